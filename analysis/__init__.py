@@ -1,0 +1,1 @@
+"""Reads results: load, smoothing, statistics, figures."""

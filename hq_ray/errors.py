@@ -1,0 +1,41 @@
+"""Errors that speak to the person who runs a sweep.
+
+    HqRayError
+    ├── InputError        what was asked for cannot be: the command exits with 2, nothing was written
+    ├── ResultsError      what is on disk is missing, damaged or of another version
+    └── ModelError        an environment does not do what its transition table says
+
+Every message says what must hold, what was given, and the near miss where there is one.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class HqRayError(Exception):
+    """Any error that this package raises on purpose."""
+
+
+class InputError(HqRayError, ValueError):
+    """A value from the person that cannot be used."""
+
+
+class ResultsError(HqRayError):
+    """A results folder that cannot be used as it stands."""
+
+
+class ModelError(HqRayError):
+    """A transition table that is malformed or disagrees with its environment."""
+
+
+def near_miss(word: str, known: Iterable[str]) -> str:
+    """The tail of an error message: the closest known name, else all known names.
+
+    Returns `; did you mean 'harmonic'?` or `; known: standard, harmonic`.
+    """
+    names = [str(name) for name in known]
+    folded = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(str(word).casefold(), folded, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {folded[close[0]]!r}?"
+    return f"; known: {', '.join(names)}" if names else ""

@@ -1,0 +1,137 @@
+"""An environment as arrays: what the kernel trains on and exact planning solves.
+
+A model is read from the transition table `P[state][action] = [(probability, next_state, reward,
+terminated), ...]` that Gymnasium's toy-text environments expose, together with
+`initial_state_distrib`. Order, repeats and zero probabilities of the lists are kept, because the
+index that a random number picks depends on them.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from hq_ray.errors import ModelError
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A finite Markov decision process with S states, A actions and at most K outcomes per pair.
+
+    Attributes:
+        next_state: int32 (S, A, K), the state after the outcome.
+        reward: float64 (S, A, K), in units of return.
+        probability: float64 (S, A, K); lists shorter than K are padded with probability 0.
+        terminated: bool (S, A, K), whether the outcome ends the episode. Only this flag ends an
+            episode: a state may be terminal in one transition and ordinary in another.
+        start_probability: float64 (S,), the distribution of the first state.
+    """
+
+    next_state: np.ndarray
+    reward: np.ndarray
+    probability: np.ndarray
+    terminated: np.ndarray
+    start_probability: np.ndarray
+
+    @property
+    def n_states(self) -> int:
+        """Number of states S."""
+        return self.next_state.shape[0]
+
+    @property
+    def n_actions(self) -> int:
+        """Number of actions A."""
+        return self.next_state.shape[1]
+
+    @property
+    def n_outcomes(self) -> int:
+        """Greatest number of outcomes K of any (state, action)."""
+        return self.next_state.shape[2]
+
+    @cached_property
+    def cumulative(self) -> np.ndarray:
+        """float64 (S, A, K), running sums of `probability` in list order, as Gymnasium forms them."""
+        return np.cumsum(self.probability, axis=-1)
+
+    @cached_property
+    def start_cumulative(self) -> np.ndarray:
+        """float64 (S,), running sums of `start_probability`."""
+        return np.cumsum(self.start_probability)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits over every array and its shape: equal exactly when the models are."""
+        digest = hashlib.sha256()
+        for array in (
+            self.next_state,
+            self.reward,
+            self.probability,
+            self.terminated,
+            self.start_probability,
+        ):
+            digest.update(str((array.dtype.str, array.shape)).encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()[:16]
+
+    @cached_property
+    def reachable(self) -> np.ndarray:
+        """bool (S,), the states that some behaviour can visit before its episode terminates."""
+        moves = (self.probability > 0) & ~self.terminated
+        found = self.start_probability > 0
+        frontier = np.flatnonzero(found)
+        while frontier.size:
+            successors = np.unique(self.next_state[frontier][moves[frontier]])
+            frontier = successors[~found[successors]]
+            found[frontier] = True
+        return found
+
+    @cached_property
+    def success_reward(self) -> float:
+        """The greatest reward of any terminating transition that can occur; NaN if none can."""
+        ends = self.terminated & (self.probability > 0) & self.reachable[:, None, None]
+        return float(self.reward[ends].max()) if ends.any() else float("nan")
+
+
+def model_from_table(table: dict, start_probability: np.ndarray) -> Model:
+    """Reads `P[state][action]` lists into arrays.
+
+    Raises:
+        ModelError: states or actions are not numbered from 0, an entry is no probability, or the
+            outcomes of a pair do not sum to 1.
+    """
+    n_states, n_actions = len(table), len(table[0])
+    n_outcomes = max(len(table[s][a]) for s in range(n_states) for a in range(n_actions))
+    shape = (n_states, n_actions, n_outcomes)
+    next_state, reward = np.zeros(shape, np.int32), np.zeros(shape)
+    probability, terminated = np.zeros(shape), np.zeros(shape, bool)
+    for state in range(n_states):
+        if len(table[state]) != n_actions:
+            raise ModelError(
+                f"every state must have the same actions, but state 0 has {n_actions} "
+                f"and state {state} has {len(table[state])}"
+            )
+        for action in range(n_actions):
+            for k, (p, successor, r, done) in enumerate(table[state][action]):
+                next_state[state, action, k] = successor
+                reward[state, action, k] = r
+                probability[state, action, k] = p
+                terminated[state, action, k] = done
+    model = Model(
+        next_state, reward, probability, terminated, np.array(start_probability, np.float64)
+    )
+    _check(model)
+    return model
+
+
+def _check(model: Model) -> None:
+    if model.start_probability.shape != (model.n_states,):
+        raise ModelError(
+            f"initial_state_distrib must have one entry per state ({model.n_states}), "
+            f"got shape {model.start_probability.shape}"
+        )
+    if model.next_state.min() < 0 or model.next_state.max() >= model.n_states:
+        raise ModelError(f"next states must lie in [0, {model.n_states})")
+    for name, values in (("P", model.probability), ("start", model.start_probability[None])):
+        if (values < 0).any() or np.abs(values.sum(axis=-1) - 1).max() > 1e-8:
+            raise ModelError(f"probabilities of {name} must be >= 0 and sum to 1")
