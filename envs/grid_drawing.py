@@ -1,0 +1,123 @@
+"""Draws VelocityGrid with numpy alone: the tiles once, then the agent on a copy of them.
+
+Shapes are given by their signed distance d in pixels (negative inside); a pixel is covered to the
+share clip(1/2 - d, 0, 1), which makes smooth edges. Colours differ in lightness too, so that a
+frame can be read in greyscale. A wall half a cell thick surrounds the cells.
+"""
+
+import numpy as np
+
+Colour = tuple[int, int, int]
+
+WALL, FLOOR, FLOOR_LINE = (150, 145, 138), (244, 241, 234), (219, 214, 203)
+CLIFF, CLIFF_STRIPE = (52, 44, 54), (146, 60, 54)
+START = (92, 128, 176)
+GOAL, FLAG, POLE = (176, 217, 174), (26, 122, 62), (40, 48, 44)
+AGENT, INK, PAPER = (232, 140, 32), (28, 30, 40), (255, 255, 255)
+
+
+def cell_size(width: int, height: int) -> int:
+    """Pixels per cell: a multiple of 16, as video codecs like, smaller for large grids."""
+    longest = max(width, height)
+    return 48 if longest < 20 else 32 if longest < 40 else 16
+
+
+def draw_tiles(width: int, height: int) -> np.ndarray:
+    """Draws wall, floor, start, cliff and goal.
+
+    Returns:
+        uint8 ((height + 1) * cell, (width + 1) * cell, 3).
+    """
+    cell = cell_size(width, height)
+    frame = np.full(((height + 1) * cell, (width + 1) * cell, 3), WALL, np.uint8)
+    wall = cell // 2
+    inside = frame[wall:-wall, wall:-wall]
+    _fill_floor(inside, cell)
+    bottom = inside[-cell:]
+    _draw_start(bottom[:, :cell])
+    _draw_cliff(bottom[:, cell:-cell])
+    _draw_goal(bottom[:, -cell:])
+    return frame
+
+
+def draw_agent(frame: np.ndarray, cell: int, x: int, y: int, vx: int, vy: int) -> None:
+    """Draws the agent into a frame: a disc, and an arrow as long as its velocity."""
+    columns, tail_x, tip_x = _span(x, vx, cell, frame.shape[1])
+    rows, tail_y, tip_y = _span(y, vy, cell, frame.shape[0])
+    window = frame[rows, columns]
+    px, py = _pixel_centres(window)
+    distance = np.hypot(px - tail_x, py - tail_y)
+    _paint(window, distance - 0.38 * cell, INK)
+    _paint(window, distance - 0.34 * cell, PAPER)
+    _paint(window, distance - 0.29 * cell, AGENT)
+    if vx or vy:
+        _draw_arrow(window, (tail_x, tail_y), (tip_x, tip_y), cell)
+    else:
+        _paint(window, distance - 0.09 * cell, INK)
+
+
+def _span(position: int, velocity: int, cell: int, size: int) -> tuple[slice, float, float]:
+    """The pixels that the agent touches along one axis, and its arrow's ends among them."""
+    tail = (position + 1) * cell
+    tip = tail + velocity * cell
+    first = max(min(tail, tip) - cell // 2, 0)
+    last = min(max(tail, tip) + cell // 2, size)
+    return slice(first, last), tail - first, tip - first
+
+
+def _draw_arrow(
+    window: np.ndarray, tail: tuple[float, float], tip: tuple[float, float], cell: int
+) -> None:
+    px, py = _pixel_centres(window)
+    length = np.hypot(tip[0] - tail[0], tip[1] - tail[1])
+    unit_x, unit_y = (tip[0] - tail[0]) / length, (tip[1] - tail[1]) / length
+    along = (px - tail[0]) * unit_x + (py - tail[1]) * unit_y
+    across = np.abs((py - tail[1]) * unit_x - (px - tail[0]) * unit_y)
+    neck = length - 0.32 * cell
+    shaft = np.hypot(along - np.clip(along, 0.0, neck), across) - 0.06 * cell
+    head = np.maximum(neck - along, 0.87 * across - 0.49 * (length - along))
+    arrow = np.minimum(shaft, head)
+    _paint(window, arrow - 0.04 * cell, PAPER)
+    _paint(window, arrow, INK)
+
+
+def _fill_floor(frame: np.ndarray, cell: int) -> None:
+    rows, columns = (np.arange(size) % cell for size in frame.shape[:2])
+    edge = (rows[:, None] % (cell - 1) == 0) | (columns % (cell - 1) == 0)
+    frame[:] = np.where(edge[..., None], FLOOR_LINE, FLOOR)
+
+
+def _draw_start(tile: np.ndarray) -> None:
+    cell = tile.shape[0]
+    px, py = _pixel_centres(tile)
+    ring = np.hypot(px - cell / 2, py - cell / 2) - 0.43 * cell
+    _paint(tile, np.abs(ring) - 0.045 * cell, START)
+
+
+def _draw_cliff(band: np.ndarray) -> None:
+    cell = band.shape[0]
+    px, py = _pixel_centres(band)
+    band[:] = CLIFF
+    period = cell / 3
+    stripe = np.abs((px + py) % period - period / 2) - period / 6
+    _paint(band, np.maximum(stripe, 0.1 * cell - py), CLIFF_STRIPE)
+
+
+def _draw_goal(tile: np.ndarray) -> None:
+    cell = tile.shape[0]
+    px, py = _pixel_centres(tile)
+    tile[1:-1, 1:-1] = GOAL
+    pole = np.maximum(np.abs(px - 0.32 * cell) - 0.04 * cell, np.abs(py - 0.5 * cell) - 0.36 * cell)
+    cloth = np.maximum(0.36 * cell - px, np.abs(py - 0.32 * cell) - (0.82 * cell - px) * 0.4)
+    _paint(tile, cloth, FLAG)
+    _paint(tile, pole, POLE)
+
+
+def _pixel_centres(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    height, width = frame.shape[:2]
+    return np.arange(width) + 0.5, np.arange(height)[:, None] + 0.5
+
+
+def _paint(frame: np.ndarray, distance: np.ndarray, colour: Colour) -> None:
+    cover = np.clip(0.5 - distance, 0.0, 1.0)[..., None]
+    frame[:] = np.rint(frame * (1.0 - cover) + np.array(colour) * cover)

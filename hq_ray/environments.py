@@ -1,0 +1,211 @@
+"""Environments by id: resolved, checked, made, and read into models.
+
+`resolve` does what is done once, where the sweep starts; `load_model` is what every process needs.
+"""
+
+import difflib
+import importlib
+import inspect
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import gymnasium
+from gymnasium import error as gymnasium_error
+from gymnasium.envs import registration
+
+import envs  # registers VelocityGrid-v0
+from hq_ray.errors import HqRayError, InputError, near_miss
+from hq_ray.model import Model, model_from_table
+from hq_ray.replay import table_describes_steps
+from hq_ray.spaces import observation_encoder
+
+DEFAULT_MAX_STEPS = 1000
+OURS = envs.__name__
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A resolved environment.
+
+    Attributes:
+        id: the Gymnasium id that exists here.
+        args: keyword arguments as canonical JSON.
+        max_steps: its own step limit, or 1000 where it has none.
+        fingerprint: of its model; None where it has no table that describes its steps.
+        notices: sentences to show the person, such as an old id that was replaced.
+    """
+
+    id: str
+    args: str
+    max_steps: int
+    fingerprint: str | None
+    notices: tuple[str, ...] = ()
+
+
+def canonical_args(args: Mapping[str, object]) -> str:
+    """Keyword arguments as JSON with sorted keys and no spaces; `{}` for none."""
+    try:
+        return json.dumps(dict(args), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as problem:
+        raise InputError(f"env_args must be plain JSON values, got {args!r}: {problem}") from None
+
+
+def make(
+    env: str, args: str, max_steps: int | None = None, render_mode: str | None = None
+) -> gymnasium.Env:
+    """The environment with `max_steps` as its step limit, without Gymnasium's checker."""
+    keywords = json.loads(args)
+    if render_mode is not None:
+        keywords["render_mode"] = render_mode
+    with warnings.catch_warnings():
+        # Notices about newer versions are given once, by `resolve`.
+        warnings.simplefilter("ignore")
+        return gymnasium.make(
+            env, max_episode_steps=max_steps, disable_env_checker=True, **keywords
+        )
+
+
+@lru_cache(maxsize=64)
+def load_model(env: str, args: str) -> Model | None:
+    """The environment's model, read once per process; None where it has no transition table."""
+    environment = make(env, args)
+    try:
+        return read_model(environment)
+    finally:
+        environment.close()
+
+
+def read_model(environment: gymnasium.Env) -> Model | None:
+    """The arrays of `P` and `initial_state_distrib`; None where they are missing.
+
+    Also None for an id registered with wrappers of its own, which the table knows nothing of.
+    """
+    if environment.spec is not None and environment.spec.additional_wrappers:
+        return None
+    bare = environment.unwrapped
+    table = getattr(bare, "P", None)
+    start = getattr(bare, "initial_state_distrib", None)
+    if table is None or start is None:
+        return None
+    return model_from_table(table, start)
+
+
+def resolve(env: str, args: Mapping[str, object] | None = None) -> Environment:
+    """Finds, builds and checks an environment.
+
+    A transition table is believed only after it has reproduced a few thousand random steps of the
+    environment bit for bit, generator included; otherwise the Gymnasium loop trains on the
+    environment itself, and a notice says so.
+
+    Raises:
+        InputError: unknown id or arguments, a space that is not finite, an environment that
+            differs each time it is built.
+    """
+    args = dict(args or {})
+    spec, notices = _find(env)
+    resolved = _full_id(env, spec)
+    _check_args(spec, args)
+    text = canonical_args(args)
+    try:
+        environment, again = make(resolved, text), make(resolved, text)
+    except HqRayError:
+        raise
+    except Exception as problem:
+        raise InputError(f"environment {resolved} refuses {text}: {problem}") from problem
+    observation_encoder(environment.observation_space, f"the observation space of {resolved}")
+    if not isinstance(environment.action_space, gymnasium.spaces.Discrete):
+        raise InputError(
+            f"the action space of {resolved} must be Discrete, got {environment.action_space}"
+        )
+    model = read_model(environment)
+    if model is not None:
+        if read_model(again).fingerprint != model.fingerprint:
+            raise InputError(
+                f"environment {resolved} with {text} must be the same each time it is built, but "
+                "two builds differ; give arguments that fix it (for FrozenLake: map_name or desc)"
+            )
+        if not table_describes_steps(environment, model):
+            model = None
+            notices = (
+                *notices,
+                f"{resolved}: its transition table does not describe its steps, "
+                "so it trains on the Gymnasium loop, which is much slower",
+            )
+    environment.close()
+    again.close()
+    return Environment(
+        id=resolved,
+        args=text,
+        max_steps=spec.max_episode_steps or DEFAULT_MAX_STEPS,
+        fingerprint=model.fingerprint if model is not None else None,
+        notices=notices,
+    )
+
+
+def _full_id(asked: str, spec: registration.EnvSpec) -> str:
+    module, colon, _ = asked.rpartition(":")
+    return f"{module}{colon}{spec.id}"
+
+
+def _find(env: str) -> tuple[registration.EnvSpec, tuple[str, ...]]:
+    """The registered spec for an id, the present version standing in for an old one."""
+    module, _, name = env.rpartition(":")
+    if module:
+        try:
+            importlib.import_module(module)
+        except ImportError as problem:
+            raise InputError(
+                f"the module of environment {env!r} must be importable: {problem}"
+            ) from problem
+    if name in gymnasium.registry:
+        return gymnasium.registry[name], ()
+    try:
+        namespace, stem, version = registration.parse_env_id(name)
+    except gymnasium_error.Error:
+        raise InputError(f"an environment id must look like 'Name-v0', got {env!r}") from None
+    newest = registration.find_highest_version(namespace, stem)
+    if newest is None or (version is not None and version > newest):
+        if newest is not None:
+            hint = f"; did you mean '{registration.get_env_id(namespace, stem, newest)}'?"
+        else:
+            hint = _near_env(name)
+        raise InputError(f"unknown environment {env!r}{hint}")
+    present = registration.get_env_id(namespace, stem, newest)
+    return gymnasium.registry[present], (f"environment {env} is now {present}",)
+
+
+def _near_env(name: str) -> str:
+    hint = near_miss(name, gymnasium.registry)
+    if hint.startswith("; did"):
+        return hint
+    # Too far for a single guess; the toy-text family is what most people mean.
+    tabular = sorted(
+        spec.id
+        for spec in gymnasium.registry.values()
+        if spec.namespace is None and ("toy_text" in str(spec.entry_point) or OURS in spec.id)
+    )
+    close = difflib.get_close_matches(name, tabular, n=3, cutoff=0.3) or tabular
+    return f"; known among others: {', '.join(dict.fromkeys(['VelocityGrid-v0', *close]))}"
+
+
+def _check_args(spec: registration.EnvSpec, args: Mapping[str, object]) -> None:
+    creator = spec.entry_point
+    if isinstance(creator, str):
+        try:
+            creator = registration.load_env_creator(creator)
+        except ImportError as problem:
+            raise InputError(f"environment {spec.id} cannot be imported: {problem}") from problem
+    parameters = inspect.signature(creator).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    known = [name for name in parameters if name not in ("self", "render_mode")]
+    for name in args:
+        if name == "render_mode":
+            raise InputError("render_mode is not an argument of a trial; use --record_video")
+        if name not in known:
+            raise InputError(
+                f"environment {spec.id} has no argument {name!r}{near_miss(name, known)}"
+            )

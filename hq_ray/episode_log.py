@@ -1,0 +1,29 @@
+"""What training a trial yields: one entry per episode, and the final Q table."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class EpisodeLog:
+    """The log of one trial; arrays of length `episodes`.
+
+    Attributes:
+        episode_return: float64, undiscounted sum of rewards [reward units].
+        steps: int32, length of the episode [steps].
+        terminated: bool, the environment ended the episode.
+        success: bool, it ended with the greatest terminating reward; None without a model.
+        q_values: float64 (n_states, n_actions), after the last episode [return].
+    """
+
+    episode_return: np.ndarray
+    steps: np.ndarray
+    terminated: np.ndarray
+    success: np.ndarray | None
+    q_values: np.ndarray
+
+    @property
+    def truncated(self) -> np.ndarray:
+        """bool, the step limit cut the episode before it terminated."""
+        return ~self.terminated

@@ -1,0 +1,128 @@
+"""The hyperparameters of a trial: one table that flags, specs, columns and checks are made from."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+from hq_ray.errors import InputError, near_miss
+from hq_ray.schedules import SCHEDULE_KINDS
+from hq_ray.updates import VARIANTS
+
+Value = float | int | str
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """A row of the table.
+
+    Attributes:
+        name: the same in code, spec, flags, Parquet columns and on axes.
+        kind: float, int or str.
+        default: the value of a trial that does not say.
+        must: what has to hold, as the error message puts it.
+        holds: whether it does.
+        summary: one line for people, with the unit.
+    """
+
+    name: str
+    kind: type
+    default: Value
+    must: str
+    holds: Callable[[Value], bool]
+    summary: str
+
+    def check(self, value: object) -> Value:
+        """The value as its kind, or an InputError that says what must hold and what was given."""
+        if self.kind is str:
+            if value not in SCHEDULE_KINDS:
+                hint = near_miss(value, SCHEDULE_KINDS)
+                raise InputError(f"{self.name} must be {self.must}, got {value!r}{hint}")
+            return value
+        number = _as_number(value, self.kind)
+        if number is None or not self.holds(number):
+            raise InputError(f"{self.name} must be {self.must}, got {value!r}")
+        return number
+
+
+def _as_number(value: object, kind: type) -> float | int | None:
+    # float32 and NumPy integers are numbers too; True and "0.1" are not.
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    if kind is float:
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Integral) or float(value).is_integer():
+        return int(value)
+    return None
+
+
+def _schedule(name: str, default: str, of: str) -> Hyperparameter:
+    must = "one of " + ", ".join(SCHEDULE_KINDS)
+    return Hyperparameter(name, str, default, must, lambda v: True, f"how {of} moves over episodes")
+
+
+def _step_size(name: str, default: float, summary: str) -> Hyperparameter:
+    return Hyperparameter(name, float, default, "in (0, 1]", lambda v: 0 < v <= 1, summary)
+
+
+def _probability(name: str, default: float, summary: str) -> Hyperparameter:
+    return Hyperparameter(name, float, default, "in [0, 1]", lambda v: 0 <= v <= 1, summary)
+
+
+def _count(name: str, default: int, summary: str) -> Hyperparameter:
+    must = "a whole number from 1 to 2147483647"
+    return Hyperparameter(name, int, default, must, lambda v: 1 <= v < 2**31, summary)
+
+
+HYPERPARAMETERS: dict[str, Hyperparameter] = {
+    row.name: row
+    for row in (
+        _step_size("alpha", 0.2, "step size"),
+        _schedule("alpha_schedule", "constant", "alpha"),
+        _step_size("alpha_end", 0.05, "step size that alpha_schedule ends at"),
+        _count("alpha_decay_episodes", 3500, "length of alpha_schedule [episodes]"),
+        _step_size("alpha_down", 0.5, "step size downwards, for asymmetric"),
+        Hyperparameter("gamma", float, 0.99, "in [0, 1)", lambda v: 0 <= v < 1, "discount"),
+        _schedule("eps_schedule", "linear", "epsilon"),
+        _probability("eps_start", 1.0, "first exploration probability"),
+        _probability("eps_end", 0.05, "last exploration probability"),
+        _count("eps_decay_episodes", 3500, "length of eps_schedule [episodes]"),
+        Hyperparameter(
+            "eps_shift", float, 1e-6, "> 0", lambda v: v > 0, "shift of harmonic [reward units]"
+        ),
+    )
+}
+
+
+def used_hyperparameters(variant: str, values: Mapping[str, Value]) -> dict[str, Value | None]:
+    """The values that decide a trial's log; None for those that this trial does not read.
+
+    A standard trial has no eps_shift, a constant schedule has no end and no length. Trials that
+    differ only in what they do not read are therefore one and the same trial.
+
+    Args:
+        variant: a name of the VARIANTS table.
+        values: given hyperparameters; what is missing takes its default.
+
+    Raises:
+        InputError: an unknown name, a value out of bounds, or bounds that contradict each other.
+    """
+    for name in values:
+        if name not in HYPERPARAMETERS:
+            raise InputError(f"unknown hyperparameter {name!r}{near_miss(name, HYPERPARAMETERS)}")
+    chosen = {
+        name: row.check(values.get(name, row.default)) for name, row in HYPERPARAMETERS.items()
+    }
+    unused = {"alpha", "alpha_down", "eps_shift"} - VARIANTS[variant].uses
+    for of, start in (("alpha", "alpha"), ("eps", "eps_start")):
+        kind, ends = chosen[f"{of}_schedule"], (f"{of}_end", f"{of}_decay_episodes")
+        if start in unused:
+            unused |= {f"{of}_schedule", *ends}
+        elif kind == "constant":
+            unused |= set(ends)
+        elif kind == "exponential" and min(chosen[start], chosen[ends[0]]) <= 0:
+            raise InputError(
+                f"{start} and {ends[0]} must be > 0 for an exponential {of}_schedule, "
+                f"got {chosen[start]!r} and {chosen[ends[0]]!r}"
+            )
+    return {name: None if name in unused else value for name, value in chosen.items()}

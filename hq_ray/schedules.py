@@ -1,0 +1,55 @@
+"""Schedules: pure functions from a few parameters to one value per episode.
+
+One Schedule type serves epsilon and alpha alike; the learner sees only the arrays.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+SCHEDULE_KINDS = ("linear", "exponential", "inverse", "constant")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a value moves over episodes e = 0, 1, ... With f = min(1, e / decay_episodes):
+
+        linear       start + (end - start) f
+        exponential  start (end / start)^f, start > 0 and end > 0
+        inverse      end + (start - end) / (1 + e / decay_episodes)
+        constant     start
+
+    `start` and `end` have the unit of the scheduled value, `decay_episodes` counts episodes.
+    """
+
+    kind: str
+    start: float
+    end: float | None = None
+    decay_episodes: int | None = None
+
+    def values(self, episodes: int) -> np.ndarray:
+        """float64 (episodes,), read-only because it is shared between trials."""
+        return _values(self, episodes)
+
+
+@lru_cache(maxsize=256)
+def _values(schedule: Schedule, episodes: int) -> np.ndarray:
+    start, end = schedule.start, schedule.end
+    if schedule.kind == "constant":
+        values = np.full(episodes, start, np.float64)
+    else:
+        elapsed = np.arange(episodes, dtype=np.float64) / schedule.decay_episodes
+        fraction = np.minimum(1.0, elapsed)
+        if schedule.kind == "linear":
+            values = start + (end - start) * fraction
+        elif schedule.kind == "inverse":
+            values = end + (start - end) / (1.0 + elapsed)
+        elif schedule.kind == "exponential":
+            # math.pow, not np.power, whose vector code gives other last bits on other processors.
+            values = np.array([start * math.pow(end / start, f) for f in fraction.tolist()])
+        else:
+            raise ValueError(f"schedule kind must be one of {SCHEDULE_KINDS}, got {schedule.kind}")
+    values.flags.writeable = False
+    return values

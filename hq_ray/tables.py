@@ -1,0 +1,83 @@
+"""A model packed for the kernel: few bytes, thresholds instead of probabilities.
+
+Pairs (state, action) are numbered `row + action` with `row = state * n_actions`, and every table
+is laid out outcome by outcome, so that the outcome most often drawn first lies dense in the cache.
+Outcome number n_outcomes repeats outcome 0: the index Gymnasium falls back to when a cumulative
+sum stays at or below the random number by rounding.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hq_ray.model import Model
+
+TWO_53 = 2.0**53
+
+
+@dataclass(frozen=True, eq=False)
+class KernelTables:
+    """What one compiled trial reads of its environment. All arrays are read-only.
+
+    Attributes:
+        n_actions, n_outcomes: as in the model.
+        draws: whether the environment's random numbers can matter at all.
+        transition: uint32 ((n_outcomes + 1) * n_states * n_actions,): next row * 256 + code.
+        threshold: uint64 (n_outcomes * n_states * n_actions,): the outcome is the first whose
+            threshold exceeds the top 53 bits of the draw.
+        code_reward, code_terminated: float64 and bool per distinct (reward, terminated).
+        start_row, start_threshold: int64 and uint64 per possible first state, in order.
+        success_reward: float64, NaN where no transition terminates.
+    """
+
+    n_actions: int
+    n_outcomes: int
+    draws: bool
+    transition: np.ndarray
+    threshold: np.ndarray
+    code_reward: np.ndarray
+    code_terminated: np.ndarray
+    start_row: np.ndarray
+    start_threshold: np.ndarray
+    success_reward: float
+
+
+def kernel_tables(model: Model) -> KernelTables | None:
+    """Packs a model; None where it does not fit (over 256 kinds of reward, or 2**24 pairs)."""
+    states, actions, outcomes = model.next_state.shape
+    # Rewards are told apart by their bits, so that -0.0 and 0.0 stay two.
+    kinds = np.stack([model.reward.view(np.int64).ravel(), model.terminated.ravel()], axis=1)
+    codes, code = np.unique(kinds, axis=0, return_inverse=True)
+    if len(codes) > 256 or states * actions >= 2**24:
+        return None
+    word = model.next_state.astype(np.int64) * actions * 256 + code.reshape(model.reward.shape)
+    word = np.concatenate([word, word[:, :, :1]], axis=2)
+    starts = np.flatnonzero(model.start_probability > 0)
+    tables = KernelTables(
+        n_actions=actions,
+        n_outcomes=outcomes,
+        draws=outcomes > 1 or len(starts) > 1,
+        transition=_by_outcome(word).astype(np.uint32),
+        threshold=_by_outcome(draw_threshold(model.cumulative)),
+        code_reward=np.ascontiguousarray(codes[:, 0]).view(np.float64),
+        code_terminated=codes[:, 1].astype(bool),
+        start_row=starts * actions,
+        start_threshold=draw_threshold(model.start_cumulative[starts]),
+        success_reward=model.success_reward,
+    )
+    for value in vars(tables).values():
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
+    return tables
+
+
+def draw_threshold(probability: np.ndarray) -> np.ndarray:
+    """uint64 T with: u < p exactly when the 53-bit integer 2**53 u is below T.
+
+    T = ceil(2**53 p); scaling by a power of two is exact, so no comparison changes.
+    """
+    return np.ceil(np.asarray(probability) * TWO_53).astype(np.uint64)
+
+
+def _by_outcome(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values.transpose(2, 0, 1)).ravel()

@@ -1,0 +1,106 @@
+"""A trial as a value: everything that determines its log, and the identity made from it."""
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+from hq_ray.errors import InputError
+from hq_ray.hyperparameters import Value
+from hq_ray.schedules import Schedule
+
+# Raised whenever the same trial would train to other bits: a new meaning of a hyperparameter,
+# another order of draws, another update formula.
+SEMANTICS_VERSION = 1
+
+MAX_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run. Hyperparameters that the trial does not read are None.
+
+    Attributes:
+        env: Gymnasium id, resolved.
+        env_args: keyword arguments of the environment as canonical JSON.
+        fingerprint: digest of the environment's model; None where there is no model.
+        variant: a name of the VARIANTS table.
+        seed: of both random streams.
+        episodes: training length.
+        max_steps: step limit of an episode.
+    """
+
+    env: str
+    env_args: str
+    fingerprint: str | None
+    variant: str
+    seed: int
+    episodes: int
+    max_steps: int
+    alpha: float | None = None
+    alpha_schedule: str | None = None
+    alpha_end: float | None = None
+    alpha_decay_episodes: int | None = None
+    alpha_down: float | None = None
+    gamma: float | None = None
+    eps_schedule: str | None = None
+    eps_start: float | None = None
+    eps_end: float | None = None
+    eps_decay_episodes: int | None = None
+    eps_shift: float | None = None
+
+    @cached_property
+    def identity(self) -> dict[str, Value]:
+        """What `trial_id` is a digest of: every field that is not None."""
+        items = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in items.items() if value is not None}
+
+    @cached_property
+    def trial_id(self) -> str:
+        """16 hex digits, the same on every machine and in every process."""
+        content = {"semantics": SEMANTICS_VERSION, **self.identity}
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def epsilon_schedule(self) -> Schedule:
+        """The exploration probability over episodes."""
+        return Schedule(self.eps_schedule, self.eps_start, self.eps_end, self.eps_decay_episodes)
+
+    @property
+    def step_size_schedule(self) -> Schedule:
+        """alpha over episodes; zeros for a variant that has no alpha."""
+        if self.alpha is None:
+            return Schedule("constant", 0.0)
+        return Schedule(self.alpha_schedule, self.alpha, self.alpha_end, self.alpha_decay_episodes)
+
+
+TRIAL_FIELDS = tuple(field.name for field in fields(Trial))
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Reads `0-4`, `0,1,2` or a mixture such as `0-2,7`.
+
+    Raises:
+        InputError: not of that form, an empty or falling range, a seed given twice.
+    """
+    seeds: list[int] = []
+    for part in str(text).split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise InputError(
+                f"seeds must be a range like '0-4' or a list like '0,1,2', got {text!r}"
+            )
+        low, high = int(first), int(last or first)
+        if high < low:
+            raise InputError(
+                f"a range of seeds must rise, got {part.strip()!r}; did you mean '{high}-{low}'?"
+            )
+        if high > MAX_SEED or high - low >= 10**7:
+            raise InputError(
+                f"seeds must be below 2**63, at most 10 million of them, got {part.strip()!r}"
+            )
+        seeds.extend(range(low, high + 1))
+    if len(set(seeds)) < len(seeds):
+        raise InputError(f"each seed must be given once, got {text!r}")
+    return tuple(seeds)

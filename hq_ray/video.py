@@ -1,0 +1,206 @@
+"""Films the greedy policy of a table of action values."""
+
+import contextlib
+import itertools
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+
+from hq_ray.errors import HqRayError
+
+Encode = Callable[[object], int]
+
+_DEFAULT_FPS = 4.0
+
+
+class NotFilmable(HqRayError):
+    """An environment that gives no pictures here; the message says why."""
+
+
+def film_greedy(
+    make_env: Callable[[], gymnasium.Env],
+    q_values: np.ndarray,
+    encode: Encode,
+    path_stem: Path,
+    *,
+    seed: int,
+    max_steps: int = 300,
+) -> Path:
+    """Films one episode of the greedy policy, argmax_a Q(s, a) with the lowest index among ties.
+
+    The film has the frame of every state from the first to the last, and rests on the last for
+    about one second. It is an MP4, or a GIF where ffmpeg is missing, and appears whole or not at
+    all. The same arguments give the same frames.
+
+    Args:
+        make_env: makes the environment with `render_mode="rgb_array"`; it is closed afterwards.
+        q_values: action values (n_states, n_actions).
+        encode: numbers an observation as a row of `q_values`.
+        path_stem: where to, without suffix; missing folders are made, an older film is replaced.
+        seed: of the environment's reset.
+        max_steps: at most so many steps.
+
+    Returns:
+        The path of the film.
+
+    Raises:
+        NotFilmable: the environment cannot render `rgb_array`, or not on this computer.
+    """
+    with _headless_pygame(), contextlib.closing(_made(make_env)) as env:
+        fps = _frame_rate(env)
+        frames = _episode_frames(env, q_values, encode, seed, max_steps)
+        held = _hold_last(next(frames), frames, extra=max(1, round(fps)))
+        suffix, write = (".mp4", _write_mp4) if _ffmpeg_works() else (".gif", _write_gif)
+        path = path_stem.with_name(path_stem.name + suffix)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _published(path) as partial:
+            write(partial, held, fps)
+    return path
+
+
+def _made(make_env: Callable[[], gymnasium.Env]) -> gymnasium.Env:
+    with _cannot_render("the environment"), warnings.catch_warnings():
+        # gymnasium.make warns of an unknown render mode; the check below says it better.
+        warnings.filterwarnings("ignore", message=".*not in the possible render_modes")
+        try:
+            env = make_env()
+        except TypeError as error:
+            if "render_mode" not in str(error):
+                raise
+            raise NotFilmable("the environment must take a render_mode to be filmed") from error
+    modes = env.metadata.get("render_modes") or ()
+    if "rgb_array" not in modes or env.render_mode != "rgb_array":
+        env.close()
+        raise NotFilmable(
+            f"{_name(env)} must be made with render mode 'rgb_array' to be filmed, "
+            f"it has {env.render_mode!r} of {list(modes)}"
+        )
+    return env
+
+
+def _episode_frames(
+    env: gymnasium.Env, q_values: np.ndarray, encode: Encode, seed: int, max_steps: int
+) -> Iterator[np.ndarray]:
+    observation, _ = env.reset(seed=seed)
+    yield _frame(env)
+    for _ in range(max_steps):
+        action = int(np.argmax(q_values[encode(observation)]))
+        observation, _, terminated, truncated, _ = env.step(action)
+        yield _frame(env)
+        if terminated or truncated:
+            return
+
+
+def _frame(env: gymnasium.Env) -> np.ndarray:
+    with _cannot_render(_name(env)):
+        frame = env.render()
+    if not (
+        isinstance(frame, np.ndarray)
+        and frame.dtype == np.uint8
+        and frame.ndim == 3
+        and frame.shape[2] == 3
+    ):
+        raise NotFilmable(
+            f"{_name(env)} must render frames as uint8 (rows, columns, 3), got {_described(frame)}"
+        )
+    return _even(frame)
+
+
+def _described(frame: object) -> str:
+    if isinstance(frame, np.ndarray):
+        return f"{frame.dtype} {frame.shape}"
+    return type(frame).__name__
+
+
+def _even(frame: np.ndarray) -> np.ndarray:
+    """Repeats the last row and column where needed: the codec takes even sizes only."""
+    rows, columns, _ = frame.shape
+    return np.pad(frame, ((0, rows % 2), (0, columns % 2), (0, 0)), mode="edge")
+
+
+def _hold_last(first: np.ndarray, others: Iterable[np.ndarray], extra: int) -> Iterator[np.ndarray]:
+    frame = first
+    yield frame
+    for frame in others:
+        yield frame
+    yield from itertools.repeat(frame, extra)
+
+
+def _frame_rate(env: gymnasium.Env) -> float:
+    fps = env.metadata.get("render_fps")
+    return float(fps) if fps else _DEFAULT_FPS
+
+
+def _name(env: gymnasium.Env) -> str:
+    return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
+
+
+@contextlib.contextmanager
+def _cannot_render(name: str) -> Iterator[None]:
+    """Turns what environments raise when they have no pictures into NotFilmable.
+
+    RuntimeError comprises NotImplementedError and pygame.error.
+    """
+    try:
+        yield
+    except (gymnasium.error.DependencyNotInstalled, ImportError, RuntimeError) as error:
+        reason = str(error) or type(error).__name__
+        raise NotFilmable(f"{name} cannot be rendered here: {reason}") from error
+
+
+@contextlib.contextmanager
+def _headless_pygame() -> Iterator[None]:
+    """Lets pygame draw on computers without a display, and without its greeting."""
+    wanted = {"SDL_VIDEODRIVER": "dummy", "PYGAME_HIDE_SUPPORT_PROMPT": "1"}
+    added = [name for name in wanted if name not in os.environ]
+    os.environ.update({name: wanted[name] for name in added})
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+@contextlib.contextmanager
+def _published(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to, renamed to `path` if all goes well, else removed."""
+    partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _ffmpeg_works() -> bool:
+    try:
+        import imageio_ffmpeg
+
+        executable = imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError):
+        return False
+    return shutil.which(executable) is not None
+
+
+def _write_mp4(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
+    import imageio.v2
+
+    with imageio.v2.get_writer(
+        path, format="FFMPEG", mode="I", fps=fps, macro_block_size=2, ffmpeg_log_level="error"
+    ) as writer:
+        for frame in frames:
+            writer.append_data(frame)
+
+
+def _write_gif(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
+    import imageio.v3
+
+    # A palette per frame: GIF has none other, and Pillow keeps the frames until the end.
+    with imageio.v3.imopen(path, "w", plugin="pillow") as file:
+        for frame in frames:
+            file.write(frame, is_batch=False, bits=8, duration=1000.0 / fps, loop=0)
