@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.smoothing import trailing_mean
+from analysis.smoothing import checked_window, trailing_mean
 from hq_ray.errors import InputError
 
 CLIP_FACTOR = 10.0
@@ -59,17 +59,42 @@ def mean_and_se(values: np.ndarray) -> MeanAndSE:
     return MeanAndSE(mean, deviations.std(axis=0, ddof=1) / math.sqrt(n_seeds), n_seeds)
 
 
-def smoothed_mean_and_se(values: np.ndarray, window: int) -> MeanAndSE:
+@dataclass(frozen=True, eq=False)
+class SmoothedSeeds:
+    """The smoothed curves of one variant, and their mean with its standard error.
+
+    Attributes:
+        seeds: `(n_seeds, n_episodes)`, each seed smoothed.
+        over_seeds: mean and standard error over the smoothed seeds.
+        window: of the smoothing, in episodes.
+    """
+
+    seeds: np.ndarray
+    over_seeds: MeanAndSE
+    window: int
+
+    @property
+    def n_episodes(self) -> int:
+        """Length of the curves."""
+        return self.seeds.shape[1]
+
+
+def smooth_seeds(values: np.ndarray, window: int) -> SmoothedSeeds:
     """Smooth each seed, then average: the SE is that of the smoothed seeds.
 
-    The mean would be the same in either order. The SE would not: a moving average of the SE ignores
-    that neighbouring episodes of one seed are averaged together.
+    The mean would be the same in either order. The SE would not: a moving average of the SE takes no
+    account of what smoothing does to the noise of a seed.
 
     Args:
         values: `(n_seeds, n_episodes)`.
         window: see `analysis.smoothing.trailing_mean`.
+
+    Raises:
+        InputError: when values are not two-dimensional, empty, or not finite, or the window is no
+            integer >= 1.
     """
-    return mean_and_se(trailing_mean(_checked_seeds(values), window))
+    seeds = trailing_mean(_checked_seeds(values), window)
+    return SmoothedSeeds(seeds, mean_and_se(seeds), checked_window(window))
 
 
 def se_coverage(n_seeds: int) -> float:

@@ -14,8 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator
+
+from analysis.captions import format_number
 
 FIGURE_INCHES = (9.0, 5.0)
 DPI = 150
@@ -117,28 +120,21 @@ def _longest_head(word: str, width: float, size: float, weight: str) -> int:
     return next(fits, 1)
 
 
-def format_number(value: float) -> str:
-    """A number for a reader: `-12,345`, `0.35`, `1e+09`."""
-    if abs(value) >= 1e7:
-        return f"{value:.4g}"
-    return f"{value + 0.0:,.10g}"
-
-
 def blank_page(
-    title: str, notes: Sequence[str], caption: Sequence[str], right: float
+    title: str, note: str, caption: Sequence[str], right: float
 ) -> tuple[Figure, Axes]:
     """A figure with its texts in place and axes in what they leave.
 
     Args:
         title: wrapped to three lines at most.
-        notes: sentences below the title, what a reader must know before looking at the curves.
-        caption: sentences below the axes, each starting on a line of its own.
+        note: below the title, what a reader must know before looking at the curves.
+        caption: paragraphs below the axes.
         right: points to keep free on the right of the axes.
     """
     figure = Figure(figsize=FIGURE_INCHES, dpi=DPI, facecolor="white", layout="none")
     FigureCanvasAgg(figure)
     top, bottom = HEIGHT - MARGIN, MARGIN
-    for text, size, weight in ((title, TITLE_SIZE, "bold"), (" ".join(notes), LABEL_SIZE, "normal")):
+    for text, size, weight in ((title, TITLE_SIZE, "bold"), (note, LABEL_SIZE, "normal")):
         lines = wrap_text(text, WIDTH - 2 * MARGIN, size, weight, max_lines=3)
         _write_lines(figure, lines, top, size, weight)
         top -= len(lines) * size * LEADING
@@ -204,3 +200,60 @@ def _ticks(low: float, high: float, n_ticks: int, integer: bool = False) -> list
     locator = MaxNLocator(nbins=n_ticks, steps=[1, 2, 2.5, 5, 10], integer=integer)
     slack = 1e-9 * (high - low)
     return [tick for tick in locator.tick_values(low, high) if low - slack <= tick <= high + slack]
+
+
+@dataclass(frozen=True)
+class LineLabel:
+    """A name to write beside the end of a line.
+
+    Attributes:
+        text: the name.
+        episode: where the line ends.
+        value: where the line ends.
+        style: of the line.
+    """
+
+    text: str
+    episode: int
+    value: float
+    style: VariantStyle
+
+
+def label_room(labels: Sequence[LineLabel]) -> float:
+    """Points to keep free on the right for the labels."""
+    if not labels:
+        return MARGIN
+    handle = LEGEND_HANDLE + 6 if len(labels) > MAX_DIRECT_LABELS else 0
+    return max(text_width(label.text, LABEL_SIZE) for label in labels) + LEADER + handle + MARGIN
+
+
+def write_labels(axes: Axes, labels: Sequence[LineLabel]) -> None:
+    """Name each line at its end, or in a legend beside the axes when there are more than three."""
+    box = axes.get_position()
+    width, height = box.width * WIDTH, box.height * HEIGHT
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    ends = [(label.value - low) / (high - low) for label in labels]
+    legend = len(labels) > MAX_DIRECT_LABELS
+    order = sorted(range(len(labels)), key=lambda i: -ends[i])
+    top = [1 - rank * LABEL_SIZE * 1.7 / height for rank in range(len(labels))]
+    rows = spread(ends, LABEL_SIZE * LEADING / height)
+    for rank, i in enumerate(order):
+        label, row = labels[i], top[rank] if legend else rows[i]
+        start = 1 + LEADER / width
+        if legend:
+            stop = start + LEGEND_HANDLE / width
+            _write_handle(axes, label.style, (start, stop), row)
+            start = stop + 6 / width
+        else:
+            end = (label.episode - left) / (right - left)
+            _write_leader(axes, (end + 2 / width, start - 3 / width), (ends[i], row))
+        axes.text(
+            start,
+            row,
+            label.text,
+            transform=axes.transAxes,
+            size=LABEL_SIZE,
+            color=label.style.color,
+            va="center_baseline",
+            parse_math=False,
+        )

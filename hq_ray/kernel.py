@@ -34,7 +34,7 @@ def apply_update(variant, q_value, target, alpha, alpha_down, eps_shift):
     return VARIANTS[variant].update(q_value, target, alpha, alpha_down, eps_shift)
 
 
-@overload(apply_update, inline="always")
+@overload(apply_update, prefer_literal=True)
 def _compile_update(variant, q_value, target, alpha, alpha_down, eps_shift):
     rule = njit(VARIANTS[variant.literal_value].update)
 

@@ -16,8 +16,6 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from hq_ray.model import Model
-
 # Sweeps end when no value moves by more than this share of the component's greatest value. What
 # is left is at most gamma / (1 - gamma) times that, because a sweep contracts by gamma.
 SWEEP_TOLERANCE = 1e-14
@@ -28,7 +26,7 @@ ELIMINATION_ENTRIES = 2**24
 
 
 class Transitions(NamedTuple):
-    """A model without padding, repeats, terminating outcomes and self-loops.
+    """A model of S states and A actions, less padding, repeats, terminating outcomes, self-loops.
 
     Pair i = state * A + action leads to `successors[offsets[i]:offsets[i + 1]]`, likeliest first.
 
@@ -47,47 +45,11 @@ class Transitions(NamedTuple):
     reward: np.ndarray
 
 
-def pack_transitions(model: Model) -> Transitions:
-    """Sums the outcomes of each (state, action) by where they lead."""
-    n_states, n_actions = model.n_states, model.n_actions
-    n_pairs = n_states * n_actions
-    goes_on = (model.probability > 0) & ~model.terminated
-    pair = np.nonzero(goes_on.reshape(n_pairs, -1))[0]
-    key, where = np.unique(pair * n_states + model.next_state[goes_on], return_inverse=True)
-    probability = np.bincount(where, model.probability[goes_on], minlength=key.size)
-    pair, successor = np.divmod(key, n_states)
-    own = successor == pair // n_actions
-    stay = np.bincount(pair[own], probability[own], minlength=n_pairs)
-    pair, successor, probability = pair[~own], successor[~own], probability[~own]
-    order = np.lexsort((successor, -probability, pair))
-    return Transitions(
-        offsets=np.searchsorted(pair, np.arange(n_pairs + 1)).astype(np.int64),
-        successors=successor[order].astype(np.int64),
-        probability=probability[order],
-        stay=stay.reshape(n_states, n_actions),
-        reward=np.where(model.probability > 0, model.probability * model.reward, 0.0).sum(axis=-1),
-    )
-
-
-@njit(cache=True)
-def greedy_actions(q_values: np.ndarray) -> np.ndarray:
-    """argmax_a Q(s, a), the lowest index first among ties: int64 (S,) from float64 (S, A)."""
-    policy = np.zeros(q_values.shape[0], np.int64)
-    for state in range(q_values.shape[0]):
-        for action in range(1, q_values.shape[1]):
-            if q_values[state, action] > q_values[state, policy[state]]:
-                policy[state] = action
-    return policy
-
-
 @njit(cache=True)
 def evaluate_policy(
     transitions: Transitions, policy: np.ndarray, gamma: float, roots: np.ndarray
 ) -> np.ndarray:
     """Solves V(s) = r(s) + gamma * sum_{s'} p(s' | s) V(s') on all states reached from `roots`.
-
-    A depth-first search with low links. `finished` holds, in post-order, the finished states whose
-    component is still open: those of one component lie together on top when its root finishes.
 
     Args:
         transitions: of a model with S states.
@@ -98,19 +60,41 @@ def evaluate_policy(
     Returns:
         float64 (S,), NaN where the policy never comes.
     """
+    values, local = np.full(policy.size, np.nan), np.full(policy.size, -1)
+    order, bounds = _components(transitions, policy, roots)
+    for c in range(bounds.size - 1):
+        members = order[bounds[c] : bounds[c + 1]]
+        if members.size == 1:
+            state = members[0]
+            values[state] = _known_part(transitions, policy, gamma, state, local, values)
+        else:
+            _solve_component(transitions, policy, gamma, members, local, values)
+    return values
+
+
+@njit(cache=True)
+def _components(transitions, policy, roots):
+    """Strongly connected components, each after those it leads to, its states in post-order.
+
+    Depth-first search with low links. `unassigned` has, in post-order, the finished states whose
+    component is still open: those of one component lie together on top when its root finishes.
+
+    Returns:
+        The states, and the bounds of the components in them.
+    """
     n_states, n_actions = transitions.stay.shape
     offsets, successors = transitions.offsets, transitions.successors
-    values, local = np.full(n_states, np.nan), np.full(n_states, -1)
     discovered, low = np.full(n_states, -1), np.empty(n_states, np.int64)
     path, edge = np.empty(n_states, np.int64), np.empty(n_states, np.int64)
-    base, finished = np.empty(n_states, np.int64), np.empty(n_states, np.int64)
-    depth, n_discovered, n_finished = -1, 0, 0
+    base, unassigned = np.empty(n_states, np.int64), np.empty(n_states, np.int64)
+    order, bounds = np.empty(n_states, np.int64), np.zeros(n_states + 1, np.int64)
+    depth, n_discovered, n_unassigned, n_components = -1, 0, 0, 0
     for root in roots:
         entered = root if discovered[root] < 0 else -1
         while entered >= 0 or depth >= 0:
             if entered >= 0:
                 depth += 1
-                path[depth], base[depth] = entered, n_finished
+                path[depth], base[depth] = entered, n_unassigned
                 edge[depth] = offsets[entered * n_actions + policy[entered]]
                 discovered[entered] = low[entered] = n_discovered
                 n_discovered, entered = n_discovered + 1, -1
@@ -125,18 +109,20 @@ def evaluate_policy(
                     low[state] = min(low[state], discovered[successor])
             if entered >= 0:
                 continue
-            finished[n_finished] = state
-            n_finished += 1
+            unassigned[n_unassigned] = state
+            n_unassigned += 1
             if low[state] == discovered[state]:
-                members = finished[base[depth] : n_finished]
-                n_finished = base[depth]
-                _solve_component(transitions, policy, gamma, members, local, values)
-                for member in members:
-                    discovered[member] = n_states
+                bound = bounds[n_components]
+                for i in range(base[depth], n_unassigned):
+                    order[bound] = unassigned[i]
+                    discovered[unassigned[i]] = n_states  # lowers no low link
+                    bound += 1
+                n_unassigned, n_components = base[depth], n_components + 1
+                bounds[n_components] = bound
             depth -= 1
             if depth >= 0:
                 low[path[depth]] = min(low[path[depth]], low[state])
-    return values
+    return order[: bounds[n_components]], bounds[: n_components + 1]
 
 
 @njit(cache=True)
@@ -145,11 +131,8 @@ def _solve_component(transitions, policy, gamma, members, local, values):
 
     `local` (S,) is scratch space: -1 everywhere, before and after.
     """
-    if members.size == 1:
-        values[members[0]] = _known_part(transitions, policy, gamma, members[0], local, values)
-        return
-    offsets, successors, n_actions = transitions.offsets, transitions.successors, transitions.stay.shape[1]
-    n_edges = 0
+    offsets, successors = transitions.offsets, transitions.successors
+    n_actions, n_edges = transitions.stay.shape[1], 0
     for i in range(members.size):
         local[members[i]] = i
         pair = members[i] * n_actions + policy[members[i]]
@@ -158,18 +141,18 @@ def _solve_component(transitions, policy, gamma, members, local, values):
     target, weight = np.empty(n_edges, np.int64), np.empty(n_edges)
     n = 0
     for i in range(members.size):
-        state, action = members[i], policy[members[i]]
+        state = members[i]
+        pair = state * n_actions + policy[state]
         constant[i] = _known_part(transitions, policy, gamma, state, local, values)
-        share = gamma / (1.0 - gamma * transitions.stay[state, action])
-        for e in range(offsets[state * n_actions + action], offsets[state * n_actions + action + 1]):
+        share = gamma / (1.0 - gamma * transitions.stay[state, policy[state]])
+        for e in range(offsets[pair], offsets[pair + 1]):
             if local[successors[e]] >= 0:
                 target[n], weight[n] = local[successors[e]], share * transitions.probability[e]
                 n += 1
         starts[i + 1] = n
     solution = _solve(starts, target[:n], weight[:n], constant, gamma)
     for i in range(members.size):
-        values[members[i]] = solution[i]
-        local[members[i]] = -1
+        values[members[i]], local[members[i]] = solution[i], -1
 
 
 @njit(cache=True)
@@ -197,11 +180,12 @@ def _solve(starts, target, weight, constant, gamma):
     n_sweeps = (n_unknown + n_unknown**3 / (3.0 * target.size)) / SWEEP_COST
     too_large = constant.size * (n_unknown + 1) > ELIMINATION_ENTRIES
     if too_large:
-        n_sweeps = 40 / (1 - gamma)  # gamma^n < e^-40
+        n_sweeps = 60 / (1 - gamma)  # gamma^n < e^-60, so these do converge
     solution, converged = _sweep(starts, target, weight, constant, int(n_sweeps))
     if converged or too_large:
         return solution
-    return _eliminate(starts, target, weight, constant, unknown, n_unknown)
+    system = np.empty((n_unknown, n_unknown + 1))
+    return _eliminate(starts, target, weight, constant, unknown, system)
 
 
 @njit(cache=True)
@@ -222,22 +206,23 @@ def _sweep(starts, target, weight, constant, n_sweeps):
             x[i] = value
         if change <= SWEEP_TOLERANCE * scale:
             return x, True
-        if sweep >= 8 and change * (change / before) ** (n_sweeps - sweep) > SWEEP_TOLERANCE * scale:
+        rate = change / before
+        if sweep >= 8 and change * rate ** (n_sweeps - sweep) > SWEEP_TOLERANCE * scale:
             return x, False
         before = change
     return x, False
 
 
 @njit(cache=True)
-def _eliminate(starts, target, weight, constant, unknown, n_unknown):
+def _eliminate(starts, target, weight, constant, unknown, system):
     """Writes each x[i] as an affine function of the unknowns, then solves for these.
 
-    The unknowns are the states that an edge leads back to; in the given order every other target
-    is already expressed. The matrix of the rest is diagonally dominant, so no pivoting is needed.
+    The m unknowns, numbered in `unknown` (-1 elsewhere), are the states that an edge leads back
+    to; in the given order every other target is already expressed. Their equations go into
+    `system` (m, m + 1), which is diagonally dominant, so no pivoting is needed.
     """
-    size, m = constant.size, n_unknown
+    size, m = constant.size, system.shape[0]
     affine = np.zeros((size, m + 1))
-    system = np.empty((m, m + 1))
     for i in range(size):
         row = affine[i]
         row[m] = constant[i]
@@ -249,7 +234,8 @@ def _eliminate(starts, target, weight, constant, unknown, n_unknown):
                 for k in range(m + 1):
                     row[k] += weight[e] * affine[j, k]
         if unknown[i] >= 0:
-            system[unknown[i], :m] = -row[:m]
+            for k in range(m):
+                system[unknown[i], k] = -row[k]
             system[unknown[i], unknown[i]] += 1.0
             system[unknown[i], m] = row[m]
     y = _solve_dense(system)

@@ -51,7 +51,7 @@ def film_greedy(
     Raises:
         NotFilmable: the environment cannot render `rgb_array`, or not on this computer.
     """
-    with _headless_pygame(), contextlib.closing(_made(make_env)) as env:
+    with _no_display_needed(), contextlib.closing(_made(make_env)) as env:
         fps = _frame_rate(env)
         frames = _episode_frames(env, q_values, encode, seed, max_steps)
         held = _hold_last(next(frames), frames, extra=max(1, round(fps)))
@@ -154,16 +154,16 @@ def _cannot_render(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _headless_pygame() -> Iterator[None]:
-    """Lets pygame draw on computers without a display, and without its greeting."""
-    wanted = {"SDL_VIDEODRIVER": "dummy", "PYGAME_HIDE_SUPPORT_PROMPT": "1"}
-    added = [name for name in wanted if name not in os.environ]
-    os.environ.update({name: wanted[name] for name in added})
+def _no_display_needed() -> Iterator[None]:
+    """Lets pygame draw into memory on computers without a display."""
+    if "SDL_VIDEODRIVER" in os.environ:
+        yield
+        return
+    os.environ["SDL_VIDEODRIVER"] = "dummy"
     try:
         yield
     finally:
-        for name in added:
-            os.environ.pop(name, None)
+        os.environ.pop("SDL_VIDEODRIVER", None)
 
 
 @contextlib.contextmanager
@@ -190,9 +190,11 @@ def _ffmpeg_works() -> bool:
 def _write_mp4(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
     import imageio.v2
 
-    with imageio.v2.get_writer(
+    writer = imageio.v2.get_writer(
         path, format="FFMPEG", mode="I", fps=fps, macro_block_size=2, ffmpeg_log_level="error"
-    ) as writer:
+    )
+    # As a context manager the writer would leave ffmpeg running when an error passes.
+    with contextlib.closing(writer):
         for frame in frames:
             writer.append_data(frame)
 

@@ -1,0 +1,104 @@
+"""Where results lie: a folder or an object-store prefix, through pyarrow's filesystems.
+
+Files appear whole. On a local disk a file is written under a name that begins with a dot, which
+Parquet readers skip, and renamed; on an object store one request puts the whole object.
+"""
+
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyarrow import fs
+
+from hq_ray.errors import InputError
+
+NOT_FOUND = fs.FileType.NotFound
+
+
+@dataclass(frozen=True)
+class Location:
+    """A folder on some filesystem.
+
+    Attributes:
+        filesystem: pyarrow's.
+        path: of the folder on it, without a trailing slash.
+        text: as the person wrote it, for messages.
+    """
+
+    filesystem: fs.FileSystem
+    path: str
+    text: str
+
+    @classmethod
+    def of(cls, text: str | os.PathLike) -> "Location":
+        """The location that a path or a URI such as `s3://bucket/prefix` names."""
+        text = os.fspath(text)
+        if "://" not in text:
+            return cls(fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(text)), text)
+        try:
+            filesystem, path = fs.FileSystem.from_uri(text)
+        except (OSError, ValueError) as problem:
+            raise InputError(f"results must be a path or a URI, got {text!r}: {problem}") from None
+        return cls(filesystem, path.rstrip("/"), text)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether ordinary file calls reach it."""
+        return isinstance(self.filesystem, fs.LocalFileSystem)
+
+    def child(self, name: str) -> "Location":
+        """The location of a name below this one."""
+        return Location(self.filesystem, f"{self.path}/{name}", f"{self.text.rstrip('/')}/{name}")
+
+    def exists(self) -> bool:
+        """Whether something lies there."""
+        return self.filesystem.get_file_info(self.path).type != NOT_FOUND
+
+    def files(self, suffix: str = "") -> list[str]:
+        """Sorted names of the visible files directly below; empty where there is no such folder."""
+        selector = fs.FileSelector(self.path, allow_not_found=True)
+        return sorted(
+            info.base_name
+            for info in self.filesystem.get_file_info(selector)
+            if info.is_file
+            and info.base_name.endswith(suffix)
+            and not info.base_name.startswith((".", "_"))
+        )
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file below."""
+        with self.filesystem.open_input_stream(f"{self.path}/{name}") as stream:
+            return stream.read()
+
+    def write(self, name: str, content: bytes | memoryview) -> None:
+        """Publishes a file below, whole or not at all, replacing one of that name."""
+        if self.is_local:
+            _replace_local(Path(self.path), name, content)
+            return
+        # Leaving the block by an exception would publish what was written so far; a single write
+        # of a finished buffer cannot raise half-way through.
+        with self.filesystem.open_output_stream(f"{self.path}/{name}") as stream:
+            stream.write(content)
+
+    def delete(self, name: str) -> None:
+        """Removes a file below."""
+        self.filesystem.delete_file(f"{self.path}/{name}")
+
+
+def _replace_local(folder: Path, name: str, content: bytes | memoryview) -> None:
+    hidden = folder / f".{name}.{uuid.uuid4().hex[:12]}"
+    try:
+        with hidden.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            # A power cut after the rename must not leave an empty file under the final name.
+            os.fsync(stream.fileno())
+        os.replace(hidden, folder / name)
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder.is_dir() and not hidden.exists():
+            _replace_local(folder, name, content)
+    except BaseException:
+        hidden.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,100 @@
+"""The columns of the results, one fixed and versioned schema for every file.
+
+The version is written into every file and into sweep.json; it rises when a column changes its
+meaning, its type or its name.
+"""
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from hq_ray.hyperparameters import HYPERPARAMETERS
+
+SCHEMA_VERSION = 1
+METADATA_KEY = b"hq_ray.schema_version"
+
+_ARROW_KIND = {float: pa.float64(), int: pa.int32(), str: pa.string()}
+# Few distinct strings over many rows: pandas reads these as categoricals.
+_LABEL = pa.dictionary(pa.int32(), pa.string())
+
+
+def _field(name: str, kind: pa.DataType, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable)
+
+
+def _hyperparameters(label: pa.DataType) -> list[pa.Field]:
+    # gamma and epsilon's start are read by every trial, whatever its variant and schedules.
+    always = {"gamma", "eps_schedule", "eps_start"}
+    return [
+        _field(row.name, label if row.kind is str else _ARROW_KIND[row.kind], row.name not in always)
+        for row in HYPERPARAMETERS.values()
+    ]
+
+
+def _schema(fields: Iterable[pa.Field]) -> pa.Schema:
+    return pa.schema(list(fields), metadata={METADATA_KEY: str(SCHEMA_VERSION).encode()})
+
+
+EPISODES = _schema(
+    [
+        _field("trial_id", _LABEL),
+        _field("env", _LABEL),
+        _field("env_args", _LABEL),
+        _field("variant", _LABEL),
+        _field("seed", pa.int64()),
+        *_hyperparameters(_LABEL),
+        _field("max_steps", pa.int32()),
+        _field("episode", pa.int32()),
+        _field("episode_return", pa.float64()),
+        _field("steps", pa.int32()),
+        _field("terminated", pa.bool_()),
+        _field("truncated", pa.bool_()),
+        _field("success", pa.bool_(), nullable=True),
+    ]
+)
+
+SUMMARY_FIELDS = [
+    _field("mean_return", pa.float64(), nullable=True),
+    _field("final_return", pa.float64(), nullable=True),
+    _field("mean_steps", pa.float64(), nullable=True),
+    _field("final_steps", pa.float64(), nullable=True),
+    _field("total_steps", pa.int64(), nullable=True),
+    _field("success_rate", pa.float64(), nullable=True),
+    _field("final_success_rate", pa.float64(), nullable=True),
+    _field("truncation_rate", pa.float64(), nullable=True),
+    _field("start_value", pa.float64(), nullable=True),
+    _field("policy_value", pa.float64(), nullable=True),
+    _field("optimal_value", pa.float64(), nullable=True),
+]
+
+TRIALS = _schema(
+    [
+        _field("trial_id", pa.string()),
+        _field("env", pa.string()),
+        _field("env_args", pa.string()),
+        _field("fingerprint", pa.string(), nullable=True),
+        _field("variant", pa.string()),
+        _field("seed", pa.int64()),
+        *_hyperparameters(pa.string()),
+        _field("episodes", pa.int32()),
+        _field("max_steps", pa.int32()),
+        _field("status", pa.string()),
+        _field("engine", pa.string(), nullable=True),
+        *SUMMARY_FIELDS,
+        _field("train_seconds", pa.float64(), nullable=True),
+        _field("evaluate_seconds", pa.float64(), nullable=True),
+        _field("finished_at", pa.timestamp("us", tz="UTC")),
+        _field("error_type", pa.string(), nullable=True),
+        _field("error_message", pa.string(), nullable=True),
+        _field("error_traceback", pa.string(), nullable=True),
+    ]
+)
+
+Q_VALUES = _schema(
+    [
+        _field("trial_id", _LABEL),
+        _field("state", pa.int32()),
+        _field("action", pa.int32()),
+        _field("q_value", pa.float64()),
+    ]
+)

@@ -1,0 +1,125 @@
+"""Trains one trial: picks the engine, checks that the environment is the planned one, evaluates."""
+
+import math
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from hq_ray.environments import load_model, make
+from hq_ray.episode_log import EpisodeLog
+from hq_ray.errors import InputError, ModelError, near_miss
+from hq_ray.gymnasium_loop import train_on_gymnasium
+from hq_ray.kernel import train_on_kernel
+from hq_ray.model import Model
+from hq_ray.planning import greedy_start_value, optimal_start_value
+from hq_ray.tables import KernelTables, kernel_tables
+from hq_ray.trial import Trial
+
+ENGINES = ("auto", "kernel", "gymnasium")
+# The last tenth of training is what "final" means in a trial's summary.
+FINAL_SHARE = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained trial: its log, where it was trained, its summary and what that took.
+
+    Attributes:
+        summary: the columns of SUMMARY_FIELDS, None where unknown.
+        train_seconds, evaluate_seconds: wall time of the loop and of the exact evaluation.
+    """
+
+    trial: Trial
+    log: EpisodeLog
+    engine: str
+    summary: dict[str, float | int | None]
+    train_seconds: float
+    evaluate_seconds: float
+
+
+@lru_cache(maxsize=64)
+def _tables(env: str, env_args: str) -> KernelTables | None:
+    model = load_model(env, env_args)
+    return kernel_tables(model) if model is not None else None
+
+
+def train(trial: Trial, engine: str = "auto") -> Trained:
+    """Trains a trial and evaluates its greedy policy exactly where there is a model.
+
+    Args:
+        trial: what to train.
+        engine: `kernel`, `gymnasium`, or `auto` for the kernel wherever it can serve. The log is
+            the same whichever it is.
+
+    Raises:
+        InputError: an unknown engine, or the kernel asked for without a model.
+        ModelError: the environment here is not the one that the trial was planned with.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"unknown engine {engine!r}{near_miss(engine, ENGINES)}")
+    model = _planned_model(trial)
+    tables = _tables(trial.env, trial.env_args) if model is not None else None
+    if engine == "kernel" and tables is None:
+        raise InputError(f"the kernel needs a transition table, and {trial.env} has none to use")
+    started = time.perf_counter()
+    if tables is not None and engine != "gymnasium":
+        engine, log = "kernel", train_on_kernel(trial, tables)
+    else:
+        environment = make(trial.env, trial.env_args, trial.max_steps)
+        success_reward = model.success_reward if model is not None else None
+        engine, log = "gymnasium", train_on_gymnasium(trial, environment, success_reward)
+        environment.close()
+    trained = time.perf_counter()
+    summary = summarise(trial, log, model)
+    evaluated = time.perf_counter()
+    return Trained(trial, log, engine, summary, trained - started, evaluated - trained)
+
+
+def _planned_model(trial: Trial) -> Model | None:
+    if trial.fingerprint is None:
+        return None
+    model = load_model(trial.env, trial.env_args)
+    found = model.fingerprint if model is not None else None
+    if found != trial.fingerprint:
+        raise ModelError(
+            f"the model of {trial.env} {trial.env_args} must be the planned one "
+            f"({trial.fingerprint}), but this process has {found}: the environment's code or "
+            "Gymnasium's version differs from the one the trial was planned with"
+        )
+    return model
+
+
+def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, float | int | None]:
+    """The scalars of a run, over all episodes and over the last tenth; exact values from a model.
+
+    start_value is max_a Q(s0, a), policy_value the exact value of the greedy policy of the final
+    Q table, optimal_value that of the best policy, each averaged over first states.
+    """
+    final = max(1, math.ceil(FINAL_SHARE * trial.episodes))
+    total_steps = int(log.steps.sum(dtype=np.int64))
+    summary = {
+        "mean_return": float(log.episode_return.mean()),
+        "final_return": float(log.episode_return[-final:].mean()),
+        "mean_steps": total_steps / trial.episodes,
+        "final_steps": float(log.steps[-final:].mean()),
+        "total_steps": total_steps,
+        "success_rate": None,
+        "final_success_rate": None,
+        "truncation_rate": 1.0 - np.count_nonzero(log.terminated) / trial.episodes,
+        "start_value": None,
+        "policy_value": None,
+        "optimal_value": None,
+    }
+    if log.success is not None:
+        summary["success_rate"] = np.count_nonzero(log.success) / trial.episodes
+        summary["final_success_rate"] = np.count_nonzero(log.success[-final:]) / final
+    if model is not None:
+        starts = np.flatnonzero(model.start_probability)
+        summary["start_value"] = float(
+            model.start_probability[starts] @ log.q_values[starts].max(axis=1)
+        )
+        summary["policy_value"] = greedy_start_value(model, log.q_values, trial.gamma)
+        summary["optimal_value"] = optimal_start_value(model, trial.gamma)
+    return summary

@@ -1,0 +1,402 @@
+import copy
+import importlib
+import math
+import subprocess
+import sys
+import warnings
+from collections import Counter
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.envs.toy_text.utils import categorical_sample
+from gymnasium.utils.env_checker import check_env
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import envs
+from envs.velocity_grid import VelocityGridEnv
+
+NOOP, UP, DOWN, LEFT, RIGHT = range(5)
+
+
+def sure_step(env, state, action):
+    """Where an environment without slips goes: ((x, y, vx, vy), reward, terminated)."""
+    [(probability, next_state, reward, terminated)] = env.P[env.encode(*state)][action]
+    assert probability == 1.0
+    return env.decode(next_state), reward, terminated
+
+
+@pytest.fixture(scope="module")
+def sure():
+    return VelocityGridEnv(slip_prob=0.0)
+
+
+@pytest.fixture(scope="module")
+def slippery():
+    return VelocityGridEnv()
+
+
+# Hand-worked transitions
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        (NOOP, (4, 3, 1, 0)),
+        (UP, (4, 2, 1, -1)),
+        (DOWN, (4, 4, 1, 1)),
+        (LEFT, (3, 3, 0, 0)),
+        (RIGHT, (4, 3, 1, 0)),
+    ],
+)
+def test_each_action_accelerates_then_moves(sure, action, expected):
+    assert sure_step(sure, (3, 3, 1, 0), action) == (expected, -1.0, False)
+
+
+@pytest.mark.parametrize(
+    ("state", "action", "expected"),
+    [
+        ((0, 3, -1, 0), NOOP, (0, 3, -1, 0)),
+        ((0, 3, 0, 0), LEFT, (0, 3, -1, 0)),
+        ((7, 3, 0, 0), RIGHT, (7, 3, 1, 0)),
+        ((3, 0, 0, 0), UP, (3, 0, 0, -1)),
+        ((0, 7, 0, 0), DOWN, (0, 7, 0, 1)),
+        ((7, 0, 1, -1), NOOP, (7, 0, 1, -1)),
+    ],
+)
+def test_a_wall_stops_the_position_and_leaves_the_velocity(sure, state, action, expected):
+    assert sure_step(sure, state, action)[0] == expected
+
+
+def test_speed_limit_two_is_reached_in_two_pushes():
+    env = VelocityGridEnv(max_speed=2, slip_prob=0.0)
+    assert sure_step(env, (0, 3, 0, 0), RIGHT)[0] == (1, 3, 1, 0)
+    assert sure_step(env, (1, 3, 1, 0), RIGHT)[0] == (3, 3, 2, 0)
+    assert sure_step(env, (3, 3, 2, 0), RIGHT)[0] == (5, 3, 2, 0)
+    assert sure_step(env, (5, 3, 2, -1), UP)[0] == (7, 1, 2, -2)
+    assert sure_step(env, (6, 1, 2, -2), UP)[0] == (7, 0, 2, -2)
+
+
+def test_goal_and_cliff_end_the_episode_with_their_own_rewards(sure):
+    assert sure_step(sure, (7, 6, 0, 0), DOWN) == ((7, 7, 0, 1), 100.0, True)
+    assert sure_step(sure, (6, 6, 1, 1), NOOP) == ((7, 7, 1, 1), 100.0, True)
+    assert sure_step(sure, (0, 7, 0, 0), RIGHT) == ((1, 7, 1, 0), -100.0, True)
+    assert sure_step(sure, (6, 6, 0, 0), DOWN) == ((6, 7, 0, 1), -100.0, True)
+    assert sure_step(sure, (0, 6, 0, 0), DOWN) == ((0, 7, 0, 1), -1.0, False)
+
+
+def test_rewards_are_arguments():
+    env = VelocityGridEnv(slip_prob=0, step_reward=-2, goal_reward=7, cliff_penalty=-30.5)
+    assert sure_step(env, (3, 3, 0, 0), UP)[1] == -2.0
+    assert sure_step(env, (7, 6, 0, 0), DOWN)[1] == 7.0
+    assert sure_step(env, (0, 7, 0, 0), RIGHT)[1] == -30.5
+
+
+def test_max_speed_two_leaps_over_the_cliff():
+    env = VelocityGridEnv(width=3, max_speed=2, slip_prob=0.0)
+    assert sure_step(env, (0, 7, 1, 0), RIGHT) == ((2, 7, 2, 0), 100.0, True)
+    assert sure_step(env, (0, 7, 0, 0), RIGHT) == ((1, 7, 1, 0), -100.0, True)
+
+
+def test_two_columns_have_no_cliff():
+    env = VelocityGridEnv(width=2, height=2, slip_prob=0.0, render_mode="ansi")
+    assert sure_step(env, (0, 1, 0, 0), RIGHT) == ((1, 1, 1, 0), 100.0, True)
+    env.reset(seed=0)
+    assert env.render().splitlines()[:2] == [". .", "A G"]
+
+
+# Slips
+
+
+def test_slip_of_noop_draws_both_axes(slippery):
+    outcomes = slippery.P[slippery.encode(3, 3, 0, 0)][NOOP]
+    decoded = [slippery.decode(next_state) for _, next_state, _, _ in outcomes]
+    assert decoded == [
+        (3, 3, 0, 0),
+        (2, 2, -1, -1),
+        (2, 3, -1, 0),
+        (2, 4, -1, 1),
+        (3, 2, 0, -1),
+        (3, 4, 0, 1),
+        (4, 2, 1, -1),
+        (4, 3, 1, 0),
+        (4, 4, 1, 1),
+    ]
+    probabilities = [outcome[0] for outcome in outcomes]
+    assert probabilities == pytest.approx([0.95 + 0.05 / 9] + [0.05 / 9] * 8, abs=1e-15)
+
+
+def test_slip_of_a_press_draws_the_other_axis(slippery):
+    outcomes = slippery.P[slippery.encode(3, 3, 0, 0)][RIGHT]
+    assert [(slippery.decode(s), r, t) for _, s, r, t in outcomes] == [
+        ((4, 3, 1, 0), -1.0, False),
+        ((4, 2, 1, -1), -1.0, False),
+        ((4, 4, 1, 1), -1.0, False),
+    ]
+    assert [p for p, *_ in outcomes] == pytest.approx([0.95 + 0.05 / 3, 0.05 / 3, 0.05 / 3])
+    outcomes = slippery.P[slippery.encode(3, 3, 0, 0)][UP]
+    assert [slippery.decode(s) for _, s, _, _ in outcomes] == [
+        (3, 2, 0, -1),
+        (2, 2, -1, -1),
+        (4, 2, 1, -1),
+    ]
+
+
+def test_slips_with_the_same_landing_are_one_entry(slippery):
+    """At vx = 1 the draws 0 and +1 both give vx = 1."""
+    outcomes = slippery.P[slippery.encode(3, 3, 1, 0)][UP]
+    assert [(p, slippery.decode(s)) for p, s, _, _ in outcomes] == [
+        (pytest.approx(0.95 + 2 * 0.05 / 3, abs=1e-15), (4, 2, 1, -1)),
+        (pytest.approx(0.05 / 3, abs=1e-15), (3, 2, 0, -1)),
+    ]
+
+
+def test_a_certain_slip_has_only_slips():
+    env = VelocityGridEnv(slip_prob=1.0)
+    outcomes = env.P[env.encode(3, 3, 0, 0)][RIGHT]
+    assert [(p, env.decode(s)) for p, s, _, _ in outcomes] == [
+        (pytest.approx(1 / 3), (4, 2, 1, -1)),
+        (pytest.approx(1 / 3), (4, 3, 1, 0)),
+        (pytest.approx(1 / 3), (4, 4, 1, 1)),
+    ]
+
+
+def test_without_slips_every_list_has_one_certain_entry(sure):
+    lists = [outcomes for row in sure.P.values() for outcomes in row.values()]
+    assert len(lists) == 576 * 5
+    assert all(len(outcomes) == 1 and outcomes[0][0] == 1.0 for outcomes in lists)
+
+
+def naive_distribution(env, state, action):
+    """{(x, y, vx, vy): probability} straight from the rules."""
+    x, y, vx, vy = state
+    pressed = [(0, 0), (0, -1), (0, 1), (-1, 0), (1, 0)][action]
+    slips = [(ax, ay) for ax in (-1, 0, 1) for ay in (-1, 0, 1)]
+    slips = [slip for slip in slips if all(p in (0, s) for p, s in zip(pressed, slip, strict=True))]
+    draws = [(1 - env.slip_prob, pressed)] + [(env.slip_prob / len(slips), s) for s in slips]
+    distribution = Counter()
+    for probability, (ax, ay) in draws:
+        new_vx = int(np.clip(vx + ax, -env.max_speed, env.max_speed))
+        new_vy = int(np.clip(vy + ay, -env.max_speed, env.max_speed))
+        new_x = int(np.clip(x + new_vx, 0, env.width - 1))
+        new_y = int(np.clip(y + new_vy, 0, env.height - 1))
+        distribution[new_x, new_y, new_vx, new_vy] += probability
+    return distribution
+
+
+@pytest.mark.parametrize("slip_prob", [0.3, 1.0])
+def test_the_whole_table_equals_its_naive_twin(slip_prob):
+    env = VelocityGridEnv(width=4, height=3, max_speed=2, slip_prob=slip_prob)
+    for state, row in env.P.items():
+        for action, outcomes in row.items():
+            expected = naive_distribution(env, env.decode(state), action)
+            expected = {key: p for key, p in expected.items() if p > 0}
+            assert {env.decode(s): p for p, s, _, _ in outcomes} == pytest.approx(expected)
+            for _, next_state, reward, terminated in outcomes:
+                x, y, _, _ = env.decode(next_state)
+                tile = {(1, 2): -100.0, (2, 2): -100.0, (3, 2): 100.0}.get((x, y), -1.0)
+                assert (reward, terminated) == (tile, tile != -1.0)
+
+
+# The table and the environment
+
+
+def test_encode_and_decode_are_inverse():
+    env = VelocityGridEnv(width=5, height=3, max_speed=2)
+    states = range(env.observation_space.n)
+    assert len(states) == 5 * 3 * 25
+    assert [env.encode(*env.decode(state)) for state in states] == list(states)
+    assert env.decode(0) == (0, 0, -2, -2)
+    assert env.decode(1) == (0, 0, -1, -2)
+    assert env.encode(2, 1, 1, -1) == ((1 * 5 + 2) * 5 + 1) * 5 + 3
+
+
+@pytest.mark.parametrize("state", [(8, 0, 0, 0), (0, -1, 0, 0), (0, 0, 2, 0), (0, 0, 0, -2)])
+def test_encode_refuses_what_is_no_state(sure, state):
+    with pytest.raises(ValueError, match=r"0 <= x < 8.*got \(x, y, vx, vy\)"):
+        sure.encode(*state)
+
+
+@pytest.mark.parametrize("state", [-1, 576])
+def test_decode_refuses_what_is_no_state(sure, state):
+    with pytest.raises(ValueError, match=rf"\[0, 576\), got {state}"):
+        sure.decode(state)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    width=st.integers(2, 5),
+    height=st.integers(2, 5),
+    max_speed=st.integers(1, 3),
+    slip_prob=st.floats(0.0, 1.0),
+)
+def test_every_list_is_a_distribution_over_states(width, height, max_speed, slip_prob):
+    env = VelocityGridEnv(width, height, max_speed, slip_prob)
+    n_states = width * height * (2 * max_speed + 1) ** 2
+    assert list(env.P) == list(range(n_states))
+    for row in env.P.values():
+        assert list(row) == [0, 1, 2, 3, 4]
+        for outcomes in row.values():
+            successors = [next_state for _, next_state, _, _ in outcomes]
+            assert len(set(successors)) == len(successors)
+            assert all(0 <= successor < n_states for successor in successors)
+            assert all(0.0 <= p <= 1.0 + 1e-12 for p, *_ in outcomes)
+            assert np.cumsum([p for p, *_ in outcomes])[-1] >= 1 - 1e-12
+            assert math.fsum(p for p, *_ in outcomes) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_the_table_holds_plain_python_values(slippery):
+    for outcomes in slippery.P[100].values():
+        for outcome in outcomes:
+            assert [type(value) for value in outcome] == [float, int, float, bool]
+
+
+def test_the_start_is_at_rest_in_the_lower_left_corner(slippery):
+    assert slippery.initial_state_distrib.sum() == 1.0
+    assert slippery.initial_state_distrib[slippery.encode(0, 7, 0, 0)] == 1.0
+    assert slippery.reset(seed=3) == (slippery.encode(0, 7, 0, 0), {"prob": 1.0})
+
+
+def test_step_does_what_the_table_says_with_one_double():
+    env = VelocityGridEnv(width=4, height=4, max_speed=2, slip_prob=0.4)
+    actions = np.random.default_rng(0)
+    state, _ = env.reset(seed=1)
+    for _ in range(2000):
+        twin = copy.deepcopy(env.np_random)
+        action = int(actions.integers(5))
+        outcomes = env.P[state][action]
+        index = categorical_sample([p for p, *_ in outcomes], twin)
+        probability, next_state, reward, terminated = outcomes[index]
+        assert env.step(action) == (next_state, reward, terminated, False, {"prob": probability})
+        assert env.np_random.bit_generator.state == twin.bit_generator.state
+        state = next_state
+        if terminated:
+            twin.random()
+            state, _ = env.reset()
+            assert env.np_random.bit_generator.state == twin.bit_generator.state
+
+
+def test_the_same_seed_gives_the_same_episode():
+    def episode():
+        env = VelocityGridEnv(slip_prob=0.5)
+        first, _ = env.reset(seed=11)
+        return [first] + [env.step(action)[:3] for action in [1, 4, 4, 0, 3, 1, 4, 0]]
+
+    assert episode() == episode()
+
+
+def test_an_unknown_action_is_refused(slippery):
+    with pytest.raises(ValueError, match="action must be 0, 1, 2, 3 or 4, got 5"):
+        slippery.step(5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"width": 1}, ValueError, "width must be an integer of at least 2, got 1"),
+        ({"height": 1}, ValueError, "height must be an integer of at least 2, got 1"),
+        ({"width": 8.0}, TypeError, "width must be an integer of at least 2, got 8.0"),
+        ({"height": True}, TypeError, "height must be an integer of at least 2, got True"),
+        ({"max_speed": 0}, ValueError, "max_speed must be an integer of at least 1, got 0"),
+        ({"slip_prob": 1.5}, ValueError, r"probability in \[0, 1\], got 1.5"),
+        ({"slip_prob": math.nan}, ValueError, r"probability in \[0, 1\], got nan"),
+        ({"slip_prob": "0.1"}, TypeError, r"probability in \[0, 1\], got '0.1'"),
+        ({"step_reward": math.inf}, ValueError, "step_reward must be a finite number, got inf"),
+        ({"goal_reward": None}, TypeError, "goal_reward must be a finite number, got None"),
+        ({"cliff_penalty": False}, TypeError, "cliff_penalty must be a finite number, got False"),
+        ({"render_mode": "human"}, ValueError, "None, 'ansi' or 'rgb_array', got 'human'"),
+    ],
+)
+def test_bad_arguments_are_refused_in_one_sentence(arguments, error, message):
+    with pytest.raises(error, match=message):
+        VelocityGridEnv(**arguments)
+
+
+def test_numpy_integers_are_integers():
+    env = VelocityGridEnv(width=np.int64(3), height=np.int32(2))
+    assert (type(env.width), env.width, env.height) == (int, 3, 2)
+
+
+# Registration
+
+
+@pytest.mark.parametrize("render_mode", [None, "ansi", "rgb_array"])
+def test_gymnasium_finds_nothing_to_criticise(render_mode):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(gymnasium.make("VelocityGrid-v0", render_mode=render_mode).unwrapped)
+
+
+def test_an_episode_is_truncated_after_200_steps():
+    env = gymnasium.make("VelocityGrid-v0", slip_prob=0.0)
+    env.reset(seed=0)
+    ends = [env.step(UP)[2:4] for _ in range(200)]
+    assert ends == [(False, False)] * 199 + [(False, True)]
+
+
+def test_importing_twice_registers_once():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        importlib.reload(envs)
+    assert gymnasium.registry["VelocityGrid-v0"].max_episode_steps == 200
+
+
+def test_importing_the_package_leaves_the_environment_unloaded():
+    code = "import sys, envs; print('envs.velocity_grid' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
+
+
+# Rendering
+
+
+def test_text_shows_grid_velocity_and_action():
+    env = VelocityGridEnv(width=4, height=3, slip_prob=0.0, render_mode="ansi")
+    env.reset(seed=0)
+    assert env.render() == (
+        ". . . .\n. . . .\nA C C G\nposition (0, 2)  velocity (+0, +0)  action -\n"
+    )
+    env.step(UP)
+    assert env.render() == (
+        ". . . .\nA . . .\nS C C G\nposition (0, 1)  velocity (+0, -1)  action up\n"
+    )
+
+
+def test_pictures_differ_by_position_and_by_velocity():
+    env = VelocityGridEnv(render_mode="rgb_array")
+    env.reset(seed=0)
+    pictures = []
+    for state in [(0, 7, 0, 0), (3, 3, 0, 0), (3, 3, 1, 0), (3, 3, 0, -1)]:
+        env.s = env.encode(*state)
+        pictures.append(env.render())
+    assert all(p.shape == (432, 432, 3) and p.dtype == np.uint8 for p in pictures)
+    assert len({p.tobytes() for p in pictures}) == 4
+    assert np.array_equal(env.render(), pictures[-1])
+
+
+def test_start_floor_cliff_and_goal_differ_in_lightness():
+    env = VelocityGridEnv(width=5, height=3, render_mode="rgb_array")
+    env.s = env.encode(3, 0, 0, 0)
+    grey = env.render() @ np.array([0.299, 0.587, 0.114])
+    cells = {
+        name: grey[24 + 48 * y : 72 + 48 * y, 24 + 48 * x : 72 + 48 * x].mean()
+        for name, x, y in [("floor", 0, 0), ("start", 0, 2), ("cliff", 2, 2), ("goal", 4, 2)]
+    }
+    levels = sorted(cells.values())
+    assert min(np.diff(levels)) > 10
+    assert cells["cliff"] == levels[0]
+
+
+@pytest.mark.parametrize(("width", "height", "max_speed"), [(2, 2, 3), (25, 2, 1), (3, 41, 1)])
+def test_every_size_has_frames_that_video_codecs_take(width, height, max_speed):
+    env = VelocityGridEnv(width, height, max_speed, render_mode="rgb_array")
+    env.s = env.encode(width - 1, 0, max_speed, -max_speed)
+    frame = env.render()
+    assert frame.shape[0] % 16 == frame.shape[1] % 16 == 0
+    assert max(frame.shape) < 1500
+
+
+def test_rendering_without_a_mode_warns(slippery):
+    with pytest.warns(UserWarning, match="render_mode="):
+        assert slippery.render() is None
