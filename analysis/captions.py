@@ -1,4 +1,4 @@
-"""The words of a figure: how curves were smoothed, what a band means, what lies off scale."""
+"""What a figure draws of each variant, and the words that say what it shows and leaves out."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,6 +7,17 @@ import numpy as np
 from analysis.statistics import SmoothedSeeds, se_coverage
 
 MAX_SINGLE_SEEDS = 4
+
+
+def single_seeds(curve: SmoothedSeeds) -> np.ndarray:
+    """The seeds that are drawn one by one: all, when there are 2 to 4, else none."""
+    return curve.seeds if 1 < len(curve.seeds) <= MAX_SINGLE_SEEDS else curve.seeds[:0]
+
+
+def drawn_curves(curve: SmoothedSeeds) -> list[np.ndarray]:
+    """All that is drawn of a variant: the mean, the edges of its band, the single seeds."""
+    summary = curve.over_seeds
+    return [summary.mean, summary.low, summary.high, *single_seeds(curve)]
 
 
 def format_number(value: float) -> str:
@@ -63,9 +74,7 @@ def variant_words(variant: str, n_used: int, n_planned: int | None = None) -> st
     return f"{variant} (n = {n_used}{of_planned})"
 
 
-def off_scale_words(
-    curves: Mapping[str, SmoothedSeeds], limits: tuple[float, float]
-) -> str:
+def off_scale_words(curves: Mapping[str, SmoothedSeeds], limits: tuple[float, float]) -> str:
     """One sentence on what lies beyond the limits of the value axis; empty when nothing does."""
     parts = []
     for variant, curve in curves.items():
@@ -96,14 +105,3 @@ def _beyond(values: np.ndarray, limits: tuple[float, float]) -> str:
         f"{verb} {round_number(float(values[extreme]))}"
         f" (on scale from episode {format_number(int(outside[-1]) + 2)})"
     )
-
-
-def single_seeds(curve: SmoothedSeeds) -> np.ndarray:
-    """The seeds that are drawn one by one: all, when there are 2 to 4, else none."""
-    return curve.seeds if 1 < len(curve.seeds) <= MAX_SINGLE_SEEDS else curve.seeds[:0]
-
-
-def drawn_curves(curve: SmoothedSeeds) -> list[np.ndarray]:
-    """All that is drawn of a variant: the mean, the edges of its band, the single seeds."""
-    summary = curve.over_seeds
-    return [summary.mean, summary.low, summary.high, *single_seeds(curve)]

@@ -16,25 +16,17 @@ from matplotlib.patches import Polygon
 
 from analysis.captions import (
     drawn_curves,
-    format_number,
     interval_words,
     off_scale_words,
+    round_number,
     single_seeds,
     variant_words,
     window_words,
 )
+from analysis.page import LineLabel, blank_page, label_room, set_axes, write_labels
 from analysis.smoothing import thin_indices
 from analysis.statistics import SmoothedSeeds, informative_low, smooth_seeds
-from analysis.style import (
-    INK,
-    LineLabel,
-    VariantStyle,
-    blank_page,
-    label_room,
-    set_axes,
-    variant_styles,
-    write_labels,
-)
+from analysis.style import REFERENCE_STYLE, LineStyle, variant_styles
 from hq_ray.errors import InputError, near_miss
 
 AXIS_LABELS = {
@@ -81,7 +73,7 @@ def curve_figure(
     curve = smooth_seeds(np.asarray(values)[None], smooth)
     title = f"{env}: {variant}, seed {seed}"
     caption = [f"Line: {window_words(curve.window, curve.n_episodes)}.", settings]
-    return _draw({variant: curve}, quantity, title, caption, optimum=optimum)
+    return _draw({variant: curve}, quantity, title, caption, optimum=optimum, names={})
 
 
 def compare_figure(
@@ -116,14 +108,11 @@ def compare_figure(
     smoothed = {variant: smooth_seeds(values, smooth) for variant, values in curves.items()}
     counts = {variant: len(curve.seeds) for variant, curve in smoothed.items()}
     shortest = min(curve.n_episodes for curve in smoothed.values())
-    caption = [
-        f"Each seed: {window_words(int(smooth), shortest)}. {interval_words(counts)}",
-        settings,
-    ]
-    goals = planned or {}
-    names = {variant: variant_words(variant, n, goals.get(variant)) for variant, n in counts.items()}
+    words = f"Each seed: {window_words(smooth, shortest)}. {interval_words(counts)}"
+    goal = (planned or {}).get
+    names = {variant: variant_words(variant, n, goal(variant)) for variant, n in counts.items()}
     title = f"{env}: {' vs '.join(curves)}"
-    return _draw(smoothed, quantity, title, caption, optimum=optimum, names=names)
+    return _draw(smoothed, quantity, title, [words, settings], optimum=optimum, names=names)
 
 
 def value_limits(
@@ -133,11 +122,11 @@ def value_limits(
 
     Bad is low for returns and high for steps; see `analysis.statistics.informative_low`.
     """
-    drawn = [values for curve in curves for values in drawn_curves(curve)]
     sign = -1.0 if quantity == "steps" else 1.0
-    bad = sign * informative_low([sign * values for values in drawn], [sign * x for x in levels])
-    good = sign * max([*(float((sign * values).max()) for values in drawn), *(sign * x for x in levels)])
-    low, high = min(bad, good), max(bad, good)
+    drawn = [sign * values for curve in curves for values in drawn_curves(curve)]
+    goals = [sign * level for level in levels]
+    highest = max([*(float(values.max()) for values in drawn), *goals])
+    low, high = sorted((sign * informative_low(drawn, goals), sign * highest))
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         pad = max(0.05 * abs(high), 0.5)
     else:
@@ -155,9 +144,7 @@ def save_png(figure: Figure, path: str | Path) -> None:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with unfinished.open("wb") as file:
-            figure.canvas.print_png(
-                file, metadata=PNG_METADATA, pil_kwargs={"compress_level": 1}
-            )
+            figure.canvas.print_png(file, metadata=PNG_METADATA, pil_kwargs={"compress_level": 1})
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -170,28 +157,24 @@ def _draw(
     caption: Sequence[str],
     *,
     optimum: float | None,
-    names: Mapping[str, str] | None = None,
+    names: Mapping[str, str],
 ) -> Figure:
-    """Lay out the page, then draw bands, lines and labels."""
+    """Lay out the page, then draw bands, lines and labels; `names` are written at line ends."""
     if quantity not in AXIS_LABELS:
         raise InputError(f"unknown quantity {quantity!r}{near_miss(quantity, AXIS_LABELS)}")
     levels = [] if optimum is None or not math.isfinite(optimum) else [float(optimum)]
     limits = value_limits(list(curves.values()), quantity, levels)
     styles = variant_styles(curves)
-    labels = [
-        LineLabel(text, curves[v].n_episodes, float(curves[v].over_seeds.mean[-1]), styles[v])
-        for v, text in (names or {}).items()
-    ]
     n_episodes = max(curve.n_episodes for curve in curves.values())
+    labels = [_end_label(curves[variant], text, styles[variant]) for variant, text in names.items()]
     for level in levels:
-        style = VariantStyle(INK, (0, (1, 3)), "")
-        labels.append(LineLabel(f"optimum {format_number(level)}", n_episodes, level, style))
-    figure, axes = blank_page(
-        title, off_scale_words(curves, limits), caption, label_room(labels)
-    )
+        text = f"optimum {round_number(level)}"
+        labels.append(LineLabel(text, n_episodes, level, REFERENCE_STYLE))
+    figure, axes = blank_page(title, off_scale_words(curves, limits), caption, label_room(labels))
     set_axes(axes, n_episodes, limits, AXIS_LABELS[quantity], next(iter(curves.values())).window)
     for level in levels:
-        axes.axhline(level, color=INK, linestyle=(0, (1, 3)), linewidth=1.0, zorder=1.5)
+        look = {"color": REFERENCE_STYLE.color, "linestyle": REFERENCE_STYLE.linestyle}
+        axes.axhline(level, linewidth=1.0, zorder=1.5, **look)
     for row, (variant, curve) in enumerate(curves.items()):
         _draw_band(axes, curve, styles[variant])
         _draw_lines(axes, curve, styles[variant], shift=row / len(curves))
@@ -199,7 +182,11 @@ def _draw(
     return figure
 
 
-def _draw_band(axes: Axes, curve: SmoothedSeeds, style: VariantStyle) -> None:
+def _end_label(curve: SmoothedSeeds, text: str, style: LineStyle) -> LineLabel:
+    return LineLabel(text, curve.n_episodes, float(curve.over_seeds.mean[-1]), style)
+
+
+def _draw_band(axes: Axes, curve: SmoothedSeeds, style: LineStyle) -> None:
     """Fill mean ± SE; nothing with one seed."""
     if curve.over_seeds.se is None:
         return
@@ -211,14 +198,16 @@ def _draw_band(axes: Axes, curve: SmoothedSeeds, style: VariantStyle) -> None:
         below, above = thin_indices(low, N_BINS), thin_indices(high, N_BINS)[::-1]
         episodes = 1 + np.concatenate([below, above])
         corners = np.column_stack([episodes, np.concatenate([low[below], high[above]])])
-    axes.add_patch(Polygon(corners, color=style.color, alpha=0.2, linewidth=0, zorder=1.2))
+    # add_patch would measure every corner as a curve to grow limits that are already set.
+    axes.add_artist(Polygon(corners, color=style.color, alpha=0.2, linewidth=0, zorder=1.2))
 
 
-def _draw_lines(axes: Axes, curve: SmoothedSeeds, style: VariantStyle, shift: float) -> None:
+def _draw_lines(axes: Axes, curve: SmoothedSeeds, style: LineStyle, shift: float) -> None:
     """Draw single seeds thin, then the mean, lighter before its first full window, with markers."""
     mean = curve.over_seeds.mean
     for seed in single_seeds(curve):
-        _draw_line(axes, seed, 0, style, linewidth=0.7, alpha=0.5)
+        point = "_" if curve.n_episodes == 1 else ""
+        _draw_line(axes, seed, 0, style, linewidth=0.7, alpha=0.5, marker=point)
     first_full = min(curve.window, curve.n_episodes) - 1
     if first_full > 0:
         _draw_line(axes, mean[: first_full + 1], 0, style, linewidth=1.8, alpha=WARM_UP_ALPHA)
@@ -229,7 +218,7 @@ def _draw_lines(axes: Axes, curve: SmoothedSeeds, style: VariantStyle, shift: fl
 
 
 def _draw_line(
-    axes: Axes, values: np.ndarray, start: int | np.ndarray, style: VariantStyle, **look: object
+    axes: Axes, values: np.ndarray, start: int | np.ndarray, style: LineStyle, **look: object
 ) -> None:
     """Draw values at episodes start + 1, start + 2, ... or, with an array, at start + 1."""
     if isinstance(start, int):

@@ -32,7 +32,7 @@ def trailing_mean(values: np.ndarray, window: int) -> np.ndarray:
         return episodes.copy()
     n_episodes = episodes.shape[-1]
     span = min(window, n_episodes)
-    # The median of a constant curve is that constant: its deviations, and their means, are exactly 0.
+    # The median of a constant curve is that constant: all deviations from it are exactly 0.
     centre = np.median(episodes, axis=-1, keepdims=True)
     counts = np.minimum(np.arange(1, n_episodes + 1), span)
     return centre + _window_sums(episodes - centre, span) / counts
@@ -41,8 +41,8 @@ def trailing_mean(values: np.ndarray, window: int) -> np.ndarray:
 def _window_sums(values: np.ndarray, span: int) -> np.ndarray:
     """Sum of the last `span` values at each position; fewer at the start.
 
-    The axis is cut into blocks of `span`. A window then is the head of one block and the tail of the
-    block before it, and one cumulative sum in each direction gives all heads and all tails.
+    The axis is cut into blocks of `span`. A window then is the head of one block and the tail of
+    the block before it; one cumulative sum in each direction gives all heads and all tails.
     """
     *lead, n_values = values.shape
     n_blocks = -(-n_values // span)

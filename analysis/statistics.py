@@ -82,8 +82,8 @@ class SmoothedSeeds:
 def smooth_seeds(values: np.ndarray, window: int) -> SmoothedSeeds:
     """Smooth each seed, then average: the SE is that of the smoothed seeds.
 
-    The mean would be the same in either order. The SE would not: a moving average of the SE takes no
-    account of what smoothing does to the noise of a seed.
+    The mean would be the same in either order. The SE would not: a moving average of the SE takes
+    no account of what smoothing does to the noise of a seed.
 
     Args:
         values: `(n_seeds, n_episodes)`.

@@ -151,15 +151,16 @@ def _transitions(model: Model) -> Transitions:
     probability = np.bincount(where, model.probability[goes_on], minlength=key.size)
     pair, successor = np.divmod(key, n_states)
     own = successor == pair // n_actions
+    reward = np.where(model.probability > 0, model.probability * model.reward, 0.0).sum(axis=-1)
     stay = np.bincount(pair[own], probability[own], minlength=n_pairs)
     pair, successor, probability = pair[~own], successor[~own], probability[~own]
     order = np.lexsort((successor, -probability, pair))
     return Transitions(
         offsets=np.searchsorted(pair, np.arange(n_pairs + 1)).astype(np.int64),
         successors=successor[order].astype(np.int64),
-        probability=probability[order],
-        stay=stay.reshape(n_states, n_actions),
-        reward=np.where(model.probability > 0, model.probability * model.reward, 0.0).sum(axis=-1),
+        probability=_as_float64(probability[order]),
+        stay=_as_float64(stay.reshape(n_states, n_actions)),
+        reward=_as_float64(reward),
     )
 
 
@@ -168,9 +169,9 @@ def _start_states(model: Model) -> np.ndarray:
     return np.flatnonzero(model.start_probability > 0)
 
 
-def _as_float64(q_values: np.ndarray) -> np.ndarray:
-    """Compiled code takes a read-only array for another type, and would be compiled again."""
-    return np.require(q_values, np.float64, ["C", "W"])
+def _as_float64(array: np.ndarray) -> np.ndarray:
+    """The one layout that the compiled code sees: it would be compiled again for any other."""
+    return np.require(array, np.float64, ["C", "W"])
 
 
 def _check_gamma(gamma: float) -> None:

@@ -20,7 +20,7 @@ from numba import njit
 # is left is at most gamma / (1 - gamma) times that, because a sweep contracts by gamma.
 SWEEP_TOLERANCE = 1e-14
 # A multiply-add of a sweep waits for memory, one of the elimination is vectorised.
-SWEEP_COST = 3.0
+SWEEP_COST = 1.5
 # float64 entries that elimination may hold: 128 MiB.
 ELIMINATION_ENTRIES = 2**24
 

@@ -1,0 +1,169 @@
+"""The driver: submits batches, takes them as they finish, retries, stops when it should.
+
+It holds a bounded window of batches, counts and ids; episodes never pass through it. The state on
+disk is consistent at every moment, so that killing it loses the batches in flight and no more.
+"""
+
+import signal
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from hq_ray.batch import BatchReport
+from hq_ray.errors import HqRayError
+from hq_ray.store import Failure, Results
+from hq_ray.trial import Trial
+from sweeps.batching import Batcher
+from sweeps.executors import Crash, Executor
+from sweeps.progress import Progress
+
+WINDOW_PER_CORE = 3
+WAIT_SECONDS = 0.2
+# A batch that raises is tried again this often: the store may have hiccuped.
+ERROR_ATTEMPTS = 3
+# A single trial that takes its worker down is given this many chances.
+CRASH_ATTEMPTS = 2
+# So many failures of one kind in a row, and nothing but them, mean that the rest would fail too.
+FAILURE_RUN = 20
+
+
+class SweepStopped(HqRayError):
+    """The sweep ended early, for the reason in its message; what finished is published."""
+
+
+@dataclass
+class Tally:
+    """What a sweep did: counts, and the reasons of failures."""
+
+    done: int = 0
+    failed: int = 0
+    steps: int = 0
+    train_seconds: float = 0.0
+    reasons: Counter = field(default_factory=Counter)
+    interrupted: bool = False
+
+
+def drive(
+    batcher: Batcher,
+    executor: Executor,
+    results: Results,
+    progress: Progress,
+) -> Tally:
+    """Runs every trial of the batcher, or as many as it is allowed to.
+
+    Ctrl-C once stops submitting and waits for what is running; twice raises KeyboardInterrupt.
+
+    Raises:
+        SweepStopped: failures of one kind in a row, or the store refuses writes.
+    """
+    return _Drive(batcher, executor, results, progress).run()
+
+
+class _Drive:
+    """The state of one call of `drive`."""
+
+    def __init__(self, batcher: Batcher, executor: Executor, results: Results, progress: Progress):
+        self.batcher, self.executor, self.results = batcher, executor, results
+        self.progress = progress
+        self.tally = Tally()
+        self.again: deque[tuple[Trial, ...]] = deque()
+        self.flying: dict[object, tuple[Trial, ...]] = {}
+        self.attempts: Counter = Counter()
+        self.failure_run: list[str] = []
+
+    def run(self) -> Tally:
+        with _interrupts() as interrupts:
+            while True:
+                if interrupts.is_set() and not self.tally.interrupted:
+                    self.tally.interrupted = True
+                    self.progress.say("stopping: waiting for what is running; again stops at once")
+                self._refill()
+                if not self.flying:
+                    return self.tally
+                for ticket, outcome in self.executor.wait(WAIT_SECONDS):
+                    batch = self.flying.pop(ticket)
+                    if isinstance(outcome, Crash):
+                        self._crashed(batch, outcome)
+                    else:
+                        self._finished(batch, outcome)
+                self.progress.show(self.tally)
+
+    def _refill(self) -> None:
+        while not self.tally.interrupted and (
+            len(self.flying) < WINDOW_PER_CORE * self.executor.cores
+        ):
+            batch = self.again.popleft() if self.again else self.batcher.next_batch()
+            if not batch:
+                return
+            self.flying[self.executor.submit(batch)] = batch
+
+    def _finished(self, batch: tuple[Trial, ...], report: BatchReport) -> None:
+        self.batcher.observe(report, sum(trial.episodes for trial in batch))
+        tally = self.tally
+        tally.done += len(report.done)
+        tally.steps += report.steps
+        tally.train_seconds += report.train_seconds
+        if report.done:
+            self.failure_run.clear()
+        self._failed(report.reasons)
+
+    def _failed(self, reasons: tuple[str, ...]) -> None:
+        self.tally.failed += len(reasons)
+        self.tally.reasons.update(reasons)
+        for reason in reasons:
+            kind = reason.partition(":")[0]
+            if self.failure_run and self.failure_run[-1].partition(":")[0] != kind:
+                self.failure_run.clear()
+            self.failure_run.append(reason)
+        if len(self.failure_run) >= FAILURE_RUN:
+            self._stop(f"{len(self.failure_run)} trials in a row failed: {self.failure_run[-1]}")
+
+    def _crashed(self, batch: tuple[Trial, ...], crash: Crash) -> None:
+        """Sends a lost batch round again, in halves until the culprit stands alone."""
+        if isinstance(crash.cause, HqRayError):
+            self.executor.cancel()
+            raise crash.cause
+        key = batch[0].trial_id, len(batch)
+        self.attempts[key] += 1
+        if crash.kind == "node":
+            self.again.append(batch)
+        elif crash.kind == "error":
+            if self.attempts[key] >= ERROR_ATTEMPTS:
+                self._stop(crash.reason)
+            self.again.append(batch)
+        elif len(batch) > 1:
+            middle = len(batch) // 2
+            self.again.extend((batch[:middle], batch[middle:]))
+        elif self.attempts[key] < CRASH_ATTEMPTS:
+            self.again.append(batch)
+        else:
+            self.results.publish([], [Failure(batch[0], "WorkerCrashed", crash.reason, "")])
+            self._failed((f"WorkerCrashed: {crash.reason}",))
+
+    def _stop(self, reason: str) -> None:
+        self.executor.cancel()
+        raise SweepStopped(
+            f"the sweep stopped early, with {self.tally.done} trials done: {reason}"
+        )
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; the second raises KeyboardInterrupt."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def handle(number: int, frame: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)

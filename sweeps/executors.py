@@ -1,0 +1,73 @@
+"""Where batches run. Two executors with one face: this process here, Ray in `ray_executor`."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from hq_ray.batch import BatchReport
+from hq_ray.trial import Trial
+
+RunBatch = Callable[[tuple[Trial, ...]], BatchReport]
+
+
+@dataclass(frozen=True)
+class Crash:
+    """A batch that came to no report.
+
+    Attributes:
+        kind: `worker` (the process died), `node` (its machine went away) or `error` (the task
+            raised, which a trial's own failure never does: the store or the code is at fault).
+        reason: `Type: message`.
+        cause: the exception itself, where there is one to raise.
+    """
+
+    kind: str
+    reason: str
+    cause: BaseException | None = None
+
+
+class Executor(Protocol):
+    """What the driver needs of a place to run batches."""
+
+    cores: int
+
+    def submit(self, batch: tuple[Trial, ...]) -> object:
+        """Hands over a batch; returns what identifies it in `wait`."""
+
+    def wait(self, timeout: float) -> list[tuple[object, BatchReport | Crash]]:
+        """Batches that ended, in order of completion; empty after `timeout` seconds."""
+
+    def cancel(self) -> None:
+        """Stops what is running, at once."""
+
+
+class LocalExecutor:
+    """Runs batches one after the other in this process, for debugging and for tests."""
+
+    cores = 1
+
+    def __init__(self, run: RunBatch):
+        self._run = run
+        self._waiting: deque[tuple[int, tuple[Trial, ...]]] = deque()
+        self._submitted = 0
+
+    def submit(self, batch: tuple[Trial, ...]) -> int:
+        """Queues a batch; it runs inside `wait`."""
+        self._submitted += 1
+        self._waiting.append((self._submitted, batch))
+        return self._submitted
+
+    def wait(self, timeout: float) -> list[tuple[int, BatchReport | Crash]]:
+        """Runs the oldest queued batch to its end."""
+        if not self._waiting:
+            return []
+        ticket, batch = self._waiting.popleft()
+        try:
+            return [(ticket, self._run(batch))]
+        except Exception as problem:
+            return [(ticket, Crash("error", f"{type(problem).__name__}: {problem}", problem))]
+
+    def cancel(self) -> None:
+        """Forgets what is queued."""
+        self._waiting.clear()

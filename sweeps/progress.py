@@ -1,0 +1,105 @@
+"""Progress on standard error: a bar on a terminal, a plain line every few seconds elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+LINE_SECONDS = 5.0
+
+
+class Counts(Protocol):
+    """What progress is told: the driver's tally."""
+
+    done: int
+    failed: int
+    steps: int
+
+
+class Progress:
+    """Says nothing; the face of the two below."""
+
+    def show(self, counts: Counts) -> None:
+        """Takes the present counts."""
+
+    def say(self, sentence: str) -> None:
+        """Shows a sentence above the progress."""
+
+
+class LineProgress(Progress):
+    """A plain line every few seconds, for logs."""
+
+    def __init__(self, total: int):
+        self._total = total
+        self._started = self._last = time.monotonic()
+
+    def show(self, counts: Counts) -> None:
+        """Prints a line if the last one is some seconds old."""
+        now = time.monotonic()
+        if now - self._last >= LINE_SECONDS:
+            self._last = now
+            self.say(describe(counts, self._total, now - self._started))
+
+    def say(self, sentence: str) -> None:
+        """Prints a sentence."""
+        print(sentence, file=sys.stderr, flush=True)
+
+
+class BarProgress(Progress):
+    """A rich bar with trials done, steps per second and time left."""
+
+    def __init__(self, total: int):
+        from rich import progress
+        from rich.console import Console
+
+        self._started = time.monotonic()
+        self._bar = progress.Progress(
+            progress.TextColumn("training"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TextColumn("{task.fields[rate]}"),
+            progress.TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task("training", total=total, rate="")
+        self._bar.start()
+
+    def show(self, counts: Counts) -> None:
+        """Moves the bar."""
+        elapsed = max(time.monotonic() - self._started, 1e-9)
+        rate = f"{counts.steps / elapsed / 1e6:.1f} M steps/s"
+        if counts.failed:
+            rate += f", {counts.failed} failed"
+        self._bar.update(self._task, completed=counts.done + counts.failed, rate=rate)
+
+    def say(self, sentence: str) -> None:
+        """Prints a sentence above the bar."""
+        self._bar.console.print(sentence, highlight=False)
+
+    def stop(self) -> None:
+        """Takes the bar away."""
+        self._bar.stop()
+
+
+def describe(counts: Counts, total: int, elapsed: float) -> str:
+    """One line of progress: done of total, failures, steps per second, seconds left."""
+    finished = counts.done + counts.failed
+    failed = f", {counts.failed} failed" if counts.failed else ""
+    rate = counts.steps / max(elapsed, 1e-9) / 1e6
+    left = f"{elapsed / finished * (total - finished):.0f} s left" if finished else "time unknown"
+    return f"{finished} of {total} trials{failed}, {rate:.1f} M steps/s, {left}"
+
+
+@contextmanager
+def progress_on(total: int) -> Iterator[Progress]:
+    """The progress that fits standard error, taken away at the end."""
+    if not sys.stderr.isatty():
+        yield LineProgress(total)
+        return
+    bar = BarProgress(total)
+    try:
+        yield bar
+    finally:
+        bar.stop()

@@ -1,0 +1,152 @@
+"""Ray, and the only file that imports it: starting or joining it, and running batches as tasks."""
+
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Read by Ray when it is imported. No telemetry, no autoscaler lines, and no rebuilding of a uv
+# environment for each worker.
+for _name, _value in (
+    ("RAY_USAGE_STATS_ENABLED", "0"),
+    ("RAY_SCHEDULER_EVENTS", "0"),
+    ("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0"),
+):
+    os.environ.setdefault(_name, _value)
+
+import ray
+from ray import exceptions
+
+from hq_ray.batch import BatchReport, run_batch
+from hq_ray.errors import HqRayError, InputError
+from hq_ray.store import Results
+from hq_ray.trial import Trial
+from sweeps.executors import Crash
+
+# Reports are small and travel inline, so the object store needs next to nothing.
+OBJECT_STORE_BYTES = 128 * 2**20
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
+NODE_ERRORS = (exceptions.NodeDiedError, exceptions.LocalRayletDiedError)
+
+
+@contextmanager
+def ray_session(address: str | None = None, cores: int | None = None) -> Iterator[None]:
+    """Ray for the length of a block: a cluster at `address`, or an embedded one of our own.
+
+    The embedded one has its own folder and its own token, and leaves nothing behind.
+
+    Raises:
+        InputError: no cluster answers at the address.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    if address is not None:
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError, RuntimeError) as problem:
+            reason = str(problem).strip().splitlines()[0]
+            raise InputError(
+                f"address must name a running Ray cluster, got {address!r}: {reason}"
+            ) from None
+        try:
+            yield
+        finally:
+            ray.shutdown()
+        return
+    folder = tempfile.mkdtemp(prefix="hq-")
+    kept = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", *ONE_THREAD)}
+    if kept["RAY_AUTH_MODE"] is None:
+        # A token of this session alone, so that nothing is written to the home folder and no one
+        # else on this machine can run code in our workers.
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    for name, value in ONE_THREAD.items():
+        os.environ.setdefault(name, value)
+    try:
+        ray.init(
+            address="local",
+            num_cpus=cores,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=OBJECT_STORE_BYTES,
+            _temp_dir=folder,
+        )
+        yield
+    finally:
+        ray.shutdown()
+        for name, value in kept.items():
+            if value is None:
+                os.environ.pop(name, None)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@ray.remote(num_cpus=1, max_retries=0)
+def _run_batch_task(
+    trials: tuple[Trial, ...], results: Results, keep_q_values: bool, engine: str
+) -> BatchReport:
+    return run_batch(trials, results, keep_q_values, engine)
+
+
+class RayExecutor:
+    """Runs batches as Ray tasks, spread over the nodes; each may be lost and none is repeated.
+
+    Ray's own retries are off: the driver halves a lost batch, where Ray would run all of it again.
+    """
+
+    def __init__(self, results: Results, keep_q_values: bool, engine: str):
+        self.cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        self._arguments = (results, keep_q_values, engine)
+        self._task = _run_batch_task.options(scheduling_strategy="SPREAD", name="hq_ray batch")
+        self._flying: list[ray.ObjectRef] = []
+
+    def submit(self, batch: tuple[Trial, ...]) -> object:
+        """Submits a batch as one task."""
+        reference = self._task.remote(batch, *self._arguments)
+        self._flying.append(reference)
+        return reference
+
+    def wait(self, timeout: float) -> list[tuple[object, BatchReport | Crash]]:
+        """What has finished; waits for the first for up to `timeout` seconds."""
+        if not self._flying:
+            return []
+        ready, _ = ray.wait(self._flying, num_returns=1, timeout=timeout, fetch_local=False)
+        if ready:
+            ready, self._flying = ray.wait(
+                self._flying, num_returns=len(self._flying), timeout=0, fetch_local=False
+            )
+        return [(reference, _outcome(reference)) for reference in ready]
+
+    def cancel(self) -> None:
+        """Kills the workers of running batches; a kernel cannot be interrupted otherwise."""
+        for reference in self._flying:
+            ray.cancel(reference, force=True)
+        self._flying = []
+
+
+def _outcome(reference: ray.ObjectRef) -> BatchReport | Crash:
+    try:
+        return ray.get(reference)
+    except exceptions.RayTaskError as problem:
+        cause = problem.cause
+        if not isinstance(cause, HqRayError):
+            cause = None
+        shown = problem.cause if problem.cause is not None else problem
+        return Crash("error", f"{type(shown).__name__}: {shown}", cause)
+    except NODE_ERRORS as problem:
+        return Crash("node", _first_line(problem))
+    except exceptions.RuntimeEnvSetupError as problem:
+        return Crash("error", _first_line(problem))
+    except exceptions.RayError as problem:
+        return Crash("worker", _first_line(problem))
+
+
+def _first_line(problem: BaseException) -> str:
+    lines = str(problem).strip().splitlines() or [""]
+    return f"{type(problem).__name__}: {lines[0]}"

@@ -1,0 +1,372 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import envs  # noqa: F401  (registers VelocityGrid-v0)
+from hq_ray.errors import InputError
+from hq_ray.model import Model, model_from_table
+from hq_ray.planning import (
+    greedy_policy,
+    greedy_start_value,
+    optimal_start_value,
+    optimal_values,
+    policy_values,
+    start_value,
+)
+from hq_ray.policy_evaluation import evaluate_policy
+
+GAMMAS = (0.0, 0.5, 0.99, 0.9999)
+ENVS = {
+    "cliff": ("CliffWalking-v1", {}),
+    "slippery cliff": ("CliffWalkingSlippery-v1", {}),
+    "lake": ("FrozenLake-v1", {"map_name": "8x8"}),
+    "taxi": ("Taxi-v4", {}),
+    "velocity": ("VelocityGrid-v0", {}),
+    "fast velocity": ("VelocityGrid-v0", {"max_speed": 2}),
+}
+
+
+@pytest.fixture(scope="module")
+def models():
+    def load(env_id, arguments):
+        env = gym.make(env_id, **arguments).unwrapped
+        return model_from_table(env.P, env.initial_state_distrib)
+
+    return {name: load(*given) for name, given in ENVS.items()}
+
+
+def one_action(*rows, start=0):
+    """A model with a single action from the outcome list of each state."""
+    table = {state: {0: row} for state, row in enumerate(rows)}
+    return model_from_table(table, np.eye(len(rows))[start])
+
+
+def only_policy(model):
+    return np.zeros(model.n_states, np.int64)
+
+
+def random_model(seed, n_states=12, n_actions=3, n_outcomes=4, stochastic=True):
+    """Random outcomes, with self-loops, zero probabilities and flags on ordinary states."""
+    rng = np.random.default_rng(seed)
+    shape = (n_states, n_actions, n_outcomes)
+    probability = rng.random(shape) * (rng.random(shape) < 0.6) * stochastic
+    probability[..., 0] += 1e-3
+    next_state = rng.integers(n_states, size=shape)
+    next_state[..., -1] = np.arange(n_states)[:, None]
+    start = rng.random(n_states) * (rng.random(n_states) < 0.3)
+    start[rng.integers(n_states)] += 1.0
+    return Model(
+        next_state=next_state.astype(np.int32),
+        reward=rng.normal(size=shape),
+        probability=probability / probability.sum(axis=-1, keepdims=True),
+        terminated=rng.random(shape) < 0.1,
+        start_probability=start / start.sum(),
+    )
+
+
+def dense_values(model, policy, gamma):
+    """The same by numpy.linalg.solve of (I - gamma P) V = r over all states."""
+    states = np.arange(model.n_states)
+    probability = model.probability[states, policy]
+    goes_on = probability * ~model.terminated[states, policy]
+    transition = np.zeros((model.n_states, model.n_states))
+    np.add.at(transition, (states[:, None], model.next_state[states, policy]), goes_on)
+    reward = (probability * model.reward[states, policy]).sum(axis=1)
+    return np.linalg.solve(np.eye(model.n_states) - gamma * transition, reward)
+
+
+def reached(model, policy):
+    """The states that the policy visits, found outcome by outcome."""
+    found, frontier = set(), list(np.flatnonzero(model.start_probability > 0))
+    while frontier:
+        state = int(frontier.pop())
+        if state not in found:
+            found.add(state)
+            pair = state, policy[state]
+            moves = (model.probability[pair] > 0) & ~model.terminated[pair]
+            frontier.extend(model.next_state[pair][moves])
+    return sorted(found)
+
+
+def assert_matches_dense(model, policy, gamma):
+    values, expected = policy_values(model, policy, gamma), dense_values(model, policy, gamma)
+    visited = reached(model, policy)
+    scale = max(1.0, np.abs(expected[visited]).max())
+    np.testing.assert_allclose(values[visited], expected[visited], rtol=0, atol=1e-10 * scale)
+    assert np.isnan(np.delete(values, visited)).all()
+
+
+def back_up(model, values, gamma):
+    """The right-hand side of Bellman's equation, outcome by outcome."""
+    ahead = gamma * ~model.terminated * values[model.next_state]
+    return (model.probability * (model.reward + ahead)).sum(axis=-1)
+
+
+# --- solved by hand ---------------------------------------------------------------------------
+
+
+def test_chain_discounts_each_step():
+    model = one_action([(1.0, 1, -1, False)], [(1.0, 2, -1, False)], [(1.0, 2, 10, True)])
+    np.testing.assert_allclose(policy_values(model, only_policy(model), 0.5), [1.0, 4.0, 10.0])
+
+
+def test_self_loop():
+    # V = 0.5 (-1 + 0.9 V) + 0.5 * 4, so 0.55 V = 1.5
+    model = one_action([(0.5, 0, -1, False), (0.5, 0, 4, True)])
+    np.testing.assert_allclose(policy_values(model, only_policy(model), 0.9), [1.5 / 0.55])
+
+
+def test_stochastic_branch_and_flag_on_an_ordinary_state():
+    # State 1 ends the episode when entered from 0, and is an ordinary state when entered from 2.
+    model = one_action(
+        [(0.25, 1, 8, True), (0.75, 2, 0, False)],
+        [(1.0, 1, 100, True)],
+        [(1.0, 1, 4, False)],
+    )
+    # V(1) = 100, V(2) = 4 + 0.5 * 100, V(0) = 0.25 * 8 + 0.75 * 0.5 * 54
+    np.testing.assert_allclose(
+        policy_values(model, only_policy(model), 0.5), [22.25, 100.0, 54.0], rtol=1e-14
+    )
+
+
+def test_state_behind_a_terminating_transition_is_not_evaluated():
+    model = one_action([(1.0, 1, 7, True)], [(1.0, 1, 100, False)])
+    np.testing.assert_array_equal(policy_values(model, only_policy(model), 0.9), [7.0, np.nan])
+
+
+def test_zero_probability_outcomes_do_not_matter():
+    plain = one_action([(1.0, 1, 2, False)], [(1.0, 1, 3, True)])
+    padded = one_action(
+        [(0.0, 0, 1e6, False), (1.0, 1, 2, False), (0.0, 1, 1e6, True)], [(1.0, 1, 3, True)]
+    )
+    expected = policy_values(plain, only_policy(plain), 0.9)
+    np.testing.assert_array_equal(policy_values(padded, only_policy(padded), 0.9), expected)
+
+
+def test_two_state_closed_form():
+    # Stay with p, else cross. V0 = ((1 - g p) r0 + g (1 - p) r1) / ((1 - g) (1 - g (2p - 1)))
+    p, gamma, r0, r1 = 0.8, 0.95, 1.0, -2.0
+    model = one_action(
+        [(p, 0, r0, False), (1 - p, 1, r0, False)], [(p, 1, r1, False), (1 - p, 0, r1, False)]
+    )
+    determinant = (1 - gamma) * (1 - gamma * (2 * p - 1))
+    expected = [
+        ((1 - gamma * p) * r0 + gamma * (1 - p) * r1) / determinant,
+        ((1 - gamma * p) * r1 + gamma * (1 - p) * r0) / determinant,
+    ]
+    np.testing.assert_allclose(policy_values(model, only_policy(model), gamma), expected)
+
+
+@pytest.mark.parametrize("gamma", GAMMAS)
+def test_two_cycle_of_a_deterministic_policy(gamma):
+    model = one_action([(1.0, 1, -1, False)], [(1.0, 0, -3, False)])
+    expected = [(-1 - 3 * gamma) / (1 - gamma**2), (-3 - gamma) / (1 - gamma**2)]
+    np.testing.assert_allclose(
+        policy_values(model, only_policy(model), gamma), expected, rtol=1e-11
+    )
+
+
+def test_every_episode_of_one_step():
+    model = one_action([(0.5, 0, 1, True), (0.5, 1, 2, True)], [(1.0, 0, 5, True)])
+    np.testing.assert_array_equal(policy_values(model, only_policy(model), 0.9), [1.5, np.nan])
+    np.testing.assert_array_equal(optimal_values(model, 0.9), [[1.5], [5.0]])
+
+
+def test_start_value_leaves_out_states_without_a_value():
+    model = one_action([(1.0, 0, 4, True)], [(1.0, 1, 8, True)], [(1.0, 2, 0, True)])
+    object.__setattr__(model, "start_probability", np.array([0.25, 0.75, 0.0]))
+    assert start_value(model, np.array([4.0, 8.0, np.nan])) == 7.0
+    assert start_value(model, policy_values(model, only_policy(model), 0.9)) == 7.0
+
+
+def test_greedy_policy_takes_the_lowest_index_among_ties():
+    q_values = np.array([[0.0, 0.0, 0.0], [1.0, 2.0, 2.0], [-np.inf, -1.0, 3.0]])
+    np.testing.assert_array_equal(greedy_policy(q_values), [0, 1, 2])
+
+
+# --- against numpy's dense solve --------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_states=st.integers(1, 40),
+    n_outcomes=st.integers(1, 5),
+    gamma=st.sampled_from(GAMMAS),
+)
+def test_policy_values_of_random_models(seed, n_states, n_outcomes, gamma):
+    model = random_model(seed, n_states, n_outcomes=n_outcomes)
+    policy = np.random.default_rng(seed).integers(model.n_actions, size=n_states)
+    assert_matches_dense(model, policy, gamma)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_loops_of_deterministic_models(seed):
+    model = random_model(seed, n_states=200, stochastic=False)
+    policy = np.random.default_rng(seed).integers(model.n_actions, size=model.n_states)
+    assert_matches_dense(model, policy, 0.9999)
+
+
+@pytest.mark.parametrize("gamma", GAMMAS)
+@pytest.mark.parametrize("name", ENVS)
+def test_untrained_and_random_policies_of_environments(models, name, gamma):
+    model = models[name]
+    assert_matches_dense(model, only_policy(model), gamma)
+    assert_matches_dense(
+        model, np.random.default_rng(0).integers(model.n_actions, size=model.n_states), gamma
+    )
+
+
+def test_ring_of_many_states():
+    n, gamma = 3000, 0.9999
+    model = one_action(*[[(1.0, (s + 1) % n, -1.0, False)] for s in range(n)])
+    values = policy_values(model, only_policy(model), gamma)
+    np.testing.assert_allclose(values, -1 / (1 - gamma), rtol=1e-11)
+
+
+def test_component_too_large_for_elimination():
+    # A walk to and fro on a line: nearly every state is one that an edge leads back to.
+    n, gamma = 6000, 0.99
+    states = np.arange(n)
+    ahead = np.stack([(states - 1).clip(0), (states + 1).clip(0, n - 1)], axis=-1)[:, None]
+    model = Model(
+        next_state=ahead.astype(np.int32),
+        reward=np.random.default_rng(0).normal(size=ahead.shape),
+        probability=np.full(ahead.shape, 0.5),
+        terminated=np.zeros(ahead.shape, bool),
+        start_probability=np.eye(1, n)[0],
+    )
+    values = policy_values(model, only_policy(model), gamma)
+    np.testing.assert_allclose(back_up(model, values, gamma)[:, 0], values, rtol=0, atol=1e-11)
+
+
+# --- optimal values ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gamma", GAMMAS)
+@pytest.mark.parametrize("name", ENVS)
+def test_optimal_values_solve_bellmans_optimality_equation(models, name, gamma):
+    q_values = optimal_values(models[name], gamma)
+    residual = back_up(models[name], q_values.max(axis=1), gamma) - q_values
+    assert np.abs(residual).max() <= 1e-12 * max(1.0, np.abs(q_values).max())
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), gamma=st.sampled_from(GAMMAS))
+def test_no_policy_beats_the_optimal_one(seed, gamma):
+    model = random_model(seed)
+    best = optimal_values(model, gamma).max(axis=1)
+    slack = 1e-9 * max(1.0, np.abs(best).max())
+    for policy in np.random.default_rng(seed).integers(model.n_actions, size=(5, model.n_states)):
+        assert (dense_values(model, policy, gamma) <= best + slack).all()
+    greedy = dense_values(model, greedy_policy(optimal_values(model, gamma)), gamma)
+    np.testing.assert_allclose(greedy, best, rtol=0, atol=slack)
+
+
+@pytest.mark.parametrize("gamma", GAMMAS)
+def test_cliff_walking_takes_thirteen_steps(models, gamma):
+    expected = -(1 - gamma**13) / (1 - gamma)
+    assert optimal_start_value(models["cliff"], gamma) == pytest.approx(expected, rel=1e-11)
+    q_values = optimal_values(models["cliff"], gamma)
+    if gamma > 0:  # at 0 the greedy policy ties everywhere and need not get anywhere
+        value = greedy_start_value(models["cliff"], q_values, gamma)
+        assert value == pytest.approx(expected, rel=1e-11)
+
+
+@pytest.mark.parametrize("name", ENVS)
+def test_greedy_policy_of_the_optimal_values_is_optimal(models, name):
+    q_values = optimal_values(models[name], 0.99)
+    assert greedy_start_value(models[name], q_values, 0.99) == pytest.approx(
+        optimal_start_value(models[name], 0.99), rel=1e-10
+    )
+
+
+def test_optimal_values_at_gamma_zero_are_expected_rewards(models):
+    model = models["velocity"]
+    np.testing.assert_allclose(
+        optimal_values(model, 0), (model.probability * model.reward).sum(axis=-1), rtol=1e-14
+    )
+
+
+# --- against simulation -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "gamma"), [("lake", 0.99), ("slippery cliff", 0.9)])
+def test_simulated_returns_agree_within_four_standard_errors(models, name, gamma):
+    model, rng, n_episodes = models[name], np.random.default_rng(7), 20_000
+    policy = greedy_policy(optimal_values(model, gamma))
+    state = rng.choice(model.n_states, size=n_episodes, p=model.start_probability)
+    returns, discount = np.zeros(n_episodes), np.ones(n_episodes)
+    while discount.max() > 1e-6:
+        pair = state, policy[state]
+        outcome = (rng.random((n_episodes, 1)) >= model.cumulative[pair]).sum(axis=1)
+        outcome = np.minimum(outcome, model.n_outcomes - 1)
+        returns += discount * model.reward[(*pair, outcome)]
+        discount *= gamma * ~model.terminated[(*pair, outcome)]
+        state = model.next_state[(*pair, outcome)]
+    exact = start_value(model, policy_values(model, policy, gamma))
+    standard_error = returns.std(ddof=1) / np.sqrt(n_episodes)
+    assert abs(returns.mean() - exact) < 4 * standard_error
+
+
+# --- as a part of the program -----------------------------------------------------------------
+
+
+def test_greedy_start_value_is_the_value_of_the_greedy_policy(models):
+    model = models["velocity"]
+    q_values = np.random.default_rng(3).normal(size=(model.n_states, model.n_actions))
+    expected = dense_values(model, np.argmax(q_values, axis=1), 0.99) @ model.start_probability
+    assert greedy_start_value(model, q_values, 0.99) == pytest.approx(expected, rel=1e-11)
+
+
+def test_results_depend_on_nothing_but_the_arguments(models):
+    model = models["velocity"]
+    copy = Model(
+        model.next_state, model.reward, model.probability, model.terminated, model.start_probability
+    )
+    assert optimal_values(model, 0.99).tobytes() == optimal_values(copy, 0.99).tobytes()
+    policy = np.random.default_rng(0).integers(model.n_actions, size=model.n_states)
+    first = policy_values(model, policy, 0.99).tobytes()
+    assert first == policy_values(copy, policy, 0.99).tobytes()
+
+
+def test_any_layout_of_the_arguments_runs_the_same_compiled_code(models):
+    model = models["cliff"]
+    q_values = np.random.default_rng(0).normal(size=(48, 4)).round(3).astype(np.float32)
+    read_only = q_values.astype(np.float64)
+    read_only.flags.writeable = False
+    expected = greedy_start_value(model, read_only, 0.99)
+    assert greedy_start_value(model, q_values, 0.99) == expected
+    assert greedy_start_value(model, np.asfortranarray(q_values), 0.99) == expected
+    policy_values(model, greedy_policy(q_values).astype(np.int32), 0)
+    ends_at_once = one_action([(1.0, 0, 1, True)])
+    policy_values(ends_at_once, only_policy(ends_at_once), 0.5)
+    assert len(evaluate_policy.signatures) == 1
+
+
+def test_optimal_values_cannot_be_overwritten(models):
+    with pytest.raises(ValueError, match="read-only"):
+        optimal_values(models["cliff"], 0.99)[0, 0] = 1.0
+
+
+@pytest.mark.parametrize("gamma", [1.0, -0.1, float("nan")])
+def test_gamma_outside_its_range_is_refused(models, gamma):
+    model = models["cliff"]
+    for call in (
+        lambda: optimal_values(model, gamma),
+        lambda: policy_values(model, only_policy(model), gamma),
+        lambda: greedy_start_value(model, np.zeros((48, 4)), gamma),
+    ):
+        with pytest.raises(InputError, match=r"gamma in \[0, 1\), got"):
+            call()
+
+
+def test_arguments_of_the_wrong_shape_are_refused(models):
+    with pytest.raises(InputError, match=r"one action per state \(48\), got shape \(47,\)"):
+        policy_values(models["cliff"], np.zeros(47, np.int64), 0.9)
+    with pytest.raises(InputError, match=r"must lie in \[0, 4\), got 0 to 4"):
+        policy_values(models["cliff"], np.arange(48) % 5, 0.9)
+    with pytest.raises(InputError, match=r"shape \(48, 4\), got \(48, 5\)"):
+        greedy_start_value(models["cliff"], np.zeros((48, 5)), 0.9)
