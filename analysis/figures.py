@@ -107,8 +107,8 @@ def compare_figure(
         raise InputError("a comparison needs at least one variant; given none")
     smoothed = {variant: smooth_seeds(values, smooth) for variant, values in curves.items()}
     counts = {variant: len(curve.seeds) for variant, curve in smoothed.items()}
-    shortest = min(curve.n_episodes for curve in smoothed.values())
-    words = f"Each seed: {window_words(smooth, shortest)}. {interval_words(counts)}"
+    longest = max(curve.n_episodes for curve in smoothed.values())
+    words = f"Each seed: {window_words(smooth, longest)}. {interval_words(counts)}"
     goal = (planned or {}).get
     names = {variant: variant_words(variant, n, goal(variant)) for variant, n in counts.items()}
     title = f"{env}: {' vs '.join(curves)}"

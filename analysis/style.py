@@ -50,13 +50,13 @@ def variant_styles(variants: Iterable[str]) -> dict[str, LineStyle]:
     """
     names = list(variants)
     n_styles = math.lcm(len(FURTHER_DASHES), len(FURTHER_MARKERS))
-    taken: dict[int, str] = {}
+    taken: dict[str, int] = {}
     for name in sorted(set(names) - KNOWN_STYLES.keys()):
         first = zlib.crc32(name.encode()) % n_styles
         following = [(first + step) % n_styles for step in range(n_styles)]
-        index = next((i for i in following if not _resembles(i, taken)), first)
-        taken[index] = name
-    styles = KNOWN_STYLES | {name: _further_style(index) for index, name in taken.items()}
+        free = (index for index in following if not _resembles(index, taken.values()))
+        taken[name] = next(free, first)
+    styles = KNOWN_STYLES | {name: _further_style(index) for name, index in taken.items()}
     return {name: styles[name] for name in names}
 
 

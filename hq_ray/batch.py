@@ -40,7 +40,7 @@ def run_batch(
     engine: str = "auto",
     train_one: Callable[[Trial, str], Trained] = train,
 ) -> BatchReport:
-    """Trains and publishes a batch. A trial that raises becomes a failed row, with its traceback."""
+    """Trains and publishes a batch; a trial that raises becomes a failed row with its traceback."""
     started = time.perf_counter()
     trained: list[Trained] = []
     failures: list[Failure] = []

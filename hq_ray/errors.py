@@ -1,7 +1,7 @@
 """Errors that speak to the person who runs a sweep.
 
     HqRayError
-    ├── InputError        what was asked for cannot be: the command exits with 2, nothing was written
+    ├── InputError        what was asked for cannot be: exit code 2, nothing was written
     ├── ResultsError      what is on disk is missing, damaged or of another version
     └── ModelError        an environment does not do what its transition table says
 

@@ -16,9 +16,10 @@ from numba import njit
 from numba.extending import overload
 
 from hq_ray import pcg64, updates
+from hq_ray.environments import load_model
 from hq_ray.episode_log import EpisodeLog
 from hq_ray.pcg64 import agent_stream, environment_stream, pcg64_advance
-from hq_ray.tables import KernelTables
+from hq_ray.tables import KernelTables, kernel_tables
 from hq_ray.trial import Trial
 from hq_ray.updates import VARIANTS
 
@@ -126,9 +127,7 @@ def training_loop(variant: str, n_actions: int, n_outcomes: int, draws: bool) ->
                         for k in range(n_outcomes):
                             outcome += bits >= threshold[k * n_pairs + pair]
                     else:
-                        while (
-                            outcome < n_outcomes and bits >= threshold[outcome * n_pairs + pair]
-                        ):
+                        while outcome < n_outcomes and bits >= threshold[outcome * n_pairs + pair]:
                             outcome += 1
                 word = transition[outcome * n_pairs + pair]
                 code = word & np.uint32(255)
@@ -172,6 +171,13 @@ def training_loop(variant: str, n_actions: int, n_outcomes: int, draws: bool) ->
             steps[episode] = length
 
     return loop
+
+
+@lru_cache(maxsize=64)
+def environment_tables(env: str, env_args: str) -> KernelTables | None:
+    """The packed model of an environment, kept per process; None where the kernel cannot serve."""
+    model = load_model(env, env_args)
+    return kernel_tables(model) if model is not None else None
 
 
 def train_on_kernel(trial: Trial, tables: KernelTables) -> EpisodeLog:

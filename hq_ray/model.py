@@ -51,7 +51,7 @@ class Model:
 
     @cached_property
     def cumulative(self) -> np.ndarray:
-        """float64 (S, A, K), running sums of `probability` in list order, as Gymnasium forms them."""
+        """float64 (S, A, K), running sums of `probability` in list order, as in Gymnasium."""
         return np.cumsum(self.probability, axis=-1)
 
     @cached_property

@@ -50,9 +50,7 @@ def pcg64_advance(typing_context, high, low, increment_high, increment_low):
         rotate = builder.module.declare_intrinsic(
             "llvm.fshr", [i64], ir.FunctionType(i64, [i64, i64, i64])
         )
-        output = builder.call(
-            rotate, [mixed, mixed, builder.lshr(high, ir.Constant(i64, 58))]
-        )
+        output = builder.call(rotate, [mixed, mixed, builder.lshr(high, ir.Constant(i64, 58))])
         return context.make_tuple(builder, signature.return_type, [high, low, output])
 
     return signature, codegen

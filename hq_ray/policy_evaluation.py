@@ -19,7 +19,7 @@ from numba import njit
 # Sweeps end when no value moves by more than this share of the component's greatest value. What
 # is left is at most gamma / (1 - gamma) times that, because a sweep contracts by gamma.
 SWEEP_TOLERANCE = 1e-14
-# A multiply-add of a sweep waits for memory, one of the elimination is vectorised.
+# What a multiply-add of a sweep costs, measured in those of elimination, which are vectorised.
 SWEEP_COST = 1.5
 # float64 entries that elimination may hold: 128 MiB.
 ELIMINATION_ENTRIES = 2**24

@@ -13,7 +13,6 @@ from hq_ray.hyperparameters import HYPERPARAMETERS
 SCHEMA_VERSION = 1
 METADATA_KEY = b"hq_ray.schema_version"
 
-_ARROW_KIND = {float: pa.float64(), int: pa.int32(), str: pa.string()}
 # Few distinct strings over many rows: pandas reads these as categoricals.
 _LABEL = pa.dictionary(pa.int32(), pa.string())
 
@@ -25,8 +24,9 @@ def _field(name: str, kind: pa.DataType, nullable: bool = False) -> pa.Field:
 def _hyperparameters(label: pa.DataType) -> list[pa.Field]:
     # gamma and epsilon's start are read by every trial, whatever its variant and schedules.
     always = {"gamma", "eps_schedule", "eps_start"}
+    kinds = {float: pa.float64(), int: pa.int32(), str: label}
     return [
-        _field(row.name, label if row.kind is str else _ARROW_KIND[row.kind], row.name not in always)
+        _field(row.name, kinds[row.kind], nullable=row.name not in always)
         for row in HYPERPARAMETERS.values()
     ]
 

@@ -1,9 +1,9 @@
 """A results folder: what is published in it, and how a batch is published.
 
-    <results>/sweep.json                the spec as understood, versions, model fingerprints
-    <results>/episodes/<batch>.parquet  one row per episode
-    <results>/q_values/<batch>.parquet  final Q tables, where asked for
-    <results>/trials/<batch>.parquet    one row per trial; written last, so it commits the batch
+<results>/sweep.json                the spec as understood, versions, model fingerprints
+<results>/episodes/<batch>.parquet  one row per episode
+<results>/q_values/<batch>.parquet  final Q tables, where asked for
+<results>/trials/<batch>.parquet    one row per trial; written last, so it commits the batch
 """
 
 import datetime

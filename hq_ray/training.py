@@ -2,8 +2,8 @@
 
 import math
 import time
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,10 +11,9 @@ from hq_ray.environments import load_model, make
 from hq_ray.episode_log import EpisodeLog
 from hq_ray.errors import InputError, ModelError, near_miss
 from hq_ray.gymnasium_loop import train_on_gymnasium
-from hq_ray.kernel import train_on_kernel
+from hq_ray.kernel import environment_tables, train_on_kernel
 from hq_ray.model import Model
 from hq_ray.planning import greedy_start_value, optimal_start_value
-from hq_ray.tables import KernelTables, kernel_tables
 from hq_ray.trial import Trial
 
 ENGINES = ("auto", "kernel", "gymnasium")
@@ -39,12 +38,6 @@ class Trained:
     evaluate_seconds: float
 
 
-@lru_cache(maxsize=64)
-def _tables(env: str, env_args: str) -> KernelTables | None:
-    model = load_model(env, env_args)
-    return kernel_tables(model) if model is not None else None
-
-
 def train(trial: Trial, engine: str = "auto") -> Trained:
     """Trains a trial and evaluates its greedy policy exactly where there is a model.
 
@@ -60,7 +53,7 @@ def train(trial: Trial, engine: str = "auto") -> Trained:
     if engine not in ENGINES:
         raise InputError(f"unknown engine {engine!r}{near_miss(engine, ENGINES)}")
     model = _planned_model(trial)
-    tables = _tables(trial.env, trial.env_args) if model is not None else None
+    tables = environment_tables(trial.env, trial.env_args) if model is not None else None
     if engine == "kernel" and tables is None:
         raise InputError(f"the kernel needs a transition table, and {trial.env} has none to use")
     started = time.perf_counter()
@@ -75,6 +68,13 @@ def train(trial: Trial, engine: str = "auto") -> Trained:
     summary = summarise(trial, log, model)
     evaluated = time.perf_counter()
     return Trained(trial, log, engine, summary, trained - started, evaluated - trained)
+
+
+def warm_up(trials: Iterable[Trial]) -> None:
+    """Compiles, or loads from the disk cache, all that training these trials will call."""
+    kinds = {(t.variant, t.env, t.env_args): t for t in trials if t.fingerprint is not None}
+    for trial in kinds.values():
+        train(replace(trial, episodes=1, max_steps=1))
 
 
 def _planned_model(trial: Trial) -> Model | None:

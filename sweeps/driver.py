@@ -144,9 +144,7 @@ class _Drive:
 
     def _stop(self, reason: str) -> None:
         self.executor.cancel()
-        raise SweepStopped(
-            f"the sweep stopped early, with {self.tally.done} trials done: {reason}"
-        )
+        raise SweepStopped(f"the sweep stopped early, with {self.tally.done} trials done: {reason}")
 
 
 @contextmanager

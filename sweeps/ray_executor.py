@@ -8,15 +8,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Read by Ray when it is imported. No telemetry, no autoscaler lines, and no rebuilding of a uv
-# environment for each worker.
-for _name, _value in (
-    ("RAY_USAGE_STATS_ENABLED", "0"),
-    ("RAY_SCHEDULER_EVENTS", "0"),
-    ("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0"),
-):
-    os.environ.setdefault(_name, _value)
-
 import ray
 from ray import exceptions
 

@@ -1,0 +1,111 @@
+"""Reads what sweeps have published: committed trials and their episodes, as frames and arrays."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from hq_ray import schema
+from hq_ray.errors import ResultsError
+from hq_ray.store import DONE, Results
+from hq_ray.trial import Trial
+
+
+def load_trials(results: Results) -> pd.DataFrame:
+    """One row per committed trial; a trial published as failed and later as done counts once."""
+    return trials_table(results).drop(["batch"]).to_pandas()
+
+
+def trials_table(results: Results) -> pa.Table:
+    """The rows of `load_trials` with the batch file that each trial lies in."""
+    files = results.location.child("trials").files(".parquet")
+    tables = [
+        table.append_column("batch", pa.array([name] * len(table), pa.string()))
+        for name, table in ((name, results.read("trials", name)) for name in files)
+    ]
+    if not tables:
+        columns = schema.TRIALS.append(pa.field("batch", pa.string()))
+        return columns.empty_table()
+    table = pa.concat_tables(tables)
+    # A retry that succeeded replaces the failure it retried.
+    order = pc.sort_indices(
+        table.append_column("rank", pc.if_else(pc.equal(table["status"], DONE), 0, 1)),
+        sort_keys=[("rank", "ascending"), ("batch", "ascending")],
+    )
+    _, first = np.unique(table["trial_id"].take(order).to_numpy(), return_index=True)
+    return table.take(order.take(pa.array(np.sort(first))))
+
+
+def episodes_table(
+    results: Results, trial_ids: Collection[str], columns: Sequence[str] | None = None
+) -> pa.Table:
+    """The episodes of the given trials, in the order trial, episode within each file."""
+    return _rows(results, "episodes", trial_ids, columns)
+
+
+def _rows(
+    results: Results, kind: str, trial_ids: Collection[str], columns: Sequence[str] | None
+) -> pa.Table:
+    trials = trials_table(results)
+    mine = trials.filter(
+        pc.is_in(trials["trial_id"], pa.array(list(trial_ids), pa.string()))
+    ).filter(pc.field("status") == DONE)
+    folder = results.location.child(kind)
+    present = set(folder.files(".parquet"))
+    names = sorted(set(mine["batch"].to_pylist()) & present)
+    full = schema.EPISODES if kind == "episodes" else schema.Q_VALUES
+    # Read as plain strings: each file has a dictionary of its own.
+    plain = pa.schema(
+        [pa.field(f.name, pa.string() if pa.types.is_dictionary(f.type) else f.type) for f in full]
+    )
+    dataset = ds.dataset(
+        [f"{folder.path}/{name}" for name in names],
+        schema=plain,
+        format="parquet",
+        filesystem=folder.filesystem,
+    )
+    wanted = ds.field("trial_id").isin(list(trial_ids))
+    return dataset.to_table(columns=None if columns is None else list(columns), filter=wanted)
+
+
+def load_curves(
+    results: Results, trials: Sequence[Trial], quantities: Sequence[str]
+) -> dict[str, dict[str, np.ndarray]]:
+    """Per-episode values of each trial: `curves[trial_id][quantity]`, arrays of length episodes.
+
+    Raises:
+        ResultsError: a trial is not published as done.
+    """
+    ids = [trial.trial_id for trial in trials]
+    table = episodes_table(results, ids, ["trial_id", "episode", *quantities])
+    table = table.sort_by([("trial_id", "ascending"), ("episode", "ascending")])
+    found = table["trial_id"].to_numpy()
+    curves: dict[str, dict[str, np.ndarray]] = {}
+    for trial in trials:
+        low, high = np.searchsorted(found, [trial.trial_id, trial.trial_id + "~"])
+        if high - low != trial.episodes:
+            raise ResultsError(
+                f"trial {trial.trial_id} ({trial.variant}, seed {trial.seed}) must have "
+                f"{trial.episodes} episodes in {results.location.text}, found {high - low}"
+            )
+        curves[trial.trial_id] = {
+            name: table[name].slice(low, high - low).to_numpy() for name in quantities
+        }
+    return curves
+
+
+def load_q_values(results: Results, trials: Sequence[Trial]) -> Mapping[str, np.ndarray]:
+    """Final Q tables (n_states, n_actions) by trial_id, for those trials that kept theirs."""
+    table = _rows(results, "q_values", [t.trial_id for t in trials], None)
+    table = table.sort_by([(name, "ascending") for name in ("trial_id", "state", "action")])
+    ids, first = np.unique(table["trial_id"].to_numpy(), return_index=True)
+    edges = [*first.tolist(), len(table)]
+    tables = {}
+    for trial_id, low, high in zip(ids, edges[:-1], edges[1:], strict=True):
+        rows = table.slice(low, high - low)
+        n_actions = int(pc.max(rows["action"]).as_py()) + 1
+        tables[str(trial_id)] = rows["q_value"].to_numpy().reshape(-1, n_actions)
+    return tables

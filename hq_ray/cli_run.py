@@ -1,0 +1,147 @@
+"""`hq-ray run`: flags to a request. What is done with it lies in `run_tasks`."""
+
+import json
+from collections.abc import Callable
+
+import click
+import yaml
+
+from hq_ray.errors import InputError, near_miss
+from hq_ray.hyperparameters import HYPERPARAMETERS, Hyperparameter, Value
+from hq_ray.trial import parse_seeds
+from hq_ray.updates import VARIANTS, parse_variants
+
+TASKS = ("train", "plot", "compare", "all")
+DEFAULT_RESULTS = "results"
+
+
+class HyperparameterValue(click.ParamType):
+    """A flag's text as the value of one hyperparameter."""
+
+    def __init__(self, row: Hyperparameter):
+        self.row = row
+        self.name = {float: "number", int: "integer", str: "name"}[row.kind]
+
+    def convert(
+        self, value: object, param: click.Parameter | None, context: click.Context | None
+    ) -> Value:
+        """The checked value; the error says what must hold."""
+        if isinstance(value, str) and self.row.kind is not str:
+            try:
+                value = float(value) if self.row.kind is float else int(value)
+            except ValueError:
+                pass
+        return self.row.check(value)
+
+
+class Count(click.ParamType):
+    """A whole number >= 1."""
+
+    name = "integer"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, context: click.Context | None
+    ) -> int:
+        """The number; the error names the flag."""
+        if isinstance(value, int):
+            return value
+        text = str(value).strip()
+        if not text.isdecimal() or not 1 <= int(text) < 2**31:
+            raise InputError(
+                f"{param.name} must be a whole number from 1 to 2147483647, got {value!r}"
+            )
+        return int(text)
+
+
+def parse_env_args(text: str) -> dict[str, object]:
+    """Reads `max_speed=2,slip_prob=0.1` or a JSON object.
+
+    Raises:
+        InputError: neither of the two.
+    """
+    text = text.strip()
+    if not text:
+        return {}
+    try:
+        if text.startswith("{"):
+            args = json.loads(text)
+        else:
+            pairs = [part.partition("=") for part in text.split(",")]
+            if not all(name.strip() and equals for name, equals, _ in pairs):
+                raise ValueError("a part has no '='")
+            args = {name.strip(): yaml.safe_load(value) for name, _, value in pairs}
+    except (ValueError, yaml.YAMLError) as problem:
+        raise InputError(
+            f"env_args must be like 'max_speed=2,slip_prob=0.1' or a JSON object, "
+            f"got {text!r} ({problem})"
+        ) from None
+    return args
+
+
+def _hyperparameter_flags(command: Callable) -> Callable:
+    for row in reversed(HYPERPARAMETERS.values()):
+        command = click.option(
+            f"--{row.name}",
+            type=HyperparameterValue(row),
+            default=row.default,
+            show_default=True,
+            help=f"{row.summary}; {row.must}",
+        )(command)
+    return command
+
+
+def _normalise(flag: str) -> str:
+    return flag.replace("_", "-")
+
+
+@click.command(
+    name="run",
+    context_settings={"token_normalize_func": _normalise, "show_default": True},
+)
+@click.option("--env", required=True, help="Gymnasium id, or module:Id-v0 for one of your own.")
+@click.option("--env_args", default="", help="Its arguments: 'max_speed=2,slip_prob=0.1' or JSON.")
+@click.option(
+    "--variants", default="both", help=f"both (standard,harmonic), or of: {', '.join(VARIANTS)}."
+)
+@click.option("--seeds", default="0-4", help="'0-4', '0,1,2' or a mixture.")
+@click.option("--episodes", type=Count(), default=4000, help="Training length [episodes].")
+@click.option("--max_steps", type=Count(), help="Step limit [default: the environment's, or 1000].")
+@_hyperparameter_flags
+@click.option("--smooth", type=Count(), default=151, help="Window of the curves [episodes].")
+@click.option("--task", default="all", help="train, plot, compare or all.")
+@click.option("--record_video", is_flag=True, help="Film each trial's greedy policy.")
+@click.option("--video_max_steps", type=Count(), default=300, help="Longest film [steps].")
+@click.option("--tag", help="Name of the results and of the figures [default: from the env].")
+@click.option("--results", default=DEFAULT_RESULTS, help="Folder or URI of all results.")
+@click.option("--log_root", default="logs", help="Folder of the CSV logs.")
+@click.option("--plots_root", default="plots", help="Folder of the figures.")
+@click.option("--videos_root", default="videos", help="Folder of the videos.")
+@click.option("--local", is_flag=True, help="Train in this process, without Ray.")
+@click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster to join [default: embedded].")
+@click.option("--cores", type=Count(), help="Cores of the embedded Ray [default: all].")
+@click.option("--trials_per_task", default="auto", help="auto, or a number.")
+@click.option("--engine", default="auto", help="auto, kernel or gymnasium; the log is the same.")
+def command(**flags: object) -> int:
+    """Train variants on one environment over seeds; plot, compare, film.
+
+    One configuration per variant. What is already trained is not trained again, and every task
+    works from what is on disk.
+    """
+    # Checked before the slow imports, so that a typo is answered at once.
+    if flags["task"] not in TASKS:
+        raise InputError(f"unknown task {flags['task']!r}{near_miss(flags['task'], TASKS)}")
+    variants = parse_variants(flags.pop("variants"))
+    seeds = parse_seeds(flags.pop("seeds"))
+    env_args = parse_env_args(flags.pop("env_args"))
+    hyperparameters = {name: flags.pop(name) for name in HYPERPARAMETERS}
+    from hq_ray import run_tasks
+
+    return run_tasks.run(
+        run_tasks.Request.from_flags(
+            variants=variants,
+            seeds=seeds,
+            env_args=env_args,
+            hyperparameters=hyperparameters,
+            **flags,
+        )
+    )

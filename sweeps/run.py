@@ -1,0 +1,77 @@
+"""Runs the missing trials of a plan: on Ray, or in this process."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from hq_ray.batch import run_batch
+from hq_ray.store import Results
+from hq_ray.training import warm_up
+from hq_ray.trial import Trial
+from sweeps.batching import Batcher
+from sweeps.driver import Tally, drive
+from sweeps.executors import Executor, LocalExecutor
+from sweeps.progress import progress_on
+from sweeps.session import Session
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How trials are run; none of it changes what is logged.
+
+    Attributes:
+        local: in this process, without Ray.
+        address: of a Ray cluster to join; None starts an embedded one.
+        cores: of the embedded one; None for all.
+        trials_per_task: None for as many as fit.
+        engine: `auto`, `kernel` or `gymnasium`.
+        keep_q_values: whether final Q tables are stored.
+    """
+
+    local: bool = False
+    address: str | None = None
+    cores: int | None = None
+    trials_per_task: int | None = None
+    engine: str = "auto"
+    keep_q_values: bool = False
+
+
+def run_missing(
+    missing: Sequence[Trial], results: Results, options: RunOptions, session: Session | None = None
+) -> Tally:
+    """Trains and publishes trials, with progress on standard error.
+
+    Args:
+        missing: trials to run, in order.
+        results: where to publish.
+        options: how to run them.
+        session: Ray, already being started; None starts and stops it here.
+
+    Raises:
+        SweepStopped: failures of one kind in a row, or the store refuses writes.
+        InputError: no cluster answers at the address.
+    """
+    if not missing:
+        return Tally()
+    if not options.local and session is None:
+        with Session(options.address, options.cores) as session:
+            return run_missing(missing, results, options, session)
+    # Compiled once here while Ray starts, instead of by every worker at once.
+    if options.engine != "gymnasium":
+        warm_up(missing)
+    with progress_on(len(missing)) as progress:
+        executor = _executor(results, options, session)
+        batcher = Batcher(missing, executor.cores, options.trials_per_task)
+        return drive(batcher, executor, results, progress)
+
+
+def _executor(results: Results, options: RunOptions, session: Session | None) -> Executor:
+    if session is None:
+        run = partial(
+            run_batch,
+            results=results,
+            keep_q_values=options.keep_q_values,
+            engine=options.engine,
+        )
+        return LocalExecutor(run)
+    return session.executor(results, options.keep_q_values, options.engine)
