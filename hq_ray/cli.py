@@ -39,7 +39,7 @@ class LazyGroup(click.Group):
 )
 @click.version_option(package_name="hq-ray", message="hq-ray %(version)s")
 def cli() -> None:
-    """Compare tabular Q-learning update rules: train on Ray, log in Parquet, plot with intervals."""
+    """Compare tabular Q-learning update rules: train on Ray, log in Parquet, plot."""
 
 
 def run_command_line(arguments: list[str] | None = None, command: Callable = cli) -> int:

@@ -1,5 +1,6 @@
 """`hq-ray run`: flags to a request. What is done with it lies in `run_tasks`."""
 
+import contextlib
 import json
 from collections.abc import Callable
 
@@ -27,10 +28,8 @@ class HyperparameterValue(click.ParamType):
     ) -> Value:
         """The checked value; the error says what must hold."""
         if isinstance(value, str) and self.row.kind is not str:
-            try:
+            with contextlib.suppress(ValueError):
                 value = float(value) if self.row.kind is float else int(value)
-            except ValueError:
-                pass
         return self.row.check(value)
 
 

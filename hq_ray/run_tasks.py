@@ -141,7 +141,8 @@ def _run_checked(
         trials = [trial for trial in trials if published.get(trial.trial_id) == "done"]
         if not trials:
             return code
-    stopping = session.close() if session is not None else None
+    if session is not None:
+        session.close()
     curves = load_curves(results, trials, list(QUANTITIES.values()))
     if "train" in request.tasks:
         _write_logs(trials, curves, paths)
@@ -149,8 +150,8 @@ def _run_checked(
         _draw(request, environment, trials, curves, paths)
     if request.record_video:
         _film(request, environment, trials, results, paths)
-    if stopping is not None:
-        stopping.join()
+    if session is not None:
+        session.join()
     return code
 
 
@@ -179,7 +180,7 @@ def _train(
         tally = run_missing(planned.missing, results, options, session)
     except BaseException:
         if session is not None:
-            session.close().join()
+            session.join()
         raise
     already = f", {planned.n_done} were there" if planned.n_done else ""
     say(f"Trained {tally.done} trials ({tally.steps / 1e6:.2f} M steps{already}): {where}")

@@ -22,6 +22,8 @@ OBJECT_STORE_BYTES = 128 * 2**20
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
+# Ray guards a local cluster with a token, and would write one to the home folder if it found none.
+_TOKEN = secrets.token_hex(32)
 NODE_ERRORS = (exceptions.NodeDiedError, exceptions.LocalRayletDiedError)
 
 
@@ -51,31 +53,34 @@ def ray_session(address: str | None = None, cores: int | None = None) -> Iterato
             ray.shutdown()
         return
     folder = tempfile.mkdtemp(prefix="hq-")
-    kept = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", *ONE_THREAD)}
-    if kept["RAY_AUTH_MODE"] is None:
-        # A token of this session alone, so that nothing is written to the home folder and no one
-        # else on this machine can run code in our workers.
-        os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    for name, value in ONE_THREAD.items():
-        os.environ.setdefault(name, value)
     try:
-        ray.init(
-            address="local",
-            num_cpus=cores,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=OBJECT_STORE_BYTES,
-            _temp_dir=folder,
-        )
-        yield
+        with _environment_variables(RAY_AUTH_TOKEN=_TOKEN, **ONE_THREAD):
+            ray.init(
+                address="local",
+                num_cpus=cores,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=OBJECT_STORE_BYTES,
+                _temp_dir=folder,
+            )
+            yield
     finally:
         ray.shutdown()
-        for name, value in kept.items():
-            if value is None:
-                os.environ.pop(name, None)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _environment_variables(**values: str) -> Iterator[None]:
+    """Sets what is unset for the length of a block, and takes away what Ray sets meanwhile."""
+    kept = dict(os.environ)
+    for name, value in values.items():
+        os.environ.setdefault(name, value)
+    try:
+        yield
+    finally:
+        for name in {*values, "RAY_AUTH_MODE"} - set(kept):
+            os.environ.pop(name, None)
 
 
 @ray.remote(num_cpus=1, max_retries=0)

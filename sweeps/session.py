@@ -1,7 +1,6 @@
 """Ray's life around a sweep: started and stopped beside other work, since both take seconds."""
 
 import threading
-from contextlib import ExitStack
 from types import TracebackType
 
 from hq_ray.store import Results
@@ -17,18 +16,24 @@ class Session:
 
     def __init__(self, address: str | None = None, cores: int | None = None):
         self._address, self._cores = address, cores
-        self._stack = ExitStack()
+        self._ready, self._over = threading.Event(), threading.Event()
         self._problem: BaseException | None = None
-        self._thread = threading.Thread(target=self._start, name="ray-start", daemon=True)
+        # One thread for the whole life: Linux kills Ray's processes when the thread that started
+        # them ends, not when the process does.
+        self._thread = threading.Thread(target=self._live, name="ray-session", daemon=True)
         self._thread.start()
 
-    def _start(self) -> None:
+    def _live(self) -> None:
         try:
             from sweeps.ray_executor import ray_session
 
-            self._stack.enter_context(ray_session(self._address, self._cores))
+            with ray_session(self._address, self._cores):
+                self._ready.set()
+                self._over.wait()
         except BaseException as problem:
             self._problem = problem
+        finally:
+            self._ready.set()
 
     def executor(self, results: Results, keep_q_values: bool, engine: str) -> Executor:
         """The executor on this session's Ray, once it has started.
@@ -36,24 +41,21 @@ class Session:
         Raises:
             InputError: no cluster answers at the address.
         """
-        self._thread.join()
+        self._ready.wait()
         if self._problem is not None:
             raise self._problem
         from sweeps.ray_executor import RayExecutor
 
         return RayExecutor(results, keep_q_values, engine)
 
-    def close(self) -> threading.Thread:
-        """Stops Ray in the background; the thread returned ends when that is done."""
-        started = self._thread
+    def close(self) -> None:
+        """Lets Ray stop in the background."""
+        self._over.set()
 
-        def stop() -> None:
-            started.join()
-            self._stack.close()
-
-        self._thread = threading.Thread(target=stop, name="ray-stop")
-        self._thread.start()
-        return self._thread
+    def join(self) -> None:
+        """Waits until Ray has stopped."""
+        self._over.set()
+        self._thread.join()
 
     def __enter__(self) -> "Session":
         return self
@@ -64,4 +66,4 @@ class Session:
         problem: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close().join()
+        self.join()
