@@ -2,15 +2,18 @@
 
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from hq_ray.episode_log import Trained
 from hq_ray.errors import ModelError
 from hq_ray.store import Failure, Results
-from hq_ray.training import Trained, train
+from hq_ray.training import group_key, train_together
 from hq_ray.trial import Trial
 
 TRACEBACK_CHARACTERS = 4000
+# Trials in one call of the kernel: enough to keep its lanes full, few enough to stay in the cache.
+TOGETHER = 32
 
 
 @dataclass(frozen=True)
@@ -34,25 +37,16 @@ class BatchReport:
 
 
 def run_batch(
-    trials: Sequence[Trial],
-    results: Results,
-    keep_q_values: bool = False,
-    engine: str = "auto",
-    train_one: Callable[[Trial, str], Trained] = train,
+    trials: Sequence[Trial], results: Results, keep_q_values: bool = False, engine: str = "auto"
 ) -> BatchReport:
     """Trains and publishes a batch; a trial that raises becomes a failed row with its traceback."""
     started = time.perf_counter()
     trained: list[Trained] = []
     failures: list[Failure] = []
-    for trial in trials:
-        try:
-            trained.append(train_one(trial, engine))
-        except ModelError:
-            # Not this trial's fault but this machine's: every trial here would fail like it.
-            raise
-        except Exception as problem:
-            text = "".join(traceback.format_exception(problem))[-TRACEBACK_CHARACTERS:]
-            failures.append(Failure(trial, type(problem).__name__, str(problem), text))
+    for group in groups(trials):
+        done, failed = _train_group(group, engine)
+        trained += done
+        failures += failed
     results.publish(trained, failures, keep_q_values)
     return BatchReport(
         done=tuple(done.trial.trial_id for done in trained),
@@ -62,3 +56,27 @@ def run_batch(
         train_seconds=sum(done.train_seconds for done in trained),
         seconds=time.perf_counter() - started,
     )
+
+
+def groups(trials: Sequence[Trial]) -> Iterator[list[Trial]]:
+    """Trials that can be trained together, at most TOGETHER of them; the order is the first one."""
+    groups: dict[tuple, list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(group_key(trial), []).append(trial)
+    for group in groups.values():
+        for first in range(0, len(group), TOGETHER):
+            yield group[first : first + TOGETHER]
+
+
+def _train_group(group: list[Trial], engine: str) -> tuple[list[Trained], list[Failure]]:
+    try:
+        return train_together(group, engine), []
+    except ModelError:
+        # Not this trial's fault but this machine's: every trial here would fail like it.
+        raise
+    except Exception as problem:
+        if len(group) > 1:
+            alone = [_train_group([trial], engine) for trial in group]
+            return [d for done, _ in alone for d in done], [f for _, bad in alone for f in bad]
+        text = "".join(traceback.format_exception(problem))[-TRACEBACK_CHARACTERS:]
+        return [], [Failure(group[0], type(problem).__name__, str(problem), text)]

@@ -1,8 +1,10 @@
-"""What training a trial yields: one entry per episode, and the final Q table."""
+"""What training a trial yields: one entry per episode, the final Q table, and a summary."""
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from hq_ray.trial import Trial
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,3 +29,20 @@ class EpisodeLog:
     def truncated(self) -> np.ndarray:
         """bool, the step limit cut the episode before it terminated."""
         return ~self.terminated
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained trial: its log, where it was trained, its summary and what that took.
+
+    Attributes:
+        summary: the columns of SUMMARY_FIELDS, None where unknown.
+        train_seconds, evaluate_seconds: wall time of the loop and of the exact evaluation.
+    """
+
+    trial: Trial
+    log: EpisodeLog
+    engine: str
+    summary: dict[str, float | int | None]
+    train_seconds: float
+    evaluate_seconds: float

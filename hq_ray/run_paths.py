@@ -72,6 +72,11 @@ def check_writable(folders: Iterable[Path]) -> None:
             _make(folder, made)
             with tempfile.TemporaryFile(dir=folder):
                 pass
+        except FileExistsError as problem:
+            raise InputError(
+                f"output folder {str(folder)!r} must be a folder, but "
+                f"{problem.filename!r} is something else"
+            ) from None
         except OSError as problem:
             reason = os.strerror(problem.errno) if problem.errno else str(problem)
             raise InputError(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.load import load_curves, load_q_values
+from hq_ray.encoding import encode_csv
 from hq_ray.environments import Environment, make, resolve
 from hq_ray.errors import InputError, near_miss
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value
@@ -108,8 +109,8 @@ def run(request: Request) -> int:
     planned = plan(trials, results.published())
     if planned.missing and "train" not in request.tasks:
         raise InputError(
-            f"{len(planned.missing)} of {len(trials)} trials must be trained before their figures "
-            f"can be drawn, none of them is in {location.text}; use --task train or --task all"
+            f"trials must be trained before their figures can be drawn, but {len(planned.missing)} "
+            f"of {len(trials)} are not in {location.text}; use --task train or --task all"
         )
     check_writable(_output_folders(request, paths, location))
     return _run_checked(request, environment, planned, results, paths)
@@ -190,24 +191,21 @@ def _train(
 
 
 def _write_logs(trials: Sequence[Trial], curves: Curves, paths: RunPaths) -> None:
-    import pyarrow as pa
-    from pyarrow import csv
-
     for trial in trials:
         for quantity, column in QUANTITIES.items():
             path = paths.log(trial, quantity)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            table = pa.table(
-                {"episode": range(trial.episodes), column: curves[trial.trial_id][column]}
-            )
-            csv.write_csv(table, path, csv.WriteOptions(quoting_style="none"))
+            content = encode_csv(column, curves[trial.trial_id][column])
+            Location.of(path.parent).write(path.name, content)
     say(f"Logs: {paths.log_root}")
 
 
-def _settings(trial: Trial) -> str:
-    used = {name: getattr(trial, name) for name in HYPERPARAMETERS}
-    words = [f"{name} {value}" for name, value in used.items() if value is not None]
-    return ", ".join([*words, f"max_steps {trial.max_steps}"])
+def _settings(trials: Sequence[Trial]) -> str:
+    """The hyperparameters that these trials read, for a caption."""
+    words = []
+    for name in (*HYPERPARAMETERS, "max_steps"):
+        values = dict.fromkeys(getattr(trial, name) for trial in trials)
+        words += [f"{name} {value}" for value in values if value is not None]
+    return ", ".join(words)
 
 
 def _draw(
@@ -230,7 +228,7 @@ def _draw(
                     env=env,
                     quantity=quantity,
                     smooth=request.smooth,
-                    settings=_settings(trial),
+                    settings=_settings([trial]),
                 )
                 save_png(figure, paths.curve(trial, quantity))
         if "compare" in request.tasks:
@@ -241,6 +239,7 @@ def _draw(
                 quantity=quantity,
                 smooth=request.smooth,
                 planned={variant: len(request.seeds) for variant in by_variant},
+                settings=_settings(trials),
             )
             save_png(figure, paths.comparison(quantity))
     say(f"Figures: {paths.plots_root}")

@@ -21,9 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hq_ray import encoding, schema
+from hq_ray.episode_log import Trained
 from hq_ray.errors import InputError, ResultsError
 from hq_ray.location import Location
-from hq_ray.training import Trained
 from hq_ray.trial import SEMANTICS_VERSION, Trial
 
 SWEEP_FILE = "sweep.json"

@@ -7,10 +7,13 @@ sum stays at or below the random number by rounding.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numba import njit
 
 from hq_ray.model import Model
+from hq_ray.schedules import Schedule
 
 TWO_53 = 2.0**53
 
@@ -26,7 +29,7 @@ class KernelTables:
         threshold: uint64 (n_outcomes * n_states * n_actions,): the outcome is the first whose
             threshold exceeds the top 53 bits of the draw.
         code_reward, code_terminated: float64 and bool per distinct (reward, terminated).
-        start_row, start_threshold: int64 and uint64 per possible first state, in order.
+        start_row, start_threshold: uint64 per possible first state, in order.
         success_reward: float64, NaN where no transition terminates.
     """
 
@@ -61,7 +64,7 @@ def kernel_tables(model: Model) -> KernelTables | None:
         threshold=_by_outcome(draw_threshold(model.cumulative)),
         code_reward=np.ascontiguousarray(codes[:, 0]).view(np.float64),
         code_terminated=codes[:, 1].astype(bool),
-        start_row=starts * actions,
+        start_row=(starts * actions).astype(np.uint64),
         start_threshold=draw_threshold(model.start_cumulative[starts]),
         success_reward=model.success_reward,
     )
@@ -77,6 +80,40 @@ def draw_threshold(probability: np.ndarray) -> np.ndarray:
     T = ceil(2**53 p); scaling by a power of two is exact, so no comparison changes.
     """
     return np.ceil(np.asarray(probability) * TWO_53).astype(np.uint64)
+
+
+@lru_cache(maxsize=64)
+def explore_table(schedule: Schedule, episodes: int, n_actions: int) -> np.ndarray:
+    """uint64 (episodes, n_actions): what a 53-bit draw k means in each episode, without dividing.
+
+    Column 0 is the number that k must lie below to explore, u < epsilon; the random action is the
+    number of the other columns at or below k. Column a is the least k for which the contract's
+    u * n_actions / epsilon, computed in floating point as written, reaches a.
+    """
+    epsilon = schedule.values(episodes)
+    table = np.empty((episodes, n_actions), np.uint64)
+    table[:, 0] = draw_threshold(epsilon)
+    _fill_action_thresholds(epsilon, table)
+    table.flags.writeable = False
+    return table
+
+
+@njit(cache=True, error_model="numpy")
+def _fill_action_thresholds(epsilon, table):
+    n_actions = table.shape[1]
+    for episode in range(len(epsilon)):
+        eps = epsilon[episode]
+        for action in range(1, n_actions):
+            if episode > 0 and epsilon[episode - 1] == eps:
+                table[episode, action] = table[episode - 1, action]
+                continue
+            # The first guess is off by a few at most, through the roundings of the three steps.
+            k = min(np.ceil(action * eps / n_actions * TWO_53), TWO_53)
+            while k > 0.0 and (k - 1.0) / TWO_53 * n_actions / eps >= action:
+                k -= 1.0
+            while k < TWO_53 and k / TWO_53 * n_actions / eps < action:
+                k += 1.0
+            table[episode, action] = np.uint64(k)
 
 
 def _by_outcome(values: np.ndarray) -> np.ndarray:

@@ -2,13 +2,14 @@
 
 import math
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
 from hq_ray.environments import load_model, make
-from hq_ray.episode_log import EpisodeLog
+from hq_ray.episode_log import EpisodeLog, Trained
 from hq_ray.errors import InputError, ModelError, near_miss
 from hq_ray.gymnasium_loop import train_on_gymnasium
 from hq_ray.kernel import environment_tables, train_on_kernel
@@ -19,23 +20,6 @@ from hq_ray.trial import Trial
 ENGINES = ("auto", "kernel", "gymnasium")
 # The last tenth of training is what "final" means in a trial's summary.
 FINAL_SHARE = 0.1
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """A trained trial: its log, where it was trained, its summary and what that took.
-
-    Attributes:
-        summary: the columns of SUMMARY_FIELDS, None where unknown.
-        train_seconds, evaluate_seconds: wall time of the loop and of the exact evaluation.
-    """
-
-    trial: Trial
-    log: EpisodeLog
-    engine: str
-    summary: dict[str, float | int | None]
-    train_seconds: float
-    evaluate_seconds: float
 
 
 def train(trial: Trial, engine: str = "auto") -> Trained:
@@ -50,29 +34,60 @@ def train(trial: Trial, engine: str = "auto") -> Trained:
         InputError: an unknown engine, or the kernel asked for without a model.
         ModelError: the environment here is not the one that the trial was planned with.
     """
+    return train_together([trial], engine)[0]
+
+
+def train_together(trials: Sequence[Trial], engine: str = "auto") -> list[Trained]:
+    """Trains trials of one group, on the kernel several at a time; see `train` and `group_key`."""
     if engine not in ENGINES:
         raise InputError(f"unknown engine {engine!r}{near_miss(engine, ENGINES)}")
-    model = _planned_model(trial)
-    tables = environment_tables(trial.env, trial.env_args) if model is not None else None
+    first = trials[0]
+    model = _planned_model(first)
+    tables = environment_tables(first.env, first.env_args) if model is not None else None
     if engine == "kernel" and tables is None:
-        raise InputError(f"the kernel needs a transition table, and {trial.env} has none to use")
+        raise InputError(f"the kernel needs a transition table, and {first.env} has none to use")
     started = time.perf_counter()
     if tables is not None and engine != "gymnasium":
-        engine, log = "kernel", train_on_kernel(trial, tables)
+        engine, logs = "kernel", train_on_kernel(trials, tables)
     else:
-        environment = make(trial.env, trial.env_args, trial.max_steps)
-        success_reward = model.success_reward if model is not None else None
-        engine, log = "gymnasium", train_on_gymnasium(trial, environment, success_reward)
+        engine, logs = "gymnasium", [_train_on_gymnasium(trial, model) for trial in trials]
+    seconds = time.perf_counter() - started
+    total_steps = sum(int(log.steps.sum(dtype=np.int64)) for log in logs)
+    trained = []
+    for trial, log in zip(trials, logs, strict=True):
+        started = time.perf_counter()
+        summary = summarise(trial, log, model)
+        # Trials in flight together share the time; steps are what it went into.
+        share = seconds * summary["total_steps"] / total_steps
+        trained.append(Trained(trial, log, engine, summary, share, time.perf_counter() - started))
+    return trained
+
+
+def group_key(trial: Trial) -> tuple:
+    """What trials must have in common to be trained together."""
+    return (
+        trial.env,
+        trial.env_args,
+        trial.fingerprint,
+        trial.variant,
+        trial.episodes,
+        trial.max_steps,
+    )
+
+
+def _train_on_gymnasium(trial: Trial, model: Model | None) -> EpisodeLog:
+    environment = make(trial.env, trial.env_args, trial.max_steps)
+    try:
+        return train_on_gymnasium(
+            trial, environment, model.success_reward if model is not None else None
+        )
+    finally:
         environment.close()
-    trained = time.perf_counter()
-    summary = summarise(trial, log, model)
-    evaluated = time.perf_counter()
-    return Trained(trial, log, engine, summary, trained - started, evaluated - trained)
 
 
 def warm_up(trials: Iterable[Trial]) -> None:
     """Compiles, or loads from the disk cache, all that training these trials will call."""
-    kinds = {(t.variant, t.env, t.env_args): t for t in trials if t.fingerprint is not None}
+    kinds = {group_key(trial)[:4]: trial for trial in trials if trial.fingerprint is not None}
     for trial in kinds.values():
         train(replace(trial, episodes=1, max_steps=1))
 
@@ -121,5 +136,8 @@ def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, f
             model.start_probability[starts] @ log.q_values[starts].max(axis=1)
         )
         summary["policy_value"] = greedy_start_value(model, log.q_values, trial.gamma)
-        summary["optimal_value"] = optimal_start_value(model, trial.gamma)
+        summary["optimal_value"] = _optimal_start_value(model, trial.gamma)
     return summary
+
+
+_optimal_start_value = lru_cache(maxsize=256)(optimal_start_value)

@@ -1,0 +1,78 @@
+import json
+from functools import lru_cache
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.envs.toy_text.utils import categorical_sample
+from hypothesis import settings
+
+from hq_ray.environments import Environment, resolve
+from hq_ray.hyperparameters import used_hyperparameters
+from hq_ray.trial import Trial
+
+# The first example of a test may compile; no test here is about time.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
+
+@lru_cache(maxsize=64)
+def _resolved(env: str, env_args: str) -> Environment:
+    return resolve(env, json.loads(env_args))
+
+
+@pytest.fixture(scope="session")
+def make_trial():
+    """A short trial of an environment, or of a bare table where no environment is named."""
+
+    def make(
+        variant="standard",
+        env=None,
+        env_args=None,
+        seed=0,
+        episodes=30,
+        max_steps=50,
+        **hyperparameters,
+    ):
+        where = ("Table-v0", "{}", None)
+        if env is not None:
+            found = _resolved(env, json.dumps(env_args or {}))
+            where = (found.id, found.args, found.fingerprint)
+        used = used_hyperparameters(variant, hyperparameters)
+        return Trial(*where, variant, seed, episodes, max_steps, **used)
+
+    return make
+
+
+class TableEnv(gymnasium.Env):
+    """Does what its table says, in the manner of Gymnasium's toy-text environments."""
+
+    def __init__(self, table, start):
+        self.P, self.initial_state_distrib = table, np.array(start)
+        self.observation_space = gymnasium.spaces.Discrete(len(table))
+        self.action_space = gymnasium.spaces.Discrete(len(table[0]))
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.s = int(categorical_sample(self.initial_state_distrib, self.np_random))
+        return self.s, {}
+
+    def step(self, action):
+        outcomes = self.P[self.s][action]
+        picked = categorical_sample([outcome[0] for outcome in outcomes], self.np_random)
+        _, self.s, reward, terminated = outcomes[picked]
+        return self.s, reward, terminated, False, {}
+
+
+@pytest.fixture(scope="session")
+def table_env():
+    return TableEnv
+
+
+@pytest.fixture
+def register():
+    """`gymnasium.register`, undone after the test; cached models must not outlive it: new ids."""
+    before = dict(gymnasium.registry)
+    yield gymnasium.register
+    gymnasium.registry.clear()
+    gymnasium.registry.update(before)

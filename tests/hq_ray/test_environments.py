@@ -1,0 +1,364 @@
+import sys
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from hq_ray.environments import (
+    canonical_args,
+    load_model,
+    make,
+    read_model,
+    resolve,
+)
+from hq_ray.errors import InputError
+from hq_ray.gymnasium_loop import train_on_gymnasium
+from hq_ray.replay import table_describes_steps
+
+TABLE = {
+    0: {0: [(0.5, 1, -1.0, False), (0.5, 0, -2.0, False)], 1: [(1.0, 1, 3.0, True)]},
+    1: {0: [(0.2, 0, 0.0, False), (0.8, 1, 4.0, True)], 1: [(1.0, 1, 0.0, False)]},
+}
+START = [0.25, 0.75]
+
+MODULE = """
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+
+class Crossing(gymnasium.Env):
+    observation_space = spaces.MultiDiscrete([2, 3])
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, toll=1.0):
+        self.toll = toll
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place = np.array([self.np_random.integers(2), 0])
+        return self.place.copy(), {}
+
+    def step(self, action):
+        self.place[1] += action
+        return self.place.copy(), -self.toll, bool(self.place[1] == 2), False, {}
+
+
+gymnasium.register("Crossing-v3", entry_point=__name__ + ":Crossing", max_episode_steps=30)
+"""
+
+
+@pytest.fixture
+def own_module(tmp_path, monkeypatch, register):
+    (tmp_path / "crossing_of_the_user.py").write_text(MODULE)
+    (tmp_path / "broken_of_the_user.py").write_text("import a_module_that_is_not_there\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "crossing_of_the_user"
+    sys.modules.pop("crossing_of_the_user", None)
+
+
+def refusal_of(env, args=None):
+    with pytest.raises(InputError) as refusal:
+        resolve(env, args)
+    assert "\n" not in str(refusal.value)
+    return str(refusal.value)
+
+
+# Ids
+
+
+@pytest.mark.parametrize(
+    ("asked", "present"),
+    [
+        ("CliffWalking-v0", "CliffWalking-v1"),
+        ("CliffWalking", "CliffWalking-v1"),
+        ("Taxi-v3", "Taxi-v4"),
+        ("Taxi", "Taxi-v4"),
+        ("FrozenLake8x8", "FrozenLake8x8-v1"),
+        ("VelocityGrid", "VelocityGrid-v0"),
+        ("gymnasium:Taxi-v3", "gymnasium:Taxi-v4"),
+    ],
+)
+def test_an_old_id_resolves_with_a_notice(asked, present):
+    found = resolve(asked)
+    assert found.id == present
+    assert found.notices == (f"environment {asked} is now {present.rpartition(':')[2]}",)
+    assert found.fingerprint == resolve(present).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("env", "max_steps"),
+    [
+        ("CliffWalking-v1", 1000),
+        ("CliffWalkingSlippery-v1", 1000),
+        ("FrozenLake-v1", 100),
+        ("FrozenLake8x8-v1", 200),
+        ("Taxi-v4", 200),
+        ("VelocityGrid-v0", 200),
+        ("Blackjack-v1", 1000),
+    ],
+)
+def test_a_present_id_has_no_notice_and_its_own_limit(env, max_steps):
+    found = resolve(env)
+    assert (found.id, found.args, found.max_steps, found.notices) == (env, "{}", max_steps, ())
+    assert (found.fingerprint is None) == (env == "Blackjack-v1")
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ("CliffWalkin-v1", "unknown environment 'CliffWalkin-v1'; did you mean 'CliffWalking-v1'?"),
+        ("VelocityGird-v0", "unknown environment 'VelocityGird-v0'; did you mean 'VelocityGrid"),
+        ("frozenlake-v1", "unknown environment 'frozenlake-v1'; did you mean 'FrozenLake-v1'?"),
+        ("Taxi-v9", "unknown environment 'Taxi-v9'; did you mean 'Taxi-v4'?"),
+        ("Zorblax-v0", "unknown environment 'Zorblax-v0'; known among others: VelocityGrid-v0, "),
+        ("Frozen Lake", "an environment id must look like 'Name-v0', got 'Frozen Lake'"),
+        ("", "an environment id must look like 'Name-v0', got ''"),
+        (
+            "no_such_module:Env-v0",
+            "the module of environment 'no_such_module:Env-v0' must be importable: "
+            "No module named 'no_such_module'",
+        ),
+    ],
+)
+def test_an_unknown_id_is_refused(env, message):
+    assert refusal_of(env).startswith(message)
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    ("env", "args", "message"),
+    [
+        (
+            "FrozenLake-v1",
+            {"slippery": True},
+            "environment FrozenLake-v1 has no argument 'slippery'; did you mean 'is_slippery'?",
+        ),
+        (
+            "VelocityGrid-v0",
+            {"maxspeed": 2},
+            "environment VelocityGrid-v0 has no argument 'maxspeed'; did you mean 'max_speed'?",
+        ),
+        (
+            "VelocityGrid-v0",
+            {"max_speed": 0},
+            'environment VelocityGrid-v0 refuses {"max_speed":0}: '
+            "max_speed must be an integer of at least 1, got 0",
+        ),
+        (
+            "FrozenLake-v1",
+            {"map_name": "5x5"},
+            'environment FrozenLake-v1 refuses {"map_name":"5x5"}: ',
+        ),
+        (
+            "CliffWalking-v1",
+            {"render_mode": "ansi"},
+            "render_mode is not an argument of a trial; use --record_video",
+        ),
+        (
+            "VelocityGrid-v0",
+            {"slip_prob": float("nan")},
+            "env_args must be plain JSON values, got {'slip_prob': nan}: ",
+        ),
+        ("VelocityGrid-v0", {"width": {8}}, "env_args must be plain JSON values, got "),
+    ],
+)
+def test_bad_arguments_are_refused(env, args, message):
+    assert refusal_of(env, args).startswith(message)
+
+
+def test_arguments_are_canonical():
+    found = resolve("VelocityGrid-v0", {"width": 5, "slip_prob": 0.5, "height": 4})
+    assert found.args == '{"height":4,"slip_prob":0.5,"width":5}'
+    assert canonical_args({}) == "{}"
+    assert load_model(found.id, found.args).next_state.shape == (5 * 4 * 9, 5, 9)
+
+
+def test_arguments_make_another_model():
+    prints = {
+        resolve("FrozenLake-v1", args).fingerprint
+        for args in ({}, {"is_slippery": False}, {"map_name": "8x8"}, {"success_rate": 0.9})
+    }
+    assert len(prints) == 4
+    by_argument = resolve("FrozenLake-v1", {"map_name": "8x8"})
+    assert resolve("FrozenLake8x8-v1").fingerprint == by_argument.fingerprint
+
+
+def test_an_environment_that_differs_each_time_is_refused():
+    message = refusal_of("FrozenLake-v1", {"map_name": None})
+    assert message.startswith(
+        'environment FrozenLake-v1 with {"map_name":null} must be the same each time it is built'
+    )
+    assert "map_name or desc" in message
+    assert resolve("FrozenLake-v1", {"map_name": None, "desc": ["SF", "HG"]}).fingerprint
+
+
+# Spaces
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ("CartPole-v1", "the observation space of CartPole-v1 must be finite (Discrete, "),
+        ("Pendulum-v1", "the observation space of Pendulum-v1 must be finite (Discrete, "),
+    ],
+)
+def test_a_continuous_observation_is_refused(env, message):
+    assert refusal_of(env).startswith(message)
+
+
+@pytest.mark.parametrize("space", [spaces.Box(-1, 1), spaces.MultiDiscrete([2, 2])])
+def test_actions_must_be_discrete(register, table_env, space):
+    def create():
+        environment = table_env(TABLE, START)
+        environment.action_space = space
+        return environment
+
+    register("OtherActions-v0", entry_point=create)
+    message = refusal_of("OtherActions-v0")
+    assert message == f"the action space of OtherActions-v0 must be Discrete, got {space}"
+
+
+# The user's own environments
+
+
+def test_an_environment_of_the_users_own_module(own_module, make_trial):
+    found = resolve(f"{own_module}:Crossing-v3", {"toll": 2})
+    assert (found.id, found.args) == (f"{own_module}:Crossing-v3", '{"toll":2}')
+    assert (found.max_steps, found.fingerprint, found.notices) == (30, None, ())
+    log = train_on_gymnasium(make_trial(episodes=50), make(found.id, found.args, 30))
+    assert log.q_values.shape == (6, 2)
+    assert np.array_equal(log.episode_return, -2.0 * log.steps)
+    assert log.q_values[[0, 1, 3, 4]].all()
+    assert not log.q_values[[2, 5]].any()
+
+
+def test_an_old_version_of_the_users_own(own_module):
+    found = resolve(f"{own_module}:Crossing-v1")
+    assert found.id == f"{own_module}:Crossing-v3"
+    assert found.notices == (f"environment {own_module}:Crossing-v1 is now Crossing-v3",)
+
+
+def test_errors_of_the_users_own(own_module):
+    assert refusal_of(f"{own_module}:Crossin-v3") == (
+        f"unknown environment '{own_module}:Crossin-v3'; did you mean 'Crossing-v3'?"
+    )
+    assert refusal_of(f"{own_module}:Crossing-v3", {"tol": 2}) == (
+        "environment Crossing-v3 has no argument 'tol'; did you mean 'toll'?"
+    )
+    assert refusal_of("broken_of_the_user:Crossing-v3") == (
+        "the module of environment 'broken_of_the_user:Crossing-v3' must be importable: "
+        "No module named 'a_module_that_is_not_there'"
+    )
+
+
+# Models
+
+
+def test_the_model_is_read_once():
+    assert load_model("FrozenLake-v1", "{}") is load_model("FrozenLake-v1", "{}")
+    assert load_model("Blackjack-v1", "{}") is None
+
+
+def test_wrappers_of_an_id_are_not_in_its_table(register):
+    register(
+        "StickyLake-v0",
+        entry_point="gymnasium.envs.toy_text.frozen_lake:FrozenLakeEnv",
+        additional_wrappers=(
+            gymnasium.wrappers.StickyAction.wrapper_spec(repeat_action_probability=0.5),
+        ),
+    )
+    assert resolve("StickyLake-v0").fingerprint is None
+
+
+def test_taxi_with_a_fickle_passenger_trains_on_the_gymnasium_loop():
+    found = resolve("Taxi-v4", {"fickle_passenger": True})
+    assert found.fingerprint is None
+    assert found.notices == (
+        "Taxi-v4: its transition table does not describe its steps, "
+        "so it trains on the Gymnasium loop, which is much slower",
+    )
+
+
+def lie(kind):
+    """What a step of an environment does beside its table."""
+
+    def wrong(environment, observation, reward, terminated, truncated):
+        if kind == "an extra draw":
+            environment.np_random.random()
+        return {
+            "another reward": (observation, reward + 1e-9, terminated, truncated),
+            "another state": (1 - observation, reward, terminated, truncated),
+            "no end": (observation, reward, False, truncated),
+            "a limit of its own": (observation, reward, terminated, observation == 1),
+        }.get(kind, (observation, reward, terminated, truncated))
+
+    return wrong
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["another reward", "another state", "no end", "a limit of its own", "an extra draw"],
+)
+def test_a_table_that_disagrees_with_steps_is_not_believed(register, table_env, kind):
+    class Liar(table_env):
+        def step(self, action):
+            *answer, info = super().step(action)
+            return *lie(kind)(self, *answer), info
+
+    register("Liar-v0", entry_point=lambda: Liar(TABLE, START))
+    found = resolve("Liar-v0")
+    assert found.fingerprint is None
+    assert "does not describe its steps" in found.notices[0]
+
+
+def test_a_start_that_disagrees_is_not_believed(table_env):
+    class FromZero(table_env):
+        def reset(self, *, seed=None, options=None):
+            super().reset(seed=seed)
+            self.s = 0
+            return 0, {}
+
+    environment = FromZero(TABLE, START)
+    assert not table_describes_steps(environment, read_model(environment))
+
+
+def test_a_table_that_agrees_is_believed(register, table_env):
+    register("Honest-v0", entry_point=lambda: table_env(TABLE, START))
+    found = resolve("Honest-v0")
+    assert found.fingerprint == read_model(table_env(TABLE, START)).fingerprint
+    assert found.notices == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "space"),
+    [
+        ("observation_space", spaces.Discrete(3)),
+        ("observation_space", spaces.Discrete(2, start=1)),
+        ("observation_space", spaces.MultiDiscrete([2])),
+        ("action_space", spaces.Discrete(3)),
+    ],
+)
+def test_observations_must_be_the_states_of_the_table(table_env, name, space):
+    environment = table_env(TABLE, START)
+    model = read_model(environment)
+    setattr(environment, name, space)
+    assert not table_describes_steps(environment, model)
+
+
+# Making
+
+
+def test_the_step_limit_is_the_trials():
+    environment = make("CliffWalking-v1", "{}", 3)
+    environment.reset(seed=0)
+    assert [environment.step(0)[3] for _ in range(3)] == [False, False, True]
+
+
+def test_make_takes_arguments_and_render_mode():
+    environment = make("VelocityGrid-v0", '{"max_speed":2}', 10, "ansi")
+    assert environment.unwrapped.max_speed == 2
+    assert environment.render_mode == "ansi"

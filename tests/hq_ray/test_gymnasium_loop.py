@@ -1,0 +1,187 @@
+import gymnasium
+import naive
+import numpy as np
+import pytest
+from gymnasium import spaces
+from gymnasium.wrappers import TimeLimit, TransformObservation
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from hq_ray.environments import make
+from hq_ray.gymnasium_loop import choose_action, train_on_gymnasium
+
+BELOW_ONE = 1 - 2**-53
+
+
+class TableEnv(gymnasium.Env):
+    """Steps along a list of rewards; states and actions may be numbered from anywhere."""
+
+    def __init__(self, rewards, terminates=True, first_state=0, first_action=0):
+        self.rewards, self.terminates, self.first_state = rewards, terminates, first_state
+        self.observation_space = spaces.Discrete(len(rewards) + 1, start=first_state)
+        self.action_space = spaces.Discrete(2, start=first_action)
+        self.actions = []
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place = 0
+        return self.first_state, {}
+
+    def step(self, action):
+        self.actions.append(action)
+        reward = self.rewards[self.place]
+        self.place += 1
+        last = self.place == len(self.rewards)
+        return self.first_state + self.place, reward, self.terminates and last, False, {}
+
+
+class Loop(gymnasium.Env):
+    """One state, one action, reward 1, no end."""
+
+    observation_space, action_space = spaces.Discrete(1), spaces.Discrete(1)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return 0, {}
+
+    def step(self, action):
+        return 0, 1.0, False, False, {}
+
+
+# The behaviour policy
+
+
+@pytest.mark.parametrize(
+    ("q_row", "epsilon", "uniform", "action"),
+    [
+        ([0.0, 2.0, 1.0, 2.0], 0.1, 0.1, 1),
+        ([0.0, 0.0, 0.0, 0.0], 0.0, 0.0, 0),
+        ([-3.0, -2.0, -1.0, -4.0], 0.5, 0.9, 2),
+        ([0.0, 0.0, 0.0, 9.0], 1.0, 0.0, 0),
+        ([9.0, 0.0, 0.0, 0.0], 1.0, 0.25, 1),
+        ([9.0, 0.0, 0.0, 0.0], 1.0, 0.74, 2),
+        ([9.0, 0.0, 0.0, 0.0], 1.0, BELOW_ONE, 3),
+        ([9.0, 0.0, 0.0, 0.0], 0.5, 0.25, 2),
+        ([0.0, 0.0, 9.0, 0.0], 0.5, 0.5, 2),
+    ],
+)
+def test_choose_action_by_hand(q_row, epsilon, uniform, action):
+    assert choose_action(np.array(q_row), epsilon, uniform) == action
+
+
+@given(
+    st.lists(st.sampled_from([-1.0, 0.0, 0.5, 1.0]), min_size=1, max_size=9),
+    st.floats(0.0, 1.0),
+    st.floats(0.0, BELOW_ONE),
+)
+@example(q_row=[0.0] * 6, epsilon=0.1, uniform=np.nextafter(0.1, 0.0))
+@example(q_row=[0.0] * 3, epsilon=5e-324, uniform=0.0)
+def test_choose_action_is_the_naive_one(q_row, epsilon, uniform):
+    action = choose_action(np.array(q_row), epsilon, uniform)
+    assert action == naive.choose(q_row, epsilon, uniform)
+    assert 0 <= action < len(q_row)
+
+
+def test_exploration_is_uniform():
+    uniforms = (np.arange(10_000) + 0.5) / 10_000
+    actions = [choose_action(np.array([5.0, 0.0, 0.0, 0.0]), 0.4, u) for u in uniforms]
+    assert np.bincount(actions).tolist() == [7000, 1000, 1000, 1000]
+
+
+# The loop by hand
+
+
+def test_two_episodes_by_hand(make_trial):
+    # The rewards -1, 4 are known whatever is done: only the greedy action 0 is taken.
+    trial = make_trial(
+        episodes=2, max_steps=9, alpha=0.5, gamma=0.5, eps_schedule="constant", eps_start=0.0
+    )
+    log = train_on_gymnasium(trial, TableEnv([-1.0, 4.0]), 4.0)
+    # Episode 0: Q(0,0) = -0.5, Q(1,0) = 2. Episode 1: state 0 prefers action 1, whose target is
+    # -1 + 0.5 * 2 = 0, so Q(0,1) = 0; Q(1,0) = 2 + 0.5 * (4 - 2) = 3.
+    assert log.q_values.tolist() == [[-0.5, 0.0], [3.0, 0.0], [0.0, 0.0]]
+    assert log.episode_return.tolist() == [3.0, 3.0]
+    assert log.steps.tolist() == [2, 2]
+    assert log.terminated.tolist() == log.success.tolist() == [True, True]
+
+
+@pytest.mark.parametrize(("episodes", "value"), [(1, 1.0), (2, 1.5), (3, 1.75)])
+def test_a_truncated_step_bootstraps(make_trial, episodes, value):
+    trial = make_trial(episodes=episodes, max_steps=1, alpha=1.0, gamma=0.5)
+    log = train_on_gymnasium(trial, TimeLimit(Loop(), 1))
+    assert log.q_values.tolist() == [[value]]
+    assert log.truncated.all()
+
+
+def test_terminated_at_the_last_allowed_step_is_terminated(make_trial):
+    trial = make_trial(episodes=1, max_steps=3)
+    log = train_on_gymnasium(trial, TimeLimit(TableEnv([0.0, 1.0, 2.0]), 3), 2.0)
+    assert (log.terminated[0], log.truncated[0], log.success[0], log.steps[0]) == (1, 0, 1, 3)
+
+
+def test_an_end_with_less_than_the_best_is_no_success(make_trial):
+    log = train_on_gymnasium(make_trial(episodes=1), TableEnv([0.0, 1.0]), 2.0)
+    assert log.terminated.tolist() == [True]
+    assert log.success.tolist() == [False]
+
+
+def test_success_is_unknown_without_a_model(make_trial):
+    assert train_on_gymnasium(make_trial(episodes=1), TableEnv([1.0])).success is None
+
+
+def test_states_and_actions_may_start_anywhere(make_trial):
+    trial = make_trial(episodes=20)
+    plain, shifted = TableEnv([1.0, 2.0, 3.0]), TableEnv([1.0, 2.0, 3.0], True, -7, 5)
+    expected, log = (train_on_gymnasium(trial, environment) for environment in (plain, shifted))
+    assert np.array_equal(log.q_values, expected.q_values)
+    assert [action - 5 for action in shifted.actions] == plain.actions
+    assert set(shifted.actions) == {5, 6}
+
+
+def test_only_the_first_reset_is_seeded(make_trial):
+    seeds = []
+
+    class Watched(TableEnv):
+        def reset(self, *, seed=None, options=None):
+            seeds.append(seed)
+            return super().reset(seed=seed)
+
+    train_on_gymnasium(make_trial(seed=11, episodes=3), Watched([1.0]))
+    assert seeds == [11, None, None]
+
+
+# Observations of several components
+
+
+@pytest.mark.parametrize(
+    ("space", "observe"),
+    [
+        (spaces.MultiDiscrete([4, 12]), lambda s: np.array(divmod(s, 12))),
+        (spaces.Tuple((spaces.Discrete(4), spaces.Discrete(12))), lambda s: divmod(s, 12)),
+        (spaces.Discrete(48, start=100), lambda s: s + 100),
+    ],
+    ids=["MultiDiscrete", "Tuple", "Discrete from 100"],
+)
+def test_the_same_environment_seen_otherwise_is_learned_alike(make_trial, space, observe):
+    trial = make_trial("harmonic", "CliffWalking-v1", {"is_slippery": True}, eps_shift=1.0)
+    environment = make(trial.env, trial.env_args, trial.max_steps)
+    expected = train_on_gymnasium(trial, environment, -1.0)
+    seen = TransformObservation(make(trial.env, trial.env_args, trial.max_steps), observe, space)
+    log = train_on_gymnasium(trial, seen, -1.0)
+    assert np.array_equal(log.q_values, expected.q_values)
+    assert np.array_equal(log.episode_return, expected.episode_return)
+
+
+def test_blackjack(make_trial):
+    trial = make_trial("standard", "Blackjack-v1", episodes=300, eps_schedule="constant")
+    log = train_on_gymnasium(trial, make(trial.env, trial.env_args, trial.max_steps))
+    assert log.q_values.shape == (32 * 11 * 2, 2)
+    assert set(log.episode_return) == {-1.0, 0.0, 1.0}
+    assert log.terminated.all()
+    assert log.success is None
+    # A player of 12 or more has seen states of this range alone; no dealer shows a zero.
+    learned = np.flatnonzero(log.q_values.any(axis=1))
+    totals, dealers = learned // 22, learned // 2 % 11
+    assert totals.min() >= 4
+    assert totals.max() <= 21
+    assert set(dealers) <= set(range(1, 11))

@@ -1,0 +1,164 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from hq_ray.errors import InputError
+from hq_ray.hyperparameters import HYPERPARAMETERS, used_hyperparameters
+from hq_ray.schedules import SCHEDULE_KINDS
+from hq_ray.trial import TRIAL_FIELDS
+from hq_ray.updates import VARIANTS
+
+WHOLE = "a whole number from 1 to 2147483647"
+
+
+def test_defaults_are_those_of_the_command_line():
+    assert {name: row.default for name, row in HYPERPARAMETERS.items()} == {
+        "alpha": 0.2,
+        "alpha_schedule": "constant",
+        "alpha_end": 0.05,
+        "alpha_decay_episodes": 3500,
+        "alpha_down": 0.5,
+        "gamma": 0.99,
+        "eps_schedule": "linear",
+        "eps_start": 1.0,
+        "eps_end": 0.05,
+        "eps_decay_episodes": 3500,
+        "eps_shift": 1e-6,
+    }
+
+
+@pytest.mark.parametrize("row", HYPERPARAMETERS.values(), ids=HYPERPARAMETERS)
+def test_a_default_is_allowed_and_a_field_of_a_trial(row):
+    assert row.check(row.default) == row.default
+    assert type(row.default) is row.kind
+    assert row.name in TRIAL_FIELDS
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("alpha", 0, "alpha must be in (0, 1], got 0"),
+        ("alpha", 1.5, "alpha must be in (0, 1], got 1.5"),
+        ("alpha", float("nan"), "alpha must be in (0, 1], got nan"),
+        ("alpha", "x", "alpha must be in (0, 1], got 'x'"),
+        ("alpha", "0.1", "alpha must be in (0, 1], got '0.1'"),
+        ("alpha", True, "alpha must be in (0, 1], got True"),
+        ("alpha", None, "alpha must be in (0, 1], got None"),
+        ("alpha", [0.1], "alpha must be in (0, 1], got [0.1]"),
+        ("alpha_end", -0.1, "alpha_end must be in (0, 1], got -0.1"),
+        ("alpha_down", 0.0, "alpha_down must be in (0, 1], got 0.0"),
+        ("gamma", 1, "gamma must be in [0, 1), got 1"),
+        ("gamma", -0.5, "gamma must be in [0, 1), got -0.5"),
+        ("eps_start", 1.1, "eps_start must be in [0, 1], got 1.1"),
+        ("eps_end", -0.1, "eps_end must be in [0, 1], got -0.1"),
+        ("eps_shift", 0, "eps_shift must be > 0, got 0"),
+        ("eps_shift", -1, "eps_shift must be > 0, got -1"),
+        ("eps_shift", float("inf"), "eps_shift must be > 0, got inf"),
+        ("eps_decay_episodes", 0, f"eps_decay_episodes must be {WHOLE}, got 0"),
+        ("eps_decay_episodes", -3, f"eps_decay_episodes must be {WHOLE}, got -3"),
+        ("eps_decay_episodes", 2.5, f"eps_decay_episodes must be {WHOLE}, got 2.5"),
+        ("alpha_decay_episodes", 2**31, f"alpha_decay_episodes must be {WHOLE}, got 2147483648"),
+        (
+            "eps_schedule",
+            "liner",
+            "eps_schedule must be one of linear, exponential, inverse, constant, got 'liner'; "
+            "did you mean 'linear'?",
+        ),
+        (
+            "alpha_schedule",
+            0.5,
+            "alpha_schedule must be one of linear, exponential, inverse, constant, got 0.5; "
+            "known: linear, exponential, inverse, constant",
+        ),
+        ("alhpa", 0.1, "unknown hyperparameter 'alhpa'; did you mean 'alpha'?"),
+    ],
+)
+def test_a_bad_value_is_refused_in_one_sentence(name, value, message):
+    with pytest.raises(InputError) as refusal:
+        used_hyperparameters("asymmetric", {name: value})
+    assert str(refusal.value) == message
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"eps_schedule": "exponential", "eps_end": 0},
+            "eps_start and eps_end must be > 0 for an exponential eps_schedule, got 1.0 and 0.0",
+        ),
+        (
+            {"eps_schedule": "exponential", "eps_start": 0.0},
+            "eps_start and eps_end must be > 0 for an exponential eps_schedule, got 0.0 and 0.05",
+        ),
+    ],
+)
+def test_bounds_that_contradict_each_other_are_refused(given, message):
+    with pytest.raises(InputError) as refusal:
+        used_hyperparameters("standard", given)
+    assert str(refusal.value) == message
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", ["eps_shift", "alpha_down", "alpha_end"])
+def test_a_bad_value_is_refused_also_where_it_is_not_read(variant, name):
+    with pytest.raises(InputError, match=name):
+        used_hyperparameters(variant, {name: -1})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("alpha", 1, 1.0),
+        ("alpha", np.float32(0.5), 0.5),
+        ("alpha", Fraction(1, 4), 0.25),
+        ("gamma", 0, 0.0),
+        ("eps_decay_episodes", 100.0, 100),
+        ("eps_decay_episodes", np.int64(7), 7),
+        ("eps_decay_episodes", 2**31 - 1, 2147483647),
+    ],
+)
+def test_numbers_of_any_make_become_plain_ones(name, value, expected):
+    checked = HYPERPARAMETERS[name].check(value)
+    assert checked == expected
+    assert type(checked) is HYPERPARAMETERS[name].kind
+
+
+ALPHA = {"alpha": 0.2, "alpha_schedule": "constant"}
+EPSILON = {
+    "gamma": 0.99,
+    "eps_schedule": "linear",
+    "eps_start": 1.0,
+    "eps_end": 0.05,
+    "eps_decay_episodes": 3500,
+}
+
+
+@pytest.mark.parametrize(
+    ("variant", "expected"),
+    [
+        ("standard", {**ALPHA, **EPSILON}),
+        ("harmonic", {**ALPHA, **EPSILON, "eps_shift": 1e-6}),
+        ("minimum", EPSILON),
+        ("asymmetric", {**ALPHA, **EPSILON, "alpha_down": 0.5}),
+    ],
+)
+def test_what_a_trial_does_not_read_is_none(variant, expected):
+    used = used_hyperparameters(variant, {})
+    assert list(used) == list(HYPERPARAMETERS)
+    assert {name: value for name, value in used.items() if value is not None} == expected
+
+
+@pytest.mark.parametrize("kind", SCHEDULE_KINDS)
+@pytest.mark.parametrize("of", ["alpha", "eps"])
+def test_a_constant_schedule_has_neither_end_nor_length(of, kind):
+    used = used_hyperparameters("standard", {f"{of}_schedule": kind})
+    read = kind != "constant"
+    assert (used[f"{of}_end"] is not None) == read
+    assert (used[f"{of}_decay_episodes"] is not None) == read
+
+
+def test_a_rule_without_alpha_has_no_schedule_of_it():
+    given = {"alpha_schedule": "linear", "alpha_end": 0.1, "alpha_decay_episodes": 10}
+    used = used_hyperparameters("minimum", given)
+    assert {used[name] for name in given} == {None}

@@ -1,0 +1,397 @@
+"""The kernel beside its two slow twins: the Gymnasium loop and the naive oracle, bit for bit."""
+
+from functools import lru_cache
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hq_ray.environments import load_model, make
+from hq_ray.gymnasium_loop import train_on_gymnasium
+from hq_ray.kernel import train_on_kernel
+from hq_ray.model import model_from_table
+from hq_ray.pcg64 import MULTIPLIER
+from hq_ray.schedules import SCHEDULE_KINDS
+from hq_ray.tables import kernel_tables
+from hq_ray.updates import VARIANTS
+
+FIELDS = ("episode_return", "steps", "terminated", "success", "q_values")
+ENVS = {
+    "cliff": ("CliffWalking-v1", {}),
+    "cliff-slippery": ("CliffWalking-v1", {"is_slippery": True}),
+    "lake": ("FrozenLake-v1", {"is_slippery": False}),
+    "lake-slippery": ("FrozenLake-v1", {}),
+    "lake-0.9": ("FrozenLake-v1", {"success_rate": 0.9}),
+    "lake8x8": ("FrozenLake-v1", {"map_name": "8x8", "is_slippery": False}),
+    "lake8x8-slippery": ("FrozenLake8x8-v1", {}),
+    "taxi": ("Taxi-v4", {}),
+    "taxi-rainy": ("Taxi-v4", {"is_rainy": True}),
+    "velocity": ("VelocityGrid-v0", {}),
+    "velocity-calm": ("VelocityGrid-v0", {"slip_prob": 0.0}),
+    "velocity-fast": ("VelocityGrid-v0", {"max_speed": 2, "slip_prob": 0.3}),
+    "velocity-fast-calm": ("VelocityGrid-v0", {"max_speed": 2, "slip_prob": 0.0, "width": 5}),
+}
+SLIPPERY = ("cliff-slippery", "lake-slippery", "taxi", "velocity-fast")
+
+
+@lru_cache(maxsize=64)
+def table_of(env, env_args):
+    environment = make(env, env_args).unwrapped
+    return environment.P, environment.initial_state_distrib
+
+
+def train_table(trial, table, start):
+    [log] = train_on_kernel([trial], kernel_tables(model_from_table(table, start)))
+    return log
+
+
+def assert_same(log, expected):
+    """Equal as bytes: the sign of a zero counts too."""
+    for field in FIELDS:
+        ours, theirs = getattr(log, field), expected[field]
+        assert ours.dtype == theirs.dtype, field
+        assert np.array_equal(ours, theirs), field
+        assert ours.tobytes() == theirs.tobytes(), field
+
+
+def assert_three_agree(trial):
+    model = load_model(trial.env, trial.env_args)
+    environment = make(trial.env, trial.env_args, trial.max_steps)
+    [log] = train_on_kernel([trial], kernel_tables(model))
+    assert_same(log, vars(train_on_gymnasium(trial, environment, model.success_reward)))
+    assert_same(log, naive.learn(trial, *table_of(trial.env, trial.env_args)))
+    assert np.array_equal(log.truncated, ~log.terminated)
+    return log
+
+
+# On environments
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("env", ENVS)
+def test_every_variant_on_every_environment(make_trial, env, variant):
+    trial = make_trial(
+        variant, *ENVS[env], seed=3, max_steps=60, alpha=0.3, eps_decay_episodes=20, eps_shift=1.0
+    )
+    assert_three_agree(trial)
+
+
+@pytest.mark.parametrize("alpha_schedule", SCHEDULE_KINDS)
+@pytest.mark.parametrize("eps_schedule", SCHEDULE_KINDS)
+def test_every_schedule(make_trial, eps_schedule, alpha_schedule):
+    trial = make_trial(
+        "asymmetric",
+        *ENVS["cliff-slippery"],
+        seed=1,
+        eps_schedule=eps_schedule,
+        eps_start=0.8,
+        eps_end=0.02,
+        eps_decay_episodes=17,
+        alpha=0.9,
+        alpha_schedule=alpha_schedule,
+        alpha_end=0.1,
+        alpha_decay_episodes=13,
+    )
+    assert_three_agree(trial)
+
+
+@pytest.mark.parametrize("max_steps", [1, 2, 7, 20, 100])
+@pytest.mark.parametrize("env", ["cliff", *SLIPPERY])
+def test_every_step_limit(make_trial, env, max_steps):
+    trial = make_trial("harmonic", *ENVS[env], seed=5, max_steps=max_steps, eps_shift=10.0)
+    log = assert_three_agree(trial)
+    assert log.steps.max() <= max_steps
+    assert (log.steps[log.truncated] == max_steps).all()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 2**32, 2**63 - 1])
+@pytest.mark.parametrize("env", SLIPPERY)
+def test_every_seed(make_trial, env, seed):
+    assert_three_agree(make_trial("standard", *ENVS[env], seed=seed, episodes=60, max_steps=30))
+
+
+@pytest.mark.parametrize("eps_shift", [1e-300, 1e-12, 1e-6, 1.0, 1e9])
+def test_every_shift(make_trial, eps_shift):
+    assert_three_agree(make_trial("harmonic", *ENVS["velocity"], eps_shift=eps_shift))
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-9, 1 - 2**-53, 1.0])
+@pytest.mark.parametrize("env", ["lake", "taxi"])
+def test_every_exploration(make_trial, env, eps):
+    assert_three_agree(make_trial(env=ENVS[env][0], eps_schedule="constant", eps_start=eps))
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1 - 2**-53])
+def test_every_discount(make_trial, gamma):
+    assert_three_agree(make_trial("standard", *ENVS["taxi"], gamma=gamma))
+
+
+@pytest.mark.parametrize("episodes", [1, 2])
+def test_the_first_episodes(make_trial, episodes):
+    log = assert_three_agree(make_trial("standard", *ENVS["lake-slippery"], episodes=episodes))
+    assert log.episode_return.shape == (episodes,)
+
+
+def test_a_shorter_trial_is_the_beginning_of_a_longer_one(make_trial):
+    tables = kernel_tables(load_model("FrozenLake-v1", "{}"))
+    [short], [long] = (
+        train_on_kernel([make_trial("harmonic", "FrozenLake-v1", episodes=n)], tables)
+        for n in (40, 400)
+    )
+    assert np.array_equal(short.episode_return, long.episode_return[:40])
+    assert np.array_equal(short.steps, long.steps[:40])
+
+
+def test_the_first_episode_of_paired_trials_is_the_same(make_trial):
+    # At epsilon 1 no action depends on Q, so variants walk one path until their epsilons differ.
+    tables = kernel_tables(load_model("CliffWalking-v1", '{"is_slippery":true}'))
+    logs = [
+        log
+        for variant in VARIANTS
+        for log in train_on_kernel(
+            [make_trial(variant, *ENVS["cliff-slippery"], seed=8, episodes=1)], tables
+        )
+    ]
+    assert len({log.episode_return[0] for log in logs}) == 1
+    assert len({log.q_values.tobytes() for log in logs}) == len(logs)
+
+
+def test_success_is_also_seen_on_long_trials(make_trial):
+    log = assert_three_agree(make_trial("standard", *ENVS["lake"], episodes=300, alpha=0.5))
+    assert 0 < log.success.sum() < 300
+    assert np.array_equal(log.success, log.episode_return == 1.0)
+
+
+@st.composite
+def hyperparameters(draw):
+    unit = st.floats(1e-3, 1.0)
+    kinds = st.sampled_from(SCHEDULE_KINDS)
+    eps_schedule = draw(kinds)
+    eps_low = 1e-3 if eps_schedule == "exponential" else 0.0
+    return {
+        "alpha": draw(unit),
+        "alpha_schedule": draw(kinds),
+        "alpha_end": draw(unit),
+        "alpha_decay_episodes": draw(st.integers(1, 20)),
+        "alpha_down": draw(unit),
+        "gamma": draw(st.floats(0.0, 0.9999)),
+        "eps_schedule": eps_schedule,
+        "eps_start": draw(st.floats(eps_low, 1.0)),
+        "eps_end": draw(st.floats(eps_low, 1.0)),
+        "eps_decay_episodes": draw(st.integers(1, 20)),
+        "eps_shift": 10.0 ** draw(st.floats(-12, 9)),
+        "seed": draw(st.integers(0, 2**63 - 1)),
+        "episodes": draw(st.integers(1, 15)),
+        "max_steps": draw(st.sampled_from([1, 7, 20, 100])),
+    }
+
+
+@settings(max_examples=60)
+@given(st.data(), st.sampled_from(sorted(VARIANTS)), st.sampled_from(sorted(ENVS)))
+def test_any_trial(make_trial, data, variant, env):
+    assert_three_agree(make_trial(variant, *ENVS[env], **data.draw(hyperparameters())))
+
+
+# Many trials in one call
+
+
+@pytest.mark.parametrize("n_trials", [1, 2, 3, 4, 5, 9])
+@pytest.mark.parametrize("env", ["cliff", *SLIPPERY])
+def test_trials_together_are_the_trials_alone(make_trial, env, n_trials):
+    # Their episodes end at different times, so trials leave and enter the loop in any order.
+    trials = [
+        make_trial(
+            "harmonic",
+            *ENVS[env],
+            seed=seed,
+            episodes=12,
+            alpha=0.1 + 0.1 * seed,
+            gamma=0.9 + 0.01 * seed,
+            eps_schedule=SCHEDULE_KINDS[seed % 4],
+            eps_start=1.0 if seed % 2 else 0.1,
+            eps_shift=10.0**seed,
+        )
+        for seed in range(n_trials)
+    ]
+    together = train_on_kernel(trials, kernel_tables(load_model(trials[0].env, trials[0].env_args)))
+    assert len(together) == n_trials
+    for trial, log in zip(trials, together, strict=True):
+        assert_same(log, vars(assert_three_agree(trial)))
+
+
+@settings(max_examples=40)
+@given(st.data(), st.integers(1, 7), st.sampled_from(sorted(VARIANTS)))
+def test_any_trials_together(make_trial, data, n_trials, variant):
+    shared = {"episodes": data.draw(st.integers(1, 9)), "max_steps": 20}
+    trials = [
+        make_trial(variant, *ENVS["lake-slippery"], **data.draw(hyperparameters()) | shared)
+        for _ in range(n_trials)
+    ]
+    tables, table = (
+        kernel_tables(load_model("FrozenLake-v1", "{}")),
+        table_of("FrozenLake-v1", "{}"),
+    )
+    for trial, log in zip(trials, train_on_kernel(trials, tables), strict=True):
+        assert_same(log, naive.learn(trial, *table))
+
+
+# On tables of no environment
+
+
+@st.composite
+def distributions(draw, max_size, min_size=1):
+    """Weights over their sum: zeros occur, and running sums that end a little below 1."""
+    weights = st.lists(st.integers(0, 9), min_size=min_size, max_size=max_size).filter(any)
+    weights = draw(weights)
+    return [weight / sum(weights) for weight in weights]
+
+
+@st.composite
+def tables_and_starts(draw):
+    # Two shapes, because the kernel is compiled once for each: counted and searched outcomes.
+    n_actions, n_outcomes = draw(st.sampled_from([(2, 3), (3, 6)]))
+    n_states = draw(st.integers(1, 5))
+    states = st.integers(0, n_states - 1)
+    rewards = st.sampled_from([-100.0, -1.0, -0.1, -0.0, 0.0, 1 / 3, 1.0, 20.0, 1e6])
+    terminates = st.sampled_from([False, False, True])
+
+    def outcomes(min_size):
+        probabilities = draw(distributions(n_outcomes, min_size))
+        return [(p, draw(states), draw(rewards), draw(terminates)) for p in probabilities]
+
+    table = {
+        state: {action: outcomes(1) for action in range(n_actions)} for state in range(n_states)
+    }
+    table[draw(states)][0] = outcomes(n_outcomes)
+    return table, draw(distributions(n_states, n_states))
+
+
+@settings(max_examples=150)
+@given(st.data(), tables_and_starts(), st.sampled_from(sorted(VARIANTS)))
+def test_any_table(make_trial, data, table_and_start, variant):
+    trial = make_trial(variant, **data.draw(hyperparameters()))
+    assert_same(train_table(trial, *table_and_start), naive.learn(trial, *table_and_start))
+
+
+def generator_before_greatest(draws_before):
+    """A PCG64 that yields 1 - 2**-53, the greatest double below 1, after so many other draws."""
+    state, increment = 2**64 - 1, 1
+    for _ in range(draws_before + 1):
+        state = (state - increment) * pow(MULTIPLIER, -1, 2**128) % 2**128
+    generator = np.random.PCG64()
+    words = {"state": state, "inc": increment}
+    generator.state = {**generator.state, "state": words, "has_uint32": 0, "uinteger": 0}
+    return np.random.Generator(generator)
+
+
+BELOW_ONE = (0.7, 0.2, 0.1)
+FIVE_BELOW_ONE = (0.1, 0.3, 0.3, 0.2, 0.1)
+
+
+def fan(probabilities):
+    """One action from state 0, each outcome with a reward of its own."""
+    outcomes = [(p, 0, 2.0**i, i % 2 == 1) for i, p in enumerate(probabilities)]
+    return {state: {0: outcomes, 1: outcomes} for state in range(4)}
+
+
+@pytest.mark.parametrize("probabilities", [BELOW_ONE, FIVE_BELOW_ONE, (0.5, 0.5)])
+@pytest.mark.parametrize("draws_before", [0, 1, 2, 3])
+def test_a_draw_above_the_last_sum(make_trial, monkeypatch, probabilities, draws_before):
+    start = (0.0, *BELOW_ONE)
+    generator = generator_before_greatest(draws_before)
+    stream = np.array(
+        [
+            word
+            for value in generator.bit_generator.state["state"].values()
+            for word in (value >> 64, value & 2**64 - 1)
+        ],
+        np.uint64,
+    )
+    monkeypatch.setattr("hq_ray.kernel.environment_stream", lambda seed: stream)
+    trial = make_trial("standard", episodes=3, max_steps=5, alpha=0.5)
+    table = fan(probabilities)
+    assert_same(train_table(trial, table, start), naive.learn(trial, table, start, generator))
+
+
+def test_the_greatest_draw_is_what_it_says():
+    generator = generator_before_greatest(2)
+    assert generator.random(3).tolist()[2] == 1 - 2**-53
+    for probabilities in (BELOW_ONE, FIVE_BELOW_ONE):
+        assert np.cumsum(probabilities)[-1] <= 1 - 2**-53
+
+
+def test_more_kinds_of_reward_than_fit_have_no_kernel():
+    table = {s: {0: [(1.0, 0, float(s), False)]} for s in range(300)}
+    assert kernel_tables(model_from_table(table, np.eye(300)[0])) is None
+
+
+# Analytic
+
+
+def chain(length):
+    """Action 1 walks right, action 0 stays: -1 a step until the last state is entered."""
+    return {
+        state: {
+            0: [(1.0, state, -1.0, False)],
+            1: [(1.0, min(state + 1, length), -1.0, state + 1 >= length)],
+        }
+        for state in range(length + 1)
+    }, np.eye(length + 1)[0]
+
+
+def test_standard_with_alpha_one_reaches_the_values_of_a_chain(make_trial):
+    # V*(s) = -(1 - gamma^n) / (1 - gamma) with n steps to go, and waiting costs one step more.
+    trial = make_trial("standard", episodes=300, max_steps=50, alpha=1.0, gamma=0.5)
+    log = train_table(trial, *chain(5))
+    expected = [[-1.96875, -1.9375], [-1.9375, -1.875], [-1.875, -1.75], [-1.75, -1.5], [-1.5, -1]]
+    assert log.q_values[:5].tolist() == expected
+
+
+def test_minimum_reaches_them_too(make_trial):
+    # With losses only and no randomness, the worst seen is what it must come to.
+    trial = make_trial("minimum", episodes=300, max_steps=50, gamma=0.5)
+    log = train_table(trial, *chain(5))
+    assert log.q_values[4].tolist() == [-1.5, -1.0]
+    assert log.q_values[0].tolist() == [-1.96875, -1.9375]
+
+
+@pytest.mark.parametrize(
+    ("terminates", "expected"),
+    [
+        (False, [1.0, 1.5, 1.75, 1.875]),
+        (True, [1.0, 1.0, 1.0, 1.0]),
+    ],
+)
+def test_a_truncated_step_bootstraps_and_a_terminated_one_does_not(
+    make_trial, terminates, expected
+):
+    table = {0: {0: [(1.0, 0, 1.0, terminates)]}}
+    for episodes, value in enumerate(expected, start=1):
+        trial = make_trial(episodes=episodes, max_steps=1, alpha=1.0, gamma=0.5)
+        log = train_table(trial, table, [1.0])
+        assert log.q_values.tolist() == [[value]]
+        assert log.terminated.all() == terminates
+        assert log.truncated.any() != terminates
+
+
+def test_terminated_at_the_last_allowed_step_is_terminated(make_trial):
+    table = {s: {0: [(1.0, s + 1, float(s), s == 2)]} for s in range(3)}
+    table[3] = {0: [(1.0, 3, 0.0, False)]}
+    start = [1.0, 0.0, 0.0, 0.0]
+    reached = train_table(make_trial(episodes=2, max_steps=3), table, start)
+    assert reached.terminated.all()
+    assert not reached.truncated.any()
+    assert reached.success.all()
+    missed = train_table(make_trial(episodes=2, max_steps=2), table, start)
+    assert missed.truncated.all()
+    assert not missed.success.any()
+    assert (reached.steps.tolist(), missed.steps.tolist()) == ([3, 3], [2, 2])
+    assert (reached.episode_return.tolist(), missed.episode_return.tolist()) == ([3, 3], [1, 1])
+
+
+def test_where_nothing_terminates_nothing_succeeds(make_trial):
+    log = train_table(make_trial(episodes=3, max_steps=4), {0: {0: [(1.0, 0, 1.0, False)]}}, [1.0])
+    assert log.success.tolist() == [False, False, False]
+    assert log.episode_return.tolist() == [4.0, 4.0, 4.0]

@@ -1,0 +1,159 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hq_ray.errors import ModelError
+from hq_ray.model import Model, model_from_table
+
+# State 1 is an ordinary state for action 0 of state 0 and a terminal one for its action 1.
+# State 2 cannot be reached, though zero probabilities lead there.
+TABLE = {
+    0: {0: [(0.5, 1, -1, False), (0.5, 0, -2.5, False)], 1: [(1.0, 1, 3, True)]},
+    1: {0: [(0.25, 0, 0, False), (0.0, 2, 7, False), (0.75, 1, 4, True)], 1: [(1.0, 1, 0, False)]},
+    2: {0: [(1.0, 2, 99, True)], 1: [(1.0, 2, 0, False)]},
+}
+
+
+@pytest.fixture
+def model() -> Model:
+    return model_from_table(TABLE, [0.5, 0.5, 0.0])
+
+
+def test_arrays_by_hand(model):
+    assert (model.n_states, model.n_actions, model.n_outcomes) == (3, 2, 3)
+    assert model.next_state.tolist() == [
+        [[1, 0, 0], [1, 0, 0]],
+        [[0, 2, 1], [1, 0, 0]],
+        [[2, 0, 0], [2, 0, 0]],
+    ]
+    assert model.reward.tolist() == [
+        [[-1.0, -2.5, 0.0], [3.0, 0.0, 0.0]],
+        [[0.0, 7.0, 4.0], [0.0, 0.0, 0.0]],
+        [[99.0, 0.0, 0.0], [0.0, 0.0, 0.0]],
+    ]
+    assert model.probability[1, 0].tolist() == [0.25, 0.0, 0.75]
+    assert model.terminated[:, :, 0].tolist() == [[False, True], [False, False], [True, False]]
+    assert model.start_probability.tolist() == [0.5, 0.5, 0.0]
+
+
+def test_kinds_of_the_arrays(model):
+    kinds = {name: array.dtype.name for name, array in vars(model).items()}
+    assert kinds == {
+        "next_state": "int32",
+        "reward": "float64",
+        "probability": "float64",
+        "terminated": "bool",
+        "start_probability": "float64",
+    }
+
+
+def test_running_sums(model):
+    assert model.cumulative[0].tolist() == [[0.5, 1.0, 1.0], [1.0, 1.0, 1.0]]
+    assert model.cumulative[1].tolist() == [[0.25, 0.25, 1.0], [1.0, 1.0, 1.0]]
+    assert model.start_cumulative.tolist() == [0.5, 1.0, 1.0]
+
+
+def test_running_sums_are_those_of_one_list():
+    tenths = [(0.1, 0, 0.0, False)] * 10
+    model = model_from_table({0: {0: tenths, 1: [*tenths[:9], (0.1, 0, 0.0, True)]}}, [1.0])
+    expected = np.cumsum([0.1] * 10)
+    assert expected[-1] < 1
+    assert np.array_equal(model.cumulative[0], [expected, expected])
+
+
+def test_reachable_is_what_some_behaviour_visits_before_the_end(model):
+    assert model.reachable.tolist() == [True, True, False]
+    assert model_from_table(TABLE, [0.0, 0.0, 1.0]).reachable.tolist() == [False, False, True]
+
+
+def test_a_terminating_outcome_leads_nowhere():
+    table = {0: {0: [(1.0, 1, 5, True)]}, 1: {0: [(1.0, 1, 9, True)]}}
+    model = model_from_table(table, [1.0, 0.0])
+    assert model.reachable.tolist() == [True, False]
+    assert model.success_reward == 5.0
+
+
+def test_success_is_the_greatest_end_that_can_occur(model):
+    assert model.success_reward == 4.0
+
+
+def test_no_success_where_nothing_terminates():
+    model = model_from_table({0: {0: [(1.0, 0, 1, False), (0.0, 0, 2, True)]}}, [1.0])
+    assert np.isnan(model.success_reward)
+
+
+def test_golden_fingerprint(model):
+    # Stored results carry fingerprints: the digest of the same arrays must never change.
+    assert model.fingerprint == "f158678786fbba92"
+
+
+def test_equal_models_have_equal_fingerprints(model):
+    assert model_from_table(TABLE, np.array([0.5, 0.5, 0.0])).fingerprint == model.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "index", "value"),
+    [
+        ("next_state", (0, 0, 0), 2),
+        ("reward", (0, 0, 0), np.nextafter(-1.0, 0.0)),
+        ("reward", (1, 1, 0), -0.0),
+        ("probability", (0, 0, 0), 0.5 - 1e-16),
+        ("terminated", (0, 0, 1), True),
+        ("start_probability", (0,), 0.5 - 1e-16),
+    ],
+)
+def test_the_fingerprint_changes_with_every_entry(model, name, index, value):
+    array = getattr(model, name).copy()
+    array[index] = value
+    assert replace(model, **{name: array}).fingerprint != model.fingerprint
+
+
+def test_the_fingerprint_knows_the_shape(model):
+    turned = {name: np.swapaxes(array, 0, -1) for name, array in vars(model).items()}
+    flat = {name: array.reshape(-1) for name, array in vars(model).items()}
+    prints = {Model(**arrays).fingerprint for arrays in (vars(model), turned, flat)}
+    assert len(prints) == 3
+
+
+@pytest.mark.parametrize(
+    ("table", "start", "message"),
+    [
+        (
+            {0: {0: [(0.5, 0, 0, True)]}},
+            [1.0],
+            "probabilities of P must be >= 0 and sum to 1",
+        ),
+        (
+            {0: {0: [(1.5, 0, 0, True), (-0.5, 0, 0, True)]}},
+            [1.0],
+            "probabilities of P must be >= 0 and sum to 1",
+        ),
+        (
+            {0: {0: [(1.0, 0, 0, True)], 1: []}},
+            [1.0],
+            "probabilities of P must be >= 0 and sum to 1",
+        ),
+        (
+            {0: {0: [(1.0, 0, 0, True)]}},
+            [0.5],
+            "probabilities of start must be >= 0 and sum to 1",
+        ),
+        (
+            {0: {0: [(1.0, 0, 0, True)]}},
+            [0.5, 0.5],
+            "initial_state_distrib must have one entry per state (1), got shape (2,)",
+        ),
+        ({0: {0: [(1.0, 1, 0, True)]}}, [1.0], "next states must lie in [0, 1)"),
+        ({0: {0: [(1.0, -1, 0, True)]}}, [1.0], "next states must lie in [0, 1)"),
+        (
+            {0: {0: [(1.0, 0, 0, True)]}, 1: {0: [(1.0, 0, 0, True)], 1: [(1.0, 0, 0, True)]}},
+            [1.0, 0.0],
+            "every state must have the same actions, but state 0 has 1 and state 1 has 2",
+        ),
+    ],
+)
+def test_a_malformed_table_is_refused(table, start, message):
+    with pytest.raises(ModelError) as refusal:
+        model_from_table(table, start)
+    assert str(refusal.value) == message

@@ -1,0 +1,148 @@
+import math
+from fractions import Fraction
+
+import naive
+import numpy as np
+import pytest
+from gymnasium.envs.toy_text.utils import categorical_sample
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from hq_ray.model import model_from_table
+from hq_ray.replay import pick
+from hq_ray.schedules import Schedule
+from hq_ray.tables import draw_threshold, explore_table, kernel_tables
+
+TABLE = {
+    0: {0: [(0.5, 1, -1, False), (0.5, 0, 3, True)], 1: [(1.0, 1, -1, False)]},
+    1: {0: [(0.25, 0, 3, True), (0.75, 1, -1, False)], 1: [(1.0, 0, 3, False)]},
+}
+
+
+class OneDraw:
+    """Stands for a generator whose next double is known."""
+
+    def __init__(self, uniform):
+        self.random = lambda: uniform
+
+
+def test_packing_by_hand():
+    tables = kernel_tables(model_from_table(TABLE, [0.0, 1.0]))
+    assert (tables.n_actions, tables.n_outcomes, tables.draws) == (2, 2, True)
+    ends = dict(enumerate(zip(tables.code_reward, tables.code_terminated, strict=True)))
+    step, goal, bonus = (
+        next(code for code, kind in ends.items() if kind == wanted)
+        for wanted in ((-1.0, False), (3.0, True), (3.0, False))
+    )
+    # Next row * 256 + code, a row being the next state times two actions. Padding repeats nothing
+    # that could be drawn; the last outcome repeats the first.
+    pairs = tables.transition.reshape(3, 4)
+    first = [2 * 256 + step, 2 * 256 + step, 0 * 256 + goal, 0 * 256 + bonus]
+    assert pairs[0].tolist() == first
+    assert pairs[2].tolist() == first
+    assert (pairs[1, 0], pairs[1, 2]) == (0 * 256 + goal, 2 * 256 + step)
+    one = 2**53
+    assert tables.threshold.reshape(2, 4).tolist() == [
+        [one // 2, one, one // 4, one],
+        [one, one, one, one],
+    ]
+    assert tables.start_row.tolist() == [2]
+    assert tables.start_threshold.tolist() == [one]
+    assert tables.success_reward == 3.0
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "start", "draws"),
+    [
+        ([(1.0, 0, 0, True)], [1.0, 0.0], False),
+        ([(1.0, 0, 0, True)], [0.0, 1.0], False),
+        ([(1.0, 0, 0, True)], [0.5, 0.5], True),
+        ([(1.0, 0, 0, True), (0.0, 1, 0, True)], [1.0, 0.0], True),
+    ],
+)
+def test_draws_where_a_random_number_can_matter(outcomes, start, draws):
+    model = model_from_table({0: {0: outcomes}, 1: {0: [(1.0, 0, 0, True)]}}, start)
+    assert kernel_tables(model).draws == draws
+
+
+def test_the_two_zeros_are_two_rewards():
+    table = {0: {0: [(1.0, 0, 0.0, False)], 1: [(1.0, 0, -0.0, False)]}}
+    codes = kernel_tables(model_from_table(table, [1.0])).code_reward
+    assert sorted(math.copysign(1.0, reward) for reward in codes) == [-1.0, 1.0]
+
+
+@pytest.mark.parametrize(("n_rewards", "fits"), [(256, True), (257, False)])
+def test_at_most_256_kinds_of_reward(n_rewards, fits):
+    table = {state: {0: [(1.0, 0, state, False)]} for state in range(n_rewards)}
+    model = model_from_table(table, np.eye(n_rewards)[0])
+    assert (kernel_tables(model) is not None) == fits
+
+
+def test_tables_cannot_be_changed():
+    tables = kernel_tables(model_from_table(TABLE, [0.0, 1.0]))
+    arrays = [value for value in vars(tables).values() if isinstance(value, np.ndarray)]
+    assert len(arrays) == 6
+    assert not any(array.flags.writeable for array in arrays)
+
+
+@given(st.floats(0.0, 1.0), st.integers(0, 2**53 - 1))
+@example(probability=0.0, bits=0)
+@example(probability=1.0, bits=2**53 - 1)
+@example(probability=5e-324, bits=0)
+@example(probability=1 - 2**-53, bits=2**53 - 1)
+def test_a_threshold_decides_as_the_probability_does(probability, bits):
+    below = Fraction(bits, 2**53) < Fraction(probability)
+    assert (bits < int(draw_threshold(np.array(probability)))) == below
+    for near in (int(probability * 2.0**53) + d for d in (-1, 0, 1)):
+        assert (near < int(draw_threshold(np.array(probability)))) == (near / 2**53 < probability)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=12).filter(any), st.floats(0, 1 - 2**-53))
+@example(weights=[0, 7, 2, 1], uniform=1 - 2**-53)
+@example(weights=[1] * 10, uniform=1 - 2**-53)
+def test_pick_is_categorical_sample(weights, uniform):
+    probabilities = [weight / sum(weights) for weight in weights]
+    expected = categorical_sample(probabilities, OneDraw(uniform))
+    assert pick(np.cumsum(probabilities), uniform) == expected
+
+
+def test_pick_falls_back_to_the_first():
+    probabilities = [0.7, 0.2, 0.1]
+    assert sum(probabilities) == 1 - 2**-53
+    assert pick(np.cumsum(probabilities), 1 - 2**-53) == 0
+    assert pick(np.cumsum(probabilities), 1 - 2**-52) == 2
+
+
+def test_explore_table_by_hand():
+    # Epsilon 1, 0.5, 0 with four actions: explore below epsilon, the actions in equal shares.
+    table = explore_table(Schedule("linear", 1.0, 0.0, 2), 3, 4)
+    one = 2**53
+    assert table[0].tolist() == [one, one // 4, one // 2, 3 * one // 4]
+    assert table[1].tolist() == [one // 2, one // 8, one // 4, 3 * one // 8]
+    assert table[2, 0] == 0
+
+
+@given(st.floats(0.0, 1.0), st.integers(1, 18), st.integers(0, 2**53 - 1))
+@example(epsilon=0.1, n_actions=6, bits=0)
+@example(epsilon=1 / 3, n_actions=9, bits=0)
+@example(epsilon=1e-300, n_actions=4, bits=0)
+@example(epsilon=5e-324, n_actions=4, bits=0)
+@example(epsilon=2.0**-53, n_actions=5, bits=0)
+@example(epsilon=1 - 2**-53, n_actions=5, bits=2**53 - 1)
+def test_the_explore_table_decides_as_the_contract_does(epsilon, n_actions, bits):
+    explore_below, *starts = map(int, explore_table(Schedule("constant", epsilon), 1, n_actions)[0])
+    edges = [edge + d for edge in (explore_below, *starts) for d in (-2, -1, 0, 1)]
+    for k in (bits, *(edge for edge in edges if 0 <= edge < 2**53)):
+        explores = k / 2**53 < epsilon
+        assert (k < explore_below) == explores
+        if explores:
+            expected = naive.choose([0.0] * n_actions, epsilon, k / 2**53)
+            assert sum(k >= start for start in starts) == expected
+
+
+def test_each_episode_has_a_row_of_its_own():
+    schedule = Schedule("exponential", 0.7, 0.01, 13)
+    table = explore_table(schedule, 40, 5)
+    for epsilon, row in zip(schedule.values(40), table, strict=True):
+        alone = explore_table(Schedule("constant", float(epsilon)), 1, 5)
+        assert row.tolist() == alone[0].tolist()

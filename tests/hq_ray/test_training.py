@@ -1,0 +1,220 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hq_ray.environments import load_model
+from hq_ray.episode_log import EpisodeLog
+from hq_ray.errors import InputError, ModelError
+from hq_ray.model import model_from_table
+from hq_ray.planning import greedy_policy, optimal_values
+from hq_ray.training import summarise, train
+
+ENVS = {
+    "cliff": ("CliffWalking-v1", {}),
+    "lake": ("FrozenLake-v1", {}),
+    "taxi": ("Taxi-v4", {}),
+    "velocity": ("VelocityGrid-v0", {"max_speed": 2}),
+}
+START_VALUE_NAMES = ("start_value", "policy_value", "optimal_value")
+
+
+def log_bytes(trained):
+    return {name: array.tobytes() for name, array in vars(trained.log).items()}
+
+
+# Engines
+
+
+@pytest.mark.parametrize("env", ENVS)
+def test_every_engine_gives_the_same_log_and_summary(make_trial, env):
+    trial = make_trial("harmonic", *ENVS[env], eps_shift=1.0)
+    auto, kernel, slow = (train(trial, engine) for engine in ("auto", "kernel", "gymnasium"))
+    assert (auto.engine, kernel.engine, slow.engine) == ("kernel", "kernel", "gymnasium")
+    assert log_bytes(auto) == log_bytes(kernel) == log_bytes(slow)
+    assert auto.summary == kernel.summary == slow.summary
+    assert auto.trial is trial
+
+
+def test_a_trial_gives_the_same_log_again(make_trial):
+    trial = make_trial("standard", *ENVS["velocity"])
+    assert log_bytes(train(trial)) == log_bytes(train(trial))
+    assert log_bytes(train(trial)) != log_bytes(train(replace(trial, seed=1)))
+
+
+def test_without_a_model_the_gymnasium_loop_trains(make_trial):
+    trained = train(make_trial("standard", "Blackjack-v1"))
+    assert trained.engine == "gymnasium"
+    assert trained.log.success is None
+    unknown = {name for name, value in trained.summary.items() if value is None}
+    assert unknown == {"success_rate", "final_success_rate", *START_VALUE_NAMES}
+
+
+def test_a_model_too_large_for_the_kernel_trains_on_the_gymnasium_loop(
+    make_trial, register, table_env
+):
+    states = range(300)
+    table = {s: {0: [(1.0, (s + 1) % 300, float(s), s == 299)]} for s in states}
+    register("ManyRewards-v0", entry_point=lambda: table_env(table, np.eye(300)[0]))
+    trial = make_trial("standard", "ManyRewards-v0", episodes=2, max_steps=300)
+    trained = train(trial)
+    assert trained.engine == "gymnasium"
+    assert trained.log.success.tolist() == [True, True]
+    assert trained.log.episode_return.tolist() == [44850.0, 44850.0]
+    with pytest.raises(InputError, match="the kernel needs a transition table"):
+        train(trial, "kernel")
+
+
+def test_the_kernel_cannot_train_without_a_table(make_trial):
+    with pytest.raises(InputError) as refusal:
+        train(make_trial("standard", "Blackjack-v1"), "kernel")
+    assert str(refusal.value) == (
+        "the kernel needs a transition table, and Blackjack-v1 has none to use"
+    )
+
+
+def test_an_unknown_engine_is_refused(make_trial):
+    with pytest.raises(InputError) as refusal:
+        train(make_trial("standard", "Blackjack-v1"), "kernal")
+    assert str(refusal.value) == "unknown engine 'kernal'; did you mean 'kernel'?"
+
+
+@pytest.mark.parametrize("engine", ["auto", "kernel", "gymnasium"])
+@pytest.mark.parametrize("env", ["CliffWalking-v1", "Blackjack-v1"])
+def test_another_environment_than_the_planned_one_is_refused(make_trial, env, engine):
+    trial = make_trial("standard", env)
+    found = trial.fingerprint
+    with pytest.raises(ModelError) as refusal:
+        train(replace(trial, fingerprint="0123456789abcdef"), engine)
+    assert str(refusal.value).startswith(
+        f"the model of {env} {{}} must be the planned one (0123456789abcdef), "
+        f"but this process has {found}: "
+    )
+
+
+# Summaries by hand
+
+# From state 0 on to state 1 (-1) or off with -5; from state 1 home with 10 or wait (-1).
+TABLE = {
+    0: {0: [(1.0, 1, -1.0, False)], 1: [(1.0, 0, -5.0, True)]},
+    1: {0: [(1.0, 1, 10.0, True)], 1: [(1.0, 1, -1.0, False)]},
+}
+
+
+def twenty_episodes(success=True):
+    """Returns 1 to 20, five truncations, five successes of which one among the last two."""
+    terminated = np.arange(20) >= 5
+    succeeded = np.isin(np.arange(20), [6, 7, 8, 9, 19])
+    return EpisodeLog(
+        episode_return=np.arange(1.0, 21.0),
+        steps=np.array([10] * 18 + [4, 6], np.int32),
+        terminated=terminated,
+        success=succeeded if success else None,
+        q_values=np.array([[1.0, 2.0], [4.0, -1.0]]),
+    )
+
+
+def test_summary_by_hand(make_trial):
+    trial = make_trial(episodes=20, gamma=0.5)
+    assert summarise(trial, twenty_episodes(), model_from_table(TABLE, [0.5, 0.5])) == {
+        "mean_return": 10.5,
+        "final_return": 19.5,
+        "mean_steps": 9.5,
+        "final_steps": 5.0,
+        "total_steps": 190,
+        "success_rate": 0.25,
+        "final_success_rate": 0.5,
+        "truncation_rate": 0.25,
+        # max Q is 2 and 4; the greedy policy gets -5 and 10; the best gets -1 + 10/2 = 4 and 10
+        "start_value": 3.0,
+        "policy_value": 2.5,
+        "optimal_value": 7.0,
+    }
+
+
+def test_summary_without_a_model(make_trial):
+    summary = summarise(make_trial(episodes=20), twenty_episodes(success=False), None)
+    assert (summary["mean_return"], summary["truncation_rate"]) == (10.5, 0.25)
+    for name in ("success_rate", "final_success_rate", *START_VALUE_NAMES):
+        assert summary[name] is None
+
+
+def test_a_summary_is_plain_json(make_trial):
+    summary = train(make_trial("standard", "FrozenLake-v1")).summary
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+
+
+@pytest.mark.parametrize(
+    ("episodes", "final"), [(1, 1), (9, 1), (10, 1), (11, 2), (30, 3), (70, 7), (4000, 400)]
+)
+def test_final_is_the_last_tenth(make_trial, episodes, final):
+    log = EpisodeLog(
+        episode_return=np.arange(episodes, dtype=float),
+        steps=np.arange(episodes, dtype=np.int32),
+        terminated=np.ones(episodes, bool),
+        success=None,
+        q_values=np.zeros((1, 1)),
+    )
+    summary = summarise(make_trial(episodes=episodes), log, None)
+    assert summary["final_return"] == np.mean(range(episodes - final, episodes))
+    assert summary["final_steps"] == summary["final_return"]
+
+
+def test_steps_are_summed_beyond_32_bits(make_trial):
+    steps = np.full(4, 2**31 - 1, np.int32)
+    log = EpisodeLog(np.zeros(4), steps, np.zeros(4, bool), None, np.zeros((1, 1)))
+    summary = summarise(make_trial(episodes=4), log, None)
+    assert summary["total_steps"] == 4 * (2**31 - 1)
+    assert summary["mean_steps"] == 2**31 - 1
+    assert summary["truncation_rate"] == 1.0
+
+
+# Known numbers
+
+
+def greedy_walk(model, q_values):
+    """(state, action) from the first state on, in a deterministic environment."""
+    policy, state, walk = greedy_policy(q_values), int(np.argmax(model.start_probability)), []
+    while len(walk) < 100:
+        pair = (state, int(policy[state]), 0)
+        walk.append(pair)
+        if model.terminated[pair]:
+            break
+        state = int(model.next_state[pair])
+    return walk
+
+
+def test_standard_learns_the_shortest_way_along_the_cliff(make_trial):
+    trial = make_trial("standard", "CliffWalking-v1", seed=0, episodes=4000, max_steps=1000)
+    trained, model = train(trial), load_model("CliffWalking-v1", "{}")
+    walk = greedy_walk(model, trained.log.q_values)
+    # Up, eleven times right along the edge, down.
+    assert [action for _, action, _ in walk] == [0, *[1] * 11, 2]
+    assert [state for state, _, _ in walk] == [36, *range(24, 36)]
+    value = -(1 - 0.99**13) / (1 - 0.99)
+    for name in START_VALUE_NAMES:
+        assert trained.summary[name] == pytest.approx(value, abs=1e-9)
+    best = optimal_values(model, 0.99)
+    for state, action, _ in walk:
+        assert trained.log.q_values[state, action] == pytest.approx(best[state, action], abs=1e-9)
+
+
+def test_harmonic_at_a_small_shift_fears_the_slippery_cliff(make_trial):
+    # It learns the worst case whatever alpha is, so it values the start as the minimum does.
+    logs = {
+        variant: train(make_trial(variant, "CliffWalkingSlippery-v1", episodes=300, max_steps=100))
+        for variant in ("standard", "harmonic", "minimum")
+    }
+    start = {variant: trained.summary["start_value"] for variant, trained in logs.items()}
+    assert start["harmonic"] < start["standard"]
+    assert start["harmonic"] == pytest.approx(start["minimum"], rel=0.05)
+
+
+def test_harmonic_at_a_great_shift_is_standard(make_trial):
+    standard, harmonic = (
+        train(make_trial(variant, "FrozenLake-v1", episodes=500, max_steps=100, eps_shift=1e15))
+        for variant in ("standard", "harmonic")
+    )
+    np.testing.assert_allclose(standard.log.q_values, harmonic.log.q_values, atol=1e-12)
+    assert np.array_equal(standard.log.steps, harmonic.log.steps)

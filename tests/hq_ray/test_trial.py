@@ -1,0 +1,190 @@
+import hashlib
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hq_ray.errors import InputError
+from hq_ray.hyperparameters import used_hyperparameters
+from hq_ray.schedules import Schedule
+from hq_ray.trial import MAX_SEED, TRIAL_FIELDS, Trial, parse_seeds
+
+
+def cliff(variant="standard", seed=0, **hyperparameters):
+    used = used_hyperparameters(variant, hyperparameters)
+    return Trial("CliffWalking-v1", "{}", "3604390edf0a9c0f", variant, seed, 4000, 1000, **used)
+
+
+BLACKJACK = Trial(
+    "Blackjack-v1", '{"sab":true}', None, "minimum", 7, 100, 50,
+    **used_hyperparameters("minimum", {"eps_schedule": "constant"}),
+)  # fmt: skip
+
+# An identity that moves makes every published result look missing: a golden value may change
+# together with SEMANTICS_VERSION only.
+GOLDEN = [
+    (cliff(), "9dcb0b6bec7da82a"),
+    (cliff("harmonic", 3, alpha=0.1, eps_shift=1.0), "85aee3ebcea06c11"),
+    (BLACKJACK, "83a9fb91a4675d17"),
+]
+
+
+@pytest.mark.parametrize(("trial", "trial_id"), GOLDEN)
+def test_golden_ids(trial, trial_id):
+    assert trial.trial_id == trial_id
+
+
+def test_the_id_is_the_digest_of_the_canonical_json():
+    text = (
+        '{"env":"Blackjack-v1","env_args":"{\\"sab\\":true}","episodes":100,'
+        '"eps_schedule":"constant","eps_start":1.0,"gamma":0.99,"max_steps":50,"seed":7,'
+        '"semantics":1,"variant":"minimum"}'
+    )
+    assert BLACKJACK.trial_id == hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def test_the_id_is_the_same_in_another_process():
+    code = f"from hq_ray.trial import Trial\nprint({BLACKJACK!r}.trial_id)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONHASHSEED": "12345"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == BLACKJACK.trial_id
+
+
+@pytest.mark.parametrize(
+    ("variant", "given", "unread"),
+    [
+        ("standard", {}, {"eps_shift": 5.0, "alpha_down": 0.1}),
+        ("standard", {}, {"alpha_end": 0.01, "alpha_decay_episodes": 5}),
+        ("harmonic", {}, {"alpha_down": 0.1}),
+        ("minimum", {}, {"alpha": 0.7, "alpha_schedule": "linear", "alpha_end": 0.1}),
+        ("asymmetric", {}, {"eps_shift": 5.0}),
+        (
+            "harmonic",
+            {"eps_schedule": "constant"},
+            {"eps_schedule": "constant", "eps_end": 0.3, "eps_decay_episodes": 9},
+        ),
+    ],
+)
+def test_the_id_ignores_what_the_trial_does_not_read(variant, given, unread):
+    assert cliff(variant, **given).trial_id == cliff(variant, **unread).trial_id
+
+
+def test_a_default_that_is_spelled_out_is_the_default():
+    assert cliff(alpha=0.2, gamma=0.99, eps_start=1).trial_id == cliff().trial_id
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("env", "CliffWalking-v2"),
+        ("env_args", '{"is_slippery":true}'),
+        ("fingerprint", "0000000000000000"),
+        ("fingerprint", None),
+        ("variant", "standard"),
+        ("seed", 1),
+        ("episodes", 4001),
+        ("max_steps", 999),
+        ("alpha", 0.21),
+        ("alpha_schedule", "inverse"),
+        ("alpha_end", 0.06),
+        ("alpha_decay_episodes", 3501),
+        ("alpha_down", 0.4),
+        ("gamma", 0.98),
+        ("eps_schedule", "inverse"),
+        ("eps_start", 0.9),
+        ("eps_end", 0.06),
+        ("eps_decay_episodes", 3501),
+        ("eps_shift", 1.0),
+    ],
+)
+def test_the_id_changes_with_each_thing_that_matters(name, value):
+    trial = cliff("harmonic", alpha_schedule="linear")
+    assert getattr(trial, name) != value
+    assert replace(trial, **{name: value}).trial_id != trial.trial_id
+
+
+def test_the_list_of_what_matters_is_complete():
+    marks = test_the_id_changes_with_each_thing_that_matters.pytestmark
+    assert {name for name, _ in marks[0].args[1]} == set(TRIAL_FIELDS)
+
+
+def test_the_identity_leaves_out_what_is_none():
+    assert BLACKJACK.identity == {
+        "env": "Blackjack-v1",
+        "env_args": '{"sab":true}',
+        "variant": "minimum",
+        "seed": 7,
+        "episodes": 100,
+        "max_steps": 50,
+        "gamma": 0.99,
+        "eps_schedule": "constant",
+        "eps_start": 1.0,
+    }
+
+
+def test_schedules_of_a_trial():
+    trial = cliff(alpha=0.4, alpha_schedule="linear", eps_end=0.1)
+    assert trial.epsilon_schedule == Schedule("linear", 1.0, 0.1, 3500)
+    assert trial.step_size_schedule == Schedule("linear", 0.4, 0.05, 3500)
+    assert cliff("minimum").step_size_schedule.values(2).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [
+        ("0-4", (0, 1, 2, 3, 4)),
+        ("0,1,2", (0, 1, 2)),
+        ("3", (3,)),
+        ("3-3", (3,)),
+        ("0-2,7", (0, 1, 2, 7)),
+        (" 5 , 1-2 ", (5, 1, 2)),
+        (7, (7,)),
+        (str(MAX_SEED), (MAX_SEED,)),
+    ],
+)
+def test_parse_seeds(text, seeds):
+    assert parse_seeds(text) == seeds
+
+
+FORM = "seeds must be a range like '0-4' or a list like '0,1,2', got "
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0-", FORM + "'0-'"),
+        ("-1", FORM + "'-1'"),
+        ("a", FORM + "'a'"),
+        ("", FORM + "''"),
+        ("1,,2", FORM + "'1,,2'"),
+        ("1,2,", FORM + "'1,2,'"),
+        ("1.5", FORM + "'1.5'"),
+        ("0-4-8", FORM + "'0-4-8'"),
+        ("0:4", FORM + "'0:4'"),
+        ("²", FORM + "'²'"),
+        ("4-0", "a range of seeds must rise, got '4-0'; did you mean '0-4'?"),
+        ("0,0", "each seed must be given once, got '0,0'"),
+        ("0-3,2", "each seed must be given once, got '0-3,2'"),
+        (
+            str(2**63),
+            "seeds must be below 2**63, at most 10 million of them, got '9223372036854775808'",
+        ),
+        (
+            "0-10000000",
+            "seeds must be below 2**63, at most 10 million of them, got '0-10000000'",
+        ),
+    ],
+)
+def test_parse_seeds_refuses(text, message):
+    with pytest.raises(InputError) as refusal:
+        parse_seeds(text)
+    assert str(refusal.value) == message

@@ -1,0 +1,236 @@
+import itertools
+import math
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numba import njit
+
+from hq_ray.errors import InputError
+from hq_ray.hyperparameters import HYPERPARAMETERS
+from hq_ray.updates import (
+    EPS_DIV,
+    VARIANTS,
+    asymmetric,
+    harmonic,
+    minimum,
+    parse_variants,
+    standard,
+)
+
+COMPILED = {name: njit(variant.update) for name, variant in VARIANTS.items()}
+
+values = st.floats(-1e6, 1e6)
+losses = st.floats(-1e3, 0.0)
+step_sizes = st.floats(1e-3, 1.0)
+inner_step_sizes = st.floats(1e-3, 0.99)
+shifts = st.floats(-6, 9).map(lambda exponent: 10.0**exponent)
+
+
+# Worked by hand
+
+
+@pytest.mark.parametrize(
+    ("q_value", "target", "alpha", "expected"),
+    [(-2.0, 3.0, 0.2, -1.0), (3.0, -2.0, 0.2, 2.0), (7.0, 7.0, 0.5, 7.0), (4.0, -6.0, 1.0, -6.0)],
+)
+def test_standard_by_hand(q_value, target, alpha, expected):
+    assert standard(q_value, target, alpha, 0.0, 0.0) == expected
+
+
+@pytest.mark.parametrize(
+    ("q_value", "target", "alpha", "eps_shift", "expected"),
+    [
+        # s = -4, u = 1, v = 3: the mean of 1 and 3 is 1 / (0.5/1 + 0.5/3) = 1.5
+        (-3.0, -1.0, 0.5, 1.0, -2.5),
+        (-1.0, -3.0, 0.5, 1.0, -2.5),
+        # s = -2, u = 2, v = 1: 1 / (0.8/2 + 0.2/1) = 5/3
+        (0.0, -1.0, 0.2, 1.0, -1 / 3),
+        # s = -4, u = 6, v = 2: 1 / (0.75/6 + 0.25/2) = 4
+        (2.0, -2.0, 0.25, 2.0, 0.0),
+        # s = -3, u = 6, v = 9: 1 / (0.5/6 + 0.5/9) = 7.2
+        (3.0, 6.0, 0.5, 3.0, 4.2),
+        # both positive, no shift to speak of: 1 / (0.9/10 + 0.1/50) = 1000/92
+        (10.0, 50.0, 0.1, 1e-12, 1000 / 92),
+        (50.0, 10.0, 0.1, 1e-12, 1 / 0.028),
+        # equal values stay, alpha = 1 takes the target
+        (-5.0, -5.0, 0.3, 1.0, -5.0),
+        (-8.0, 5.0, 1.0, 1.0, 5.0),
+    ],
+)
+def test_harmonic_by_hand(q_value, target, alpha, eps_shift, expected):
+    updated = harmonic(q_value, target, alpha, 0.0, eps_shift)
+    assert updated == pytest.approx(expected, rel=1e-11, abs=1e-14)
+
+
+def test_minimum_by_hand():
+    assert minimum(2.0, -3.0, 0.1, 0.1, 1.0) == -3.0
+    assert minimum(-4.0, -3.0, 0.1, 0.1, 1.0) == -4.0
+
+
+@pytest.mark.parametrize(
+    ("q_value", "target", "expected"), [(0.0, 8.0, 2.0), (0.0, -8.0, -4.0), (3.0, 3.0, 3.0)]
+)
+def test_asymmetric_by_hand(q_value, target, expected):
+    assert asymmetric(q_value, target, 0.25, 0.5, 0.0) == expected
+
+
+# Analytic
+
+
+@given(values, values, step_sizes, shifts)
+def test_harmonic_is_the_shifted_harmonic_mean(q_value, target, alpha, eps_shift):
+    expected = naive.harmonic_mean(q_value, target, alpha, eps_shift)
+    # The definition subtracts s and adds it again, which costs it digits of the largest number.
+    scale = max(abs(q_value), abs(target), eps_shift)
+    # Near s it divides by a distance that has lost digits of its own.
+    distance = min(q_value, target) - (min(q_value, target, 0.0) - eps_shift)
+    tolerance = 1e-14 * scale * (1 + scale / max(distance, eps_shift))
+    assert abs(harmonic(q_value, target, alpha, 0.0, eps_shift) - expected) <= tolerance
+
+
+@given(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3), step_sizes)
+def test_a_great_shift_gives_the_standard_update(q_value, target, alpha):
+    expected = standard(q_value, target, alpha, 0.0, 0.0)
+    assert harmonic(q_value, target, alpha, 0.0, 1e16) == pytest.approx(expected, abs=1e-9)
+
+
+@given(st.floats(-1e3, 1e3), losses, inner_step_sizes)
+def test_a_small_shift_gives_the_minimum_where_that_is_no_gain(one, other, alpha):
+    for q_value, target in ((one, other), (other, one)):
+        updated = harmonic(q_value, target, alpha, 0.0, 1e-12)
+        assert updated == pytest.approx(min(q_value, target), abs=1e-8)
+
+
+@given(st.floats(1e-2, 1e3), st.floats(1e-2, 1e3), step_sizes)
+def test_a_small_shift_gives_the_ordinary_harmonic_mean_of_gains(q_value, target, alpha):
+    expected = 1 / ((1 - alpha) / q_value + alpha / target)
+    assert harmonic(q_value, target, alpha, 0.0, 1e-12) == pytest.approx(expected, rel=1e-9)
+
+
+@given(values, values, inner_step_sizes, shifts)
+def test_harmonic_moves_towards_the_target(q_value, target, alpha, eps_shift):
+    updated = harmonic(q_value, target, alpha, 0.0, eps_shift)
+    slack = 1e-12 * max(abs(q_value), abs(target))
+    assert min(q_value, target) - slack <= updated <= max(q_value, target) + slack
+
+
+@given(values, values, inner_step_sizes, shifts)
+def test_effective_step_size_is_below_alpha_exactly_upwards(q_value, target, alpha, eps_shift):
+    # The mean with itself shifted is never above the arithmetic mean; compare the two updates.
+    harmonically = harmonic(q_value, target, alpha, 0.0, eps_shift)
+    standardly = standard(q_value, target, alpha, 0.0, 0.0)
+    slack = 1e-12 * max(abs(q_value), abs(target))
+    assert harmonically <= standardly + slack
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize(("q_value", "target"), [(-4.0, -2.0), (-2.0, 3.0), (2.0, 6.0)])
+def test_effective_step_size_lies_inside_its_bounds(q_value, target, alpha):
+    def effective(q_value, target):
+        return (harmonic(q_value, target, alpha, 0.0, 1.0) - q_value) / (target - q_value)
+
+    assert 0 < effective(q_value, target) < alpha
+    assert alpha < effective(target, q_value) < 1
+
+
+@given(losses, losses, losses, losses, inner_step_sizes, shifts)
+def test_harmonic_is_monotone_and_non_expansive_on_losses(q1, q2, y1, y2, alpha, eps_shift):
+    def update(q_value, target):
+        return harmonic(q_value, target, alpha, 0.0, eps_shift)
+
+    slack = 1e-12 * max(map(abs, (q1, q2, y1, y2)))
+    assert update(min(q1, q2), min(y1, y2)) <= update(max(q1, q2), max(y1, y2)) + slack
+    distance = max(abs(q1 - q2), abs(y1 - y2))
+    assert abs(update(q1, y1) - update(q2, y2)) <= distance + slack
+
+
+@pytest.mark.parametrize("eps_shift", [0.0, 1e-300, EPS_DIV])
+@pytest.mark.parametrize(
+    ("q_value", "target"), [(0.0, 0.0), (-5.0, -5.0), (0.0, -1.0), (-1.0, 0.0), (-3.0, 4.0)]
+)
+def test_a_vanishing_shift_is_floored(q_value, target, eps_shift):
+    updated = harmonic(q_value, target, 0.2, 0.0, eps_shift)
+    assert updated == pytest.approx(min(q_value, target), abs=1e-10)
+
+
+def test_the_floor_is_what_the_shift_falls_to():
+    assert EPS_DIV == 1e-12
+    # u = 1e-12, v = 2 (+ 1e-12): the step is 0.5 * 1e-12 / (0.5 * 2 + 0.5 * 1e-12) * 2
+    assert harmonic(0.0, 2.0, 0.5, 0.0, 0.0) == pytest.approx(1e-12, rel=1e-11)
+
+
+# Equality
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_compiled_is_interpreted_at_the_corners(name):
+    corners = (-0.0, 0.0, 5e-324, -1e-13, 1e-12, -1.0, 1.0, 1e300, -1e300)
+    for q_value, target, alpha, eps_shift in itertools.product(
+        corners, corners, (1e-3, 0.3, 1.0), (1e-300, 1e-6, 1.0, 1e9)
+    ):
+        arguments = (q_value, target, alpha, 0.7, eps_shift)
+        compiled = np.float64(COMPILED[name](*arguments))
+        assert compiled.tobytes() == np.float64(VARIANTS[name].update(*arguments)).tobytes()
+
+
+@given(st.sampled_from(sorted(VARIANTS)), values, values, step_sizes, step_sizes, shifts)
+def test_compiled_is_interpreted_is_naive(name, q_value, target, alpha, alpha_down, eps_shift):
+    arguments = (q_value, target, alpha, alpha_down, eps_shift)
+    updated = VARIANTS[name].update(*arguments)
+    assert COMPILED[name](*arguments) == updated == naive.update(name, *arguments)
+    assert math.isfinite(updated)
+
+
+# The table
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_rule_reads_what_the_table_says(name):
+    uses = VARIANTS[name].uses
+    assert uses <= HYPERPARAMETERS.keys()
+    start = {"alpha": 0.3, "alpha_down": 0.6, "eps_shift": 1.0}
+    changed = {"alpha": 0.4, "alpha_down": 0.7, "eps_shift": 2.0}
+    both_ways = ((-3.0, 2.0), (2.0, -3.0))
+    for hyperparameter, value in changed.items():
+        other = {**start, hyperparameter: value}
+        differs = any(
+            VARIANTS[name].update(*pair, **start) != VARIANTS[name].update(*pair, **other)
+            for pair in both_ways
+        )
+        assert differs == (hyperparameter in uses)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("standard", ("standard",)),
+        ("both", ("standard", "harmonic")),
+        ("minimum, asymmetric", ("minimum", "asymmetric")),
+        ("harmonic,standard", ("harmonic", "standard")),
+    ],
+)
+def test_parse_variants(text, names):
+    assert parse_variants(text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("harmonc", "unknown variant 'harmonc'; did you mean 'harmonic'?"),
+        ("standard,Harmonic", "unknown variant 'Harmonic'; did you mean 'harmonic'?"),
+        ("bot", "unknown variant 'bot'; did you mean 'both'?"),
+        (
+            "",
+            "unknown variant ''; known: standard, harmonic, minimum, asymmetric, both",
+        ),
+        ("standard,", "unknown variant ''; known: standard, harmonic, minimum, asymmetric, both"),
+        ("minimum,minimum", "each variant must be named once, got 'minimum,minimum'"),
+    ],
+)
+def test_parse_variants_refuses(text, message):
+    with pytest.raises(InputError) as refusal:
+        parse_variants(text)
+    assert str(refusal.value) == message
