@@ -61,7 +61,7 @@ def apply_update(variant, q_value, target, alpha, alpha_down, eps_shift):
 
 @overload(apply_update, prefer_literal=True)
 def _compile_update(variant, q_value, target, alpha, alpha_down, eps_shift):
-    rule = njit(VARIANTS[variant.literal_value].update)
+    rule = njit(error_model="numpy")(VARIANTS[variant.literal_value].update)
 
     def call(variant, q_value, target, alpha, alpha_down, eps_shift):
         return rule(q_value, target, alpha, alpha_down, eps_shift)
@@ -119,6 +119,7 @@ def training_loop(variant: str, n_actions: int, n_outcomes: int, draws: bool) ->
         while flying < lanes.shape[0] and begun < n_trials:
             lanes[flying].trial = U(begun)
             lanes[flying].episode = -1
+            lanes[flying].length = 0
             begun += 1
             flying += 1
         at = 0
@@ -126,21 +127,21 @@ def training_loop(variant: str, n_actions: int, n_outcomes: int, draws: bool) ->
             at = at + 1 if at + 1 < flying else 0
             lane = lanes[U(at)]
 
-            if lane.episode < 0:
-                trial = lane.trial
-                lane.agent_high, lane.agent_low = agent[trial, 0], agent[trial, 1]
-                lane.agent_inc_high, lane.agent_inc_low = agent[trial, 2], agent[trial, 3]
-                lane.env_high, lane.env_low = environment[trial, 0], environment[trial, 1]
-                lane.env_inc_high, lane.env_inc_low = environment[trial, 2], environment[trial, 3]
-                lane.alpha_down, lane.eps_shift = alpha_down[trial], eps_shift[trial]
-                lane.gamma = gamma[trial]
-                lane.q_start = trial * q_spacing
-                lane.length = 0
-                lane.episode = 0
             if lane.length == 0:
+                trial = lane.trial
+                if lane.episode < 0:
+                    lane.agent_high, lane.agent_low = agent[trial, 0], agent[trial, 1]
+                    lane.agent_inc_high, lane.agent_inc_low = agent[trial, 2], agent[trial, 3]
+                    lane.env_high, lane.env_low = environment[trial, 0], environment[trial, 1]
+                    lane.env_inc_high = environment[trial, 2]
+                    lane.env_inc_low = environment[trial, 3]
+                    lane.alpha_down, lane.eps_shift = alpha_down[trial], eps_shift[trial]
+                    lane.gamma = gamma[trial]
+                    lane.q_start = trial * q_spacing
+                    lane.episode = 0
                 episode = U(lane.episode)
-                lane.explore_at = explore_start[lane.trial] + episode * U(n_actions)
-                lane.step_size = step_size[step_size_start[lane.trial] + episode]
+                lane.explore_at = explore_start[trial] + episode * U(n_actions)
+                lane.step_size = step_size[step_size_start[trial] + episode]
                 lane.total = 0.0
                 lane.row = start_row[0]
                 if draws:

@@ -32,8 +32,11 @@ def harmonic(q_value, target, alpha, alpha_down, eps_shift):
     eps_shift -> infinity gives `standard`; eps_shift -> 0 gives min(Q, y) wherever that is <= 0,
     whatever alpha is, and the ordinary harmonic mean where both are positive.
     """
-    u = max(max(max(q_value, q_value - target), 0.0) + eps_shift, EPS_DIV)
-    v = max(max(max(target, target - q_value), 0.0) + eps_shift, EPS_DIV)
+    # Subtracting the least is taking the greatest difference: u = max(Q, Q - y, 0) + eps_shift, to
+    # the last bit, with a quarter of the operations saved.
+    least = min(target, min(q_value, 0.0))
+    u = max(q_value - least + eps_shift, EPS_DIV)
+    v = max(target - least + eps_shift, EPS_DIV)
     weight = alpha * u
     return q_value + weight / ((1.0 - alpha) * v + weight) * (target - q_value)
 

@@ -1,0 +1,236 @@
+import io
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from hq_ray import schema
+from hq_ray.encoding import (
+    encode_episodes,
+    encode_q_values,
+    encode_trials,
+    trial_columns,
+)
+from hq_ray.episode_log import EpisodeLog, Trained
+from hq_ray.hyperparameters import HYPERPARAMETERS
+from hq_ray.trial import MAX_SEED, TRIAL_FIELDS
+
+IDENTITY = ("env", "env_args", "variant", "seed", *HYPERPARAMETERS, "max_steps")
+KINDS = {
+    "episode_return": np.float64,
+    "steps": np.int32,
+    "terminated": np.bool_,
+    "truncated": np.bool_,
+}
+
+floats = st.one_of(
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from([0.0, -0.0, 1e308, -1e308, 5e-324, -1.0]),
+)
+
+
+@st.composite
+def logs(draw):
+    episodes = draw(st.integers(1, 12))
+    flags = arrays(np.bool_, episodes)
+    return EpisodeLog(
+        draw(arrays(np.float64, episodes, elements=floats)),
+        draw(arrays(np.int32, episodes, elements=st.integers(0, 2**31 - 1))),
+        draw(flags),
+        draw(st.none() | flags),
+        draw(arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 4)), elements=floats)),
+    )
+
+
+@pytest.fixture(scope="module")
+def any_batch(make_trial):
+    """Draws a batch of distinct trials with logs of all lengths."""
+    kinds = [
+        {"variant": "standard"},
+        {"variant": "harmonic", "eps_shift": 1e3, "env_args": {"is_slippery": False}},
+        {"variant": "minimum", "eps_schedule": "constant"},
+        {"variant": "asymmetric", "alpha_schedule": "linear"},
+    ]
+
+    def draw_batch(data):
+        chosen = data.draw(
+            st.lists(
+                st.tuples(st.integers(0, 3), st.sampled_from([0, 1, MAX_SEED])),
+                min_size=1,
+                max_size=6,
+                unique=True,
+            )
+        )
+        batch = []
+        for kind, seed in chosen:
+            log = data.draw(logs())
+            env = "FrozenLake-v1" if "env_args" in kinds[kind] else None
+            trial = make_trial(env=env, seed=seed, episodes=len(log.steps), **kinds[kind])
+            batch.append(Trained(trial, log, "kernel", {}, 0.0, 0.0))
+        return batch
+
+    return draw_batch
+
+
+def decode(buffer):
+    return pq.read_table(pa.BufferReader(buffer))
+
+
+def rows_of(table, trial):
+    return table.filter(pa.compute.equal(table["trial_id"].cast(pa.string()), trial.trial_id))
+
+
+def made(trial, n_states=2, **columns):
+    log = EpisodeLog(
+        columns.get("episode_return", np.zeros(trial.episodes)),
+        np.ones(trial.episodes, np.int32),
+        np.zeros(trial.episodes, bool),
+        None,
+        np.zeros((n_states, 2)),
+    )
+    return Trained(trial, log, "kernel", {}, 0.0, 0.0)
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_episodes_come_back_bit_for_bit(any_batch, data):
+    batch = any_batch(data)
+    table = decode(encode_episodes(batch))
+    assert table.schema.equals(schema.EPISODES, check_metadata=True)
+    assert table.num_rows == sum(done.trial.episodes for done in batch)
+    for done in batch:
+        rows = rows_of(table, done.trial)
+        assert rows["episode"].to_pylist() == list(range(done.trial.episodes))
+        for name, kind in KINDS.items():
+            column = rows[name].to_numpy()
+            assert column.dtype == kind
+            assert column.tobytes() == getattr(done.log, name).tobytes()
+        success = [None] * done.trial.episodes if done.log.success is None else done.log.success
+        assert rows["success"].to_pylist() == list(success)
+        for name in IDENTITY:
+            assert set(rows[name].to_pylist()) == {getattr(done.trial, name)}
+
+
+@given(data=st.data())
+@settings(max_examples=20, deadline=None)
+def test_q_values_come_back_bit_for_bit(any_batch, data):
+    batch = any_batch(data)
+    table = decode(encode_q_values(batch))
+    assert table.schema.equals(schema.Q_VALUES, check_metadata=True)
+    for done in batch:
+        rows = rows_of(table, done.trial)
+        states, actions = np.indices(done.log.q_values.shape, np.int32)
+        assert rows["state"].to_numpy().tobytes() == states.tobytes()
+        assert rows["action"].to_numpy().tobytes() == actions.tobytes()
+        assert rows["q_value"].to_numpy().tobytes() == done.log.q_values.tobytes()
+
+
+@given(data=st.data(), random=st.randoms(use_true_random=False))
+@settings(max_examples=20, deadline=None)
+def test_the_order_of_a_batch_changes_no_row(any_batch, data, random):
+    batch = any_batch(data)
+    shuffled = random.sample(batch, len(batch))
+    table, other = decode(encode_episodes(batch)), decode(encode_episodes(shuffled))
+    for done in batch:
+        found = [rows_of(t, done.trial)["episode_return"].to_numpy() for t in (table, other)]
+        assert found[0].tobytes() == found[1].tobytes()
+
+
+@given(data=st.data())
+@settings(max_examples=20, deadline=None)
+def test_encoding_twice_gives_the_same_bytes(any_batch, data):
+    batch = any_batch(data)
+    assert encode_episodes(batch) == encode_episodes(batch)
+    assert encode_q_values(batch) == encode_q_values(batch)
+
+
+def test_trials_come_back_and_what_a_row_lacks_is_null(make_trial):
+    trial = make_trial("harmonic", env="FrozenLake-v1", seed=MAX_SEED, eps_shift=0.1)
+    full = {
+        **trial_columns(trial),
+        "status": "done",
+        "total_steps": 2**40,
+        "mean_return": -0.0,
+        "finished_at": None,
+    }
+    table = decode(encode_trials([full]))
+    assert table.schema.equals(schema.TRIALS, check_metadata=True)
+    row = table.to_pylist()[0]
+    assert {name: row[name] for name in TRIAL_FIELDS} == {
+        name: getattr(trial, name) for name in TRIAL_FIELDS
+    }
+    assert (row["trial_id"], row["total_steps"]) == (trial.trial_id, 2**40)
+    assert str(row["mean_return"]) == "-0.0"
+    assert row["error_type"] is None
+    assert encode_trials([full]) == encode_trials([full])
+
+
+def test_no_trials_are_a_file_too():
+    table = decode(encode_trials([]))
+    assert table.num_rows == 0
+    assert table.schema.equals(schema.TRIALS)
+
+
+def test_a_row_group_holds_whole_trials(make_trial):
+    batch = [made(make_trial(seed=seed, episodes=100_000)) for seed in range(5)]
+    file = pq.ParquetFile(pa.BufferReader(encode_episodes(batch)))
+    groups = [
+        file.read_row_group(i, ["seed"])["seed"].value_counts().to_pylist()
+        for i in range(file.num_row_groups)
+    ]
+    assert len(groups) > 1
+    assert [count["values"] for group in groups for count in group] == [0, 1, 2, 3, 4]
+    assert {count["counts"] for group in groups for count in group} == {100_000}
+
+
+def test_a_trial_longer_than_a_row_group_is_still_whole(make_trial):
+    long = made(make_trial(episodes=1_100_000))
+    file = pq.ParquetFile(pa.BufferReader(encode_episodes([long, made(make_trial(seed=1))])))
+    assert [file.metadata.row_group(i).num_rows for i in range(2)] == [1_100_000, 30]
+
+
+def test_row_groups_have_statistics_of_what_readers_filter_by(make_trial):
+    batch = [
+        made(make_trial("harmonic", seed=seed, episodes=200_000, alpha=alpha))
+        for seed, alpha in enumerate((0.1, 0.2))
+    ]
+    metadata = pq.read_metadata(io.BytesIO(encode_episodes(batch)))
+    names = [metadata.schema.column(i).name for i in range(metadata.num_columns)]
+    expected = {
+        "trial_id": [done.trial.trial_id for done in batch],
+        "env": ["Table-v0"] * 2,
+        "variant": ["harmonic"] * 2,
+        "seed": [0, 1],
+        "alpha": [0.1, 0.2],
+        "eps_shift": [1e-6, 1e-6],
+        "gamma": [0.99, 0.99],
+    }
+    for name, values in expected.items():
+        found = [metadata.row_group(i).column(names.index(name)).statistics for i in range(2)]
+        assert [(s.min, s.max) for s in found] == [(v, v) for v in values]
+
+
+def test_a_file_has_no_pandas_metadata(make_trial):
+    batch = [made(make_trial())]
+    for buffer in (encode_episodes(batch), encode_q_values(batch), encode_trials([])):
+        assert b"pandas" not in pq.read_schema(pa.BufferReader(buffer)).metadata
+
+
+def test_the_sign_of_a_zero_hyperparameter_is_kept(make_trial):
+    zero = make_trial(eps_end=0.0)
+    encode_episodes([made(zero)])
+    negative = decode(encode_episodes([made(replace(zero, eps_end=-0.0))]))
+    assert {str(value) for value in negative["eps_end"].to_pylist()} == {"-0.0"}
+
+
+def test_the_encoder_keeps_little_in_memory(make_trial):
+    encode_episodes([made(make_trial(episodes=100_000))])
+    before = pa.total_allocated_bytes()
+    for seed in range(1, 31):
+        encode_episodes([made(make_trial(seed=seed, episodes=100_000 + seed))])
+    assert pa.total_allocated_bytes() - before < 16 * 2**20

@@ -1,0 +1,49 @@
+import pyarrow as pa
+import pytest
+
+from hq_ray import schema
+from hq_ray.hyperparameters import HYPERPARAMETERS
+from hq_ray.trial import TRIAL_FIELDS
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("seed", pa.int64()),
+        ("max_steps", pa.int32()),
+        ("episode", pa.int32()),
+        ("episode_return", pa.float64()),
+        ("steps", pa.int32()),
+        ("terminated", pa.bool_()),
+        ("truncated", pa.bool_()),
+        ("success", pa.bool_()),
+    ],
+)
+def test_types_of_the_episodes(name, kind):
+    assert schema.EPISODES.field(name).type == kind
+
+
+@pytest.mark.parametrize("table", [schema.EPISODES, schema.TRIALS])
+def test_hyperparameters_are_columns_of_both(table):
+    assert set(HYPERPARAMETERS) <= set(table.names)
+
+
+def test_what_repeats_over_episodes_is_a_dictionary():
+    labels = [f.name for f in schema.EPISODES if pa.types.is_dictionary(f.type)]
+    assert labels == ["trial_id", "env", "env_args", "variant", "alpha_schedule", "eps_schedule"]
+
+
+def test_a_trial_row_holds_all_that_the_identity_is_made_of():
+    assert set(TRIAL_FIELDS) <= set(schema.TRIALS.names)
+
+
+@pytest.mark.parametrize("table", [schema.EPISODES, schema.TRIALS, schema.Q_VALUES])
+def test_every_schema_carries_the_version_and_no_untyped_column(table):
+    assert table.metadata == {schema.METADATA_KEY: str(schema.SCHEMA_VERSION).encode()}
+    assert not any(pa.types.is_null(field.type) for field in table)
+    assert len(set(table.names)) == len(table.names)
+
+
+def test_only_what_can_be_unknown_may_be_null():
+    nullable = {field.name for field in schema.EPISODES if field.nullable}
+    assert nullable == {*HYPERPARAMETERS, "success"} - {"gamma", "eps_schedule", "eps_start"}
