@@ -1,5 +1,6 @@
 """Where `hq-ray run` puts its files, and whether it may."""
 
+import json
 import os
 import re
 import tempfile
@@ -10,7 +11,9 @@ from pathlib import Path
 from hq_ray.errors import InputError
 from hq_ray.trial import Trial
 
-TAG = re.compile(r"[A-Za-z0-9][\w.,=+\-]*")
+TAG = re.compile(r"[A-Za-z0-9][\w.,=+\-]*", re.ASCII)
+UNSAFE = re.compile(r"[^\w.,=+\-]+", re.ASCII)
+LONGEST_TAG = 100
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,9 @@ def checked_tag(tag: str | None, env: str, env_args: str) -> str:
         InputError: it could not be a file name.
     """
     if tag is None:
-        made = env if env_args == "{}" else f"{env}-{env_args}"
-        return re.sub(r"[^\w.=,+\-]+", "_", made.replace('":', "=").replace('"', "")).strip("_")[
-            :100
-        ]
+        settings = ",".join(f"{name}={value}" for name, value in json.loads(env_args).items())
+        made = "-".join(filter(None, [env.rpartition(":")[2], settings]))
+        return UNSAFE.sub("_", made).strip("_.")[:LONGEST_TAG]
     if not TAG.fullmatch(tag):
         raise InputError(
             "tag must start with a letter or digit and hold only letters, digits and _ . , = + -, "

@@ -1,0 +1,376 @@
+import json
+import os
+import pickle
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+from pyarrow import fs
+
+from hq_ray import schema
+from hq_ray.episode_log import EpisodeLog, Trained
+from hq_ray.errors import HqRayError, InputError, ResultsError
+from hq_ray.location import Location
+from hq_ray.store import DONE, FAILED, Failure, Results, versions
+from hq_ray.trial import SEMANTICS_VERSION
+
+
+def trained(trial, success=None):
+    """A made-up log that differs from trial to trial."""
+    random = np.random.default_rng(int(trial.trial_id, 16))
+    n = trial.episodes
+    log = EpisodeLog(
+        random.normal(size=n),
+        random.integers(1, 50, n, dtype=np.int32),
+        random.random(n) < 0.5,
+        success,
+        random.normal(size=(3, 2)),
+    )
+    return Trained(trial, log, "kernel", {"mean_return": 1.5, "total_steps": 7}, 0.25, 0.5)
+
+
+def failure(trial, message="no"):
+    return Failure(trial, "ValueError", message, "Traceback: no")
+
+
+@pytest.fixture
+def results(tmp_path):
+    return Results.at(tmp_path / "sweep")
+
+
+@pytest.fixture
+def batches(make_trial):
+    """Every kind of null there is: hyperparameters that a variant lacks, no model, failures."""
+    return [
+        [trained(make_trial("standard", alpha=0.2)), trained(make_trial("harmonic", alpha=0.2))],
+        [
+            trained(make_trial("harmonic", seed=1, alpha=0.2, episodes=7)),
+            trained(make_trial(alpha=1)),
+        ],
+        [trained(make_trial("minimum", alpha=0.1)), trained(make_trial("harmonic", alpha=0.1))],
+        [
+            trained(make_trial("asymmetric", alpha=0.2, alpha_schedule="exponential")),
+            trained(make_trial(env="FrozenLake-v1", episodes=4), success=np.arange(4) > 1),
+        ],
+    ]
+
+
+@pytest.fixture
+def published(results, batches, make_trial):
+    """A results folder of several batches, one of failures only, with writes under way."""
+    for batch in batches:
+        results.publish(batch, keep_q_values=True)
+    results.publish([], [failure(make_trial("harmonic", seed=9, alpha=0.2))])
+    for kind in ("episodes", "trials", "q_values"):
+        folder = Path(results.location.path) / kind
+        (folder / ".0123456789abcdef.parquet.tmp").write_bytes(b"PAR1 half a file")
+        (folder / ".0123456789abcdef.parquet").write_bytes(b"")
+    return results
+
+
+def folder(results, kind):
+    return Path(results.location.path) / kind
+
+
+def everything(results):
+    return sorted(str(p) for p in Path(results.location.path).rglob("*") if p.is_file())
+
+
+@pytest.fixture
+def refuse(monkeypatch):
+    """Makes every write to one folder of any results fail."""
+    write = Location.write
+
+    def refuse(kind):
+        def refusing(location, name, content):
+            if location.path.endswith(f"/{kind}"):
+                raise OSError(f"no writes to {kind}")
+            write(location, name, content)
+
+        monkeypatch.setattr(Location, "write", refusing)
+
+    return refuse
+
+
+# Plain pandas
+
+
+def test_pandas_reads_the_episodes(published, batches):
+    frame = pd.read_parquet(folder(published, "episodes"))
+    logs = [done for batch in batches for done in batch]
+    assert len(frame) == sum(done.trial.episodes for done in logs)
+    for done in logs:
+        rows = frame[frame["trial_id"] == done.trial.trial_id]
+        assert rows["episode_return"].to_numpy().tobytes() == done.log.episode_return.tobytes()
+        assert rows["steps"].to_list() == done.log.steps.tolist()
+        assert rows["variant"].unique().tolist() == [done.trial.variant]
+        assert rows["success"].isna().all() == (done.log.success is None)
+
+
+def test_pandas_reads_the_trials(published, batches):
+    frame = pd.read_parquet(folder(published, "trials")).set_index("trial_id")
+    assert frame["status"].value_counts().to_dict() == {DONE: 8, FAILED: 1}
+    for batch in batches:
+        for done in batch:
+            row = frame.loc[done.trial.trial_id]
+            assert (row["variant"], row["seed"]) == (done.trial.variant, done.trial.seed)
+            assert (row["mean_return"], row["train_seconds"]) == (1.5, 0.25)
+            assert pd.isna(row["alpha"]) == (done.trial.alpha is None)
+            assert pd.isna(row["error_type"])
+
+
+def test_pandas_filters_by_hyperparameters(published, batches):
+    filters = [("alpha", "==", 0.2), ("variant", "==", "harmonic")]
+    frame = pd.read_parquet(folder(published, "episodes"), filters=filters)
+    expected = [batches[0][1], batches[1][0]]
+    returns = {d.trial.trial_id: d.log.episode_return.tolist() for d in expected}
+    found = frame.groupby(frame["trial_id"].astype(str))["episode_return"].apply(list).to_dict()
+    assert found == returns
+    trials = pd.read_parquet(folder(published, "trials"), filters=filters)
+    assert trials["seed"].sort_values().to_list() == [0, 1, 9]
+
+
+@pytest.mark.parametrize(
+    ("filters", "trials"),
+    [
+        ([("eps_shift", ">", 0)], 3),
+        ([("alpha", "in", [0.1])], 1),
+        ([("env", "==", "FrozenLake-v1")], 1),
+        ([("seed", ">=", 1)], 1),
+        ([("variant", "in", ["minimum", "asymmetric"])], 2),
+        ([("success", "==", True)], 1),
+    ],
+)
+def test_other_filters_see_nulls_as_no_match(published, filters, trials):
+    frame = pd.read_parquet(folder(published, "episodes"), filters=filters)
+    assert frame["trial_id"].nunique() == trials
+
+
+def test_filters_skip_files_without_reading_them(published):
+    dataset = ds.dataset(folder(published, "episodes"), format="parquet")
+    wanted = (ds.field("alpha") == 0.1) & (ds.field("variant") == "minimum")
+    files = list(dataset.get_fragments())
+    kept = [f for f in files if f.subset(wanted, schema=dataset.schema).row_groups]
+    assert len(kept) < len(files)
+
+
+def test_types_in_pandas(published):
+    frame = pd.read_parquet(folder(published, "episodes"))
+    kinds = {
+        "seed": "int64",
+        "episode": "int32",
+        "episode_return": "float64",
+        "steps": "int32",
+        "terminated": "bool",
+        "truncated": "bool",
+        "alpha": "float64",
+        "variant": "category",
+    }
+    assert {name: str(frame[name].dtype) for name in kinds} == kinds
+    assert isinstance(frame.index, pd.RangeIndex)
+
+
+def test_every_file_has_the_same_schema(published):
+    for kind, expected in (
+        ("episodes", schema.EPISODES),
+        ("trials", schema.TRIALS),
+        ("q_values", schema.Q_VALUES),
+    ):
+        files = list(folder(published, kind).glob("[!.]*.parquet"))
+        assert len(files) >= 4
+        for file in files:
+            assert pq.read_schema(file).equals(expected, check_metadata=True)
+
+
+# Publishing
+
+
+def test_a_batch_is_three_files_of_one_name(results, batches):
+    name = results.publish(batches[0], keep_q_values=True)
+    assert {Path(p).name for p in everything(results)} == {f"{name}.parquet"}
+    assert len(everything(results)) == 3
+    assert len(name) == 16
+
+
+def test_q_values_are_kept_only_where_asked_for(results, batches):
+    results.publish(batches[0])
+    assert not folder(results, "q_values").exists()
+
+
+def test_the_name_is_the_trials_whatever_their_order(results, batches):
+    name = results.publish(batches[0])
+    before = everything(results)
+    assert results.publish(batches[0][::-1]) == name
+    assert results.publish([batches[0][0]], [failure(batches[0][1].trial)]) == name
+    assert everything(results) == before
+    assert results.publish(batches[1]) != name
+
+
+def test_publishing_again_replaces(results, batches, make_trial):
+    first, second = batches[0]
+    results.publish([first], [failure(second.trial)])
+    assert results.published() == {first.trial.trial_id: DONE, second.trial.trial_id: FAILED}
+    results.publish([first, second])
+    assert results.published() == {first.trial.trial_id: DONE, second.trial.trial_id: DONE}
+
+
+@pytest.mark.parametrize("done_first", [True, False])
+def test_done_wins_over_failed(results, batches, make_trial, done_first):
+    done, other = trained(make_trial()), failure(make_trial(seed=1))
+    publications = [([done], []), ([], [failure(done.trial), other])]
+    for trained_ones, failures in publications if done_first else publications[::-1]:
+        results.publish(trained_ones, failures)
+    assert results.published() == {done.trial.trial_id: DONE, other.trial.trial_id: FAILED}
+
+
+def test_a_batch_of_failures_has_a_trials_file_only(results, make_trial):
+    results.publish([], [failure(make_trial(), "no: \x00 ü 🎲\n" * 3)])
+    assert [Path(p).parent.name for p in everything(results)] == ["trials"]
+    row = pd.read_parquet(folder(results, "trials")).iloc[0]
+    assert (row["status"], row["error_type"]) == (FAILED, "ValueError")
+    assert row["error_message"] == "no: \x00 ü 🎲\n" * 3
+    assert row["error_traceback"] == "Traceback: no"
+    assert pd.isna(row["mean_return"])
+
+
+@pytest.mark.parametrize("kind", ["episodes", "q_values", "trials"])
+def test_a_batch_counts_only_once_all_of_it_is_there(results, batches, monkeypatch, refuse, kind):
+    refuse(kind)
+    with pytest.raises(OSError, match="no writes to"):
+        results.publish(batches[0], keep_q_values=True)
+    assert not folder(results, "trials").exists()
+    assert results.published() == {}
+    monkeypatch.undo()
+    results.publish(batches[0], keep_q_values=True)
+    assert set(results.published().values()) == {DONE}
+
+
+@pytest.mark.parametrize("writes", [0, 1, 2])
+def test_a_write_that_fails_half_way_leaves_nothing_of_its_file(
+    results, batches, monkeypatch, writes
+):
+    replace_file, left = os.replace, [writes]
+
+    def full_disk(*arguments):
+        if left[0] == 0:
+            raise OSError(28, "No space left on device")
+        left[0] -= 1
+        return replace_file(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full_disk)
+        with pytest.raises(OSError, match="No space left"):
+            results.publish(batches[0], keep_q_values=True)
+    assert len(everything(results)) == writes
+    assert not any(Path(p).name.startswith(".") for p in everything(results))
+    assert results.published() == {}
+
+
+def test_another_filesystem_takes_and_gives_batches(tmp_path, batches):
+    for kind in ("episodes", "trials"):
+        (tmp_path / kind).mkdir()
+    there = fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem())
+    results = Results(Location(there, ".", "store://here"))
+    results.publish(batches[0])
+    assert set(results.published()) == {done.trial.trial_id for done in batches[0]}
+
+
+# Damage
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-4],
+        lambda content: b"\x00" * len(content),
+        lambda content: b"episode,return\n0,1\n",
+    ],
+    ids=["empty", "half", "no end", "zeros", "csv"],
+)
+def test_a_damaged_trials_file_is_named(published, damage):
+    name = sorted(p.name for p in folder(published, "trials").glob("[!.]*"))[1]
+    file = folder(published, "trials") / name
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(ResultsError, match=f"trials/{name} must be a Parquet file of this sweep"):
+        published.published()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [pa.table({"a": [1]}), pa.table({"trial_id": ["x"]}), pa.table({"status": [DONE]})],
+    ids=["nothing of ours", "no status", "no id"],
+)
+def test_a_foreign_trials_file_is_named(published, table):
+    pq.write_table(table, folder(published, "trials") / "mine.parquet")
+    with pytest.raises(ResultsError, match=r"trials/mine\.parquet"):
+        published.published()
+
+
+def test_an_empty_place_has_nothing_published(results):
+    assert results.published() == {}
+    assert results.description() == {}
+    assert not Path(results.location.path).exists()
+
+
+# sweep.json
+
+
+def test_the_description_is_what_was_understood(results):
+    results.describe("cliff", {"alpha": [0.1, 0.2]}, {"CliffWalking-v1 {}": "abc"})
+    told = json.loads((Path(results.location.path) / "sweep.json").read_text())
+    assert told == results.description()
+    assert (told["name"], told["spec"]) == ("cliff", {"alpha": [0.1, 0.2]})
+    assert told["schema_version"] == schema.SCHEMA_VERSION
+    assert told["semantics_version"] == SEMANTICS_VERSION
+    assert told["fingerprints"] == {"CliffWalking-v1 {}": "abc"}
+    assert told["versions"] == versions()
+
+
+def test_describing_again_keeps_the_fingerprints_of_before(results):
+    results.describe("a", {"env": "x"}, {"x": "1"})
+    results.describe("a", {"env": "y"}, {"y": "2"})
+    assert results.description()["fingerprints"] == {"x": "1", "y": "2"}
+    assert results.description()["spec"] == {"env": "y"}
+
+
+def test_versions_name_all_that_decides_numbers():
+    found = versions()
+    assert {"hq_ray", "git_commit", "gymnasium", "numpy", "numba", "ray", "python"} <= set(found)
+    assert found["numpy"] == np.__version__
+
+
+def write_description(results, content):
+    results.location.write("sweep.json", content)
+    return results.location.path
+
+
+def test_results_of_a_newer_schema_are_refused(results):
+    newer = schema.SCHEMA_VERSION + 1
+    path = write_description(results, json.dumps({"schema_version": newer}).encode())
+    with pytest.raises(InputError, match=rf"version {schema.SCHEMA_VERSION} or older, got {newer}"):
+        Results.at(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"name: yaml", b"[]", b"\xff\xfe", b"null"])
+def test_a_sweep_file_that_is_not_ours_is_named(results, content):
+    path = write_description(results, content)
+    with pytest.raises(HqRayError, match=r"sweep\.json must be"):
+        Results.at(path)
+
+
+def test_results_of_this_schema_are_read_without_a_warning(published):
+    published.describe("a", {}, {})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(Results.at(published.location.path).published()) == 9
+
+
+def test_results_cross_processes_as_a_value(results):
+    assert pickle.loads(pickle.dumps(results)) == results
