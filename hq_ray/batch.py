@@ -2,7 +2,7 @@
 
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hq_ray.episode_log import Trained
@@ -37,9 +37,19 @@ class BatchReport:
 
 
 def run_batch(
-    trials: Sequence[Trial], results: Results, keep_q_values: bool = False, engine: str = "auto"
+    trials: Sequence[Trial],
+    results: Results,
+    keep_q_values: bool = False,
+    engine: str = "auto",
+    may_commit: Callable[[], bool] = lambda: True,
 ) -> BatchReport:
-    """Trains and publishes a batch; a trial that raises becomes a failed row with its traceback."""
+    """Trains and publishes a batch; a trial that raises becomes a failed row with its traceback.
+
+    Raises:
+        ModelError: the environment here is not the planned one.
+        Superseded: `may_commit` said no.
+        OSError: the results cannot be written.
+    """
     started = time.perf_counter()
     trained: list[Trained] = []
     failures: list[Failure] = []
@@ -47,7 +57,7 @@ def run_batch(
         done, failed = _train_group(group, engine)
         trained += done
         failures += failed
-    results.publish(trained, failures, keep_q_values)
+    results.publish(trained, failures, keep_q_values, may_commit)
     return BatchReport(
         done=tuple(done.trial.trial_id for done in trained),
         failed=tuple(failure.trial.trial_id for failure in failures),

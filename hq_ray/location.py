@@ -8,6 +8,7 @@ import os
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pyarrow import fs
 
@@ -37,7 +38,7 @@ class Location:
         if "://" not in text:
             return cls(fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(text)), text)
         try:
-            filesystem, path = fs.FileSystem.from_uri(text)
+            filesystem, path = fs.FileSystem.from_uri(_with_s3_settings(text))
         except (OSError, ValueError) as problem:
             raise InputError(f"results must be a path or a URI, got {text!r}: {problem}") from None
         return cls(filesystem, path.rstrip("/"), text)
@@ -82,8 +83,28 @@ class Location:
             stream.write(content)
 
     def delete(self, name: str) -> None:
-        """Removes a file below."""
-        self.filesystem.delete_file(f"{self.path}/{name}")
+        """Removes a file below, if it is there."""
+        if self.child(name).exists():
+            self.filesystem.delete_file(f"{self.path}/{name}")
+
+
+def _with_s3_settings(uri: str) -> str:
+    """An s3 URI with what the usual variables say and pyarrow does not read by itself.
+
+    Objects are put in one request (`allow_delayed_open`); credentials are found by pyarrow.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme != "s3":
+        return uri
+    query = dict(parse_qsl(parts.query))
+    query.setdefault("allow_delayed_open", "true")
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint and "endpoint_override" not in query:
+        scheme, _, host = endpoint.rpartition("://")
+        query |= {"endpoint_override": host.rstrip("/"), "scheme": scheme or "https"}
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        query.setdefault("region", region or "us-east-1")
+    return urlunsplit(parts._replace(query=urlencode(query)))
 
 
 def _replace_local(folder: Path, name: str, content: bytes | memoryview) -> None:

@@ -130,7 +130,7 @@ def _output_folders(request: Request, paths: RunPaths, location: Location) -> li
 def _run_checked(
     request: Request, environment: Environment, planned: Plan, results: Results, paths: RunPaths
 ) -> int:
-    trials = list(planned.trials)
+    trials: Sequence[Trial] = list(planned.trials)
     code, session = 0, None
     if "train" in request.tasks:
         session, tally = _train(request, environment, planned, results)

@@ -8,27 +8,31 @@
 
 import datetime
 import hashlib
-import importlib.metadata
 import json
 import os
-import platform
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hq_ray import encoding, schema
 from hq_ray.episode_log import Trained
-from hq_ray.errors import InputError, ResultsError
+from hq_ray.errors import HqRayError, InputError, ResultsError
 from hq_ray.location import Location
 from hq_ray.trial import SEMANTICS_VERSION, Trial
+from hq_ray.versions import versions
 
 SWEEP_FILE = "sweep.json"
 DONE, FAILED = "done", "failed"
-VERSIONED = ("gymnasium", "numpy", "numba", "pyarrow", "pandas", "ray")
+KINDS = ("episodes", "trials", "q_values")
+READERS = 8
+
+
+class Superseded(HqRayError):
+    """A worker of a driver that no longer holds the results; nothing of its batch is published."""
 
 
 @dataclass(frozen=True)
@@ -96,15 +100,43 @@ class Results:
             self.location.write(SWEEP_FILE, (json.dumps(now, indent=2) + "\n").encode())
 
     def published(self) -> dict[str, str]:
-        """Status (`done` or `failed`) by trial_id over every committed batch; done wins."""
+        """Status (`done` or `failed`) by trial_id over every committed batch; done wins.
+
+        Raises:
+            ResultsError: a trials file is damaged or foreign, or its episodes file is missing.
+        """
+        names = self.location.child("trials").files(".parquet")
+        episodes = set(self.location.child("episodes").files(".parquet"))
         status: dict[str, str] = {}
-        for name in self.location.child("trials").files(".parquet"):
-            table = self.read("trials", name, ["trial_id", "status"])
-            pairs = zip(table["trial_id"].to_pylist(), table["status"].to_pylist(), strict=True)
-            for trial_id, found in pairs:
-                if status.get(trial_id) != DONE:
-                    status[trial_id] = found
+        with ThreadPoolExecutor(READERS) as pool:
+            tables = pool.map(lambda name: self.read("trials", name, ["trial_id", "status"]), names)
+            for name, table in zip(names, tables, strict=True):
+                if name not in episodes and DONE in pc.unique(table["status"]).to_pylist():
+                    self._half_there(name)
+                found = zip(table["trial_id"].to_pylist(), table["status"].to_pylist(), strict=True)
+                status.update(pair for pair in found if status.get(pair[0]) != DONE)
         return status
+
+    def _half_there(self, name: str) -> None:
+        episodes, trials = (self.location.child(f"{kind}/{name}").text for kind in KINDS[:2])
+        raise ResultsError(
+            f"{episodes} must be there, because its trials file is; delete {trials} to run its "
+            "trials again"
+        )
+
+    def uncommitted(self) -> list[tuple[str, str]]:
+        """(folder, name) of episode and Q-table files whose batch has no trials file."""
+        committed = set(self.location.child("trials").files(".parquet"))
+        return [
+            (kind, name)
+            for kind in ("episodes", "q_values")
+            for name in self.location.child(kind).files(".parquet")
+            if name not in committed
+        ]
+
+    def delete(self, kind: str, name: str) -> None:
+        """Removes one file of `trials`, `episodes` or `q_values`, if it is there."""
+        self.location.child(kind).delete(name)
 
     def read(self, kind: str, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """One file of `trials`, `episodes` or `q_values`.
@@ -130,21 +162,37 @@ class Results:
         trained: Sequence[Trained],
         failures: Sequence[Failure] = (),
         keep_q_values: bool = False,
+        may_commit: Callable[[], bool] = lambda: True,
     ) -> str:
         """Writes a batch, its trials file last, and returns the batch's name.
 
-        The name is a digest of the trial ids, so that the same batch run twice replaces itself.
+        Args:
+            trained, failures: the batch's trials.
+            keep_q_values: whether final Q tables are stored.
+            may_commit: asked right before the trials file is written.
+
+        Raises:
+            Superseded: `may_commit` said no; what had been written is taken back.
         """
-        ids = [done.trial.trial_id for done in trained] + [f.trial.trial_id for f in failures]
-        batch = hashlib.sha256(",".join(sorted(ids)).encode()).hexdigest()[:16]
-        name = f"{batch}.parquet"
+        trials = [done.trial for done in trained] + [failure.trial for failure in failures]
+        name = f"{batch_name(trials)}.parquet"
         if trained:
             self.location.child("episodes").write(name, encoding.encode_episodes(trained))
             if keep_q_values:
                 self.location.child("q_values").write(name, encoding.encode_q_values(trained))
+        if not may_commit():
+            for kind in ("episodes", "q_values"):
+                self.delete(kind, name)
+            raise Superseded(f"another driver has taken over {self.location.text}")
         rows = [_done_row(done) for done in trained] + [_failed_row(f) for f in failures]
         self.location.child("trials").write(name, encoding.encode_trials(rows))
-        return batch
+        return name.removesuffix(".parquet")
+
+
+def batch_name(trials: Iterable[Trial]) -> str:
+    """16 hex digits from the trial ids: the same batch run twice replaces itself."""
+    ids = ",".join(sorted(trial.trial_id for trial in trials))
+    return hashlib.sha256(ids.encode()).hexdigest()[:16]
 
 
 def _now() -> datetime.datetime:
@@ -172,29 +220,3 @@ def _failed_row(failure: Failure) -> dict:
         "error_message": failure.message,
         "error_traceback": failure.traceback,
     }
-
-
-def versions() -> dict[str, str | None]:
-    """Versions of this software and of what decides its numbers."""
-    found = {name: importlib.metadata.version(name) for name in VERSIONED}
-    try:
-        ours = importlib.metadata.version("hq-ray")
-    except importlib.metadata.PackageNotFoundError:
-        ours = None
-    return {
-        "hq_ray": ours,
-        "git_commit": _git_commit(),
-        "python": platform.python_version(),
-        **found,
-    }
-
-
-def _git_commit() -> str | None:
-    here = Path(__file__).resolve().parent
-    try:
-        told = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, timeout=5
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return told.stdout.strip() if told.returncode == 0 else None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -58,9 +59,7 @@ class Trial:
     @cached_property
     def trial_id(self) -> str:
         """16 hex digits, the same on every machine and in every process."""
-        content = {"semantics": SEMANTICS_VERSION, **self.identity}
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return trial_ids(self, [self.seed])[0]
 
     @property
     def epsilon_schedule(self) -> Schedule:
@@ -76,6 +75,24 @@ class Trial:
 
 
 TRIAL_FIELDS = tuple(field.name for field in fields(Trial))
+
+
+def trial_ids(configuration: Trial, seeds: Iterable[int]) -> list[str]:
+    """The ids of a configuration at many seeds: digests of the trials' canonical JSON.
+
+    The part before the seed is digested once, which makes a million ids a matter of a second.
+    """
+    content = {"semantics": SEMANTICS_VERSION, **configuration.identity, "seed": 0}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    # Inside a JSON string the quotes would be escaped, so this is found once.
+    head, tail = text.encode().split(b'"seed":0,')
+    begun, tail = hashlib.sha256(head), b"," + tail
+    ids = []
+    for seed in seeds:
+        digest = begun.copy()
+        digest.update(b'"seed":%d' % seed + tail)
+        ids.append(digest.hexdigest()[:16])
+    return ids
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

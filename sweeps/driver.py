@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from hq_ray.batch import BatchReport
 from hq_ray.errors import HqRayError
-from hq_ray.store import Failure, Results
+from hq_ray.store import DONE, Failure, Results, batch_name
 from hq_ray.trial import Trial
 from sweeps.batching import Batcher
 from sweeps.executors import Crash, Executor
@@ -125,6 +125,8 @@ class _Drive:
         if isinstance(crash.cause, HqRayError):
             self.executor.cancel()
             raise crash.cause
+        if self._committed(batch):
+            return
         key = batch[0].trial_id, len(batch)
         self.attempts[key] += 1
         if crash.kind == "node":
@@ -141,6 +143,18 @@ class _Drive:
         else:
             self.results.publish([], [Failure(batch[0], "WorkerCrashed", crash.reason, "")])
             self._failed((f"WorkerCrashed: {crash.reason}",))
+
+    def _committed(self, batch: tuple[Trial, ...]) -> bool:
+        """Whether a lost batch had been published; what it wrote otherwise is removed."""
+        name = f"{batch_name(batch)}.parquet"
+        if not self.results.location.child(f"trials/{name}").exists():
+            for kind in ("episodes", "q_values"):
+                self.results.delete(kind, name)
+            return False
+        statuses = self.results.read("trials", name, ["status"])["status"].to_pylist()
+        self.tally.done += statuses.count(DONE)
+        self.tally.failed += len(statuses) - statuses.count(DONE)
+        return True
 
     def _stop(self, reason: str) -> None:
         self.executor.cancel()

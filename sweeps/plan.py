@@ -1,12 +1,58 @@
 """The plan: which trials a request means, and which of them are still to be run."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import overload
 
 from hq_ray.environments import Environment
 from hq_ray.hyperparameters import Value, used_hyperparameters
 from hq_ray.store import DONE
-from hq_ray.trial import Trial
+from hq_ray.trial import Trial, trial_ids
+
+
+class TrialSet(Sequence[Trial]):
+    """Configurations times seeds, seeds outermost; trials are made when they are looked at.
+
+    The order means that an interrupted sweep has every configuration at its first seeds; making
+    trials late, that a million of them are a few megabytes.
+    """
+
+    def __init__(self, configurations: Sequence[Trial], seeds: Sequence[int]):
+        self.configurations = configurations
+        self.seeds = seeds
+
+    def __len__(self) -> int:
+        return len(self.configurations) * len(self.seeds)
+
+    @overload
+    def __getitem__(self, index: int) -> Trial: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Picked": ...
+    def __getitem__(self, index: int | slice) -> "Trial | Picked":
+        if isinstance(index, slice):
+            return Picked(self, range(len(self))[index])
+        seed, configuration = divmod(range(len(self))[index], len(self.configurations))
+        return replace(self.configurations[configuration], seed=self.seeds[seed])
+
+    def ids(self) -> list[str]:
+        """The trial ids, in order."""
+        columns = [trial_ids(configuration, self.seeds) for configuration in self.configurations]
+        return [trial_id for row in zip(*columns, strict=True) for trial_id in row]
+
+
+class Picked(Sequence[Trial]):
+    """Some trials of a sequence, by index."""
+
+    def __init__(self, trials: Sequence[Trial], indices: Sequence[int]):
+        self._trials, self._indices = trials, indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int | slice) -> "Trial | Picked":
+        if isinstance(index, slice):
+            return Picked(self._trials, self._indices[index])
+        return self._trials[self._indices[index]]
 
 
 @dataclass(frozen=True)
@@ -15,16 +61,18 @@ class Plan:
 
     Attributes:
         trials: everything asked for, each once, in the order to run.
-        missing: those of them that are not published as done.
+        missing: those of them to be run: not published, or failed and to be retried.
+        failed: those of them that are published as failed and not to be retried.
     """
 
-    trials: tuple[Trial, ...]
-    missing: tuple[Trial, ...]
+    trials: Sequence[Trial]
+    missing: Sequence[Trial]
+    failed: Sequence[Trial]
 
     @property
     def n_done(self) -> int:
         """How many of the planned trials are there already."""
-        return len(self.trials) - len(self.missing)
+        return len(self.trials) - len(self.missing) - len(self.failed)
 
 
 def one_configuration_each(
@@ -34,35 +82,44 @@ def one_configuration_each(
     episodes: int,
     max_steps: int | None,
     hyperparameters: Mapping[str, Value],
-) -> list[Trial]:
-    """One configuration per variant over seeds, seeds outermost.
-
-    The order means that an interrupted sweep has every configuration at its first seeds.
-    """
-    used = {variant: used_hyperparameters(variant, hyperparameters) for variant in variants}
-    return [
+) -> TrialSet:
+    """One configuration per variant, over seeds."""
+    configurations = [
         Trial(
             env=environment.id,
             env_args=environment.args,
             fingerprint=environment.fingerprint,
             variant=variant,
-            seed=seed,
+            seed=0,
             episodes=episodes,
             max_steps=max_steps or environment.max_steps,
-            **used[variant],
+            **used_hyperparameters(variant, hyperparameters),
         )
-        for seed in seeds
         for variant in variants
     ]
+    return TrialSet(configurations, seeds)
 
 
-def plan(trials: Iterable[Trial], published: Mapping[str, str]) -> Plan:
+def plan(trials: Sequence[Trial], published: Mapping[str, str], retry_failed: bool = True) -> Plan:
     """Planned minus published: resume, retry and growth are all this difference.
 
     Args:
         trials: what is asked for; repeats count once.
-        published: status by trial_id; a trial published as failed is still missing.
+        published: status by trial_id.
+        retry_failed: whether a trial published as failed is to be run again.
     """
-    distinct = {trial.trial_id: trial for trial in trials}
-    missing = [t for trial_id, t in distinct.items() if published.get(trial_id) != DONE]
-    return Plan(tuple(distinct.values()), tuple(missing))
+    ids = trials.ids() if isinstance(trials, TrialSet) else [trial.trial_id for trial in trials]
+    distinct, missing, failed = [], [], []
+    seen: set[str] = set()
+    for index, trial_id in enumerate(ids):
+        if trial_id in seen:
+            continue
+        seen.add(trial_id)
+        distinct.append(index)
+        status = published.get(trial_id)
+        if status is None or (status != DONE and retry_failed):
+            missing.append(index)
+        elif status != DONE:
+            failed.append(index)
+    every = trials if len(distinct) == len(trials) else Picked(trials, distinct)
+    return Plan(every, Picked(trials, missing), Picked(trials, failed))

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import ray
 from ray import exceptions
@@ -16,6 +17,7 @@ from hq_ray.errors import HqRayError, InputError
 from hq_ray.store import Results
 from hq_ray.trial import Trial
 from sweeps.executors import Crash
+from sweeps.ownership import holds
 
 # Reports are small and travel inline, so the object store needs next to nothing.
 OBJECT_STORE_BYTES = 128 * 2**20
@@ -85,9 +87,10 @@ def _environment_variables(**values: str) -> Iterator[None]:
 
 @ray.remote(num_cpus=1, max_retries=0)
 def _run_batch_task(
-    trials: tuple[Trial, ...], results: Results, keep_q_values: bool, engine: str
+    trials: tuple[Trial, ...], results: Results, keep_q_values: bool, engine: str, token: str
 ) -> BatchReport:
-    return run_batch(trials, results, keep_q_values, engine)
+    may_commit = partial(holds, results.location, token)
+    return run_batch(trials, results, keep_q_values, engine, may_commit)
 
 
 class RayExecutor:
@@ -96,9 +99,9 @@ class RayExecutor:
     Ray's own retries are off: the driver halves a lost batch, where Ray would run all of it again.
     """
 
-    def __init__(self, results: Results, keep_q_values: bool, engine: str):
+    def __init__(self, results: Results, keep_q_values: bool, engine: str, token: str):
         self.cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
-        self._arguments = (results, keep_q_values, engine)
+        self._arguments = (results, keep_q_values, engine, token)
         self._task = _run_batch_task.options(scheduling_strategy="SPREAD", name="hq_ray batch")
         self._flying: list[ray.ObjectRef] = []
 

@@ -1,6 +1,10 @@
 """Runs the missing trials of a plan: on Ray, or in this process."""
 
-from collections.abc import Sequence
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,8 +15,13 @@ from hq_ray.trial import Trial
 from sweeps.batching import Batcher
 from sweeps.driver import Tally, drive
 from sweeps.executors import Executor, LocalExecutor
+from sweeps.ownership import Ownership
 from sweeps.progress import progress_on
 from sweeps.session import Session
+
+WORKER_GRACE_SECONDS = 1.0
+# Seeds are outermost, so the first trials show nearly every kind; the rest compile when they come.
+WARMED_TRIALS = 10_000
 
 
 @dataclass(frozen=True)
@@ -49,23 +58,28 @@ def run_missing(
 
     Raises:
         SweepStopped: failures of one kind in a row, or the store refuses writes.
-        InputError: no cluster answers at the address.
+        InputError: no cluster answers at the address, or another driver holds the results.
     """
     if not missing:
         return Tally()
     if not options.local and session is None:
         with Session(options.address, options.cores) as session:
             return run_missing(missing, results, options, session)
-    # Compiled once here while Ray starts, instead of by every worker at once.
-    if options.engine != "gymnasium":
-        warm_up(missing)
-    with progress_on(len(missing)) as progress:
-        executor = _executor(results, options, session)
-        batcher = Batcher(missing, executor.cores, options.trials_per_task)
-        return drive(batcher, executor, results, progress)
+    with Ownership(results.location) as owner:
+        _clear_uncommitted(results)
+        # Compiled once here while Ray starts, instead of by every worker at once.
+        if options.engine != "gymnasium":
+            with _notice_after(2.0, "compiling the training loops, once on this machine"):
+                warm_up(missing[:WARMED_TRIALS])
+        executor = _executor(results, options, session, owner.token)
+        with progress_on(len(missing)) as progress:
+            batcher = Batcher(missing, executor.cores, options.trials_per_task)
+            return drive(batcher, executor, results, progress)
 
 
-def _executor(results: Results, options: RunOptions, session: Session | None) -> Executor:
+def _executor(
+    results: Results, options: RunOptions, session: Session | None, token: str
+) -> Executor:
     if session is None:
         run = partial(
             run_batch,
@@ -74,4 +88,29 @@ def _executor(results: Results, options: RunOptions, session: Session | None) ->
             engine=options.engine,
         )
         return LocalExecutor(run)
-    return session.executor(results, options.keep_q_values, options.engine)
+    return session.executor(results, options.keep_q_values, options.engine, token)
+
+
+def _clear_uncommitted(results: Results) -> None:
+    """Removes what a killed driver's workers had written and not committed.
+
+    A worker that still lives asks who holds the results before it commits, so that after a moment
+    what is uncommitted stays so.
+    """
+    if not results.uncommitted():
+        return
+    time.sleep(WORKER_GRACE_SECONDS)
+    for kind, name in results.uncommitted():
+        results.delete(kind, name)
+
+
+@contextmanager
+def _notice_after(seconds: float, sentence: str) -> Iterator[None]:
+    """Says a sentence on standard error if the block takes longer than that."""
+    timer = threading.Timer(seconds, print, [sentence], {"file": sys.stderr, "flush": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -35,8 +35,8 @@ class Session:
         finally:
             self._ready.set()
 
-    def executor(self, results: Results, keep_q_values: bool, engine: str) -> Executor:
-        """The executor on this session's Ray, once it has started.
+    def executor(self, results: Results, keep_q_values: bool, engine: str, token: str) -> Executor:
+        """The executor on this session's Ray, once it has started; see RayExecutor.
 
         Raises:
             InputError: no cluster answers at the address.
@@ -46,7 +46,7 @@ class Session:
             raise self._problem
         from sweeps.ray_executor import RayExecutor
 
-        return RayExecutor(results, keep_q_values, engine)
+        return RayExecutor(results, keep_q_values, engine, token)
 
     def close(self) -> None:
         """Lets Ray stop in the background."""

@@ -326,6 +326,17 @@ def test_a_start_that_disagrees_is_not_believed(table_env):
     assert not table_describes_steps(environment, read_model(environment))
 
 
+def test_a_draw_that_no_step_shows_is_noticed_too(table_env):
+    class Drawing(table_env):
+        def step(self, action):
+            self.np_random.random()
+            return super().step(action)
+
+    table = {s: {0: [(1.0, 1 - s, -1.0, False)]} for s in (0, 1)}
+    environment = Drawing(table, [1.0, 0.0])
+    assert not table_describes_steps(environment, read_model(environment))
+
+
 def test_a_table_that_agrees_is_believed(register, table_env):
     register("Honest-v0", entry_point=lambda: table_env(TABLE, START))
     found = resolve("Honest-v0")

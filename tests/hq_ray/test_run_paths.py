@@ -34,8 +34,8 @@ def test_a_tag_that_is_no_file_name_is_refused(tag):
     ("env", "env_args", "tag"),
     [
         ("CliffWalking-v1", "{}", "CliffWalking-v1"),
-        ("module:Env-v0", "{}", "module_Env-v0"),
-        ("VelocityGrid-v0", '{"max_speed":2}', "VelocityGrid-v0-_max_speed=2"),
+        ("module:Env-v0", "{}", "Env-v0"),
+        ("VelocityGrid-v0", '{"max_speed":2}', "VelocityGrid-v0-max_speed=2"),
     ],
 )
 def test_the_tag_made_of_the_environment_is_a_good_one(env, env_args, tag):
@@ -58,7 +58,7 @@ def test_the_proof_that_folders_are_writable_leaves_no_trace(tmp_path):
 
 def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "plots").write_text("mine")
-    with pytest.raises(InputError, match="plots/compare' must be a folder, but .*plots"):
+    with pytest.raises(InputError, match=r"plots/compare' must be a folder, but .*plots"):
         check_writable([tmp_path / "plots" / "compare"])
     assert (tmp_path / "plots").read_text() == "mine"
 

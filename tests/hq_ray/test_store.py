@@ -16,8 +16,9 @@ from hq_ray import schema
 from hq_ray.episode_log import EpisodeLog, Trained
 from hq_ray.errors import HqRayError, InputError, ResultsError
 from hq_ray.location import Location
-from hq_ray.store import DONE, FAILED, Failure, Results, versions
+from hq_ray.store import DONE, FAILED, Failure, Results, Superseded
 from hq_ray.trial import SEMANTICS_VERSION
+from hq_ray.versions import versions
 
 
 def trained(trial, success=None):
@@ -278,6 +279,44 @@ def test_another_filesystem_takes_and_gives_batches(tmp_path, batches):
     results = Results(Location(there, ".", "store://here"))
     results.publish(batches[0])
     assert set(results.published()) == {done.trial.trial_id for done in batches[0]}
+
+
+def test_files_of_batches_that_were_never_committed_are_listed_and_can_go(results, batches):
+    results.publish(batches[0], keep_q_values=True)
+    name = results.publish(batches[1], keep_q_values=True)
+    assert results.uncommitted() == []
+    results.delete("trials", f"{name}.parquet")
+    orphans = [(kind, f"{name}.parquet") for kind in ("episodes", "q_values")]
+    assert results.uncommitted() == orphans
+    for orphan in orphans:
+        results.delete(*orphan)
+        results.delete(*orphan)
+    assert results.uncommitted() == []
+    assert set(results.published()) == {done.trial.trial_id for done in batches[0]}
+
+
+def test_a_trials_file_whose_episodes_are_gone_is_named(results, batches):
+    name = results.publish(batches[0])
+    results.delete("episodes", f"{name}.parquet")
+    with pytest.raises(ResultsError, match=rf"episodes/{name}\.parquet must be there"):
+        results.published()
+
+
+def test_a_batch_that_may_not_be_committed_is_not(results, batches):
+    with pytest.raises(Superseded, match="another driver"):
+        results.publish(batches[0], keep_q_values=True, may_commit=lambda: False)
+    assert results.published() == {}
+
+
+@pytest.mark.xfail(strict=True, reason="the episodes that the other driver committed are deleted")
+def test_a_superseded_batch_spares_what_the_other_driver_committed(results, batches):
+    def overtaken():
+        results.publish(batches[0])
+        return False
+
+    with pytest.raises(Superseded):
+        results.publish(batches[0], may_commit=overtaken)
+    assert set(results.published().values()) == {DONE}
 
 
 # Damage

@@ -1,0 +1,164 @@
+"""One driver at a time: who holds a results folder, and when a holder counts as gone.
+
+The holder is named in `_driver.json`, which it rewrites every few seconds. On a local disk it also
+holds a lock that the system takes away when its process ends, however it ends. On an object store
+a holder on this machine is gone when its process is; one elsewhere, when the file has not been
+rewritten for a minute.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from pathlib import Path
+from types import TracebackType
+
+from hq_ray.errors import InputError
+from hq_ray.location import Location
+
+OWNER_FILE = "_driver.json"
+LOCK_FILE = "_driver.lock"
+BEAT_SECONDS = 10.0
+GONE_SECONDS = 60.0
+# An object store has no way to create a file only if there is none; two drivers that start within
+# this time of each other see which of the two files stayed.
+SETTLE_SECONDS = 1.0
+
+
+class Held(InputError):
+    """Another driver is at work on the same results."""
+
+
+def process_started(pid: int) -> str | None:
+    """What tells this process from a later one of the same number; None if there is none."""
+    try:
+        # Field 22 of the line, counted after the name in parentheses, which may hold spaces.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        return "unknown"
+    return "unknown" if not Path("/proc/self").exists() else None
+
+
+def read_owner(location: Location) -> dict:
+    """What the owner file says; empty where there is none, or it is being replaced."""
+    try:
+        if not location.child(OWNER_FILE).exists():
+            return {}
+        owner = json.loads(location.read(OWNER_FILE))
+    except (OSError, ValueError):
+        return {}
+    return owner if isinstance(owner, dict) else {}
+
+
+def is_gone(owner: dict) -> bool:
+    """Whether a holder is dead or silent."""
+    if owner.get("host") == socket.gethostname():
+        return process_started(int(owner.get("pid", -1))) != owner.get("process_started")
+    return time.time() - float(owner.get("beat", 0)) > GONE_SECONDS
+
+
+class Ownership:
+    """Holds a results folder for the length of a block.
+
+    Raises:
+        Held: on entry, when a living driver holds it; the message says who.
+    """
+
+    def __init__(self, location: Location):
+        self._location = location
+        self.token = uuid.uuid4().hex
+        self._since = time.time()
+        self._over = threading.Event()
+        self._beats = threading.Thread(target=self._beat, name="ownership", daemon=True)
+        self._lock: int | None = None
+
+    def __enter__(self) -> "Ownership":
+        if self._location.is_local:
+            self._lock_local()
+        owner = read_owner(self._location)
+        if self._lock is None and owner and not is_gone(owner):
+            self._refuse(owner)
+        self._write()
+        if self._lock is None:
+            time.sleep(SETTLE_SECONDS)
+            owner = read_owner(self._location)
+            if owner.get("token") != self.token:
+                self._refuse(owner)
+        self._beats.start()
+        return self
+
+    def _lock_local(self) -> None:
+        try:
+            import fcntl
+        except ImportError:  # not on Windows, where the owner file alone decides
+            return
+        folder = Path(self._location.path)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            self._refuse(read_owner(self._location))
+        except OSError:
+            os.close(lock)  # a network disk without locks
+        else:
+            self._lock = lock
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._beats.join()
+        with contextlib.suppress(OSError):
+            if self.holds():
+                self._location.delete(OWNER_FILE)
+        if self._lock is not None:
+            os.close(self._lock)
+
+    def holds(self) -> bool:
+        """Whether the file still names this driver."""
+        return holds(self._location, self.token)
+
+    def _refuse(self, owner: dict) -> None:
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(owner.get("since", 0)))
+        raise Held(
+            f"results at {self._location.text} must have one driver at a time, but process "
+            f"{owner.get('pid')} on {owner.get('host')} has held them since {since}"
+        )
+
+    def _write(self) -> None:
+        owner = {
+            "token": self.token,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "process_started": process_started(os.getpid()),
+            "since": self._since,
+            "beat": time.time(),
+        }
+        self._location.write(OWNER_FILE, json.dumps(owner).encode())
+
+    def _beat(self) -> None:
+        while not self._over.wait(BEAT_SECONDS):
+            try:
+                if self.holds():
+                    self._write()
+            except OSError:
+                continue  # a store that is away for a moment; the next beat tries again
+
+
+def holds(location: Location, token: str) -> bool:
+    """Whether the driver of that token still holds the results; workers ask before they commit."""
+    return read_owner(location).get("token") == token

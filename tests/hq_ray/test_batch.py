@@ -1,0 +1,157 @@
+from dataclasses import replace
+from typing import ClassVar
+
+import gymnasium
+import pandas as pd
+import pytest
+
+from hq_ray.batch import run_batch
+from hq_ray.errors import ModelError
+from hq_ray.store import DONE, FAILED, Results
+
+
+@pytest.fixture
+def results(tmp_path):
+    return Results.at(tmp_path)
+
+
+@pytest.fixture
+def trials(make_trial):
+    return [make_trial(env="FrozenLake-v1", seed=seed, episodes=5) for seed in range(4)]
+
+
+class Fragile(gymnasium.Env):
+    """An environment that raises what `problems` says for the seed of its trial."""
+
+    observation_space = gymnasium.spaces.Discrete(2)
+    action_space = gymnasium.spaces.Discrete(2)
+    problems: ClassVar[dict[int, BaseException]] = {}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self._problem = self.problems.get(seed)
+        return 0, {}
+
+    def step(self, action):
+        if self._problem is not None:
+            raise self._problem
+        return 1, 1.0, True, False, {}
+
+
+@pytest.fixture
+def fragile(make_trial, monkeypatch):
+    """Four trials, of which those of some seeds raise."""
+    gymnasium.register("Fragile-v0", entry_point=Fragile)
+
+    def prepare(seeds, problem):
+        monkeypatch.setattr(Fragile, "problems", dict.fromkeys(seeds, problem))
+        return [make_trial(env="Fragile-v0", seed=seed, episodes=5) for seed in range(4)]
+
+    yield prepare
+    del gymnasium.registry["Fragile-v0"]
+
+
+def rows(results):
+    return pd.read_parquet(f"{results.location.path}/trials").set_index("seed").sort_index()
+
+
+def test_a_batch_is_trained_published_and_reported(results, trials):
+    report = run_batch(trials, results, keep_q_values=True)
+    assert report.done == tuple(trial.trial_id for trial in trials)
+    assert (report.failed, report.reasons) == ((), ())
+    assert results.published() == dict.fromkeys(report.done, DONE)
+    assert report.steps == rows(results)["total_steps"].sum()
+    assert 0 < report.train_seconds <= report.seconds
+    assert len(results.location.child("q_values").files(".parquet")) == 1
+
+
+def test_a_trial_that_raises_is_a_row_and_its_neighbours_are_done(results, fragile):
+    trials = fragile({1, 3}, ValueError("no such state: 7"))
+    report = run_batch(trials, results)
+    assert report.done == (trials[0].trial_id, trials[2].trial_id)
+    assert report.failed == (trials[1].trial_id, trials[3].trial_id)
+    assert report.reasons == ("ValueError: no such state: 7",) * 2
+    table = rows(results)
+    assert table["status"].to_list() == [DONE, FAILED, DONE, FAILED]
+    assert table.loc[1, "error_type"] == "ValueError"
+    assert table.loc[1, "error_message"] == "no such state: 7"
+    assert "in step" in table.loc[1, "error_traceback"]
+    assert table.loc[0, ["error_type", "error_message", "error_traceback"]].isna().all()
+    episodes = pd.read_parquet(f"{results.location.path}/episodes")
+    assert sorted(episodes["seed"].unique()) == [0, 2]
+
+
+def test_a_batch_of_failures_only(results, fragile):
+    report = run_batch(fragile(range(4), KeyError("state")), results)
+    assert (report.done, report.steps, report.train_seconds) == ((), 0, 0)
+    assert set(results.published().values()) == {FAILED}
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise RuntimeError("cannot be shown")
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        pytest.param(
+            ValueError("\udcff is half a character"),
+            marks=pytest.mark.xfail(strict=True, reason="the batch cannot be encoded"),
+        ),
+        pytest.param(
+            ValueError("x" * 10_000_000),
+            marks=pytest.mark.xfail(strict=True, reason="messages travel at full length"),
+        ),
+        MemoryError(),
+        RecursionError("too deep"),
+        StopIteration(3),
+        pytest.param(
+            Unprintable(),
+            marks=pytest.mark.xfail(strict=True, reason="str() of the problem raises"),
+        ),
+    ],
+    ids=["surrogate", "long", "memory", "recursion", "stop", "unprintable"],
+)
+def test_whatever_a_trial_raises_is_data(results, fragile, problem):
+    report = run_batch(fragile({2}, problem), results)
+    assert (len(report.done), len(report.failed)) == (3, 1)
+    assert rows(results).loc[2, "error_type"] == type(problem).__name__
+    assert len(report.reasons[0]) < 100_000
+
+
+def test_an_interrupt_is_no_failure_of_the_trial(results, fragile):
+    trials = fragile({2}, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(trials, results)
+    assert results.published() == {}
+
+
+def test_another_model_here_than_planned_stops_the_batch(results, trials):
+    changed = replace(trials[1], fingerprint="0123456789abcdef")
+    with pytest.raises(ModelError, match="must be the planned one"):
+        run_batch([trials[0], changed], results)
+    assert results.published() == {}
+
+
+def test_a_failure_that_is_retried_with_success_is_as_if_it_had_not_been(
+    results, fragile, tmp_path
+):
+    run_batch(fragile({0}, OSError("gone"))[:1], results)
+    run_batch(fragile({}, None)[:1], results)
+    once = Results.at(tmp_path / "once")
+    run_batch(fragile({}, None)[:1], once)
+    assert results.published() == once.published()
+    (name,) = once.location.child("episodes").files()
+    files = [there.location.child("episodes").read(name) for there in (results, once)]
+    assert files[0] == files[1]
+
+
+def test_the_engine_changes_nothing_of_the_episodes(results, trials, tmp_path):
+    files = []
+    for engine in ("kernel", "gymnasium"):
+        there = Results.at(tmp_path / engine)
+        run_batch(trials, there, engine=engine)
+        folder = there.location.child("episodes")
+        files.append([(name, folder.read(name)) for name in folder.files()])
+    assert files[0] == files[1]

@@ -1,0 +1,116 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hq_ray.batch import BatchReport
+from hq_ray.errors import InputError
+from sweeps.batching import Batcher, parse_trials_per_task
+
+
+def report(seconds):
+    return BatchReport((), (), (), 0, 0.0, seconds)
+
+
+def rows(batch):
+    return sum(trial.episodes for trial in batch)
+
+
+@pytest.fixture(scope="module")
+def short_trials(make_trial):
+    return [make_trial(seed=seed, episodes=100) for seed in range(5000)]
+
+
+def batches(batcher, seconds_per_row):
+    """All batches, each of them observed at once."""
+    found = []
+    while batch := batcher.next_batch():
+        found.append(batch)
+        batcher.observe(report(seconds_per_row * rows(batch)), rows(batch))
+    return found
+
+
+@given(
+    n=st.integers(0, 400),
+    cores=st.integers(1, 8),
+    fixed=st.none() | st.integers(1, 50),
+    costs=st.lists(st.none() | st.floats(1e-9, 1e3), min_size=1, max_size=8),
+)
+@settings(max_examples=100, deadline=None)
+def test_every_trial_is_handed_out_once_and_in_order(short_trials, n, cores, fixed, costs):
+    batcher = Batcher(short_trials[:n], cores, fixed)
+    handed_out = []
+    for i in range(n + 1):
+        assert batcher.remaining == n - len(handed_out)
+        batch = batcher.next_batch()
+        if not batch:
+            break
+        handed_out.extend(batch)
+        cost = costs[i % len(costs)]
+        if cost is not None:
+            batcher.observe(report(cost), rows(batch))
+    assert handed_out == short_trials[:n]
+    assert batcher.next_batch() == ()
+
+
+@pytest.mark.parametrize("cores", [1, 2, 16])
+def test_few_trials_travel_alone(short_trials, cores):
+    few = short_trials[: 24 * cores]
+    assert [len(batch) for batch in batches(Batcher(few, cores), 1e-6)] == [1] * len(few)
+
+
+def test_a_number_sets_the_size_by_hand(short_trials):
+    for number in (1, 7):
+        found = batches(Batcher(short_trials[:700], 2, number), 10.0)
+        assert {len(batch) for batch in found} == {number}
+    assert [len(b) for b in batches(Batcher(short_trials[:10], 2, 4), 1e-9)] == [4, 4, 2]
+
+
+@pytest.mark.parametrize("seconds_per_trial", [0.01, 0.05, 0.2])
+def test_a_batch_takes_about_a_second(short_trials, seconds_per_trial):
+    found = batches(Batcher(short_trials, 2), seconds_per_trial / 100)
+    lasting = [seconds_per_trial * len(batch) for batch in found[1 : len(found) // 2]]
+    assert 0.5 < min(lasting) <= max(lasting) < 1.5
+
+
+def test_a_trial_longer_than_that_travels_alone(short_trials):
+    found = batches(Batcher(short_trials[:300], 2), 5.0)
+    assert {len(batch) for batch in found[1:]} == {1}
+
+
+def test_the_first_batches_are_small_because_the_cost_is_unknown(short_trials):
+    batcher = Batcher(short_trials, 2)
+    assert all(len(batcher.next_batch()) <= 32 for _ in range(6))
+
+
+def test_a_cost_that_changes_is_followed(short_trials):
+    batcher = Batcher(short_trials, 1)
+    batcher.observe(report(1e-6), 1)
+    long = len(batcher.next_batch())
+    for _ in range(20):
+        batcher.observe(report(1e-3), 1)
+    assert 5 <= len(batcher.next_batch()) <= 15 < long
+
+
+@pytest.mark.parametrize("cores", [1, 4])
+def test_batches_shrink_at_the_end(short_trials, cores):
+    sizes = [len(batch) for batch in batches(Batcher(short_trials, cores), 1e-7)][1:]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > 100
+    assert sizes[-cores:] == [1] * cores
+
+
+def test_a_batch_of_very_cheap_trials_still_fits_in_memory(make_trial):
+    trials = [make_trial(seed=seed, episodes=1_000_000) for seed in range(200)]
+    found = batches(Batcher(trials, 1), 1e-12)
+    assert max(rows(batch) for batch in found) <= 10_000_000
+
+
+@pytest.mark.parametrize(("text", "number"), [("auto", None), ("1", 1), ("250", 250)])
+def test_trials_per_task_is_read(text, number):
+    assert parse_trials_per_task(text) == number
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "", "Auto", "1e3"])
+def test_trials_per_task_says_what_it_must_be(text):
+    with pytest.raises(InputError, match=f"'auto' or a whole number >= 1, got '{text}'"):
+        parse_trials_per_task(text)

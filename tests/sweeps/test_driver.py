@@ -1,0 +1,410 @@
+import signal
+import threading
+from collections import Counter
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hq_ray.batch import BatchReport
+from hq_ray.errors import HqRayError, ModelError
+from hq_ray.store import FAILED, Results
+from sweeps.batching import Batcher
+from sweeps.driver import SweepStopped, drive
+from sweeps.executors import Crash, LocalExecutor
+from sweeps.progress import Progress
+
+WORKER = Crash("worker", "WorkerCrashedError: it died")
+NODE = Crash("node", "NodeDiedError: it went away")
+ERROR = Crash("error", "OSError: No space left on device")
+
+
+def done(batch):
+    return report(batch, {})
+
+
+def report(batch, reasons):
+    """A report in which the trials with a reason failed."""
+    failed = [trial for trial in batch if trial.seed in reasons]
+    return BatchReport(
+        done=tuple(trial.trial_id for trial in batch if trial.seed not in reasons),
+        failed=tuple(trial.trial_id for trial in failed),
+        reasons=tuple(reasons[trial.seed] for trial in failed),
+        steps=10 * (len(batch) - len(failed)),
+        train_seconds=0.5,
+        seconds=1.0,
+    )
+
+
+class Scripted:
+    """An executor without processes, whose outcomes `script` decides batch by batch."""
+
+    def __init__(self, script=done, cores=2, pick=lambda n: 0):
+        self.cores, self._script, self._pick = cores, script, pick
+        self._flying = []
+        self.most_flying, self.cancelled = 0, False
+        self.submitted, self.done, self.failed = [], Counter(), Counter()
+
+    def submit(self, batch):
+        ticket = object()
+        self._flying.append((ticket, batch))
+        self.submitted.append(tuple(trial.seed for trial in batch))
+        self.most_flying = max(self.most_flying, len(self._flying))
+        return ticket
+
+    def wait(self, timeout):
+        if not self._flying:
+            return []
+        ticket, batch = self._flying.pop(self._pick(len(self._flying)))
+        outcome = self._script(batch)
+        if isinstance(outcome, BatchReport):
+            self.done.update(outcome.done)
+            self.failed.update(outcome.failed)
+        return [(ticket, outcome)]
+
+    def cancel(self):
+        self.cancelled = True
+        self._flying = []
+
+
+class Said(Progress):
+    def __init__(self):
+        self.sentences, self.shown = [], 0
+
+    def say(self, sentence):
+        self.sentences.append(sentence)
+
+    def show(self, counts):
+        self.shown += 1
+
+
+@pytest.fixture
+def results(tmp_path):
+    return Results.at(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def trials(make_trial):
+    return [make_trial(seed=seed) for seed in range(300)]
+
+
+@pytest.fixture
+def sweep(results, trials):
+    """Drives the first n trials through an executor."""
+
+    def run(executor, n=40, trials_per_task=1, progress=None):
+        batcher = Batcher(trials[:n], executor.cores, trials_per_task)
+        return drive(batcher, executor, results, progress or Progress())
+
+    return run
+
+
+def ids(trials):
+    return {trial.trial_id for trial in trials}
+
+
+def once_each(executor, trials):
+    return executor.done == dict.fromkeys(ids(trials), 1)
+
+
+# All well
+
+
+def test_every_trial_is_run_once(sweep, trials):
+    executor = Scripted()
+    tally = sweep(executor)
+    assert once_each(executor, trials[:40])
+    assert (tally.done, tally.failed, tally.steps, tally.train_seconds) == (40, 0, 400, 20.0)
+    assert not tally.interrupted
+
+
+def test_trials_start_in_order(sweep):
+    executor = Scripted(cores=1)
+    sweep(executor, 10, 3)
+    assert executor.submitted == [(0, 1, 2), (3, 4, 5), (6, 7, 8), (9,)]
+
+
+def test_nothing_to_do(sweep):
+    assert sweep(Scripted(), 0).done == 0
+
+
+@pytest.mark.parametrize("cores", [1, 4])
+def test_few_batches_fly_at_once_and_none_of_the_cores_waits(sweep, cores):
+    executor = Scripted(cores=cores)
+    sweep(executor, 100)
+    assert cores < executor.most_flying <= 4 * cores
+
+
+def test_progress_is_shown(sweep):
+    progress = Said()
+    sweep(Scripted(), progress=progress)
+    assert progress.shown > 0
+    assert progress.sentences == []
+
+
+def test_failed_trials_are_counted_with_their_reasons(sweep, trials):
+    reasons = {3: "ValueError: x", 4: "ValueError: x", 9: "KeyError: y"}
+    executor = Scripted(lambda batch: report(batch, reasons))
+    tally = sweep(executor, 40, 5)
+    assert (tally.done, tally.failed) == (37, 3)
+    assert tally.reasons == {"ValueError: x": 2, "KeyError: y": 1}
+
+
+# Lost workers and nodes
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 16])
+@pytest.mark.parametrize("culprits", [{0}, {11}, {3, 4, 17}])
+def test_a_crash_is_narrowed_down_to_its_culprit(sweep, results, trials, size, culprits):
+    def script(batch):
+        return WORKER if culprits & {trial.seed for trial in batch} else done(batch)
+
+    executor = Scripted(script)
+    tally = sweep(executor, 20, size)
+    innocent = [trial for trial in trials[:20] if trial.seed not in culprits]
+    assert once_each(executor, innocent)
+    assert (tally.done, tally.failed) == (len(innocent), len(culprits))
+    assert results.published() == {trials[seed].trial_id: FAILED for seed in culprits}
+    row = pd.read_parquet(f"{results.location.path}/trials").iloc[0]
+    assert row["error_type"] == "WorkerCrashed"
+    assert "WorkerCrashedError: it died" in row["error_message"]
+
+
+def test_a_crash_by_bad_luck_costs_no_trial(sweep, results, trials):
+    crashes = iter([WORKER, WORKER])
+    executor = Scripted(lambda batch: next(crashes, None) or done(batch))
+    sweep(executor, 20, 8)
+    assert once_each(executor, trials[:20])
+    assert results.published() == {}
+
+
+def test_a_lone_trial_is_given_a_second_chance(sweep, trials):
+    crashes = iter([WORKER])
+    executor = Scripted(lambda batch: next(crashes, None) or done(batch))
+    assert sweep(executor, 1).failed == 0
+    assert executor.submitted == [(0,), (0,)]
+
+
+def test_a_lost_node_is_not_the_batches_fault(sweep, results, trials):
+    losses = iter([NODE] * 25)
+    executor = Scripted(lambda batch: next(losses, None) or done(batch))
+    sweep(executor, 20, 4)
+    assert once_each(executor, trials[:20])
+    assert {len(batch) for batch in executor.submitted} == {4}
+    assert results.published() == {}
+
+
+@pytest.mark.xfail(strict=True, reason="lost nodes are counted as attempts")
+@pytest.mark.parametrize("other", [WORKER, ERROR], ids=["worker", "error"])
+def test_lost_nodes_do_not_count_against_a_trial(sweep, trials, other):
+    outcomes = iter([NODE] * 5 + [other])
+    executor = Scripted(lambda batch: next(outcomes, None) or done(batch))
+    tally = sweep(executor, 1)
+    assert (tally.done, tally.failed) == (1, 0)
+
+
+@given(
+    random=st.randoms(use_true_random=False),
+    n=st.integers(1, 60),
+    cores=st.integers(1, 4),
+    size=st.none() | st.integers(1, 20),
+    culprits=st.sets(st.integers(0, 59), max_size=4),
+)
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_lost_every_trial_ends_once(
+    tmp_path_factory, trials, random, n, cores, size, culprits
+):
+    losses = [30]
+
+    def script(batch):
+        if culprits & {trial.seed for trial in batch}:
+            return WORKER
+        # Bad luck strikes batches only: twice in a row, it would condemn a lone trial.
+        if losses[0] and random.random() < 0.3:
+            losses[0] -= 1
+            return WORKER if len(batch) > 1 and random.random() < 0.5 else NODE
+        return done(batch)
+
+    results = Results.at(tmp_path_factory.mktemp("any"))
+    executor = Scripted(script, cores, random.randrange)
+    drive(Batcher(trials[:n], cores, size), executor, results, Progress())
+    assert once_each(executor, [trial for trial in trials[:n] if trial.seed not in culprits])
+    assert set(results.published()) == {trials[seed].trial_id for seed in culprits if seed < n}
+
+
+# Stopping early
+
+
+def test_a_store_that_hiccups_is_tried_again(sweep, trials):
+    errors = iter([ERROR])
+    executor = Scripted(lambda batch: next(errors, None) or done(batch))
+    sweep(executor, 20, 4)
+    assert once_each(executor, trials[:20])
+
+
+def test_a_store_that_refuses_stops_the_sweep_with_its_reason(sweep):
+    executor = Scripted(lambda batch: ERROR)
+    with pytest.raises(SweepStopped, match="No space left on device"):
+        sweep(executor, 300, 4)
+    assert executor.cancelled
+    assert max(Counter(executor.submitted).values()) > 1
+    assert len(executor.submitted) < 30
+
+
+def test_an_error_of_ours_is_raised_as_it_is(sweep):
+    cause = ModelError("the model must be the planned one")
+    executor = Scripted(lambda batch: Crash("error", "ModelError: x", cause))
+    with pytest.raises(ModelError, match="the planned one"):
+        sweep(executor)
+    assert executor.cancelled
+    assert len(executor.submitted) <= executor.most_flying
+
+
+@pytest.mark.parametrize("size", [1, 4, 25])
+def test_failures_of_one_kind_stop_the_sweep(sweep, size):
+    executor = Scripted(
+        lambda batch: report(batch, {t.seed: f"ValueError: no state {t.seed}" for t in batch})
+    )
+    with pytest.raises(SweepStopped, match="ValueError: no state") as stopped:
+        sweep(executor, 300, size)
+    assert isinstance(stopped.value, HqRayError)
+    assert executor.cancelled
+    assert 20 <= len(executor.failed) < 20 + size
+
+
+def test_the_sweep_says_how_many_are_done_when_it_stops(sweep):
+    reasons = dict.fromkeys(range(30, 300), "ValueError: x")
+    with pytest.raises(SweepStopped, match="30 trials done"):
+        sweep(Scripted(lambda batch: report(batch, reasons)), 300)
+
+
+def test_trials_that_crash_their_workers_are_a_run_of_failures_too(sweep):
+    executor = Scripted(lambda batch: WORKER)
+    with pytest.raises(SweepStopped, match="WorkerCrashed"):
+        sweep(executor, 300)
+
+
+def test_fewer_failures_than_a_run_do_not_stop_it(sweep):
+    assert sweep(Scripted(lambda batch: report(batch, dict.fromkeys(range(19), "V: x")))).done == 21
+
+
+def test_failures_of_changing_kinds_do_not_stop_it(sweep):
+    kinds = {seed: f"{('ValueError', 'KeyError')[seed % 2]}: x" for seed in range(100)}
+    tally = sweep(Scripted(lambda batch: report(batch, kinds)), 100)
+    assert (tally.done, tally.failed) == (0, 100)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        1,
+        10,
+        pytest.param(
+            60,
+            marks=pytest.mark.xfail(
+                strict=True, reason="failures of one batch count as a run whatever lies between"
+            ),
+        ),
+    ],
+)
+def test_failures_among_successes_do_not_stop_it(sweep, size):
+    reasons = dict.fromkeys(range(1, 300, 2), "ValueError: alpha too great")
+    tally = sweep(Scripted(lambda batch: report(batch, reasons)), 300, size)
+    assert (tally.done, tally.failed) == (150, 150)
+
+
+# Ctrl-C
+
+
+def interrupting(times, after=3):
+    """A script that presses Ctrl-C while the batch after some others runs."""
+    count = [0]
+
+    def script(batch):
+        count[0] += 1
+        if count[0] == after:
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+        return done(batch)
+
+    return script
+
+
+def test_ctrl_c_once_finishes_what_is_running(sweep):
+    executor, progress = Scripted(interrupting(1), cores=2), Said()
+    before = signal.getsignal(signal.SIGINT)
+    tally = sweep(executor, 100, progress=progress)
+    assert tally.interrupted
+    assert len(executor.submitted) == len(executor.done) == tally.done
+    assert tally.done <= 3 + executor.most_flying
+    assert not executor.cancelled
+    assert len(progress.sentences) == 1
+    assert "stopping" in progress.sentences[0]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_does_not_wait_for_retries(sweep):
+    crash_after = interrupting(1, after=2)
+
+    def script(batch):
+        crash_after(batch)
+        return WORKER if 0 in {trial.seed for trial in batch} else done(batch)
+
+    executor = Scripted(script, cores=1, pick=lambda n: n - 1)
+    assert sweep(executor, 100, 4).interrupted
+    assert Counter(executor.submitted)[(0, 1, 2, 3)] == 1
+    assert (0, 1) not in executor.submitted
+
+
+def test_ctrl_c_twice_stops_at_once(sweep):
+    executor = Scripted(interrupting(2))
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(executor, 100)
+    assert len(executor.done) == 2
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_driver_in_another_thread_leaves_signals_alone(sweep, trials):
+    executor, before = Scripted(), signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=sweep, args=(executor,))
+    thread.start()
+    thread.join()
+    assert once_each(executor, trials[:40])
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+# In this process
+
+
+def test_the_local_executor_runs_what_it_is_given_in_order(sweep, trials):
+    ran = []
+
+    def run(batch):
+        ran.extend(batch)
+        return done(batch)
+
+    assert sweep(LocalExecutor(run), 20, 3).done == 20
+    assert ran == trials[:20]
+
+
+def test_the_local_executor_reports_an_error_as_a_crash(trials):
+    problem = OSError("No space left")
+
+    def run(batch):
+        raise problem
+
+    executor = LocalExecutor(run)
+    ticket = executor.submit(tuple(trials[:2]))
+    ((ended, crash),) = executor.wait(0.0)
+    assert ended == ticket
+    assert (crash.kind, crash.reason, crash.cause) == ("error", "OSError: No space left", problem)
+    assert executor.wait(0.0) == []
+
+
+def test_the_local_executor_forgets_what_is_cancelled(trials):
+    executor = LocalExecutor(done)
+    executor.submit(tuple(trials[:2]))
+    executor.cancel()
+    assert executor.wait(0.0) == []

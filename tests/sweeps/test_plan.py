@@ -1,0 +1,110 @@
+from dataclasses import replace
+
+import pytest
+
+from hq_ray.environments import resolve
+from hq_ray.errors import InputError
+from hq_ray.store import DONE, FAILED
+from sweeps.plan import one_configuration_each, plan
+
+CLIFF = "CliffWalking-v1"
+
+
+@pytest.fixture
+def trials(make_trial):
+    return [make_trial(seed=seed) for seed in range(5)]
+
+
+def test_missing_is_planned_minus_done(trials):
+    published = {trials[0].trial_id: DONE, trials[3].trial_id: DONE, "elsewhere": DONE}
+    made = plan(trials, published)
+    assert list(made.trials) == trials
+    assert list(made.missing) == [trials[1], trials[2], trials[4]]
+    assert made.n_done == 2
+
+
+def test_a_failed_trial_is_still_missing(trials):
+    made = plan(trials, {trials[2].trial_id: FAILED})
+    assert list(made.missing) == trials
+    assert (list(made.failed), made.n_done) == ([], 0)
+
+
+def test_failed_trials_can_be_left_alone(trials):
+    published = {trials[2].trial_id: FAILED, trials[3].trial_id: DONE}
+    made = plan(trials, published, retry_failed=False)
+    assert list(made.missing) == [trials[0], trials[1], trials[4]]
+    assert (list(made.failed), made.n_done) == ([trials[2]], 1)
+
+
+def test_nothing_is_missing_once_all_is_done(trials):
+    made = plan(trials, {trial.trial_id: DONE for trial in trials})
+    assert (list(made.missing), made.n_done) == ([], 5)
+
+
+def test_a_trial_given_twice_is_run_once(trials):
+    made = plan([*trials, *map(replace, trials)], {})
+    assert list(made.missing) == list(made.trials) == trials
+
+
+def test_growing_keeps_what_is_done(trials, make_trial):
+    published = {trial.trial_id: DONE for trial in trials}
+    grown = [*trials, make_trial(seed=5), make_trial("harmonic")]
+    assert list(plan(grown, published).missing) == grown[5:]
+
+
+def test_nothing_planned_is_nothing_missing():
+    made = plan([], {"x": DONE})
+    assert (list(made.trials), list(made.missing), made.n_done) == ([], [], 0)
+
+
+def test_seeds_are_outermost():
+    variants = ("standard", "harmonic")
+    trials = one_configuration_each(resolve(CLIFF), variants, (0, 1, 2), 10, None, {})
+    assert [(t.seed, t.variant) for t in trials] == [(s, v) for s in range(3) for v in variants]
+
+
+def test_trials_are_the_same_however_they_are_looked_at():
+    trials = one_configuration_each(resolve(CLIFF), ("standard", "harmonic"), (5, 2, 9), 10, 60, {})
+    every = list(trials)
+    assert [trials[i] for i in range(len(trials))] == every
+    assert (trials[-1], trials[-6]) == (every[-1], every[0])
+    assert list(trials[1:5:2]) == every[1:5:2]
+    assert trials.ids() == [trial.trial_id for trial in every]
+    for index in (6, -7):
+        with pytest.raises(IndexError):
+            trials[index]
+
+
+def test_a_plan_of_lazy_trials_is_the_plan_of_their_list():
+    lazy = one_configuration_each(resolve(CLIFF), ("standard", "harmonic"), range(4), 10, 60, {})
+    published = {trial_id: DONE for trial_id in lazy.ids()[::3]} | {lazy.ids()[1]: FAILED}
+    for retry_failed in (True, False):
+        made = plan(lazy, published, retry_failed)
+        expected = plan(list(lazy), published, retry_failed)
+        for part in ("trials", "missing", "failed"):
+            assert list(getattr(made, part)) == list(getattr(expected, part))
+        assert list(made.missing[1:3]) == list(expected.missing)[1:3]
+
+
+def test_a_trial_has_what_its_variant_reads_and_nothing_else():
+    environment = resolve(CLIFF)
+    given = {"alpha": 0.1, "eps_shift": 2.0}
+    standard, harmonic = one_configuration_each(
+        environment, ("standard", "harmonic"), (7,), 10, 60, given
+    )
+    assert (standard.alpha, standard.eps_shift) == (0.1, None)
+    assert (harmonic.alpha, harmonic.eps_shift) == (0.1, 2.0)
+    assert (harmonic.episodes, harmonic.max_steps, harmonic.seed) == (10, 60, 7)
+    assert (harmonic.env, harmonic.env_args) == (CLIFF, "{}")
+    assert harmonic.fingerprint == environment.fingerprint
+
+
+@pytest.mark.parametrize(("env", "limit"), [(CLIFF, 1000), ("FrozenLake-v1", 100)])
+def test_the_step_limit_is_the_environments_where_none_is_given(env, limit):
+    (trial,) = one_configuration_each(resolve(env), ("standard",), (0,), 10, None, {})
+    assert trial.max_steps == limit
+
+
+def test_an_unknown_hyperparameter_is_refused():
+    with pytest.raises(InputError, match="did you mean 'alpha'"):
+        one_configuration_each(resolve(CLIFF), ("standard",), (0,), 10, None, {"alfa": 0.1})
