@@ -1,6 +1,7 @@
 """Reads what sweeps have published: committed trials and their episodes, as frames and arrays."""
 
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pyarrow.dataset as ds
 
 from hq_ray import schema
 from hq_ray.errors import ResultsError
-from hq_ray.store import DONE, Results
+from hq_ray.store import DONE, READERS, Results
 from hq_ray.trial import Trial
 
 
@@ -19,16 +20,23 @@ def load_trials(results: Results) -> pd.DataFrame:
     return trials_table(results).drop(["batch"]).to_pandas()
 
 
-def trials_table(results: Results) -> pa.Table:
-    """The rows of `load_trials` with the batch file that each trial lies in."""
+def trials_table(results: Results, columns: Sequence[str] = schema.TRIALS.names) -> pa.Table:
+    """The rows of `load_trials` with the batch file that each trial lies in.
+
+    Args:
+        results: what to read.
+        columns: those wanted; `trial_id` and `status` must be among them.
+    """
     files = results.location.child("trials").files(".parquet")
-    tables = [
-        table.append_column("batch", pa.array([name] * len(table), pa.string()))
-        for name, table in ((name, results.read("trials", name)) for name in files)
-    ]
+    with ThreadPoolExecutor(READERS) as pool:
+        read = pool.map(lambda name: results.read("trials", name, columns), files)
+        tables = [
+            table.append_column("batch", pa.array([name] * len(table), pa.string()))
+            for name, table in zip(files, read, strict=True)
+        ]
     if not tables:
-        columns = schema.TRIALS.append(pa.field("batch", pa.string()))
-        return columns.empty_table()
+        fields = [schema.TRIALS.field(name) for name in columns]
+        return pa.schema([*fields, pa.field("batch", pa.string())]).empty_table()
     table = pa.concat_tables(tables)
     # A retry that succeeded replaces the failure it retried.
     order = pc.sort_indices(
@@ -49,7 +57,7 @@ def episodes_table(
 def _rows(
     results: Results, kind: str, trial_ids: Collection[str], columns: Sequence[str] | None
 ) -> pa.Table:
-    trials = trials_table(results)
+    trials = trials_table(results, ["trial_id", "status"])
     mine = trials.filter(
         pc.is_in(trials["trial_id"], pa.array(list(trial_ids), pa.string()))
     ).filter(pc.field("status") == DONE)

@@ -11,7 +11,7 @@ from hq_ray.store import Failure, Results
 from hq_ray.training import group_key, train_together
 from hq_ray.trial import Trial
 
-TRACEBACK_CHARACTERS = 4000
+MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS = 500, 4000
 # Trials in one call of the kernel: enough to keep its lanes full, few enough to stay in the cache.
 TOGETHER = 32
 
@@ -88,5 +88,18 @@ def _train_group(group: list[Trial], engine: str) -> tuple[list[Trained], list[F
         if len(group) > 1:
             alone = [_train_group([trial], engine) for trial in group]
             return [d for done, _ in alone for d in done], [f for _, bad in alone for f in bad]
-        text = "".join(traceback.format_exception(problem))[-TRACEBACK_CHARACTERS:]
-        return [], [Failure(group[0], type(problem).__name__, str(problem), text)]
+        return [], [_failure(group[0], problem)]
+
+
+def _failure(trial: Trial, problem: Exception) -> Failure:
+    """The problem as text that can be stored, whatever the exception is like."""
+    try:
+        message = str(problem)
+        trace = "".join(traceback.format_exception(problem))
+    except Exception as another:
+        message = trace = f"its message cannot be read: {type(another).__name__}"
+    shown = [
+        text.encode("utf-8", "replace").decode()
+        for text in (message[:MESSAGE_CHARACTERS], trace[-TRACEBACK_CHARACTERS:])
+    ]
+    return Failure(trial, type(problem).__name__, *shown)

@@ -27,6 +27,8 @@ PACKED = {"episode": "DELTA_BINARY_PACKED", "steps": "DELTA_BINARY_PACKED"}
 FILTERED = ("env", "variant", "seed", "alpha", "eps_shift", "gamma")
 # 1.15 times as fast as pyarrow's default of 1,024.
 VALUES_PER_WRITE = 65_536
+# Pieces up to this long are kept and shared between trials.
+SHARED_LENGTH = 5_000
 
 
 def encode_episodes(batch: Sequence[Trained]) -> pa.Buffer:
@@ -141,8 +143,13 @@ _LOG_PIECES = {
 }
 
 
-@lru_cache(maxsize=16)
 def _counter(length: int) -> pa.Array:
+    make = _short_counter if length <= SHARED_LENGTH else _short_counter.__wrapped__
+    return make(length)
+
+
+@lru_cache(maxsize=16)
+def _short_counter(length: int) -> pa.Array:
     return pa.array(np.arange(length, dtype=np.int32))
 
 
@@ -154,8 +161,14 @@ def _numbers(
     return pa.chunked_array(pieces, kind)
 
 
-@lru_cache(maxsize=512)
 def _constant(value: float | int | None, length: int, kind: str) -> pa.Array:
+    # Long pieces would fill the memory if they were kept.
+    make = _short_constant if length <= SHARED_LENGTH else _short_constant.__wrapped__
+    return make(value, length, kind)
+
+
+@lru_cache(maxsize=512)
+def _short_constant(value: float | int | None, length: int, kind: str) -> pa.Array:
     return pa.repeat(pa.scalar(value, kind), length)
 
 
@@ -163,7 +176,7 @@ def _labels(values: Sequence[str | None], lengths: Sequence[int]) -> pa.Dictiona
     """Each label repeated over its trial's rows, as indices into the distinct labels."""
     names = list(dict.fromkeys(value for value in values if value is not None))
     if len(names) == 1 and None not in values:
-        indices = _constant(0, sum(lengths), "int32")
+        indices = pa.array(np.zeros(sum(lengths), np.int32))
     else:
         number = {name: index for index, name in enumerate(names)}
         index = np.array([number.get(value, 0) for value in values], np.int32)

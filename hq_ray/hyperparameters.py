@@ -50,7 +50,8 @@ def _as_number(value: object, kind: type) -> float | int | None:
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
     if kind is float:
-        return float(value) if math.isfinite(value) else None
+        # Adding zero makes -0.0 the 0.0 that it equals, so that the two are one trial.
+        return float(value) + 0.0 if math.isfinite(value) else None
     if isinstance(value, Integral) or float(value).is_integer():
         return int(value)
     return None

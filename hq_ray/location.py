@@ -50,7 +50,9 @@ class Location:
 
     def child(self, name: str) -> "Location":
         """The location of a name below this one."""
-        return Location(self.filesystem, f"{self.path}/{name}", f"{self.text.rstrip('/')}/{name}")
+        place, mark, settings = self.text.partition("?")
+        text = f"{place.rstrip('/')}/{name}{mark}{settings}"
+        return Location(self.filesystem, f"{self.path}/{name}", text)
 
     def exists(self) -> bool:
         """Whether something lies there."""

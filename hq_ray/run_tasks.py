@@ -105,7 +105,7 @@ def run(request: Request) -> int:
     tag = checked_tag(request.tag, environment.id, environment.args)
     paths = RunPaths(tag, request.log_root, request.plots_root, request.videos_root)
     location = Location.of(request.results).child(tag)
-    results = Results.at(location.text)
+    results = Results.at(location)
     planned = plan(trials, results.published())
     if planned.missing and "train" not in request.tasks:
         raise InputError(

@@ -52,13 +52,13 @@ class Results:
     location: Location
 
     @classmethod
-    def at(cls, text: str | os.PathLike) -> "Results":
-        """The results folder at a path or URI, which need not exist yet.
+    def at(cls, place: str | os.PathLike | Location) -> "Results":
+        """The results folder at a path, URI or location, which need not exist yet.
 
         Raises:
             InputError: it was written by a newer schema, or sweep.json is not ours.
         """
-        results = cls(Location.of(text))
+        results = cls(place if isinstance(place, Location) else Location.of(place))
         results._check_version()
         return results
 
@@ -181,8 +181,9 @@ class Results:
             if keep_q_values:
                 self.location.child("q_values").write(name, encoding.encode_q_values(trained))
         if not may_commit():
-            for kind in ("episodes", "q_values"):
-                self.delete(kind, name)
+            if not self.location.child(f"trials/{name}").exists():
+                for kind in ("episodes", "q_values"):
+                    self.delete(kind, name)
             raise Superseded(f"another driver has taken over {self.location.text}")
         rows = [_done_row(done) for done in trained] + [_failed_row(f) for f in failures]
         self.location.child("trials").write(name, encoding.encode_trials(rows))

@@ -105,13 +105,17 @@ class _Drive:
         tally.done += len(report.done)
         tally.steps += report.steps
         tally.train_seconds += report.train_seconds
+        self._failed(report.reasons)
         if report.done:
             self.failure_run.clear()
-        self._failed(report.reasons)
+        else:
+            self._check_failure_run(report.reasons)
 
     def _failed(self, reasons: tuple[str, ...]) -> None:
         self.tally.failed += len(reasons)
         self.tally.reasons.update(reasons)
+
+    def _check_failure_run(self, reasons: tuple[str, ...]) -> None:
         for reason in reasons:
             kind = reason.partition(":")[0]
             if self.failure_run and self.failure_run[-1].partition(":")[0] != kind:
@@ -127,11 +131,12 @@ class _Drive:
             raise crash.cause
         if self._committed(batch):
             return
-        key = batch[0].trial_id, len(batch)
-        self.attempts[key] += 1
         if crash.kind == "node":
             self.again.append(batch)
-        elif crash.kind == "error":
+            return
+        key = batch[0].trial_id, len(batch)
+        self.attempts[key] += 1
+        if crash.kind == "error":
             if self.attempts[key] >= ERROR_ATTEMPTS:
                 self._stop(crash.reason)
             self.again.append(batch)
@@ -143,18 +148,23 @@ class _Drive:
         else:
             self.results.publish([], [Failure(batch[0], "WorkerCrashed", crash.reason, "")])
             self._failed((f"WorkerCrashed: {crash.reason}",))
+            self._check_failure_run((f"WorkerCrashed: {crash.reason}",))
 
     def _committed(self, batch: tuple[Trial, ...]) -> bool:
-        """Whether a lost batch had been published; what it wrote otherwise is removed."""
+        """Whether a lost batch had been published; what there is of it otherwise is removed.
+
+        A trials file with a failure in it may be that of an earlier attempt, so it does not count.
+        """
         name = f"{batch_name(batch)}.parquet"
-        if not self.results.location.child(f"trials/{name}").exists():
-            for kind in ("episodes", "q_values"):
-                self.results.delete(kind, name)
-            return False
-        statuses = self.results.read("trials", name, ["status"])["status"].to_pylist()
-        self.tally.done += statuses.count(DONE)
-        self.tally.failed += len(statuses) - statuses.count(DONE)
-        return True
+        if self.results.location.child(f"trials/{name}").exists():
+            rows = self.results.read("trials", name, ["status", "total_steps"])
+            if set(rows["status"].to_pylist()) == {DONE}:
+                self.tally.done += len(rows)
+                self.tally.steps += sum(rows["total_steps"].to_pylist())
+                return True
+        for kind in ("trials", "episodes", "q_values"):
+            self.results.delete(kind, name)
+        return False
 
     def _stop(self, reason: str) -> None:
         self.executor.cancel()

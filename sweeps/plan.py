@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import overload
 
+import numpy as np
+
 from hq_ray.environments import Environment
 from hq_ray.hyperparameters import Value, used_hyperparameters
 from hq_ray.store import DONE
@@ -46,6 +48,11 @@ class Picked(Sequence[Trial]):
     def __init__(self, trials: Sequence[Trial], indices: Sequence[int]):
         self._trials, self._indices = trials, indices
 
+    @property
+    def indices(self) -> Sequence[int]:
+        """Where the picked trials stand in the sequence they were picked from."""
+        return self._indices
+
     def __len__(self) -> int:
         return len(self._indices)
 
@@ -66,13 +73,19 @@ class Plan:
     """
 
     trials: Sequence[Trial]
-    missing: Sequence[Trial]
-    failed: Sequence[Trial]
+    missing: Picked
+    failed: Picked
 
     @property
     def n_done(self) -> int:
         """How many of the planned trials are there already."""
         return len(self.trials) - len(self.missing) - len(self.failed)
+
+
+def count_by_configuration(picked: Picked, trials: TrialSet) -> list[int]:
+    """How many of the picked trials each configuration of the set has."""
+    n = len(trials.configurations)
+    return np.bincount(np.asarray(picked.indices, np.int64) % n, minlength=n).tolist()
 
 
 def one_configuration_each(

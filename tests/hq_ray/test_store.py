@@ -308,7 +308,6 @@ def test_a_batch_that_may_not_be_committed_is_not(results, batches):
     assert results.published() == {}
 
 
-@pytest.mark.xfail(strict=True, reason="the episodes that the other driver committed are deleted")
 def test_a_superseded_batch_spares_what_the_other_driver_committed(results, batches):
     def overtaken():
         results.publish(batches[0])

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hq_ray.batch import BatchReport
+from hq_ray.batch import BatchReport, run_batch
 from hq_ray.errors import HqRayError, ModelError
-from hq_ray.store import FAILED, Results
+from hq_ray.store import DONE, FAILED, Failure, Results, batch_name
 from sweeps.batching import Batcher
 from sweeps.driver import SweepStopped, drive
 from sweeps.executors import Crash, LocalExecutor
@@ -195,7 +195,6 @@ def test_a_lost_node_is_not_the_batches_fault(sweep, results, trials):
     assert results.published() == {}
 
 
-@pytest.mark.xfail(strict=True, reason="lost nodes are counted as attempts")
 @pytest.mark.parametrize("other", [WORKER, ERROR], ids=["worker", "error"])
 def test_lost_nodes_do_not_count_against_a_trial(sweep, trials, other):
     outcomes = iter([NODE] * 5 + [other])
@@ -231,6 +230,52 @@ def test_whatever_is_lost_every_trial_ends_once(
     drive(Batcher(trials[:n], cores, size), executor, results, Progress())
     assert once_each(executor, [trial for trial in trials[:n] if trial.seed not in culprits])
     assert set(results.published()) == {trials[seed].trial_id for seed in culprits if seed < n}
+
+
+@pytest.fixture(scope="module")
+def short(make_trial):
+    """Trials that are really trained, by scripts that need what is on disk."""
+    return [make_trial(env="FrozenLake-v1", seed=seed, episodes=2) for seed in range(4)]
+
+
+@pytest.mark.parametrize("loss", [WORKER, NODE, ERROR], ids=["worker", "node", "error"])
+def test_a_batch_lost_after_it_was_published_is_not_run_again(results, short, loss):
+    losses = iter([loss])
+
+    def script(batch):
+        report = run_batch(batch, results)
+        return next(losses, None) or report
+
+    executor = Scripted(script)
+    tally = drive(Batcher(short, 2, 2), executor, results, Progress())
+    assert (tally.done, tally.failed) == (4, 0)
+    assert executor.submitted == [(0, 1), (2, 3)]
+    assert results.published() == dict.fromkeys(ids(short), DONE)
+
+
+def test_what_a_lost_batch_had_written_is_not_read_twice(results, short):
+    losses = iter([WORKER])
+
+    def script(batch):
+        report = run_batch(batch, results)
+        loss = next(losses, None)
+        if loss is not None:
+            results.delete("trials", f"{batch_name(batch)}.parquet")
+        return loss or report
+
+    tally = drive(Batcher(short, 2, 4), Scripted(script), results, Progress())
+    assert tally.done == 4
+    assert len(pd.read_parquet(f"{results.location.path}/episodes")) == 2 * 4
+
+
+@pytest.mark.parametrize("loss", [WORKER, NODE, ERROR], ids=["worker", "node", "error"])
+def test_a_retried_failure_that_is_lost_is_run_again(results, short, loss):
+    results.publish([], [Failure(short[0], "ValueError", "once", "")])
+    losses = iter([loss])
+    executor = Scripted(lambda batch: next(losses, None) or run_batch(batch, results))
+    tally = drive(Batcher(short, 2, 1), executor, results, Progress())
+    assert (tally.done, tally.failed) == (4, 0)
+    assert results.published() == dict.fromkeys(ids(short), DONE)
 
 
 # Stopping early
@@ -300,12 +345,7 @@ def test_failures_of_changing_kinds_do_not_stop_it(sweep):
     [
         1,
         10,
-        pytest.param(
-            60,
-            marks=pytest.mark.xfail(
-                strict=True, reason="failures of one batch count as a run whatever lies between"
-            ),
-        ),
+        pytest.param(60),
     ],
 )
 def test_failures_among_successes_do_not_stop_it(sweep, size):

@@ -77,7 +77,7 @@ def test_trials_are_the_same_however_they_are_looked_at():
 
 def test_a_plan_of_lazy_trials_is_the_plan_of_their_list():
     lazy = one_configuration_each(resolve(CLIFF), ("standard", "harmonic"), range(4), 10, 60, {})
-    published = {trial_id: DONE for trial_id in lazy.ids()[::3]} | {lazy.ids()[1]: FAILED}
+    published = dict.fromkeys(lazy.ids()[::3], DONE) | {lazy.ids()[1]: FAILED}
     for retry_failed in (True, False):
         made = plan(lazy, published, retry_failed)
         expected = plan(list(lazy), published, retry_failed)

@@ -1,15 +1,16 @@
 import signal
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from hq_ray.batch import run_batch
-from hq_ray.store import DONE, Results
+from hq_ray.errors import InputError
+from hq_ray.store import DONE, Results, batch_name
 from sweeps.batching import Batcher
 from sweeps.driver import drive
 from sweeps.executors import LocalExecutor
+from sweeps.ownership import Ownership
 from sweeps.plan import plan
 from sweeps.progress import Progress
 from sweeps.run import RunOptions, run_missing
@@ -123,22 +124,25 @@ def test_seeds_added_later_give_the_same_sweep(undisturbed, trials, tmp_path):
     pd.testing.assert_frame_equal(episodes(results), episodes(undisturbed), check_exact=True)
 
 
-def test_a_killed_writer_leaves_a_folder_that_can_be_resumed(
-    undisturbed, trials, tmp_path, monkeypatch
-):
-    """The episodes of the last batch are there, its trials file is not."""
+def test_what_a_killed_driver_left_half_written_is_not_read_twice(undisturbed, trials, tmp_path):
+    """The episodes of the last batch are there, its trials file is not; batches are cut anew."""
     results = Results.at(tmp_path)
-    batches = [tuple(trials[:4]), tuple(trials[4:8])]
-    run_batch(batches[0], results)
-    run_batch(batches[1], results)
-    newest = max((tmp_path / "trials").iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    newest.unlink()
+    run_batch(trials[:4], results)
+    run_batch(trials[4:8], results)
+    results.delete("trials", f"{batch_name(trials[4:8])}.parquet")
     missing = plan(trials, results.published()).missing
-    assert set(missing) == set(trials[4:])
-    drive(
-        Batcher(missing, 1, 4),
-        LocalExecutor(partial(run_batch, results=results)),
-        results,
-        Progress(),
-    )
+    assert list(missing) == trials[4:]
+    run_missing(missing, results, RunOptions(local=True, trials_per_task=3))
+    assert results.uncommitted() == []
     pd.testing.assert_frame_equal(episodes(results), episodes(undisturbed), check_exact=True)
+
+
+def test_one_driver_at_a_time(trials, tmp_path):
+    results = Results.at(tmp_path)
+    with (
+        Ownership(results.location),
+        pytest.raises(InputError, match="must have one driver at a time"),
+    ):
+        run_missing(trials, results, LOCAL)
+    assert results.published() == {}
+    assert run_missing(trials[:1], results, LOCAL).done == 1

@@ -1,0 +1,63 @@
+"""What a results folder holds: counts by configuration, failures by reason, who is at work."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import pyarrow.compute as pc
+
+from analysis.load import trials_table
+from hq_ray.store import DONE, FAILED, Results
+from sweeps.ownership import is_gone, read_owner
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts over committed trials.
+
+    Attributes:
+        cells: (env, env_args, variant) -> Counter of `done` and `failed`.
+        reasons: `Type: message` -> number of failed trials.
+        seconds: summed training time of the done ones.
+        holder: the driver at work on the folder, if one is.
+    """
+
+    cells: dict[tuple[str, str, str], Counter]
+    reasons: Counter
+    seconds: float
+    holder: dict
+
+    def total(self, status: str) -> int:
+        """Number of trials with that status."""
+        return sum(cell[status] for cell in self.cells.values())
+
+
+def status(results: Results) -> Status:
+    """Counts what is published at this moment.
+
+    Raises:
+        ResultsError: a trials file is damaged or foreign.
+    """
+    columns = ["trial_id", "env", "env_args", "variant", "status", "train_seconds"]
+    table = trials_table(results, [*columns, "error_type", "error_message"])
+    counted = table.group_by(["env", "env_args", "variant", "status"]).aggregate(
+        [([], "count_all")]
+    )
+    cells: dict[tuple[str, str, str], Counter] = {}
+    for row in counted.to_pylist():
+        cell = cells.setdefault((row["env"], row["env_args"], row["variant"]), Counter())
+        cell[row["status"]] += row["count_all"]
+    failed = table.filter(pc.equal(table["status"], FAILED))
+    reasons = Counter(
+        f"{kind}: {message}"
+        for kind, message in zip(
+            failed["error_type"].to_pylist(), failed["error_message"].to_pylist(), strict=True
+        )
+    )
+    done = table.filter(pc.equal(table["status"], DONE))
+    owner = read_owner(results.location)
+    return Status(
+        cells=dict(sorted(cells.items())),
+        reasons=reasons,
+        seconds=float(pc.sum(done["train_seconds"]).as_py() or 0.0),
+        holder={} if not owner or is_gone(owner) else owner,
+    )

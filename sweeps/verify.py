@@ -1,0 +1,97 @@
+"""Retrains published trials and compares their logs with what is stored, byte for byte."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.load import load_curves, trials_table
+from hq_ray.errors import HqRayError, InputError, near_miss
+from hq_ray.store import DONE, Results
+from hq_ray.training import train
+from hq_ray.trial import TRIAL_FIELDS, Trial
+
+COMPARED = ("episode_return", "steps", "terminated", "truncated")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One replayed trial: `differs` names the columns that do, or says why it cannot be."""
+
+    trial: Trial
+    differs: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether every byte agrees."""
+        return not self.differs
+
+
+def stored_trials(results: Results) -> dict[str, Trial]:
+    """Every trial published as done, by id, as the value it was trained from."""
+    table = trials_table(results)
+    rows = table.filter(np.array([s == DONE for s in table["status"].to_pylist()], bool))
+    columns = rows.select(["trial_id", *TRIAL_FIELDS]).to_pylist()
+    return {row.pop("trial_id"): Trial(**row) for row in columns}
+
+
+def find_trial(trials: Mapping[str, Trial], trial_id: str) -> Trial:
+    """The trial of that id, or of the only id that begins so.
+
+    Raises:
+        InputError: there is none, or more than one.
+    """
+    matches = [known for known in trials if known.startswith(trial_id)]
+    if len(matches) == 1:
+        return trials[matches[0]]
+    if matches:
+        raise InputError(f"trial_id must name one trial, {trial_id!r} begins {len(matches)} ids")
+    raise InputError(f"no finished trial {trial_id!r}{near_miss(trial_id, list(trials)[:10_000])}")
+
+
+def sample(trials: Mapping[str, Trial], share: str, seed: int = 0) -> list[Trial]:
+    """A random `1%` or `20` of the trials, at least one, in the order of their ids.
+
+    Raises:
+        InputError: the share is neither, or there is nothing to draw from.
+    """
+    if not trials:
+        raise InputError("there are no finished trials to verify")
+    try:
+        wanted = float(share.removesuffix("%"))
+    except ValueError:
+        wanted = -1.0
+    if not 0 < wanted <= (100 if share.endswith("%") else len(trials)):
+        raise InputError(
+            f"sample must be a percentage like '1%' or a number from 1 to {len(trials)}, "
+            f"got {share!r}"
+        )
+    number = round(len(trials) * wanted / 100) if share.endswith("%") else int(wanted)
+    chosen = random.Random(seed).sample(sorted(trials), max(1, number))
+    return [trials[trial_id] for trial_id in sorted(chosen)]
+
+
+def replay(results: Results, trials: Sequence[Trial], engine: str = "auto") -> Iterator[Verdict]:
+    """Retrains each trial and compares it with its stored log.
+
+    Trials are read a hundred at a time, so that a large sample needs little memory.
+    """
+    for first in range(0, len(trials), 100):
+        some = trials[first : first + 100]
+        stored = load_curves(results, some, COMPARED)
+        for trial in some:
+            yield Verdict(trial, _differences(trial, stored[trial.trial_id], engine))
+
+
+def _differences(trial: Trial, stored: Mapping[str, np.ndarray], engine: str) -> tuple[str, ...]:
+    try:
+        log = train(trial, engine).log
+    except HqRayError as problem:
+        return (str(problem),)
+    return tuple(
+        name
+        for name in COMPARED
+        if np.ascontiguousarray(getattr(log, name)).tobytes()
+        != np.ascontiguousarray(stored[name]).tobytes()
+    )
