@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from hq_ray import schema
 from hq_ray.errors import ResultsError
@@ -61,22 +60,27 @@ def _rows(
     mine = trials.filter(
         pc.is_in(trials["trial_id"], pa.array(list(trial_ids), pa.string()))
     ).filter(pc.field("status") == DONE)
-    folder = results.location.child(kind)
-    present = set(folder.files(".parquet"))
-    names = sorted(set(mine["batch"].to_pylist()) & present)
-    full = schema.EPISODES if kind == "episodes" else schema.Q_VALUES
-    # Read as plain strings: each file has a dictionary of its own.
+    # A trial that two batches hold is read from the one that `trials_table` chose.
+    wanted: dict[str, list[str]] = {}
+    pairs = zip(mine["batch"].to_pylist(), mine["trial_id"].to_pylist(), strict=True)
+    for batch, trial_id in sorted(pairs):
+        wanted.setdefault(batch, []).append(trial_id)
+    present = set(results.location.child(kind).files(".parquet"))
+    full = {"episodes": schema.EPISODES, "q_values": schema.Q_VALUES}[kind]
+    # Labels as plain strings, since each file has a dictionary of its own.
     plain = pa.schema(
-        [pa.field(f.name, pa.string() if pa.types.is_dictionary(f.type) else f.type) for f in full]
+        [
+            pa.field(name, pa.string() if pa.types.is_dictionary(kind) else kind)
+            for name, kind in zip(full.names, full.types, strict=True)
+            if columns is None or name in columns
+        ]
     )
-    dataset = ds.dataset(
-        [f"{folder.path}/{name}" for name in names],
-        schema=plain,
-        format="parquet",
-        filesystem=folder.filesystem,
-    )
-    wanted = ds.field("trial_id").isin(list(trial_ids))
-    return dataset.to_table(columns=None if columns is None else list(columns), filter=wanted)
+    with ThreadPoolExecutor(READERS) as pool:
+        tables = pool.map(
+            lambda batch: results.read(kind, batch, plain.names, wanted[batch]).cast(plain),
+            [batch for batch in wanted if batch in present],
+        )
+        return pa.concat_tables([plain.empty_table(), *tables])
 
 
 def load_curves(

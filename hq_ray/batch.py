@@ -53,7 +53,7 @@ def run_batch(
     started = time.perf_counter()
     trained: list[Trained] = []
     failures: list[Failure] = []
-    for group in groups(trials):
+    for group in groups(trials, engine):
         done, failed = _train_group(group, engine)
         trained += done
         failures += failed
@@ -68,14 +68,15 @@ def run_batch(
     )
 
 
-def groups(trials: Sequence[Trial]) -> Iterator[list[Trial]]:
-    """Trials that can be trained together, at most TOGETHER of them; the order is the first one."""
-    groups: dict[tuple, list[Trial]] = {}
+def groups(trials: Sequence[Trial], engine: str = "auto") -> Iterator[list[Trial]]:
+    """Trials that gain by being trained together; those of the Gymnasium loop stand alone."""
+    alike: dict[tuple, list[Trial]] = {}
     for trial in trials:
-        groups.setdefault(group_key(trial), []).append(trial)
-    for group in groups.values():
-        for first in range(0, len(group), TOGETHER):
-            yield group[first : first + TOGETHER]
+        alike.setdefault(group_key(trial), []).append(trial)
+    for group in alike.values():
+        together = 1 if engine == "gymnasium" or group[0].fingerprint is None else TOGETHER
+        for first in range(0, len(group), together):
+            yield group[first : first + together]
 
 
 def _train_group(group: list[Trial], engine: str) -> tuple[list[Trained], list[Failure]]:
@@ -84,14 +85,14 @@ def _train_group(group: list[Trial], engine: str) -> tuple[list[Trained], list[F
     except ModelError:
         # Not this trial's fault but this machine's: every trial here would fail like it.
         raise
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         if len(group) > 1:
             alone = [_train_group([trial], engine) for trial in group]
             return [d for done, _ in alone for d in done], [f for _, bad in alone for f in bad]
         return [], [_failure(group[0], problem)]
 
 
-def _failure(trial: Trial, problem: Exception) -> Failure:
+def _failure(trial: Trial, problem: BaseException) -> Failure:
     """The problem as text that can be stored, whatever the exception is like."""
     try:
         message = str(problem)

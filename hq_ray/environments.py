@@ -17,7 +17,7 @@ from gymnasium import error as gymnasium_error
 from gymnasium.envs import registration
 
 import envs  # registers VelocityGrid-v0
-from hq_ray.errors import HqRayError, InputError, near_miss
+from hq_ray.errors import HqRayError, InputError, ModelError, near_miss
 from hq_ray.model import Model, model_from_table
 from hq_ray.replay import table_describes_steps
 from hq_ray.spaces import observation_encoder
@@ -114,26 +114,29 @@ def resolve(env: str, args: Mapping[str, object] | None = None) -> Environment:
     except HqRayError:
         raise
     except Exception as problem:
-        raise InputError(f"environment {resolved} refuses {text}: {problem}") from problem
+        reason = f"{type(problem).__name__}: {problem}"
+        raise InputError(f"environment {resolved} refuses {text}: {reason}") from problem
     observation_encoder(environment.observation_space, f"the observation space of {resolved}")
     if not isinstance(environment.action_space, gymnasium.spaces.Discrete):
         raise InputError(
             f"the action space of {resolved} must be Discrete, got {environment.action_space}"
         )
-    model = read_model(environment)
-    if model is not None:
-        if read_model(again).fingerprint != model.fingerprint:
-            raise InputError(
-                f"environment {resolved} with {text} must be the same each time it is built, but "
-                "two builds differ; give arguments that fix it (for FrozenLake: map_name or desc)"
-            )
-        if not table_describes_steps(environment, model):
-            model = None
-            notices = (
-                *notices,
-                f"{resolved}: its transition table does not describe its steps, "
-                "so it trains on the Gymnasium loop, which is much slower",
-            )
+    try:
+        model = read_model(environment)
+        other = read_model(again)
+    except ModelError as problem:
+        raise InputError(f"environment {resolved} with {text}: {problem}") from None
+    if model is not None and other.fingerprint != model.fingerprint:
+        raise InputError(
+            f"environment {resolved} with {text} must be the same each time it is built, but two "
+            "builds differ; give arguments that fix it (for FrozenLake: map_name or desc)"
+        )
+    why = "has no transition table that the kernel could use"
+    if model is not None and not _believed(environment, model):
+        model, why = None, "has a transition table that does not describe its steps"
+    if model is None:
+        slow = "so it trains on the Gymnasium loop, some hundred times slower"
+        notices = (*notices, f"{resolved} {why}, {slow}")
     environment.close()
     again.close()
     return Environment(
@@ -145,6 +148,14 @@ def resolve(env: str, args: Mapping[str, object] | None = None) -> Environment:
     )
 
 
+def _believed(environment: gymnasium.Env, model: Model) -> bool:
+    try:
+        return table_describes_steps(environment, model)
+    except Exception:
+        # Steps that the table allows and the environment refuses: not its description either.
+        return False
+
+
 def _full_id(asked: str, spec: registration.EnvSpec) -> str:
     module, colon, _ = asked.rpartition(":")
     return f"{module}{colon}{spec.id}"
@@ -152,13 +163,18 @@ def _full_id(asked: str, spec: registration.EnvSpec) -> str:
 
 def _find(env: str) -> tuple[registration.EnvSpec, tuple[str, ...]]:
     """The registered spec for an id, the present version standing in for an old one."""
-    module, _, name = env.rpartition(":")
+    module, colon, name = env.rpartition(":")
+    if colon and not module:
+        raise InputError(
+            f"an environment id must look like 'Name-v0' or 'module:Name-v0', got {env!r}"
+        )
     if module:
         try:
             importlib.import_module(module)
-        except ImportError as problem:
+        except Exception as problem:
             raise InputError(
-                f"the module of environment {env!r} must be importable: {problem}"
+                f"the module of environment {env!r} must be importable, but: "
+                f"{type(problem).__name__}: {problem}"
             ) from problem
     if name in gymnasium.registry:
         return gymnasium.registry[name], ()

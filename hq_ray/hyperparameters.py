@@ -89,7 +89,12 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
         _probability("eps_end", 0.05, "last exploration probability"),
         _count("eps_decay_episodes", 3500, "length of eps_schedule [episodes]"),
         Hyperparameter(
-            "eps_shift", float, 1e-6, "> 0", lambda v: v > 0, "shift of harmonic [reward units]"
+            "eps_shift",
+            float,
+            1e-6,
+            "a finite number > 0",
+            lambda v: v > 0,
+            "shift of harmonic [reward units]",
         ),
     )
 }
@@ -114,6 +119,8 @@ def used_hyperparameters(variant: str, values: Mapping[str, Value]) -> dict[str,
     chosen = {
         name: row.check(values.get(name, row.default)) for name, row in HYPERPARAMETERS.items()
     }
+    if variant not in VARIANTS:
+        raise InputError(f"unknown variant {variant!r}{near_miss(variant, VARIANTS)}")
     unused = {"alpha", "alpha_down", "eps_shift"} - VARIANTS[variant].uses
     for of, start in (("alpha", "alpha"), ("eps", "eps_start")):
         kind, ends = chosen[f"{of}_schedule"], (f"{of}_end", f"{of}_decay_episodes")

@@ -58,16 +58,21 @@ class Location:
         """Whether something lies there."""
         return self.filesystem.get_file_info(self.path).type != NOT_FOUND
 
+    def is_file(self) -> bool:
+        """Whether a file lies there."""
+        return self.filesystem.get_file_info(self.path).is_file
+
     def files(self, suffix: str = "") -> list[str]:
         """Sorted names of the visible files directly below; empty where there is no such folder."""
+        return [n for n in self._names() if n.endswith(suffix) and not n.startswith((".", "_"))]
+
+    def hidden_files(self) -> list[str]:
+        """Sorted names of files below that are being written, or were when their writer died."""
+        return [name for name in self._names() if name.startswith(".")]
+
+    def _names(self) -> list[str]:
         selector = fs.FileSelector(self.path, allow_not_found=True)
-        return sorted(
-            info.base_name
-            for info in self.filesystem.get_file_info(selector)
-            if info.is_file
-            and info.base_name.endswith(suffix)
-            and not info.base_name.startswith((".", "_"))
-        )
+        return sorted(i.base_name for i in self.filesystem.get_file_info(selector) if i.is_file)
 
     def read(self, name: str) -> bytes:
         """The bytes of a file below."""
@@ -110,6 +115,7 @@ def _with_s3_settings(uri: str) -> str:
 
 
 def _replace_local(folder: Path, name: str, content: bytes | memoryview) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     hidden = folder / f".{name}.{uuid.uuid4().hex[:12]}"
     try:
         with hidden.open("xb") as stream:
@@ -118,10 +124,6 @@ def _replace_local(folder: Path, name: str, content: bytes | memoryview) -> None
             # A power cut after the rename must not leave an empty file under the final name.
             os.fsync(stream.fileno())
         os.replace(hidden, folder / name)
-    except FileNotFoundError:
-        folder.mkdir(parents=True, exist_ok=True)
-        if folder.is_dir() and not hidden.exists():
-            _replace_local(folder, name, content)
     except BaseException:
         hidden.unlink(missing_ok=True)
         raise

@@ -7,6 +7,7 @@ index that a random number picks depends on them.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -93,33 +94,44 @@ class Model:
         return float(self.reward[ends].max()) if ends.any() else float("nan")
 
 
-def model_from_table(table: dict, start_probability: np.ndarray) -> Model:
+def model_from_table(table: Mapping, start_probability: np.ndarray) -> Model:
     """Reads `P[state][action]` lists into arrays.
 
     Raises:
-        ModelError: states or actions are not numbered from 0, an entry is no probability, or the
-            outcomes of a pair do not sum to 1.
+        ModelError: states or actions are not numbered from 0, an entry is no probability, the
+            outcomes of a pair do not sum to 1, or it is no such table at all.
     """
-    n_states, n_actions = len(table), len(table[0])
-    n_outcomes = max(len(table[s][a]) for s in range(n_states) for a in range(n_actions))
-    shape = (n_states, n_actions, n_outcomes)
-    next_state, reward = np.zeros(shape, np.int32), np.zeros(shape)
+    try:
+        n_states, n_actions = len(table), len(table[0])
+        rows = [[list(table[s][a]) for a in range(len(table[s]))] for s in range(n_states)]
+        entries = [
+            (state, action, k, float(p), int(successor), float(reward), bool(done))
+            for state, row in enumerate(rows)
+            for action, outcomes in enumerate(row)
+            for k, (p, successor, reward, done) in enumerate(outcomes)
+        ]
+        uneven = [state for state in range(n_states) if len(table[state]) != n_actions]
+    except (KeyError, IndexError, TypeError, ValueError) as problem:
+        raise ModelError(
+            "a transition table must be P[state][action] = [(probability, next_state, reward, "
+            f"terminated), ...] with both numbered from 0: {type(problem).__name__}: {problem}"
+        ) from None
+    if uneven:
+        raise ModelError(
+            f"every state must have the same actions, but state 0 has {n_actions} "
+            f"and state {uneven[0]} has {len(table[uneven[0]])}"
+        )
+    if not entries:
+        raise ModelError("a transition table must have outcomes, but has none")
+    state, action, k, p, successor, reward, done = (np.array(c) for c in zip(*entries, strict=True))
+    shape = (n_states, n_actions, int(k.max()) + 1)
+    next_state, rewards = np.zeros(shape, np.int32), np.zeros(shape)
     probability, terminated = np.zeros(shape), np.zeros(shape, bool)
-    for state in range(n_states):
-        if len(table[state]) != n_actions:
-            raise ModelError(
-                f"every state must have the same actions, but state 0 has {n_actions} "
-                f"and state {state} has {len(table[state])}"
-            )
-        for action in range(n_actions):
-            for k, (p, successor, r, done) in enumerate(table[state][action]):
-                next_state[state, action, k] = successor
-                reward[state, action, k] = r
-                probability[state, action, k] = p
-                terminated[state, action, k] = done
-    model = Model(
-        next_state, reward, probability, terminated, np.array(start_probability, np.float64)
-    )
+    here = (state, action, k)
+    next_state[here], rewards[here] = successor, reward
+    probability[here], terminated[here] = p, done
+    start = np.array(start_probability, np.float64)
+    model = Model(next_state, rewards, probability, terminated, start)
     _check(model)
     return model
 
@@ -133,5 +145,7 @@ def _check(model: Model) -> None:
     if model.next_state.min() < 0 or model.next_state.max() >= model.n_states:
         raise ModelError(f"next states must lie in [0, {model.n_states})")
     for name, values in (("P", model.probability), ("start", model.start_probability[None])):
-        if (values < 0).any() or np.abs(values.sum(axis=-1) - 1).max() > 1e-8:
+        if not ((values >= 0).all() and np.abs(values.sum(axis=-1) - 1).max() <= 1e-8):
             raise ModelError(f"probabilities of {name} must be >= 0 and sum to 1")
+    if not np.isfinite(model.reward).all():
+        raise ModelError("rewards must be finite numbers")

@@ -25,9 +25,10 @@ def table_describes_steps(environment: gymnasium.Env, model: Model) -> bool:
     must be the state numbers themselves.
     """
     space = environment.observation_space
-    if not isinstance(space, gymnasium.spaces.Discrete) or space.start != 0:
+    actions = environment.action_space
+    if not isinstance(space, gymnasium.spaces.Discrete) or (space.start, actions.start) != (0, 0):
         return False
-    if (int(space.n), int(environment.action_space.n)) != (model.n_states, model.n_actions):
+    if (int(space.n), int(actions.n)) != (model.n_states, model.n_actions):
         return False
     environment = environment.unwrapped
     ours = np.random.Generator(np.random.PCG64(np.random.SeedSequence(REPLAY_SEED)))

@@ -10,7 +10,7 @@ import datetime
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -56,15 +56,18 @@ class Results:
         """The results folder at a path, URI or location, which need not exist yet.
 
         Raises:
-            InputError: it was written by a newer schema, or sweep.json is not ours.
+            InputError: it is a file, or was written by a newer schema.
+            ResultsError: its sweep.json is no JSON object.
         """
         results = cls(place if isinstance(place, Location) else Location.of(place))
         results._check_version()
         return results
 
     def _check_version(self) -> None:
+        if self.location.is_file():
+            raise InputError(f"results must be a folder, but {self.location.text} is a file")
         info = self.description()
-        found = info.get("schema_version", 0 if info else schema.SCHEMA_VERSION)
+        found = info.get("schema_version") if info else schema.SCHEMA_VERSION
         if not isinstance(found, int) or found > schema.SCHEMA_VERSION:
             raise InputError(
                 f"results at {self.location.text} must have schema version "
@@ -134,12 +137,25 @@ class Results:
             if name not in committed
         ]
 
+    def clear_unfinished(self) -> None:
+        """Removes the hidden files that killed writers left; only while nobody writes."""
+        for kind in KINDS:
+            folder = self.location.child(kind)
+            for name in folder.hidden_files():
+                folder.delete(name)
+
     def delete(self, kind: str, name: str) -> None:
         """Removes one file of `trials`, `episodes` or `q_values`, if it is there."""
         self.location.child(kind).delete(name)
 
-    def read(self, kind: str, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """One file of `trials`, `episodes` or `q_values`.
+    def read(
+        self,
+        kind: str,
+        name: str,
+        columns: Sequence[str] | None = None,
+        trial_ids: Collection[str] | None = None,
+    ) -> pa.Table:
+        """One file of `trials`, `episodes` or `q_values`, or the rows of some of its trials.
 
         Raises:
             ResultsError: the file is damaged or foreign; the message names it.
@@ -149,6 +165,7 @@ class Results:
             return pq.read_table(
                 f"{folder.path}/{name}",
                 columns=None if columns is None else list(columns),
+                filters=None if trial_ids is None else pc.field("trial_id").isin(list(trial_ids)),
                 filesystem=folder.filesystem,
                 partitioning=None,
             )
@@ -172,7 +189,7 @@ class Results:
             may_commit: asked right before the trials file is written.
 
         Raises:
-            Superseded: `may_commit` said no; what had been written is taken back.
+            Superseded: `may_commit` said no; the batch does not count.
         """
         trials = [done.trial for done in trained] + [failure.trial for failure in failures]
         name = f"{batch_name(trials)}.parquet"
@@ -181,9 +198,7 @@ class Results:
             if keep_q_values:
                 self.location.child("q_values").write(name, encoding.encode_q_values(trained))
         if not may_commit():
-            if not self.location.child(f"trials/{name}").exists():
-                for kind in ("episodes", "q_values"):
-                    self.delete(kind, name)
+            # What was written stays uncommitted, and the new driver clears it away.
             raise Superseded(f"another driver has taken over {self.location.text}")
         rows = [_done_row(done) for done in trained] + [_failed_row(f) for f in failures]
         self.location.child("trials").write(name, encoding.encode_trials(rows))

@@ -48,10 +48,12 @@ class KernelTables:
 def kernel_tables(model: Model) -> KernelTables | None:
     """Packs a model; None where it does not fit (over 256 kinds of reward, or 2**24 pairs)."""
     states, actions, outcomes = model.next_state.shape
+    if states * actions >= 2**24:
+        return None
     # Rewards are told apart by their bits, so that -0.0 and 0.0 stay two.
     kinds = np.stack([model.reward.view(np.int64).ravel(), model.terminated.ravel()], axis=1)
     codes, code = np.unique(kinds, axis=0, return_inverse=True)
-    if len(codes) > 256 or states * actions >= 2**24:
+    if len(codes) > 256:
         return None
     word = model.next_state.astype(np.int64) * actions * 256 + code.reshape(model.reward.shape)
     word = np.concatenate([word, word[:, :, :1]], axis=2)
@@ -59,7 +61,8 @@ def kernel_tables(model: Model) -> KernelTables | None:
     tables = KernelTables(
         n_actions=actions,
         n_outcomes=outcomes,
-        draws=outcomes > 1 or len(starts) > 1,
+        # A lone start short of 1 by rounding can fall back to state 0 like any other.
+        draws=outcomes > 1 or len(starts) > 1 or bool(model.start_cumulative[-1] < 1),
         transition=_by_outcome(word).astype(np.uint32),
         threshold=_by_outcome(draw_threshold(model.cumulative)),
         code_reward=np.ascontiguousarray(codes[:, 0]).view(np.float64),

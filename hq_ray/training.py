@@ -122,14 +122,14 @@ def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, f
         "total_steps": total_steps,
         "success_rate": None,
         "final_success_rate": None,
-        "truncation_rate": 1.0 - np.count_nonzero(log.terminated) / trial.episodes,
+        "truncation_rate": 1.0 - int(np.count_nonzero(log.terminated)) / trial.episodes,
         "start_value": None,
         "policy_value": None,
         "optimal_value": None,
     }
     if log.success is not None:
-        summary["success_rate"] = np.count_nonzero(log.success) / trial.episodes
-        summary["final_success_rate"] = np.count_nonzero(log.success[-final:]) / final
+        summary["success_rate"] = int(np.count_nonzero(log.success)) / trial.episodes
+        summary["final_success_rate"] = int(np.count_nonzero(log.success[-final:])) / final
     if model is not None:
         starts = np.flatnonzero(model.start_probability)
         summary["start_value"] = float(

@@ -30,7 +30,7 @@ def harmonic(q_value, target, alpha, alpha_down, eps_shift):
 
     The right-hand form is computed: it neither cancels nor divides by a small number.
     eps_shift -> infinity gives `standard`; eps_shift -> 0 gives min(Q, y) wherever that is <= 0,
-    whatever alpha is, and the ordinary harmonic mean where both are positive.
+    whatever alpha < 1 is, and the ordinary harmonic mean where both are positive.
     """
     # Subtracting the least is taking the greatest difference: u = max(Q, Q - y, 0) + eps_shift, to
     # the last bit, with a quarter of the operations saved.
@@ -77,14 +77,14 @@ VARIANTS: dict[str, Variant] = {
 
 
 def parse_variants(text: str) -> tuple[str, ...]:
-    """Reads `standard`, `both` (standard and harmonic) or a comma list such as `minimum,harmonic`.
+    """Reads a comma list such as `minimum,harmonic`; `both` in it means standard and harmonic.
 
     Raises:
         InputError: a name is unknown, empty, or given twice.
     """
-    names = [name.strip() for name in text.split(",")]
-    if names == ["both"]:
-        return ("standard", "harmonic")
+    names: list[str] = []
+    for name in (part.strip() for part in text.split(",")):
+        names += ["standard", "harmonic"] if name == "both" else [name]
     for name in names:
         if name not in VARIANTS:
             known = [*VARIANTS, "both"]

@@ -43,7 +43,7 @@ class Batcher:
 
     def observe(self, report: BatchReport, rows: int) -> None:
         """Learns from a finished batch; a running average follows changes of environment."""
-        cost = report.seconds / max(rows, 1)
+        cost = max(report.seconds, 1e-9) / max(rows, 1)
         known = self._seconds_per_row
         self._seconds_per_row = cost if known is None else known + NEWEST_WEIGHT * (cost - known)
 

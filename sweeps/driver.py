@@ -19,7 +19,7 @@ from sweeps.batching import Batcher
 from sweeps.executors import Crash, Executor
 from sweeps.progress import Progress
 
-WINDOW_PER_CORE = 3
+WINDOW_PER_CORE = 2
 WAIT_SECONDS = 0.2
 # A batch that raises is tried again this often: the store may have hiccuped.
 ERROR_ATTEMPTS = 3

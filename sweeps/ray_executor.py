@@ -4,6 +4,8 @@ import logging
 import os
 import secrets
 import shutil
+import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +26,7 @@ OBJECT_STORE_BYTES = 128 * 2**20
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
+ANSWER_SECONDS = 5.0
 # Ray guards a local cluster with a token, and would write one to the home folder if it found none.
 _TOKEN = secrets.token_hex(32)
 NODE_ERRORS = (exceptions.NodeDiedError, exceptions.LocalRayletDiedError)
@@ -42,6 +45,7 @@ def ray_session(address: str | None = None, cores: int | None = None) -> Iterato
         yield
         return
     if address is not None:
+        _check_answers(address)
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as problem:
@@ -54,9 +58,12 @@ def ray_session(address: str | None = None, cores: int | None = None) -> Iterato
         finally:
             ray.shutdown()
         return
-    folder = tempfile.mkdtemp(prefix="hq-")
+    # A short path, because the names of Unix sockets below it are limited to about 100 characters.
+    folder = tempfile.mkdtemp(prefix="hq-", dir="/tmp" if os.name == "posix" else None)
+    # Workers find modules where this process does, environments of the user's own among them.
+    paths = os.pathsep.join(dict.fromkeys(path for path in sys.path if path))
     try:
-        with _environment_variables(RAY_AUTH_TOKEN=_TOKEN, **ONE_THREAD):
+        with _environment_variables(RAY_AUTH_TOKEN=_TOKEN, PYTHONPATH=paths, **ONE_THREAD):
             ray.init(
                 address="local",
                 num_cpus=cores,
@@ -72,17 +79,37 @@ def ray_session(address: str | None = None, cores: int | None = None) -> Iterato
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _check_answers(address: str) -> None:
+    """Asks whether anything listens there; Ray itself would try for a quarter of an hour."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as problem:
+        raise InputError(
+            f"address must name a running Ray cluster, but {address!r} does not answer: {problem}"
+        ) from None
+
+
 @contextmanager
 def _environment_variables(**values: str) -> Iterator[None]:
-    """Sets what is unset for the length of a block, and takes away what Ray sets meanwhile."""
+    """Sets variables for the length of a block, and takes away what Ray sets meanwhile.
+
+    Those that are set already stay, except PYTHONPATH, which holds what it held before and more.
+    """
     kept = dict(os.environ)
     for name, value in values.items():
-        os.environ.setdefault(name, value)
+        if name not in kept or name == "PYTHONPATH":
+            os.environ[name] = value
     try:
         yield
     finally:
-        for name in {*values, "RAY_AUTH_MODE"} - set(kept):
-            os.environ.pop(name, None)
+        for name in {*values, "RAY_AUTH_MODE", "PYTHONBREAKPOINT"}:
+            if name in kept:
+                os.environ[name] = kept[name]
+            else:
+                os.environ.pop(name, None)
 
 
 @ray.remote(num_cpus=1, max_retries=0)

@@ -65,6 +65,8 @@ def run_missing(
     if not options.local and session is None:
         with Session(options.address, options.cores) as session:
             return run_missing(missing, results, options, session)
+    if options.address is not None and session is not None:
+        session.wait()  # nothing is written before the cluster has answered
     with Ownership(results.location) as owner:
         _clear_uncommitted(results)
         # Compiled once here while Ray starts, instead of by every worker at once.
@@ -97,6 +99,7 @@ def _clear_uncommitted(results: Results) -> None:
     A worker that still lives asks who holds the results before it commits, so that after a moment
     what is uncommitted stays so.
     """
+    results.clear_unfinished()
     if not results.uncommitted():
         return
     time.sleep(WORKER_GRACE_SECONDS)

@@ -35,8 +35,8 @@ class Session:
         finally:
             self._ready.set()
 
-    def executor(self, results: Results, keep_q_values: bool, engine: str, token: str) -> Executor:
-        """The executor on this session's Ray, once it has started; see RayExecutor.
+    def wait(self) -> None:
+        """Waits until Ray has started.
 
         Raises:
             InputError: no cluster answers at the address.
@@ -44,6 +44,14 @@ class Session:
         self._ready.wait()
         if self._problem is not None:
             raise self._problem
+
+    def executor(self, results: Results, keep_q_values: bool, engine: str, token: str) -> Executor:
+        """The executor on this session's Ray, once it has started; see RayExecutor.
+
+        Raises:
+            InputError: no cluster answers at the address.
+        """
+        self.wait()
         from sweeps.ray_executor import RayExecutor
 
         return RayExecutor(results, keep_q_values, engine, token)

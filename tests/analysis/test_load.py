@@ -112,7 +112,6 @@ def test_only_what_is_asked_for_is_loaded(published, batch):
     assert table.to_pylist() == [{"seed": 1, "episode": 0}]
 
 
-@pytest.mark.xfail(strict=True, reason="an empty list of ids has no type")
 def test_no_trials_have_no_curves(published, results):
     assert load_curves(published, [], QUANTITIES) == {}
 
@@ -147,7 +146,6 @@ def test_episodes_without_their_trials_file_do_not_count(published, batch, make_
     assert same_curves(published, batch[0])
 
 
-@pytest.mark.xfail(strict=True, reason="rows of every batch that is read are taken")
 def test_a_trial_published_twice_counts_once(published, batch, make_trial):
     """As when a worker dies between publishing and reporting, and its trials are run again."""
     again = [*batch, trained(make_trial(seed=8))]
@@ -182,10 +180,7 @@ def test_trials_that_kept_no_q_values_are_left_out(published, batch, make_trial)
     "kind",
     [
         "trials",
-        pytest.param(
-            "episodes",
-            marks=pytest.mark.xfail(strict=True, reason="ArrowInvalid reaches the person"),
-        ),
+        pytest.param("episodes"),
     ],
 )
 def test_a_damaged_file_is_named(published, batch, kind):
