@@ -4,7 +4,8 @@
 
 Both train the same kind of trial (alpha 0.2, gamma 0.99, epsilon from 1 to 0.05) in turn, A B A B;
 figures are medians. The kernel trains 32 seeds in one call, as a batch does; the loop one, with
-fewer episodes and epsilon falling over the same share of them.
+fewer episodes and epsilon falling over the same share of them, on an environment as plain
+`gymnasium.make` gives it.
 """
 
 import argparse
@@ -14,11 +15,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import gymnasium
 from machine import facts
 from rich.console import Console
 from rich.table import Table
 
-from hq_ray.environments import Environment, load_model, make, resolve
+from hq_ray.environments import Environment, load_model, resolve
 from hq_ray.gymnasium_loop import train_on_gymnasium
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.kernel import environment_tables, train_on_kernel
@@ -60,7 +62,7 @@ def steps_per_second(train: object, *arguments: object) -> float:
     return sum(log.steps.sum() for log in (logs if isinstance(logs, list) else [logs])) / seconds
 
 
-def measure(environment: Environment, variant: str, repeats: int) -> dict[str, float]:
+def measure(environment: Environment, args: dict, variant: str, repeats: int) -> dict[str, float]:
     """Median rates of both, taken in turn."""
     tables = environment_tables(environment.id, environment.args)
     success = load_model(environment.id, environment.args).success_reward
@@ -73,7 +75,7 @@ def measure(environment: Environment, variant: str, repeats: int) -> dict[str, f
             steps_per_second(
                 train_on_gymnasium,
                 short,
-                make(environment.id, environment.args, short.max_steps),
+                gymnasium.make(environment.id, max_episode_steps=short.max_steps, **args),
                 success,
             )
         )
@@ -96,7 +98,7 @@ def main() -> None:
         for env, args in ENVIRONMENTS:
             environment = resolve(env, args)
             for variant in ("standard", "harmonic"):
-                figures = measure(environment, variant, 1 if options.quick else 5)
+                figures = measure(environment, args, variant, 1 if options.quick else 5)
                 rows.append({"env": env, "env_args": args, "variant": variant, **figures})
     table = Table(title="kernel against the Gymnasium loop, one core")
     for heading in ("env", "variant", "kernel / loop", "kernel [M steps/s]", "loop [k steps/s]"):

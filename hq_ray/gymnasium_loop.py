@@ -50,8 +50,8 @@ def train_on_gymnasium(
         while not (terminated or truncated):
             action = choose_action(q_values[state], epsilons[episode], random())
             observation, reward, terminated, truncated, _ = environment.step(action + first_action)
-            # A float32 reward would make every sum below float32.
-            reward = float(reward)
+            # A float32 reward would make every sum below float32; -0.0 becomes 0.0.
+            reward = float(reward) + 0.0
             next_state = encode(observation)
             # Only termination ends the future: a truncated step bootstraps.
             target = reward if terminated else reward + trial.gamma * q_values[next_state].max()

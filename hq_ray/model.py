@@ -105,7 +105,7 @@ def model_from_table(table: Mapping, start_probability: np.ndarray) -> Model:
         n_states, n_actions = len(table), len(table[0])
         rows = [[list(table[s][a]) for a in range(len(table[s]))] for s in range(n_states)]
         entries = [
-            (state, action, k, float(p), int(successor), float(reward), bool(done))
+            (state, action, k, float(p), int(successor), float(reward) + 0.0, bool(done))
             for state, row in enumerate(rows)
             for action, outcomes in enumerate(row)
             for k, (p, successor, reward, done) in enumerate(outcomes)

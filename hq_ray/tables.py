@@ -28,7 +28,8 @@ class KernelTables:
         transition: uint32 ((n_outcomes + 1) * n_states * n_actions,): next row * 256 + code.
         threshold: uint64 (n_outcomes * n_states * n_actions,): the outcome is the first whose
             threshold exceeds the top 53 bits of the draw.
-        code_reward, code_terminated: float64 and bool per distinct (reward, terminated).
+        code_reward, code_future: float64 per distinct (terminated, reward), terminating ones last;
+            code_future is 0 where the outcome terminates and 1 otherwise.
         start_row, start_threshold: uint64 per possible first state, in order.
         success_reward: float64, NaN where no transition terminates.
     """
@@ -39,7 +40,7 @@ class KernelTables:
     transition: np.ndarray
     threshold: np.ndarray
     code_reward: np.ndarray
-    code_terminated: np.ndarray
+    code_future: np.ndarray
     start_row: np.ndarray
     start_threshold: np.ndarray
     success_reward: float
@@ -50,8 +51,8 @@ def kernel_tables(model: Model) -> KernelTables | None:
     states, actions, outcomes = model.next_state.shape
     if states * actions >= 2**24:
         return None
-    # Rewards are told apart by their bits, so that -0.0 and 0.0 stay two.
-    kinds = np.stack([model.reward.view(np.int64).ravel(), model.terminated.ravel()], axis=1)
+    # Sorted by the first column, so that the terminating kinds come last.
+    kinds = np.stack([model.terminated.ravel(), model.reward.view(np.int64).ravel()], axis=1)
     codes, code = np.unique(kinds, axis=0, return_inverse=True)
     if len(codes) > 256:
         return None
@@ -65,8 +66,8 @@ def kernel_tables(model: Model) -> KernelTables | None:
         draws=outcomes > 1 or len(starts) > 1 or bool(model.start_cumulative[-1] < 1),
         transition=_by_outcome(word).astype(np.uint32),
         threshold=_by_outcome(draw_threshold(model.cumulative)),
-        code_reward=np.ascontiguousarray(codes[:, 0]).view(np.float64),
-        code_terminated=codes[:, 1].astype(bool),
+        code_reward=np.ascontiguousarray(codes[:, 1]).view(np.float64),
+        code_future=1.0 - codes[:, 0],
         start_row=(starts * actions).astype(np.uint64),
         start_threshold=draw_threshold(model.start_cumulative[starts]),
         success_reward=model.success_reward,

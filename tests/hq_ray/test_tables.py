@@ -29,7 +29,8 @@ class OneDraw:
 def test_packing_by_hand():
     tables = kernel_tables(model_from_table(TABLE, [0.0, 1.0]))
     assert (tables.n_actions, tables.n_outcomes, tables.draws) == (2, 2, True)
-    ends = dict(enumerate(zip(tables.code_reward, tables.code_terminated, strict=True)))
+    ends = dict(enumerate(zip(tables.code_reward, tables.code_future == 0, strict=True)))
+    assert list(tables.code_future) == [1.0, 1.0, 0.0], "terminating kinds come last"
     step, goal, bonus = (
         next(code for code, kind in ends.items() if kind == wanted)
         for wanted in ((-1.0, False), (3.0, True), (3.0, False))
@@ -65,10 +66,10 @@ def test_draws_where_a_random_number_can_matter(outcomes, start, draws):
     assert kernel_tables(model).draws == draws
 
 
-def test_the_two_zeros_are_two_rewards():
+def test_the_two_zeros_are_one_reward():
     table = {0: {0: [(1.0, 0, 0.0, False)], 1: [(1.0, 0, -0.0, False)]}}
     codes = kernel_tables(model_from_table(table, [1.0])).code_reward
-    assert sorted(math.copysign(1.0, reward) for reward in codes) == [-1.0, 1.0]
+    assert [math.copysign(1.0, reward) for reward in codes] == [1.0]
 
 
 @pytest.mark.parametrize(("n_rewards", "fits"), [(256, True), (257, False)])

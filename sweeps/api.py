@@ -1,0 +1,110 @@
+"""Sweeps from Python: `run_sweep(sweep)` and the handle it returns."""
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.load import episodes_table, load_trials, trials_table
+from hq_ray.errors import InputError
+from hq_ray.location import Location
+from hq_ray.store import DONE, Results
+from sweeps.driver import Tally
+from sweeps.expand import Expanded, expand
+from sweeps.plan import Plan, plan
+from sweeps.run import RunOptions, run_missing
+from sweeps.spec import Sweep, read_spec
+
+
+@dataclass(frozen=True)
+class SweepHandle:
+    """A sweep that has run: its results as pandas frames, and what the run did.
+
+    Attributes:
+        results: the results folder.
+        tally: counts of this run.
+        notices: sentences about environments.
+    """
+
+    results: Results
+    tally: Tally
+    notices: tuple[str, ...]
+
+    def trials(self) -> pd.DataFrame:
+        """One row per published trial."""
+        return load_trials(self.results)
+
+    def episodes(
+        self,
+        columns: Collection[str] | None = None,
+        trial_ids: Collection[str] | None = None,
+    ) -> pd.DataFrame:
+        """One row per episode, of all finished trials or of those given."""
+        if trial_ids is None:
+            table = trials_table(self.results, ["trial_id", "status"])
+            pairs = zip(table["trial_id"].to_pylist(), table["status"].to_pylist(), strict=True)
+            trial_ids = [trial_id for trial_id, status in pairs if status == DONE]
+        names = None if columns is None else list(columns)
+        return episodes_table(self.results, trial_ids, names).to_pandas()
+
+
+def as_sweep(sweep: Sweep | Mapping | str | os.PathLike) -> Sweep:
+    """A Sweep, the mapping it is made from, or the path of a spec, as a Sweep."""
+    if isinstance(sweep, Sweep):
+        return sweep
+    if isinstance(sweep, Mapping):
+        return Sweep(**sweep)
+    return read_spec(sweep)
+
+
+def open_plan(
+    sweep: Sweep, results: str | os.PathLike, retry_failed: bool = False
+) -> tuple[Results, Expanded, Plan]:
+    """The folder of a sweep below `results`, its trials, and which of them are missing."""
+    expanded = expand(sweep)
+    place = Results.at(Location.of(results).child(sweep.name))
+    return place, expanded, plan(expanded.trials, place.published(), retry_failed)
+
+
+def run_sweep(
+    sweep: Sweep | Mapping | str | os.PathLike,
+    results: str | os.PathLike = "results",
+    *,
+    address: str | None = None,
+    local: bool = False,
+    cores: int | None = None,
+    trials_per_task: int | None = None,
+    retry_failed: bool = False,
+    engine: str = "auto",
+    keep_q_values: bool = False,
+) -> SweepHandle:
+    """Runs what is missing of a sweep and returns when it is there.
+
+    Args:
+        sweep: a Sweep, the mapping it is made from, or the path of a YAML spec.
+        results: folder or URI; the sweep gets a folder of its name in it.
+        address: a Ray cluster to join; None starts an embedded one and stops it again.
+        local: train in this process, without Ray.
+        cores: of the embedded Ray; None for all.
+        trials_per_task: None for as many as make about a second.
+        retry_failed: whether trials that failed before are tried again.
+        engine: `auto`, `kernel` or `gymnasium`; the logs are the same.
+        keep_q_values: whether final Q tables are stored.
+
+    Raises:
+        InputError: the spec cannot be used, or another driver holds the results.
+        SweepStopped: too many failures of one kind, or results cannot be written.
+        KeyboardInterrupt: after Ctrl-C; what finished is published.
+    """
+    if local and address is not None:
+        raise InputError("a sweep runs either local or at an address, got both")
+    sweep = as_sweep(sweep)
+    place, expanded, planned = open_plan(sweep, results, retry_failed)
+    options = RunOptions(local, address, cores, trials_per_task, engine, keep_q_values)
+    if planned.missing:
+        place.describe(sweep.name, sweep.to_dict(), expanded.fingerprints)
+    tally = run_missing(planned.missing, place, options)
+    if tally.interrupted:
+        raise KeyboardInterrupt
+    return SweepHandle(place, tally, expanded.notices)

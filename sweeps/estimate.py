@@ -1,0 +1,87 @@
+"""What a sweep will cost, from a few pilot trials of each kind."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hq_ray.encoding import encode_episodes
+from hq_ray.training import train_together, warm_up
+from hq_ray.trial import Trial
+from sweeps.plan import Plan, TrialSet, count_by_configuration
+
+PILOT_TRIALS = 4
+PILOT_SECONDS = 10.0
+# What a worker process holds before it trains anything, and the driver beside it.
+WORKER_BYTES = 350 * 2**20
+DRIVER_BYTES = 400 * 2**20
+BYTES_PER_ROW_IN_FLIGHT = 60
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Extrapolated from pilots; see the units.
+
+    Attributes:
+        core_seconds: training, evaluation and encoding of all missing trials [s].
+        wall_seconds: the same over the cores given [s].
+        disk_bytes: episodes on disk [bytes].
+        memory_bytes: driver and workers together [bytes].
+        piloted: number of pilot trials.
+    """
+
+    core_seconds: float
+    wall_seconds: float
+    disk_bytes: float
+    memory_bytes: float
+    piloted: int
+
+
+def estimate(planned: Plan, trials: TrialSet, cores: int) -> Estimate:
+    """Trains a few trials of every (env, variant) kind, publishes nothing, and extrapolates.
+
+    Cost per row is measured for each kind and multiplied by the rows that are missing of it.
+    """
+    counts = count_by_configuration(planned.missing, trials)
+    rows: Counter = Counter()
+    kinds: dict[tuple, list[Trial]] = {}
+    for template, count in zip(trials.configurations, counts, strict=True):
+        if count:
+            kind = (template.env, template.env_args, template.variant)
+            rows[kind] += count * template.episodes
+            kinds.setdefault(kind, []).append(template)
+    core_seconds = disk_bytes = 0.0
+    piloted, started = 0, time.monotonic()
+    longest = 0
+    for kind, templates in kinds.items():
+        seconds, size, measured, n = _pilot(templates, time.monotonic() - started)
+        core_seconds += seconds / measured * rows[kind]
+        disk_bytes += size / measured * rows[kind]
+        piloted += n
+        longest = max(longest, max(t.episodes for t in templates))
+    per_second = sum(rows.values()) / core_seconds if core_seconds else 0.0
+    in_flight = max(longest, min(per_second, 4e6)) * BYTES_PER_ROW_IN_FLIGHT
+    return Estimate(
+        core_seconds=core_seconds,
+        wall_seconds=core_seconds / cores,
+        disk_bytes=disk_bytes,
+        memory_bytes=DRIVER_BYTES + cores * (WORKER_BYTES + in_flight),
+        piloted=piloted,
+    )
+
+
+def _pilot(templates: Sequence[Trial], spent: float) -> tuple[float, int, int, int]:
+    """(seconds, bytes, rows, trials) of pilots spread over a kind's configurations."""
+    most = PILOT_TRIALS if spent < PILOT_SECONDS else 1
+    step = max(1, len(templates) // most)
+    chosen = templates[::step][:most]
+    warm_up(chosen)
+    started = time.perf_counter()
+    trained = []
+    for trial in chosen:
+        trained += train_together([trial])
+        if time.perf_counter() - started > PILOT_SECONDS:
+            break
+    size = encode_episodes(trained).size
+    rows = sum(done.trial.episodes for done in trained)
+    return time.perf_counter() - started, size, rows, len(trained)

@@ -1,0 +1,58 @@
+"""From a spec to trials: environments resolved, configurations made into trials to be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hq_ray.environments import Environment, resolve
+from hq_ray.trial import Trial
+from sweeps.plan import TrialSet
+from sweeps.space import configurations
+from sweeps.spec import Sweep
+
+
+@dataclass(frozen=True)
+class Expanded:
+    """A spec's trials, and what was found out about its environments.
+
+    Attributes:
+        trials: configurations times seeds.
+        fingerprints: `id args` -> digest of the model, for sweep.json.
+        notices: sentences for the person.
+    """
+
+    trials: TrialSet
+    fingerprints: dict[str, str | None]
+    notices: tuple[str, ...]
+
+
+def expand(sweep: Sweep) -> Expanded:
+    """Resolves the environments of a spec and makes its trials.
+
+    Raises:
+        InputError: an environment or a hyperparameter cannot be used.
+    """
+    environments = {request: resolve(request.id, request.arguments) for request in sweep.env}
+    templates: dict[str, Trial] = {}
+    for configuration in configurations(sweep):
+        environment = environments[configuration.env]
+        template = Trial(
+            env=environment.id,
+            env_args=environment.args,
+            fingerprint=environment.fingerprint,
+            variant=configuration.variant,
+            seed=0,
+            episodes=configuration.episodes,
+            max_steps=configuration.max_steps or environment.max_steps,
+            **dict(configuration.hyperparameters),
+        )
+        # Two names of one environment, or its own step limit spelled out, give the same trial.
+        templates.setdefault(template.trial_id, template)
+    return Expanded(
+        trials=TrialSet(list(templates.values()), sweep.seeds),
+        fingerprints={f"{e.id} {e.args}": e.fingerprint for e in environments.values()},
+        notices=_notices(list(environments.values())),
+    )
+
+
+def _notices(environments: Sequence[Environment]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(n for environment in environments for n in environment.notices))

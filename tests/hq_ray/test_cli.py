@@ -1,0 +1,79 @@
+import click
+import pytest
+
+from hq_ray.cli import COMMANDS, cli, run_command_line
+from hq_ray.errors import InputError, ModelError, ResultsError
+
+
+def ending_in(problem):
+    @click.command()
+    def command():
+        if isinstance(problem, BaseException):
+            raise problem
+        return problem
+
+    return command
+
+
+@pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (1, 1), (130, 130)])
+def test_a_command_decides_its_exit_code(returned, code, capsys):
+    assert run_command_line([], ending_in(returned)) == code
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("problem", "code", "sentence"),
+    [
+        (InputError("alpha must be in (0, 1], got 2"), 2, "alpha must be in (0, 1], got 2"),
+        (ResultsError("results are damaged"), 1, "results are damaged"),
+        (ModelError("the model must be the planned one"), 1, "the model must be the planned one"),
+        (click.UsageError("no such flag"), 2, "no such flag"),
+        (KeyboardInterrupt(), 130, "interrupted; the same command resumes"),
+    ],
+)
+def test_what_a_command_raises_becomes_one_sentence_and_a_code(problem, code, sentence, capsys):
+    assert run_command_line([], ending_in(problem)) == code
+    out, err = capsys.readouterr()
+    assert (out.strip(), err.strip()) == ("", f"Error: {sentence}")
+
+
+def test_a_reason_of_several_lines_is_still_one_line(capsys):
+    assert run_command_line([], ending_in(InputError("no such\nstate\n  here"))) == 2
+    assert capsys.readouterr().err == "Error: no such state here\n"
+
+
+def test_a_mistake_of_our_own_is_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        run_command_line([], ending_in(ZeroDivisionError()))
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_help_lists_every_command(arguments, capsys):
+    assert run_command_line(arguments) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    for name, (_, summary) in COMMANDS.items():
+        assert name in out
+        assert summary in " ".join(out.split())
+
+
+def test_every_command_that_is_listed_exists():
+    for name in COMMANDS:
+        assert cli.get_command(click.Context(cli), name).name == name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["rum"], "unknown command 'rum'; did you mean 'run'?"),
+        (["--verison"], "No such option '--verison'. Did you mean '--version'?"),
+    ],
+)
+def test_a_typo_has_its_near_miss(arguments, sentence, capsys):
+    assert run_command_line(arguments) == 2
+    assert capsys.readouterr() == ("", f"Error: {sentence}\n")
+
+
+def test_a_hopeless_command_lists_the_known_ones(capsys):
+    assert run_command_line(["zzzzzz"]) == 2
+    assert capsys.readouterr().err.startswith("Error: unknown command 'zzzzzz'; known: run")

@@ -1,0 +1,348 @@
+"""Flags of `hq-ray run`: their names and defaults, and what is said to values that cannot be."""
+
+import gymnasium
+import pytest
+
+from hq_ray import run_tasks
+from hq_ray.cli import run_command_line
+from hq_ray.cli_run import TASKS, command, parse_env_args
+from hq_ray.errors import InputError
+
+SHORT = ["--env", "FrozenLake-v1", "--seeds", "0", "--episodes", "5", "--local"]
+
+DEFAULTS = {
+    "env": None,
+    "env_args": "",
+    "variants": "both",
+    "seeds": "0-4",
+    "episodes": 4000,
+    "max_steps": None,
+    "alpha": 0.2,
+    "alpha_schedule": "constant",
+    "alpha_end": 0.05,
+    "alpha_decay_episodes": 3500,
+    "alpha_down": 0.5,
+    "gamma": 0.99,
+    "eps_schedule": "linear",
+    "eps_start": 1.0,
+    "eps_end": 0.05,
+    "eps_decay_episodes": 3500,
+    "eps_shift": 1e-6,
+    "smooth": 151,
+    "task": "all",
+    "record_video": False,
+    "video_max_steps": 300,
+    "tag": None,
+    "results": "results",
+    "log_root": "logs",
+    "plots_root": "plots",
+    "videos_root": "videos",
+    "local": False,
+    "address": None,
+    "cores": None,
+    "trials_per_task": "auto",
+    "engine": "auto",
+}
+GIVEN = {
+    "env_args": "max_speed=2",
+    "variants": "minimum",
+    "seeds": "3",
+    "episodes": "7",
+    "max_steps": "9",
+    "alpha": "0.4",
+    "alpha_schedule": "inverse",
+    "alpha_end": "0.1",
+    "alpha_decay_episodes": "11",
+    "alpha_down": "0.3",
+    "gamma": "0.5",
+    "eps_schedule": "constant",
+    "eps_start": "0.6",
+    "eps_end": "0.2",
+    "eps_decay_episodes": "13",
+    "eps_shift": "2.5",
+    "smooth": "15",
+    "task": "train",
+    "record_video": None,
+    "video_max_steps": "17",
+    "tag": "mine",
+    "results": "r",
+    "log_root": "l",
+    "plots_root": "p",
+    "videos_root": "v",
+    "local": None,
+    "address": "host:6379",
+    "cores": "2",
+    "trials_per_task": "4",
+    "engine": "gymnasium",
+}
+
+
+@pytest.fixture
+def requested(monkeypatch):
+    """The request that a command line comes to; nothing is run."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+    def request(*flags):
+        seen = []
+        monkeypatch.setattr(run_tasks, "run", lambda request: seen.append(request) or 0)
+        assert run_command_line(["run", "--env", "VelocityGrid-v0", *flags]) == 0
+        return seen[0]
+
+    return request
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capsys):
+    """The one sentence that a command line is refused with; no file or folder is made."""
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    def sentence(*arguments):
+        code = run_command_line(["run", *arguments])
+        out, err = capsys.readouterr()
+        assert (code, out) == (2, "")
+        assert err.startswith("Error: ")
+        assert err.endswith("\n")
+        assert err.count("\n") == 1
+        assert list(folder.iterdir()) == []
+        return err.removeprefix("Error: ").strip()
+
+    return sentence
+
+
+def test_every_flag_has_its_documented_default():
+    parameters = {p.opts[0].removeprefix("--").replace("-", "_"): p for p in command.params}
+    assert set(parameters) == set(DEFAULTS)
+    context = command.make_context("run", ["--env", "x"])
+    assert context.params == DEFAULTS | {"env": "x"}
+
+
+def test_help_shows_every_flag_with_its_default(capsys):
+    assert run_command_line(["run", "--help"]) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    for name, default in DEFAULTS.items():
+        assert f"--{name} " in words or f"--{name.replace('_', '-')} " in words
+        if default not in (None, "", False):
+            assert f"default: {default}]" in words
+
+
+def test_without_flags_a_request_is_the_documented_one(requested):
+    request = requested()
+    assert request.variants == ("standard", "harmonic")
+    assert request.seeds == (0, 1, 2, 3, 4)
+    assert request.tasks == {"train", "plot", "compare"}
+    assert (request.episodes, request.max_steps, request.smooth) == (4000, None, 151)
+    assert request.hyperparameters == {name: DEFAULTS[name] for name in request.hyperparameters}
+    assert len(request.hyperparameters) == 11
+    options = request.options
+    assert (options.local, options.address, options.cores) == (False, None, None)
+    assert (options.trials_per_task, options.engine) == (None, "auto")
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_underscore_and_dash_are_alike(requested, name):
+    value = [] if GIVEN[name] is None else [GIVEN[name]]
+    spelled = [f"--{name}", *value], [f"--{name.replace('_', '-')}", *value]
+    first, second = requested(*spelled[0]), requested(*spelled[1])
+    assert first == second
+    assert first != requested()
+
+
+def test_a_value_may_hold_what_a_flag_may_not(requested):
+    assert requested("--tag", "a_b-c", "--log-root", "x_y/z-0").tag == "a_b-c"
+    assert requested("--env_args", "slip_prob=0.1").env_args == {"slip_prob": 0.1}
+
+
+@pytest.mark.parametrize("task", TASKS[:3])
+def test_one_task_is_that_task_alone(requested, task):
+    assert requested("--task", task).tasks == {task}
+
+
+def test_the_cluster_may_be_named_in_the_environment(requested, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+    assert requested().options.address == "head:6379"
+    assert requested("--address", "other:1").options.address == "other:1"
+
+
+@pytest.mark.parametrize(
+    ("text", "args"),
+    [
+        ("", {}),
+        ("max_speed=2,slip_prob=0.1", {"max_speed": 2, "slip_prob": 0.1}),
+        (" map_name = 8x8 , is_slippery = false ", {"map_name": "8x8", "is_slippery": False}),
+        ('{"desc": ["SF", "FG"]}', {"desc": ["SF", "FG"]}),
+        ("{}", {}),
+    ],
+)
+def test_env_args_are_pairs_or_json(text, args):
+    assert parse_env_args(text) == args
+
+
+@pytest.mark.parametrize("text", ["slippery", "=3", "a=1,,b=2", "{bad", "[1]", "a=[1"])
+def test_malformed_env_args_are_shown(text, refused):
+    sentence = refused(*SHORT, "--env_args", text)
+    assert sentence.startswith("env_args must be like 'max_speed=2,slip_prob=0.1' or a JSON object")
+    assert f"got {text!r}" in sentence
+
+
+def test_env_args_that_hold_no_json_object_are_refused():
+    with pytest.raises(InputError, match="or a JSON object"):
+        parse_env_args("[1, 2]")
+
+
+NUMBERS = [
+    *(("alpha", value, "alpha must be in (0, 1]") for value in ("0", "1.5", "nan", "x", "")),
+    *(("gamma", value, "gamma must be in [0, 1)") for value in ("1", "-0.1")),
+    ("eps_start", "1.1", "eps_start must be in [0, 1]"),
+    ("eps_end", "-1", "eps_end must be in [0, 1]"),
+    *(("eps_shift", value, "eps_shift must be > 0") for value in ("0", "-1", "inf")),
+    *(
+        (name, value, f"{name} must be a whole number from 1 to 2147483647")
+        for name, values in {
+            "episodes": ("0", "-3", "2.5", "x", "2147483648"),
+            "max_steps": ("0",),
+            "smooth": ("0", "-1"),
+            "cores": ("0",),
+            "video_max_steps": ("0",),
+            "eps_decay_episodes": ("0", "1.5"),
+            "alpha_decay_episodes": ("0",),
+        }.items()
+        for value in values
+    ),
+    *(
+        ("trials_per_task", value, "trials_per_task must be 'auto' or a whole number >= 1")
+        for value in ("0", "x")
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "must"), NUMBERS)
+def test_a_number_out_of_bounds_is_refused(refused, name, value, must):
+    sentence = refused(*SHORT, f"--{name}", value)
+    assert sentence.startswith(f"{must}, got ")
+    given = sentence.rpartition("got ")[2].strip("'")
+    if value in ("", "x", "nan", "inf"):
+        assert given == value
+    else:
+        assert float(given) == float(value)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "sentence"),
+    [
+        ("0-", "seeds must be a range like '0-4' or a list like '0,1,2', got '0-'"),
+        ("a", "seeds must be a range like '0-4' or a list like '0,1,2', got 'a'"),
+        ("", "seeds must be a range like '0-4' or a list like '0,1,2', got ''"),
+        ("-1", "seeds must be a range like '0-4' or a list like '0,1,2', got '-1'"),
+        ("4-0", "a range of seeds must rise, got '4-0'; did you mean '0-4'?"),
+        ("0,0", "each seed must be given once, got '0,0'"),
+        (str(2**63), f"seeds must be below 2**63, at most 10 million of them, got '{2**63}'"),
+    ],
+)
+def test_seeds_that_are_none_are_refused(refused, seeds, sentence):
+    assert refused(*SHORT, "--seeds", seeds) == sentence
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--env", "FrozenLak-v1"], "unknown environment 'FrozenLak-v1'; did you mean 'FrozenL"),
+        (["--env", "Nonsense"], "unknown environment 'Nonsense'; known among others: VelocityGrid"),
+        (["--env", "FrozenLake-v9"], "unknown environment 'FrozenLake-v9'; did you mean 'FrozenL"),
+        (["--env", "no_such_module:X-v0"], "the module of environment 'no_such_module:X-v0' must "),
+        (["--env", ""], "an environment id must look like 'Name-v0', got ''"),
+        (["--variants", "harmonc"], "unknown variant 'harmonc'; did you mean 'harmonic'?"),
+        (["--variants", ""], "unknown variant ''; known: standard, harmonic, "),
+        (["--variants", "minimum,minimum"], "each variant must be named once, got 'minimum,min"),
+        (["--task", "trian"], "unknown task 'trian'; did you mean 'train'?"),
+        (["--engine", "kernal"], "unknown engine 'kernal'; did you mean 'kernel'?"),
+        (["--eps_schedule", "linaer"], "eps_schedule must be one of linear, exponential, inverse"),
+        (["--eps_schedule", "exponential", "--eps_end", "0"], "eps_start and eps_end must be > 0"),
+        (["--alhpa", "1"], "No such option '--alhpa'. (Did you mean one of: '--alpha'"),
+        (["--nonsense", "1"], "No such option '--nonsense'."),
+        (["--alpha"], "Option '--alpha' requires an argument."),
+        (["extra"], "Got unexpected extra argument (extra)"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_its_near_miss(refused, flags, sentence):
+    assert refused(*SHORT, *flags).startswith(sentence)
+
+
+def test_without_an_environment_there_is_nothing_to_do(refused):
+    assert refused() == "Missing option '--env'."
+
+
+@pytest.mark.parametrize("tag", ["", "../up", "a/b", ".hidden", "a b", "-x"])
+def test_a_tag_that_is_no_file_name_is_refused(refused, tag):
+    sentence = refused(*SHORT, f"--tag={tag}")
+    assert sentence.startswith("tag must start with a letter or digit")
+    assert sentence.endswith(f"got {tag!r}")
+
+
+@pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1"])
+def test_an_endless_observation_space_is_refused(refused, env):
+    sentence = refused("--env", env, "--local")
+    assert sentence.startswith(f"the observation space of {env} must be finite")
+    assert "got Box(" in sentence
+
+
+class Endless(gymnasium.Env):
+    """Actions from a continuum; or it refuses to be built, in two lines."""
+
+    observation_space = gymnasium.spaces.Discrete(2)
+    action_space = gymnasium.spaces.Box(0.0, 1.0)
+
+    def __init__(self, speed=1):
+        if speed > 1:
+            raise ValueError("speed must be 1,\nnot more")
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ([], "the action space of Endless-v0 must be Discrete, got Box("),
+        (["--env_args", "sped=2"], "environment Endless-v0 has no argument 'sped'; did you mean 's"),
+        (["--env_args", "zzz=2"], "environment Endless-v0 has no argument 'zzz'; known: speed"),
+        (["--env_args", "speed=2"], 'environment Endless-v0 refuses {"speed":2}: speed must be 1,'),
+        (["--env_args", "render_mode=human"], "render_mode is not an argument of a trial; use "),
+    ],
+)
+def test_an_environment_that_cannot_be_used_is_refused(register, refused, flags, sentence):
+    register("Endless-v0", entry_point=Endless)
+    assert refused("--env", "Endless-v0", "--local", *flags).startswith(sentence)
+
+
+def test_a_value_that_gymnasium_refuses_is_shown(refused):
+    sentence = refused(*SHORT, "--env_args", "map_name=9x9")
+    assert sentence.startswith('environment FrozenLake-v1 refuses {"map_name":"9x9"}: ')
+
+
+@pytest.mark.parametrize("flag", ["results", "log_root", "plots_root", "videos_root"])
+def test_a_folder_below_a_file_is_refused(refused, tmp_path, flag):
+    (tmp_path / "file").write_text("mine")
+    sentence = refused(*SHORT, "--record_video", f"--{flag}", str(tmp_path / "file" / "below"))
+    assert sentence.startswith(f"output folder '{tmp_path}/file/below")
+    assert f"must be a folder, but '{tmp_path}/file' is something else" in sentence
+
+
+@pytest.mark.parametrize("flag", ["results", "log_root", "plots_root", "videos_root"])
+def test_a_folder_that_nobody_can_write_to_is_refused(refused, flag):
+    sentence = refused(*SHORT, "--record_video", f"--{flag}", "/proc/x")
+    assert sentence.startswith("output folder '/proc/x")
+    assert "must be writable, but: " in sentence
+
+
+def test_a_place_of_an_unknown_kind_is_refused(refused):
+    sentence = refused(*SHORT, "--results", "s4://bucket/x")
+    assert sentence.startswith("results must be a path or a URI, got 's4://bucket/x")
+
+
+def test_results_of_a_newer_schema_are_refused(tmp_path, refused):
+    folder = tmp_path / "newer" / "FrozenLake-v1"
+    folder.mkdir(parents=True)
+    (folder / "sweep.json").write_text('{"schema_version": 999}')
+    sentence = refused(*SHORT, "--results", str(folder.parent))
+    assert sentence.startswith(f"results at {folder} must have schema version ")
+    assert "got 999" in sentence
+    assert [path.name for path in folder.iterdir()] == ["sweep.json"]

@@ -1,0 +1,80 @@
+"""The command as it is started: `python -m hq_ray` in a process of its own."""
+
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from hq_ray.__main__ import intruders
+
+SLOW_IMPORTS = ("numba", "ray", "pandas", "matplotlib", "pyarrow", "scipy", "gymnasium")
+AS_MAIN = """
+import json, runpy, sys
+sys.argv = ["hq-ray", *sys.argv[1:]]
+try:
+    runpy.run_module("hq_ray", run_name="__main__")
+except SystemExit as end:
+    print(json.dumps([end.code, sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+
+
+def hq_ray(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "hq_ray", *arguments], cwd=folder, capture_output=True, text=True
+    )
+
+
+def test_the_version_is_the_installed_one(tmp_path):
+    done = hq_ray(tmp_path, "--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"hq-ray {version('hq-ray')}\n", "")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["run", "--help"], ["run", "-h"]])
+def test_help_is_quick_because_it_imports_nothing_slow(tmp_path, arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", AS_MAIN, *arguments], cwd=tmp_path, capture_output=True, text=True
+    )
+    *usage, last = done.stdout.splitlines()
+    code, modules = json.loads(last)
+    assert (code, done.stderr) == (0, "")
+    assert usage[0].startswith("Usage: hq-ray")
+    assert [name for name in SLOW_IMPORTS if name in modules] == []
+
+
+def test_a_typo_is_answered_before_anything_slow_is_imported(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", AS_MAIN, "run", "--env", "VelocityGrid-v0", "--task", "trian"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    code, modules = json.loads(done.stdout)
+    assert (code, done.stderr) == (2, "Error: unknown task 'trian'; did you mean 'train'?\n")
+    assert [name for name in SLOW_IMPORTS if name in modules] == []
+
+
+def test_in_order_there_is_no_intruder():
+    assert intruders() == []
+
+
+@pytest.mark.parametrize("name", ["envs", "sweeps", "analysis"])
+def test_a_package_of_our_name_in_the_current_folder_is_named(tmp_path, name):
+    package = tmp_path / name / "__init__.py"
+    package.parent.mkdir()
+    package.write_text("raise RuntimeError('imported')\n")
+    done = hq_ray(tmp_path, "run", "--env", "FrozenLake-v1", "--local")
+    assert done.returncode not in (0, None)
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"Error: package '{name}' must be the one beside hq_ray in ")
+    assert str(package) in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name]
+
+
+def test_a_bad_input_ends_the_process_with_2(tmp_path):
+    done = hq_ray(tmp_path, "run", "--env", "FrozenLak-v1")
+    sentence = "Error: unknown environment 'FrozenLak-v1'; did you mean 'FrozenLake-v1'?\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
+    assert list(tmp_path.iterdir()) == []
