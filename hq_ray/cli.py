@@ -11,6 +11,11 @@ from hq_ray.errors import HqRayError, InputError, near_miss
 # name: (module, one line for `hq-ray --help`)
 COMMANDS = {
     "run": ("hq_ray.cli_run", "Train variants on one environment over seeds; plot, compare, film."),
+    "plan": ("hq_ray.cli_sweep", "Count what a spec means and estimate its cost; runs nothing."),
+    "sweep": ("hq_ray.cli_sweep", "Run what is missing of a spec."),
+    "status": ("hq_ray.cli_status", "Count what a results folder holds; show failures."),
+    "replay": ("hq_ray.cli_replay", "Retrain one trial and compare its log, byte for byte."),
+    "verify": ("hq_ray.cli_replay", "The same for a random sample."),
 }
 
 
@@ -25,7 +30,7 @@ class LazyGroup(click.Group):
         """The command of that name."""
         if name not in COMMANDS:
             raise InputError(f"unknown command {name!r}{near_miss(name, COMMANDS)}")
-        return importlib.import_module(COMMANDS[name][0]).command
+        return importlib.import_module(COMMANDS[name][0]).COMMANDS[name]
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Lists the commands without importing them."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import click
 import yaml
 
+from hq_ray.cli_options import SETTINGS, Count, ray_flags
 from hq_ray.errors import InputError, near_miss
 from hq_ray.hyperparameters import HYPERPARAMETERS, Hyperparameter, Value
 from hq_ray.trial import parse_seeds
@@ -31,25 +32,6 @@ class HyperparameterValue(click.ParamType):
             with contextlib.suppress(ValueError):
                 value = float(value) if self.row.kind is float else int(value)
         return self.row.check(value)
-
-
-class Count(click.ParamType):
-    """A whole number >= 1."""
-
-    name = "integer"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, context: click.Context | None
-    ) -> int:
-        """The number; the error names the flag."""
-        if isinstance(value, int):
-            return value
-        text = str(value).strip()
-        if not text.isdecimal() or not 1 <= int(text) < 2**31:
-            raise InputError(
-                f"{param.name} must be a whole number from 1 to 2147483647, got {value!r}"
-            )
-        return int(text)
 
 
 def parse_env_args(text: str) -> dict[str, object]:
@@ -89,13 +71,9 @@ def _hyperparameter_flags(command: Callable) -> Callable:
     return command
 
 
-def _normalise(flag: str) -> str:
-    return flag.replace("_", "-")
-
-
 @click.command(
     name="run",
-    context_settings={"token_normalize_func": _normalise, "show_default": True},
+    context_settings=SETTINGS,
 )
 @click.option("--env", required=True, help="Gymnasium id, or module:Id-v0 for one of your own.")
 @click.option("--env_args", default="", help="Its arguments: 'max_speed=2,slip_prob=0.1' or JSON.")
@@ -115,11 +93,7 @@ def _normalise(flag: str) -> str:
 @click.option("--log_root", default="logs", help="Folder of the CSV logs.")
 @click.option("--plots_root", default="plots", help="Folder of the figures.")
 @click.option("--videos_root", default="videos", help="Folder of the videos.")
-@click.option("--local", is_flag=True, help="Train in this process, without Ray.")
-@click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster to join [default: embedded].")
-@click.option("--cores", type=Count(), help="Cores of the embedded Ray [default: all].")
-@click.option("--trials_per_task", default="auto", help="auto, or a number.")
-@click.option("--engine", default="auto", help="auto, kernel or gymnasium; the log is the same.")
+@ray_flags
 def command(**flags: object) -> int:
     """Train variants on one environment over seeds; plot, compare, film.
 
@@ -144,3 +118,6 @@ def command(**flags: object) -> int:
             **flags,
         )
     )
+
+
+COMMANDS = {"run": command}

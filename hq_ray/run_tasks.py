@@ -1,11 +1,11 @@
 """What `hq-ray run` does: train what is missing, then write logs, figures and films from disk."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.load import load_curves, load_q_values
+from hq_ray.cli_options import say
 from hq_ray.encoding import encode_csv
 from hq_ray.environments import Environment, make, resolve
 from hq_ray.errors import InputError, near_miss
@@ -287,8 +287,3 @@ def _film(
             say(f"Notice: no video: {problem}")
             return
     say(f"Videos: {paths.videos_root}")
-
-
-def say(sentence: str) -> None:
-    """One line to the person, on standard output."""
-    print(sentence, file=sys.stdout, flush=True)

@@ -196,7 +196,10 @@ NUMBERS = [
     *(("gamma", value, "gamma must be in [0, 1)") for value in ("1", "-0.1")),
     ("eps_start", "1.1", "eps_start must be in [0, 1]"),
     ("eps_end", "-1", "eps_end must be in [0, 1]"),
-    *(("eps_shift", value, "eps_shift must be > 0") for value in ("0", "-1", "inf")),
+    *(
+        ("eps_shift", value, "eps_shift must be a finite number > 0")
+        for value in ("0", "-1", "inf")
+    ),
     *(
         (name, value, f"{name} must be a whole number from 1 to 2147483647")
         for name, values in {
@@ -302,9 +305,12 @@ class Endless(gymnasium.Env):
     ("flags", "sentence"),
     [
         ([], "the action space of Endless-v0 must be Discrete, got Box("),
-        (["--env_args", "sped=2"], "environment Endless-v0 has no argument 'sped'; did you mean 's"),
+        (
+            ["--env_args", "sped=2"],
+            "environment Endless-v0 has no argument 'sped'; did you mean 's",
+        ),
         (["--env_args", "zzz=2"], "environment Endless-v0 has no argument 'zzz'; known: speed"),
-        (["--env_args", "speed=2"], 'environment Endless-v0 refuses {"speed":2}: speed must be 1,'),
+        (["--env_args", "speed=2"], 'environment Endless-v0 refuses {"speed":2}: '),
         (["--env_args", "render_mode=human"], "render_mode is not an argument of a trial; use "),
     ],
 )

@@ -1,0 +1,163 @@
+"""`hq-ray plan` and `hq-ray sweep`: a spec, what it would cost, and running it."""
+
+import os
+from collections import Counter
+
+import click
+
+from hq_ray.cli_options import SETTINGS, ray_flags, say
+from hq_ray.errors import InputError, near_miss
+
+
+def spec_flags(command: click.Command) -> click.Command:
+    """The spec, its overrides and where its results lie."""
+    command = click.option("--results", default="results", help="Folder or URI of all results.")(
+        command
+    )
+    command = click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        help="Replace part of the spec: --set alpha=0.1,0.2 --set seeds=0-99.",
+    )(command)
+    return click.argument("spec")(command)
+
+
+def _open(spec: str, overrides: tuple[str, ...], results: str, retry_failed: bool) -> tuple:
+    from sweeps.spec import read_spec
+
+    from sweeps.api import open_plan
+
+    sweep = read_spec(spec)
+    if overrides:
+        sweep = sweep.with_overrides(list(overrides))
+    place, expanded, planned = open_plan(sweep, results, retry_failed)
+    for notice in expanded.notices:
+        say(f"Notice: {notice}")
+    return sweep, place, expanded, planned
+
+
+@click.command(name="plan", context_settings=SETTINGS)
+@spec_flags
+@click.option("--no_pilot", is_flag=True, help="Do not run pilot trials; no estimate.")
+@click.option("--retry_failed", is_flag=True, help="Count failed trials as to be run.")
+@click.option("--cores", type=int, default=None, help="Cores to estimate for [default: all].")
+def plan_command(
+    spec: str,
+    overrides: tuple[str, ...],
+    results: str,
+    no_pilot: bool,
+    retry_failed: bool,
+    cores: int | None,
+) -> None:
+    """Count the trials of SPEC that are new, done and failed, and estimate what is missing."""
+    _, place, expanded, planned = _open(spec, overrides, results, retry_failed)
+    _show_counts(place, expanded, planned)
+    if no_pilot or not planned.missing:
+        return
+    from sweeps.estimate import estimate
+
+    cores = cores or os.cpu_count() or 1
+    cost = estimate(planned, expanded.trials, cores)
+    say(
+        f"Estimate from {cost.piloted} pilot trials: {cost.core_seconds / 3600:.3g} core-hours, "
+        f"{_duration(cost.wall_seconds)} on {cores} cores, {_size(cost.disk_bytes)} on disk, "
+        f"{_size(cost.memory_bytes)} of memory"
+    )
+
+
+def _show_counts(place: object, expanded: object, planned: object) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from sweeps.plan import count_by_configuration
+
+    new = count_by_configuration(planned.missing, expanded.trials)
+    failed = count_by_configuration(planned.failed, expanded.trials)
+    n_seeds = len(expanded.trials.seeds)
+    cells: dict[tuple[str, str, str], Counter] = {}
+    for template, missing, bad in zip(expanded.trials.configurations, new, failed, strict=True):
+        cell = cells.setdefault((template.env, template.env_args, template.variant), Counter())
+        cell.update(new=missing, failed=bad, done=n_seeds - missing - bad, configurations=1)
+    table = Table(title=place.location.text)
+    for name in ("env", "variant"):
+        table.add_column(name)
+    columns = ("configurations", "new", "done", "failed")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for (env, args, variant), cell in cells.items():
+        shown = env if args == "{}" else f"{env} {args}"
+        table.add_row(shown, variant, *(f"{cell[name]:,}" for name in columns))
+    Console().print(table)
+    say(
+        f"{len(planned.trials):,} trials: {len(planned.missing):,} new, {planned.n_done:,} done, "
+        f"{len(planned.failed):,} failed"
+    )
+
+
+@click.command(name="sweep", context_settings=SETTINGS)
+@spec_flags
+@click.option("--retry_failed", is_flag=True, help="Try trials again that failed before.")
+@click.option("--keep_q_values", is_flag=True, help="Store final Q tables.")
+@ray_flags
+def sweep_command(
+    spec: str,
+    overrides: tuple[str, ...],
+    results: str,
+    retry_failed: bool,
+    keep_q_values: bool,
+    local: bool,
+    address: str | None,
+    cores: int | None,
+    trials_per_task: str,
+    engine: str,
+) -> int:
+    """Run what is missing of SPEC: the first time, after a crash, or after it grew."""
+    from hq_ray.training import ENGINES
+    from sweeps.batching import parse_trials_per_task
+    from sweeps.run import RunOptions, run_missing
+
+    if engine not in ENGINES:
+        raise InputError(f"unknown engine {engine!r}{near_miss(engine, ENGINES)}")
+    per_task = parse_trials_per_task(trials_per_task)
+    sweep, place, expanded, planned = _open(spec, overrides, results, retry_failed)
+    where = place.location.text
+    if planned.failed:
+        say(f"{len(planned.failed)} trials failed before; --retry_failed tries them again")
+    if not planned.missing:
+        say(f"All {planned.n_done:,} other trials are done in {where}; nothing to run.")
+        return 1 if planned.failed else 0
+    place.describe(sweep.name, sweep.to_dict(), expanded.fingerprints)
+    options = RunOptions(local, address, cores, per_task, engine, keep_q_values)
+    tally = run_missing(planned.missing, place, options)
+    already = f", {planned.n_done:,} were there" if planned.n_done else ""
+    say(
+        f"Ran {tally.done:,} trials ({tally.steps / 1e6:,.1f} M steps, "
+        f"{_duration(tally.train_seconds)} of training{already}): {where}"
+    )
+    for reason, count in tally.reasons.most_common(5):
+        say(f"{count} failed: {reason}")
+    if tally.interrupted:
+        say("Interrupted; the same command resumes.")
+        return 130
+    say(f"Look at it with: hq-ray status {where}")
+    return 1 if tally.failed else 0
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _size(size: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"
+
+
+COMMANDS = {"plan": plan_command, "sweep": sweep_command}

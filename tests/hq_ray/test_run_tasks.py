@@ -1,0 +1,512 @@
+"""What `hq-ray run` does, in this process; the tests that start Ray or a process come last."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import gymnasium
+import imageio.v3
+import imageio_ffmpeg
+import pandas as pd
+import pytest
+
+from hq_ray.cli import run_command_line
+
+PNG = b"\x89PNG\r\n\x1a\n"
+RUN = ["run", "--env", "VelocityGrid-v0", "--episodes", "30", "--smooth", "5", "--local"]
+TRIALS = [(variant, seed) for variant in ("standard", "harmonic") for seed in (0, 1)]
+LOGS = {
+    f"logs/{variant}/s{seed}/{variant}_{quantity}.csv"
+    for variant, seed in TRIALS
+    for quantity in ("returns", "steps")
+}
+CURVES = {
+    f"plots/{variant}/{stem}_s{seed}.png"
+    for variant, seed in TRIALS
+    for stem in ("learning_curve", "steps_curve")
+}
+VIDEOS = {f"videos/{variant}/greedy_s{seed}.mp4" for variant, seed in TRIALS}
+
+
+def comparisons(tag):
+    return {f"plots/compare/{tag}_mean_se_{quantity}.png" for quantity in ("returns", "steps")}
+
+
+def files(folder):
+    """Paths of all files below, each batch's name written as `*`; the lock stays beside them."""
+    found = [path.relative_to(folder) for path in Path(folder).rglob("*") if path.is_file()]
+    hexadecimal = re.compile(r"[0-9a-f]{16}\.parquet")
+    return {hexadecimal.sub("*.parquet", path.as_posix()) for path in found}
+
+
+def results(folder):
+    kinds = ("episodes", "q_values", "trials")
+    lock = {f"{folder}/_driver.lock"} if os.name == "posix" else set()
+    return {f"{folder}/sweep.json", *(f"{folder}/{kind}/*.parquet" for kind in kinds)} | lock
+
+
+def times(folder):
+    return {path: path.stat().st_mtime_ns for path in Path(folder).rglob("*") if path.is_file()}
+
+
+def plain(frame):
+    """The same frame with labels as strings, in the order trial, episode."""
+    labels = frame.select_dtypes("category").columns
+    frame = frame.astype(dict.fromkeys(labels, "str"))
+    return frame.sort_values(["trial_id", "episode"], ignore_index=True)
+
+
+def n_frames(path):
+    return imageio_ffmpeg.count_frames_and_secs(str(path))[0]
+
+
+def episodes(folder):
+    return plain(pd.read_parquet(folder / "episodes"))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Runs a command in an empty folder; gives code, standard output and standard error."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    def command(*arguments):
+        code = run_command_line([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder after `--task all` with films, over two variants and two seeds."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert run_command_line([*RUN, "--seeds", "0-1", "--record_video"]) == 0
+    return folder
+
+
+@pytest.fixture
+def trained(finished, tmp_path, monkeypatch):
+    """The results of the finished run alone, copied into the folder that `run` runs in."""
+    shutil.copytree(finished / "results", tmp_path / "here" / "results")
+
+
+# What is written, and where.
+
+
+def test_all_writes_exactly_the_documented_files(finished):
+    expected = LOGS | CURVES | VIDEOS | comparisons("VelocityGrid-v0")
+    assert files(finished) == expected | results("results/VelocityGrid-v0")
+
+
+def test_every_picture_is_one(finished):
+    pictures = list((finished / "plots").rglob("*.png"))
+    assert len(pictures) == len(CURVES) + 2
+    for path in pictures:
+        assert path.read_bytes().startswith(PNG)
+        assert imageio.v3.imread(path).std() > 0
+
+
+def test_every_film_has_its_frames(finished):
+    for name in VIDEOS:
+        assert n_frames(finished / name) > 2
+
+
+def test_the_csv_logs_are_the_parquet_columns(finished):
+    table = episodes(finished / "results" / "VelocityGrid-v0")
+    for variant, seed in TRIALS:
+        mine = table[(table["variant"] == variant) & (table["seed"] == seed)]
+        assert mine["episode"].to_list() == list(range(30))
+        for quantity, column in (("returns", "episode_return"), ("steps", "steps")):
+            log = pd.read_csv(finished / f"logs/{variant}/s{seed}/{variant}_{quantity}.csv")
+            assert log.columns.to_list() == ["episode", column]
+            assert log["episode"].to_list() == mine["episode"].to_list()
+            assert log[column].to_list() == mine[column].to_list()
+
+
+def test_the_sweep_says_what_was_asked_for(finished):
+    info = json.loads((finished / "results/VelocityGrid-v0/sweep.json").read_text())
+    assert info["name"] == "VelocityGrid-v0"
+    spec = info["spec"]
+    assert (spec["variant"], spec["seeds"]) == (["standard", "harmonic"], [0, 1])
+    assert (spec["episodes"], spec["max_steps"]) == (30, 200)
+
+
+def test_everything_can_be_put_elsewhere(run, tmp_path):
+    there = tmp_path / "there"
+    flags = [
+        word for name in ("log", "plots", "videos") for word in (f"--{name}_root", there / name)
+    ]
+    code, out, _ = run(
+        *RUN, "--seeds", "0-1", "--record_video", "--results", there / "r", "--tag", "mine", *flags
+    )
+    assert code == 0
+    assert list(Path.cwd().iterdir()) == []
+    named = {re.sub("^logs/", "log/", path) for path in LOGS | CURVES | VIDEOS}
+    assert files(there) == named | comparisons("mine") | results("r/mine")
+    for name in ("r/mine", "log", "plots", "videos"):
+        assert str(there / name) in out
+
+
+def test_arguments_of_the_environment_are_part_of_the_tag(run):
+    assert run(*RUN, "--seeds", "0", "--env_args", "max_speed=2", "--task", "compare")[0] == 2
+    assert run(*RUN, "--seeds", "0", "--env_args", "max_speed=2", "--task", "all")[0] == 0
+    tag = "VelocityGrid-v0-max_speed=2"
+    assert files(Path.cwd()) >= results(f"results/{tag}") | comparisons(tag)
+
+
+def test_one_seed_and_one_variant_can_be_compared(run):
+    code, out, _ = run(*RUN, "--seeds", "4", "--variants", "minimum")
+    assert code == 0
+    assert out.startswith("Trained 1 trials (")
+    for name in comparisons("VelocityGrid-v0"):
+        assert Path(name).read_bytes().startswith(PNG)
+
+
+# One task alone.
+
+
+def test_train_draws_nothing(run):
+    code, out, _ = run(*RUN, "--seeds", "0-1", "--task", "train")
+    assert code == 0
+    assert files(Path.cwd()) == LOGS | results("results/VelocityGrid-v0")
+    assert re.fullmatch(
+        r"Trained 4 trials \(0\.\d\d M steps\): results/VelocityGrid-v0\nLogs: logs\n", out
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "written"), [("plot", CURVES), ("compare", comparisons("VelocityGrid-v0"))]
+)
+def test_drawing_works_alone_from_disk(run, trained, task, written):
+    before = times("results")
+    code, out, err = run(*RUN, "--seeds", "0-1", "--task", task)
+    assert (code, out, err) == (0, "Figures: plots\n", "")
+    assert times("results") == before
+    assert files(Path.cwd()) == written | results("results/VelocityGrid-v0")
+
+
+def test_filming_works_from_disk_too(run, trained, finished):
+    flags = ["--seeds", "0-1", "--task", "compare", "--record_video", "--video_max_steps", "3"]
+    code, out, _ = run(*RUN, *flags)
+    assert (code, out) == (0, "Figures: plots\nVideos: videos\n")
+    assert {name for name in files(Path.cwd()) if name.startswith("videos/")} == VIDEOS
+    name = "videos/standard/greedy_s0.mp4"
+    # Four frames and a second's rest, against an episode to its end.
+    assert n_frames(Path(name)) < n_frames(finished / name)
+
+
+@pytest.mark.parametrize("task", ["plot", "compare"])
+def test_before_training_nothing_is_drawn_and_nothing_written(run, task):
+    code, out, err = run(*RUN, "--seeds", "0-1", "--task", task, "--record_video")
+    assert (code, out) == (2, "")
+    assert err == (
+        "Error: trials must be trained before their figures can be drawn, but 4 of 4 are not in "
+        "results/VelocityGrid-v0; use --task train or --task all\n"
+    )
+    assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.parametrize("task", ["plot", "compare"])
+def test_of_a_part_nothing_is_drawn_either(run, trained, task):
+    before = times(Path.cwd())
+    code, out, err = run(*RUN, "--seeds", "0-2", "--task", task)
+    assert (code, out) == (2, "")
+    assert "but 2 of 6 are not in results/VelocityGrid-v0" in err
+    assert err.count("\n") == 1
+    assert times(Path.cwd()) == before
+
+
+# Nothing is trained twice.
+
+
+def test_training_again_trains_nothing_and_says_so(run, trained):
+    before = times("results")
+    code, out, err = run(*RUN, "--seeds", "0-1", "--task", "train")
+    sentence = "All 4 trials are already in results/VelocityGrid-v0; nothing to train."
+    assert (code, out, err) == (0, f"{sentence}\nLogs: logs\n", "")
+    assert times("results") == before
+
+
+def test_added_seeds_are_all_that_is_trained(run, trained, finished):
+    before = times("results")
+    code, out, _ = run(*RUN, "--seeds", "0-2", "--task", "train")
+    assert code == 0
+    assert re.match(r"Trained 2 trials \(0\.\d\d M steps, 4 were there\): results/", out)
+    after = times("results")
+    kept = {path for path in before if path.suffix == ".parquet"}
+    assert {path: after[path] for path in kept} == {path: before[path] for path in kept}
+    now = episodes(Path("results/VelocityGrid-v0"))
+    old = now[now["seed"] < 2].reset_index(drop=True)
+    pd.testing.assert_frame_equal(
+        old, episodes(finished / "results/VelocityGrid-v0"), check_exact=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "changed"),
+    [
+        (["--variants", "both"], ["--alpha_down", "0.1", "--alpha_end", "0.3"]),
+        (["--variants", "both"], ["--alpha_decay_episodes", "7", "--smooth", "9"]),
+        (["--variants", "standard"], ["--eps_shift", "5"]),
+        (["--variants", "minimum"], ["--alpha", "0.9", "--alpha_schedule", "linear"]),
+        (["--eps_schedule", "constant"], ["--eps_end", "0.3", "--eps_decay_episodes", "9"]),
+        (["--variants", "both"], ["--trials_per_task", "3", "--engine", "gymnasium"]),
+        (["--variants", "both"], ["--max_steps", "200", "--alpha", "0.20"]),
+    ],
+)
+def test_what_a_trial_does_not_read_does_not_retrain_it(run, flags, changed):
+    common = [*RUN, "--episodes", "3", "--seeds", "0", "--task", "train", *flags]
+    assert run(*common)[1].startswith("Trained ")
+    assert run(*common, *changed)[1].startswith("All ")
+
+
+@pytest.mark.parametrize(
+    "changed", [["--alpha", "0.3"], ["--eps_shift", "1"], ["--episodes", "4"], ["--gamma", "0.9"]]
+)
+def test_what_a_trial_reads_makes_it_another(run, changed):
+    common = [*RUN, "--episodes", "3", "--seeds", "0", "--task", "train", "--variants", "harmonic"]
+    assert run(*common)[1].startswith("Trained 1 trials")
+    assert run(*common, *changed)[1].startswith("Trained 1 trials")
+
+
+def test_another_folder_has_the_same_episodes(run, finished):
+    assert run(*RUN, "--seeds", "0-1", "--task", "train", "--trials_per_task", "3")[0] == 0
+    here, there = (
+        episodes(folder / "results/VelocityGrid-v0") for folder in (Path.cwd(), finished)
+    )
+    assert here.columns.to_list() == there.columns.to_list()
+    for column in here:
+        pd.testing.assert_series_equal(here[column], there[column], check_exact=True)
+    for log in LOGS:
+        assert Path(log).read_bytes() == (finished / log).read_bytes()
+
+
+# What goes wrong on the way.
+
+
+class Faulty(gymnasium.Env):
+    """Ends after one step, but cannot take it on seed 1; it cannot be filmed either."""
+
+    observation_space = gymnasium.spaces.Discrete(3)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        if seed is not None:
+            self.broken = seed == 1
+        return 0, {}
+
+    def step(self, action):
+        if self.broken:
+            raise ValueError("no such state")
+        return 1, float(action), True, False, {}
+
+
+FAULTY = ["run", "--env", "Faulty-v0", "--episodes", "5", "--local"]
+
+
+@pytest.fixture
+def faulty(register):
+    register("Faulty-v0", entry_point=Faulty)
+
+
+def test_a_failed_trial_is_told_and_the_others_are_drawn(run, faulty):
+    code, out, err = run(*FAULTY, "--seeds", "0-2")
+    assert (code, err) == (1, "")
+    assert "Trained 4 trials (" in out
+    assert "2 failed: ValueError: no such state\n" in out
+    seeds = {path.name for path in Path("logs/harmonic").iterdir()}
+    assert seeds == {"s0", "s2"}
+    assert {path.name for path in Path("plots/standard").iterdir()} == {
+        f"{stem}_s{seed}.png" for stem in ("learning_curve", "steps_curve") for seed in (0, 2)
+    }
+    assert files(Path.cwd()) >= comparisons("Faulty-v0")
+    rows = pd.read_parquet("results/Faulty-v0/trials").set_index(["variant", "seed"])
+    assert (rows["status"] == "failed").sum() == 2
+    assert rows.loc[("standard", 1), "error_message"] == "no such state"
+    assert 'raise ValueError("no such state")' in rows.loc[("standard", 1), "error_traceback"]
+
+
+def test_a_failed_trial_is_tried_again(run, faulty, monkeypatch):
+    assert run(*FAULTY, "--seeds", "0-2", "--task", "train")[0] == 1
+    monkeypatch.setattr(Faulty, "step", lambda self, action: (1, float(action), True, False, {}))
+    code, out, _ = run(*FAULTY, "--seeds", "0-2", "--task", "train")
+    assert code == 0
+    assert "Trained 2 trials (0.00 M steps, 4 were there)" in out
+
+
+def test_where_every_trial_fails_nothing_is_drawn(run, faulty):
+    code, out, err = run(*FAULTY, "--seeds", "1", "--record_video")
+    assert (code, err) == (1, "")
+    assert "Trained 0 trials" in out
+    assert "2 failed: ValueError: no such state\n" in out
+    assert {path.name for path in Path.cwd().iterdir()} == {"results"}
+
+
+def test_what_cannot_be_filmed_is_told_and_is_no_failure(run, faulty):
+    code, out, err = run(*FAULTY, "--seeds", "0", "--record_video")
+    assert (code, err) == (0, "")
+    assert "Notice: no video: " in out
+    assert not Path("videos").exists()
+    assert files(Path.cwd()) >= comparisons("Faulty-v0")
+
+
+def test_an_old_id_is_told_and_its_present_one_is_trained(run):
+    code, out, _ = run(*RUN, "--env", "CliffWalking-v0", "--episodes", "2", "--task", "train")
+    assert code == 0
+    assert out.startswith("Notice: environment CliffWalking-v0 is now CliffWalking-v1\n")
+    assert Path("results/CliffWalking-v1/sweep.json").exists()
+
+
+@pytest.mark.parametrize("content", ["{bad", "[]"])
+def test_a_damaged_sweep_file_is_named(run, content):
+    path = Path("results/VelocityGrid-v0/sweep.json")
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    code, out, err = run(*RUN)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"Error: {path} must be ")
+    assert err.count("\n") == 1
+    assert path.read_text() == content
+
+
+# A process of its own, and Ray.
+
+SLOW = ["run", "--env", "FrozenLake-v1", "--episodes", "800", "--seeds", "0-9", "--task", "train"]
+SLOW_RESULTS = Path("results/FrozenLake-v1")
+
+
+def process(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "hq_ray", *arguments], cwd=folder, capture_output=True, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Episodes of the slow run, from the kernel, in this process."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert run_command_line([*SLOW, "--local", "--trials_per_task", "5"]) == 0
+    return episodes(folder / SLOW_RESULTS)
+
+
+def interrupted(folder, command):
+    """Ctrl-C, as a terminal sends it, once two trials are published; the process and its words."""
+    started = subprocess.Popen(
+        [sys.executable, "-m", "hq_ray", *command],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while started.poll() is None and len(list(folder.glob("results/*/trials/*.parquet"))) < 2:
+        time.sleep(0.02)
+    os.killpg(started.pid, signal.SIGINT)
+    return started, *started.communicate(timeout=60)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent to a process group")
+@pytest.mark.parametrize(
+    "flags", [["--local"], pytest.param(["--cores", "2"], marks=pytest.mark.ray)]
+)
+def test_ctrl_c_keeps_what_is_published_and_the_same_command_resumes(tmp_path, undisturbed, flags):
+    command = [*SLOW, "--engine", "gymnasium", "--trials_per_task", "1", *flags]
+    started, out, err = interrupted(tmp_path, command)
+    assert started.returncode == 130
+    assert "Traceback" not in err
+    kept = pd.read_parquet(tmp_path / SLOW_RESULTS / "trials")
+    assert 2 <= len(kept) < 20
+    assert set(kept["status"]) == {"done"}
+    assert f"Interrupted with {len(kept)} trials trained; the same command resumes.\n" in out
+    assert not (tmp_path / "logs").exists()
+    # Ray's folder carries the number of the process that started it.
+    assert list(Path("/tmp").glob(f"hq-*/session_*_{started.pid}")) == []
+    resumed = process(tmp_path, *command)
+    assert resumed.returncode == 0
+    assert f", {len(kept)} were there): " in resumed.stdout
+    pd.testing.assert_frame_equal(episodes(tmp_path / SLOW_RESULTS), undisturbed, check_exact=True)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("number", ["1", "3"])
+def test_on_ray_every_column_is_the_same(tmp_path, undisturbed, number):
+    done = process(tmp_path, *SLOW, "--cores", "2", "--trials_per_task", number)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Trained 20 trials (")
+    table = episodes(tmp_path / SLOW_RESULTS)
+    assert table.columns.to_list() == undisturbed.columns.to_list()
+    for column in table:
+        pd.testing.assert_series_equal(table[column], undisturbed[column], check_exact=True)
+
+
+MODULE = '''
+import gymnasium
+
+
+class Faulty(gymnasium.Env):
+    """Ends after one step, but cannot take it on seed 1."""
+
+    observation_space = gymnasium.spaces.Discrete(3)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        if seed is not None:
+            self.broken = seed == 1
+        return 0, {}
+
+    def step(self, action):
+        if self.broken:
+            raise ValueError("no such state")
+        return 1, float(action), True, False, {}
+
+
+gymnasium.register("Faulty-v1", entry_point="faulty_module:Faulty")
+'''
+
+
+@pytest.mark.ray
+def test_on_ray_a_module_of_the_current_folder_may_fail_a_trial(tmp_path):
+    (tmp_path / "faulty_module.py").write_text(MODULE)
+    flags = ["--env", "faulty_module:Faulty-v1", "--seeds", "0-2", "--episodes", "5"]
+    done = process(tmp_path, "run", *flags, "--cores", "2")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "Trained 4 trials (" in done.stdout
+    assert "2 failed: ValueError: no such state\n" in done.stdout
+    assert files(tmp_path) >= comparisons("Faulty-v1")
+    assert {path.name for path in (tmp_path / "plots" / "harmonic").iterdir()} == {
+        f"{stem}_s{seed}.png" for stem in ("learning_curve", "steps_curve") for seed in (0, 2)
+    }
+
+
+@pytest.mark.ray
+def test_a_cluster_that_does_not_answer_is_refused(tmp_path):
+    done = process(tmp_path, *SLOW, "--address", "127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: address must name a running Ray cluster, ")
+    assert "'127.0.0.1:1'" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.ray
+def test_with_nothing_to_train_no_cluster_is_asked(tmp_path, finished):
+    shutil.copytree(finished / "results", tmp_path / "results")
+    command = [word for word in RUN if word != "--local"]
+    done = process(tmp_path, *command, "--seeds", "0-1", "--address", "127.0.0.1:1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("All 4 trials are already in results/VelocityGrid-v0")

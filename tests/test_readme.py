@@ -1,0 +1,282 @@
+"""The README, taken at its word: commands, code and names in it are run and looked up."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from hq_ray import schema
+from hq_ray.cli import run_command_line
+from hq_ray.cli_run import command
+from hq_ray.hyperparameters import HYPERPARAMETERS
+from hq_ray.updates import VARIANTS
+
+HOME = Path(__file__).resolve().parent.parent
+README = (HOME / "README.md").read_text()
+FLAG = re.compile(r"--[a-z][a-z_-]*")
+
+
+def section(title):
+    """The text under a heading, up to the next one; lines of code that begin with # are kept."""
+    begun = README.split(f"\n## {title}\n")
+    assert len(begun) == 2
+    return begun[1].split("\n## ")[0]
+
+
+def blocks(text, language="python"):
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def indented(text):
+    """Runs of lines that are indented by four spaces, outside of fenced code."""
+    bare = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    found = re.findall(r"(?:^ {4}.*\n?)+", bare, re.MULTILINE)
+    return [re.sub(r"^ {4}", "", run, flags=re.MULTILINE).strip() for run in found]
+
+
+def hq_ray_commands(text):
+    """The arguments of each `hq-ray ...` in it."""
+    lines = [line for run in indented(text) for line in run.splitlines()]
+    parts = [part.strip() for line in lines for part in line.split("&&")]
+    return [shlex.split(part)[1:] for part in parts if part.startswith("hq-ray ")]
+
+
+def first_column(text):
+    """Names in backticks in the first column of each table row."""
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
+
+
+def process(folder, *arguments, **settings):
+    return subprocess.run(
+        [sys.executable, "-m", "hq_ray", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        **settings,
+    )
+
+
+# The start.
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    """A folder in which the first command has been run, and what it said."""
+    folder = tmp_path_factory.mktemp("started")
+    (first,) = hq_ray_commands(section("Start"))
+    assert "--local" not in first
+    done = process(folder, *first, "--local")
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder, done.stdout
+
+
+def test_the_first_command_says_what_the_page_says(started):
+    _, said = started
+    assert said.strip() in indented(section("Start"))
+
+
+def test_every_path_that_the_page_names_is_written(started):
+    folder, _ = started
+    named = [re.sub(r"\s", "", name) for name in first_column(section("What it writes"))]
+    assert named
+    folders = {"/".join(name.split("/")[:-1]) for name in named if "/" in name}
+    for variant in ("standard", "harmonic"):
+        for seed in range(5):
+            log = folder / f"logs/{variant}/s{seed}"
+            names = {f"{variant}_returns.csv", f"{variant}_steps.csv"}
+            assert {path.name for path in log.iterdir()} == names
+            for stem in ("learning_curve", "steps_curve"):
+                assert (folder / f"plots/{variant}/{stem}_s{seed}.png").stat().st_size > 0
+            assert (folder / f"videos/{variant}/greedy_s{seed}.mp4").stat().st_size > 0
+    for name in folders:
+        pattern = re.sub(r"<tag>", "VelocityGrid-v0", name)
+        assert list(folder.glob(re.sub(r"<\w+>", "*", pattern)))
+    compared = {path.name for path in (folder / "plots/compare").iterdir()}
+    stem = "VelocityGrid-v0_mean_se"
+    assert compared == {f"{stem}_returns.png", f"{stem}_steps.png"}
+
+
+@pytest.mark.parametrize("number", range(len(blocks(section("Querying with pandas")))))
+def test_every_query_runs(started, monkeypatch, capsys, number):
+    folder, _ = started
+    monkeypatch.chdir(folder)
+    exec(blocks(section("Querying with pandas"))[number], {})
+    assert len(capsys.readouterr().out.splitlines()) >= 3
+
+
+def test_the_queries_answer_what_they_say(started, monkeypatch):
+    monkeypatch.chdir(started[0])
+    final, late, harmonic = ({} for _ in range(3))
+    for code, names in zip(
+        blocks(section("Querying with pandas")), (final, late, harmonic), strict=True
+    ):
+        exec(code, names)
+    assert (final["gap"] >= -1e-9).all()
+    assert len(final["gap"]) == 10
+    assert late["late"]["episode"].agg(["min", "max"]).to_list() == [3500, 3999]
+    assert len(late["late"]) == 10 * 500
+    assert list(harmonic["harmonic"].columns) == ["seed", "episode", "steps"]
+    assert len(harmonic["harmonic"]) == 5 * 4000
+
+
+def test_run_again_there_is_nothing_to_train(started):
+    folder, _ = started
+    (first,) = hq_ray_commands(section("Start"))
+    done = process(folder, *first, "--task", "train", "--local")
+    assert done.stdout.startswith("All 10 trials are already in results/VelocityGrid-v0; ")
+
+
+# Adding things.
+
+
+def test_the_environment_of_the_example_trains_on_the_kernel(tmp_path):
+    text = section("Adding an environment")
+    (code,) = blocks(text)
+    (given,) = hq_ray_commands(text)
+    (name,) = re.findall(r"In `(\w+\.py)`", text)
+    (tmp_path / name).write_text(code)
+    done = process(tmp_path, *given, "--episodes", "50", "--seeds", "0", "--local")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Trained 2 trials (")
+    trials = pd.read_parquet(next((tmp_path / "results").iterdir()) / "trials")
+    assert set(trials["engine"]) == {"kernel"}
+    assert set(trials["env"]) == {"corridor:Corridor-v0"}
+    assert set(trials["env_args"]) == {'{"length":8}'}
+
+
+def test_the_variant_of_the_example_is_the_same_on_both_engines(tmp_path):
+    """In a copy of the packages, with the example where the page says that it belongs."""
+    text = section("Adding a variant")
+    (code,) = blocks(text)
+    (name,) = re.findall(r"in `([\w/]+\.py)`", text)
+    (variant,) = re.findall(r'VARIANTS\["(\w+)"\]', code)
+    copy = tmp_path / "copy"
+    for package in ("hq_ray", "envs", "sweeps", "analysis"):
+        shutil.copytree(HOME / package, copy / package, ignore=shutil.ignore_patterns("*.nb[ic]"))
+    with (copy / name).open("a") as module:
+        module.write(f"\n\n{code}")
+    flags = ["run", "--env", "VelocityGrid-v0", "--variants", variant, "--seeds", "0-1"]
+    logs = []
+    for engine in ("kernel", "gymnasium"):
+        folder = tmp_path / engine
+        folder.mkdir()
+        given = [*flags, "--episodes", "20", "--task", "train", "--local", "--engine", engine]
+        done = process(copy, *given, "--results", str(folder), "--log_root", str(folder / "logs"))
+        assert (done.returncode, done.stderr) == (0, "")
+        trials = pd.read_parquet(folder / "VelocityGrid-v0" / "trials")
+        assert set(trials["engine"]) == {engine}
+        frame = pd.read_parquet(folder / "VelocityGrid-v0" / "episodes")
+        frame = frame.astype(dict.fromkeys(frame.select_dtypes("category").columns, "str"))
+        logs.append(frame.sort_values(["trial_id", "episode"], ignore_index=True))
+    assert set(logs[0]["variant"]) == {variant}
+    pd.testing.assert_frame_equal(*logs, check_exact=True)
+
+
+# Names.
+
+
+def test_every_flag_on_the_page_exists(capsys):
+    known = {name.replace("-", "_") for option in command.params for name in option.opts}
+    known |= {"__help"}
+    pip = re.sub(r"pip install [^&\n`]*", "", README)
+    flags = {flag.replace("-", "_") for flag in FLAG.findall(pip)}
+    assert flags - known == set()
+    assert {"__env", "__env_args", "__record_video", "__task", "__local"} <= flags
+
+
+def test_every_command_on_the_page_can_be_parsed():
+    given = hq_ray_commands(README)
+    assert len(given) >= 2
+    for arguments in given:
+        assert arguments[0] == "run"
+        command.make_context("run", arguments[1:])
+
+
+def test_every_file_that_the_page_points_to_exists():
+    linked = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert "benchmarks/README.md" in linked
+    named = re.findall(r"`(?:bash )?((?:hq_ray|envs|sweeps|analysis|\.ci)/[\w./]+)`", README)
+    assert ".ci/run" in named
+    assert [name for name in [*linked, *named] if not (HOME / name).exists()] == []
+
+
+def spread(names):
+    """Column names, with `alpha` ... `eps_shift` as the hyperparameters between the two."""
+    return [
+        other
+        for name in names
+        for other in (HYPERPARAMETERS if name == "alpha" else [] if name == "eps_shift" else [name])
+    ]
+
+
+def test_the_columns_of_episodes_are_those_of_the_schema():
+    tables = section("Columns").split("`trials` has")
+    assert spread(first_column(tables[0])) == schema.EPISODES.names
+
+
+def test_the_types_of_episodes_are_those_of_the_schema():
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in section("Columns").split("`trials` has")[0].splitlines()
+        if line.startswith("| `")
+    ]
+    for names, kinds, _ in rows:
+        if "..." in names:
+            continue
+        for name in re.findall(r"`(\w+)`", names):
+            kind = schema.EPISODES.field(name).type
+            shown = "string (category)" if str(kind).startswith("dictionary") else str(kind)
+            assert kinds == shown, name
+
+
+def test_the_columns_of_trials_are_those_of_the_schema():
+    identity = {"trial_id", "env", "env_args", "variant", "seed", "episodes", "max_steps"}
+    named = set(first_column(section("Columns").split("`trials` has")[1]))
+    assert named | identity | set(HYPERPARAMETERS) == set(schema.TRIALS.names)
+    assert named & (identity | set(HYPERPARAMETERS)) == set()
+
+
+def test_the_columns_of_q_values_are_those_of_the_schema():
+    (line,) = re.findall(r"^`q_values` has (.*)$", README, re.MULTILINE)
+    assert re.findall(r"`(\w+)`", line) == schema.Q_VALUES.names
+
+
+def test_the_files_have_the_columns_of_the_schema(started):
+    for kind, names in (
+        ("episodes", schema.EPISODES.names),
+        ("trials", schema.TRIALS.names),
+        ("q_values", schema.Q_VALUES.names),
+    ):
+        table = pd.read_parquet(started[0] / "results/VelocityGrid-v0" / kind)
+        assert table.columns.to_list() == names
+
+
+def test_the_table_of_names_has_every_hyperparameter_and_variant():
+    text = section("Names")
+    named = {name for row in text.splitlines() for name in re.findall(r"`(\w+)`", row)}
+    assert set(HYPERPARAMETERS) | set(VARIANTS) <= named
+
+
+def test_the_page_as_a_command_line_has_the_defaults_it_tells(capsys):
+    context = command.make_context("run", ["--env", "x"])
+    values = context.params
+    text = section("Names")
+    assert "linear, 1 to 0.05 over 3500" in text
+    assert [values[f"eps_{part}"] for part in ("schedule", "start", "end", "decay_episodes")] == [
+        "linear",
+        1.0,
+        0.05,
+        3500,
+    ]
+    for name in ("alpha_down", "gamma"):
+        (row,) = re.findall(rf"^\| `{name}` \|.*\| (\S+) \|$", text, re.MULTILINE)
+        assert float(row) == values[name]
+    (row,) = re.findall(r"^\| `eps_shift` \|.*\| (\S+) \|$", text, re.MULTILINE)
+    assert float(row) == values["eps_shift"]
+    assert run_command_line(["run", "--help"]) == 0
