@@ -12,6 +12,7 @@ from hq_ray.environments import load_model, make
 from hq_ray.episode_log import EpisodeLog, Trained
 from hq_ray.errors import InputError, ModelError, near_miss
 from hq_ray.gymnasium_loop import train_on_gymnasium
+from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.kernel import environment_tables, train_on_kernel
 from hq_ray.model import Model
 from hq_ray.planning import greedy_start_value, optimal_start_value
@@ -48,7 +49,7 @@ def train_together(trials: Sequence[Trial], engine: str = "auto") -> list[Traine
         raise InputError(f"the kernel needs a transition table, and {first.env} has none to use")
     on_kernel = tables is not None and engine != "gymnasium"
     if on_kernel:
-        _load_loop(replace(first, seed=0, episodes=1, max_steps=1))
+        _load_loop(first.env, first.env_args, first.variant)
     started = time.perf_counter()
     if on_kernel:
         engine, logs = "kernel", train_on_kernel(trials, tables)
@@ -67,9 +68,11 @@ def train_together(trials: Sequence[Trial], engine: str = "auto") -> list[Traine
 
 
 @lru_cache(maxsize=256)
-def _load_loop(trial: Trial) -> None:
-    """Compiles the trial's loop or loads it from disk, so that no trial's time includes that."""
-    train_on_kernel([trial], environment_tables(trial.env, trial.env_args))
+def _load_loop(env: str, env_args: str, variant: str) -> None:
+    """Compiles a loop or loads it from disk, so that no trial's time includes that."""
+    plain = used_hyperparameters(variant, {})
+    trial = Trial(env, env_args, None, variant, seed=0, episodes=1, max_steps=1, **plain)
+    train_on_kernel([trial], environment_tables(env, env_args))
 
 
 def group_key(trial: Trial) -> tuple:
