@@ -120,6 +120,17 @@ def _run_batch_task(
     return run_batch(trials, results, keep_q_values, engine, may_commit)
 
 
+@ray.remote(num_cpus=1, max_retries=0)
+def _import_task() -> None:
+    """Does nothing; a worker that has run it has imported what trials need."""
+
+
+def warm_workers() -> None:
+    """Has every core's worker import what trials need, a second's work each, without waiting."""
+    for _ in range(max(1, int(ray.cluster_resources().get("CPU", 1)))):
+        _import_task.remote()
+
+
 class RayExecutor:
     """Runs batches as Ray tasks, spread over the nodes; each may be lost and none is repeated.
 

@@ -25,9 +25,10 @@ class Session:
 
     def _live(self) -> None:
         try:
-            from sweeps.ray_executor import ray_session
+            from sweeps.ray_executor import ray_session, warm_workers
 
             with ray_session(self._address, self._cores):
+                warm_workers()
                 self._ready.set()
                 self._over.wait()
         except BaseException as problem:

@@ -384,7 +384,7 @@ def test_a_damaged_sweep_file_is_named(run, content):
 
 # A process of its own, and Ray.
 
-SLOW = ["run", "--env", "FrozenLake-v1", "--episodes", "800", "--seeds", "0-9", "--task", "train"]
+SLOW = ["run", "--env", "FrozenLake-v1", "--episodes", "800", "--seeds", "0-7", "--task", "train"]
 SLOW_RESULTS = Path("results/FrozenLake-v1")
 
 
@@ -430,16 +430,16 @@ def test_ctrl_c_keeps_what_is_published_and_the_same_command_resumes(tmp_path, u
     assert started.returncode == 130
     assert "Traceback" not in err
     kept = pd.read_parquet(tmp_path / SLOW_RESULTS / "trials")
-    assert 2 <= len(kept) < 20
+    assert 2 <= len(kept) < 16
     assert set(kept["status"]) == {"done"}
     assert f"Interrupted with {len(kept)} trials trained; the same command resumes.\n" in out
     assert not (tmp_path / "logs").exists()
-    # Ray's folder carries the number of the process that started it.
-    assert list(Path("/tmp").glob(f"hq-*/session_*_{started.pid}")) == []
     resumed = process(tmp_path, *command)
     assert resumed.returncode == 0
     assert f", {len(kept)} were there): " in resumed.stdout
     pd.testing.assert_frame_equal(episodes(tmp_path / SLOW_RESULTS), undisturbed, check_exact=True)
+    # Ray's folder carries the number of the process that started it.
+    assert list(Path("/tmp").glob(f"hq-*/session_*_{started.pid}")) == []
 
 
 @pytest.mark.ray
@@ -447,7 +447,7 @@ def test_ctrl_c_keeps_what_is_published_and_the_same_command_resumes(tmp_path, u
 def test_on_ray_every_column_is_the_same(tmp_path, undisturbed, number):
     done = process(tmp_path, *SLOW, "--cores", "2", "--trials_per_task", number)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Trained 20 trials (")
+    assert done.stdout.startswith("Trained 16 trials (")
     table = episodes(tmp_path / SLOW_RESULTS)
     assert table.columns.to_list() == undisturbed.columns.to_list()
     for column in table:
