@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import click
 
+from hq_ray.cli_options import one_line
 from hq_ray.errors import HqRayError, InputError, near_miss
 
 # name: (module, one line for `hq-ray --help`)
@@ -66,5 +67,5 @@ def run_command_line(arguments: list[str] | None = None, command: Callable = cli
 
 
 def _say(sentence: str, code: int) -> int:
-    print(f"Error: {sentence}", file=sys.stderr)
+    print(f"Error: {one_line(sentence)}", file=sys.stderr)
     return code

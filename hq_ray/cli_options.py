@@ -56,4 +56,9 @@ def ray_flags(command: Callable) -> Callable:
 
 def say(sentence: str) -> None:
     """One line to the person, on standard output."""
-    print(sentence, file=sys.stdout, flush=True)
+    print(one_line(sentence), file=sys.stdout, flush=True)
+
+
+def one_line(text: str) -> str:
+    """A message of several lines, as other libraries write them, as one."""
+    return " ".join(text.split())

@@ -107,10 +107,11 @@ def command(**flags: object) -> int:
     seeds = parse_seeds(flags.pop("seeds"))
     env_args = parse_env_args(flags.pop("env_args"))
     hyperparameters = {name: flags.pop(name) for name in HYPERPARAMETERS}
-    from hq_ray import run_tasks
+    from hq_ray.run_request import Request
+    from hq_ray.run_tasks import run
 
-    return run_tasks.run(
-        run_tasks.Request.from_flags(
+    return run(
+        Request.from_flags(
             variants=variants,
             seeds=seeds,
             env_args=env_args,

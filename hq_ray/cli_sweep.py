@@ -127,9 +127,12 @@ def sweep_command(
     if not planned.missing:
         say(f"All {planned.n_done:,} other trials are done in {where}; nothing to run.")
         return 1 if planned.failed else 0
-    place.describe(sweep.name, sweep.to_dict(), expanded.fingerprints)
-    options = RunOptions(local, address, cores, per_task, engine, keep_q_values)
-    tally = run_missing(planned.missing, place, options)
+    tally = run_missing(
+        planned.missing,
+        place,
+        RunOptions(local, address, cores, per_task, engine, keep_q_values),
+        describe=lambda: place.describe(sweep.name, sweep.to_dict(), expanded.fingerprints),
+    )
     already = f", {planned.n_done:,} were there" if planned.n_done else ""
     say(
         f"Ran {tally.done:,} trials ({tally.steps / 1e6:,.1f} M steps, "

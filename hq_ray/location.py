@@ -35,6 +35,8 @@ class Location:
     def of(cls, text: str | os.PathLike) -> "Location":
         """The location that a path or a URI such as `s3://bucket/prefix` names."""
         text = os.fspath(text)
+        if not text:
+            raise InputError("results must be a path or a URI, got ''")
         if "://" not in text:
             return cls(fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(text)), text)
         try:

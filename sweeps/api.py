@@ -101,10 +101,12 @@ def run_sweep(
         raise InputError("a sweep runs either local or at an address, got both")
     sweep = as_sweep(sweep)
     place, expanded, planned = open_plan(sweep, results, retry_failed)
-    options = RunOptions(local, address, cores, trials_per_task, engine, keep_q_values)
-    if planned.missing:
-        place.describe(sweep.name, sweep.to_dict(), expanded.fingerprints)
-    tally = run_missing(planned.missing, place, options)
+    tally = run_missing(
+        planned.missing,
+        place,
+        RunOptions(local, address, cores, trials_per_task, engine, keep_q_values),
+        describe=lambda: place.describe(sweep.name, sweep.to_dict(), expanded.fingerprints),
+    )
     if tally.interrupted:
         raise KeyboardInterrupt
     return SweepHandle(place, tally, expanded.notices)

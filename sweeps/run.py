@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -46,7 +46,11 @@ class RunOptions:
 
 
 def run_missing(
-    missing: Sequence[Trial], results: Results, options: RunOptions, session: Session | None = None
+    missing: Sequence[Trial],
+    results: Results,
+    options: RunOptions,
+    session: Session | None = None,
+    describe: Callable[[], None] = lambda: None,
 ) -> Tally:
     """Trains and publishes trials, with progress on standard error.
 
@@ -55,6 +59,7 @@ def run_missing(
         results: where to publish.
         options: how to run them.
         session: Ray, already being started; None starts and stops it here.
+        describe: writes sweep.json; called once the results are held and before anything else.
 
     Raises:
         SweepStopped: failures of one kind in a row, or the store refuses writes.
@@ -64,10 +69,11 @@ def run_missing(
         return Tally()
     if not options.local and session is None:
         with Session(options.address, options.cores) as session:
-            return run_missing(missing, results, options, session)
+            return run_missing(missing, results, options, session, describe)
     if options.address is not None and session is not None:
         session.wait()  # nothing is written before the cluster has answered
     with Ownership(results.location) as owner:
+        describe()
         _clear_uncommitted(results)
         # Compiled once here while Ray starts, instead of by every worker at once.
         if options.engine != "gymnasium":

@@ -62,9 +62,16 @@ class Session:
         self._over.set()
 
     def join(self) -> None:
-        """Waits until Ray has stopped."""
+        """Waits until Ray has stopped; Ctrl-C meanwhile is raised after that, or Ray would stay."""
         self._over.set()
-        self._thread.join()
+        interrupted = False
+        while self._thread.is_alive():
+            try:
+                self._thread.join()
+            except KeyboardInterrupt:
+                interrupted = True
+        if interrupted:
+            raise KeyboardInterrupt
 
     def __enter__(self) -> "Session":
         return self

@@ -9,7 +9,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("envs", "hq_ray", "sweeps", "analysis")
 # The command line is the roof: it may import everything and is imported by nothing below.
 COMMANDS = {"cli", "cli_options", "cli_replay", "cli_run", "cli_status", "cli_sweep"}
-ROOF = {f"hq_ray.{name}" for name in COMMANDS | {"__main__", "run_tasks", "run_paths"}}
+RUN = {"run_outputs", "run_paths", "run_request", "run_tasks"}
+ROOF = {f"hq_ray.{name}" for name in COMMANDS | RUN | {"__main__"}}
 LOOPS = {"hq_ray.kernel", "hq_ray.gymnasium_loop", "hq_ray.training", "hq_ray.batch"}
 
 

@@ -1,0 +1,122 @@
+"""What `hq-ray run` makes from published trials: CSV logs, figures, films."""
+
+from collections.abc import Mapping, Sequence
+
+from analysis.load import load_q_values
+from hq_ray.cli_options import say
+from hq_ray.encoding import encode_csv
+from hq_ray.environments import Environment, make
+from hq_ray.hyperparameters import HYPERPARAMETERS
+from hq_ray.location import Location
+from hq_ray.run_paths import RunPaths
+from hq_ray.run_request import Request
+from hq_ray.spaces import observation_encoder
+from hq_ray.store import Results
+from hq_ray.training import train
+from hq_ray.trial import Trial
+
+# Figure file and log names speak of returns and steps; the columns are one entry each.
+QUANTITIES = {"returns": "episode_return", "steps": "steps"}
+Curves = Mapping[str, Mapping[str, object]]
+
+
+def write_logs(trials: Sequence[Trial], curves: Curves, paths: RunPaths) -> None:
+    """Writes two CSV files per trial, returns and steps by episode."""
+    for trial in trials:
+        for quantity, column in QUANTITIES.items():
+            path = paths.log(trial, quantity)
+            content = encode_csv(column, curves[trial.trial_id][column])
+            Location.of(path.parent).write(path.name, content)
+    say(f"Logs: {paths.log_root}")
+
+
+def _settings(trials: Sequence[Trial]) -> str:
+    """The hyperparameters that these trials read, for a caption."""
+    words = []
+    for name in (*HYPERPARAMETERS, "max_steps"):
+        values = dict.fromkeys(getattr(trial, name) for trial in trials)
+        words += [f"{name} {value}" for value in values if value is not None]
+    return ", ".join(words)
+
+
+def draw(
+    request: Request,
+    environment: Environment,
+    trials: Sequence[Trial],
+    curves: Curves,
+    paths: RunPaths,
+) -> None:
+    """Draws each trial's curves, the comparison over seeds, or both, as the tasks say."""
+    from analysis.figures import compare_figure, curve_figure, save_png
+
+    env = environment.id if environment.args == "{}" else f"{environment.id} {environment.args}"
+    for quantity, column in QUANTITIES.items():
+        if "plot" in request.tasks:
+            for trial in trials:
+                figure = curve_figure(
+                    curves[trial.trial_id][column],
+                    variant=trial.variant,
+                    seed=trial.seed,
+                    env=env,
+                    quantity=quantity,
+                    smooth=request.smooth,
+                    settings=_settings([trial]),
+                )
+                save_png(figure, paths.curve(trial, quantity))
+        if "compare" in request.tasks:
+            by_variant = _stacked(trials, curves, column)
+            figure = compare_figure(
+                by_variant,
+                env=env,
+                quantity=quantity,
+                smooth=request.smooth,
+                planned={variant: len(request.seeds) for variant in by_variant},
+                settings=_settings(trials),
+            )
+            save_png(figure, paths.comparison(quantity))
+    say(f"Figures: {paths.plots_root}")
+
+
+def _stacked(trials: Sequence[Trial], curves: Curves, column: str) -> dict[str, object]:
+    import numpy as np
+
+    variants = dict.fromkeys(trial.variant for trial in trials)
+    return {
+        variant: np.stack([curves[t.trial_id][column] for t in trials if t.variant == variant])
+        for variant in variants
+    }
+
+
+def film(
+    request: Request,
+    environment: Environment,
+    trials: Sequence[Trial],
+    results: Results,
+    paths: RunPaths,
+) -> None:
+    """Films each trial's greedy policy; says so and goes on where that cannot be."""
+    from hq_ray.video import NotFilmable, film_greedy
+
+    tables = load_q_values(results, trials)
+    for trial in trials:
+        q_values = tables.get(trial.trial_id)
+        if q_values is None:
+            q_values = train(trial, request.options.engine).log.q_values
+
+        def made(trial: Trial = trial) -> object:
+            return make(trial.env, trial.env_args, trial.max_steps, render_mode="rgb_array")
+
+        _, encode = observation_encoder(make(trial.env, trial.env_args).observation_space)
+        try:
+            film_greedy(
+                made,
+                q_values,
+                encode,
+                paths.video_stem(trial),
+                seed=trial.seed,
+                max_steps=request.video_max_steps,
+            )
+        except NotFilmable as problem:
+            say(f"Notice: no video: {problem}")
+            return
+    say(f"Videos: {paths.videos_root}")
