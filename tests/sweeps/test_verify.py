@@ -1,0 +1,106 @@
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hq_ray.batch import run_batch
+from hq_ray.errors import InputError
+from hq_ray.store import Failure, Results
+from sweeps.status import status
+from sweeps.verify import find_trial, replay, sample, stored_trials
+
+
+@pytest.fixture
+def published(tmp_path, make_trial):
+    results = Results.at(tmp_path / "results")
+    trials = [
+        make_trial(variant, "FrozenLake-v1", seed=seed, episodes=30)
+        for seed in range(3)
+        for variant in ("standard", "harmonic")
+    ]
+    run_batch(trials[:4], results)
+    run_batch(trials[4:], results)
+    results.publish([], [Failure(replace(trials[0], seed=9), "ValueError", "no such map", "")])
+    return results, trials
+
+
+def spoil(results, column):
+    """Changes the last value of a column in one episodes file."""
+    name = results.location.child("episodes").files()[0]
+    path = f"{results.location.path}/episodes/{name}"
+    table = pq.read_table(path)
+    values = table[column].to_pylist()
+    values[-1] = not values[-1] if isinstance(values[-1], bool) else values[-1] + 1
+    place, field = table.column_names.index(column), table.schema.field(column)
+    spoiled = table.set_column(place, field, pa.array(values, field.type))
+    trial_id = table["trial_id"].to_pylist()[-1]
+    pq.write_table(spoiled, path)
+    return trial_id
+
+
+def test_trials_come_back_as_the_values_they_were_trained_from(published):
+    results, trials = published
+    assert stored_trials(results) == {trial.trial_id: trial for trial in trials}
+
+
+@pytest.mark.parametrize("engine", ["auto", "gymnasium"])
+def test_every_byte_is_the_same(published, engine):
+    results, trials = published
+    verdicts = list(replay(results, trials, engine))
+    assert [verdict.trial for verdict in verdicts] == trials
+    assert all(verdict.same for verdict in verdicts)
+
+
+@pytest.mark.parametrize("column", ["episode_return", "steps", "terminated", "truncated"])
+def test_a_changed_value_is_found_and_named(published, column):
+    results, trials = published
+    spoiled = spoil(results, column)
+    found = {v.trial.trial_id: v.differs for v in replay(results, trials) if not v.same}
+    assert found == {spoiled: (column,)}
+
+
+def test_another_model_than_the_stored_one_is_a_difference(published, monkeypatch):
+    results, trials = published
+    other = replace(trials[0], fingerprint="0" * 16)
+    stored = {other.trial_id: {}}
+    monkeypatch.setattr("sweeps.verify.load_curves", lambda *arguments: stored)
+    (verdict,) = replay(results, [other])
+    assert "must be the planned one" in verdict.differs[0]
+
+
+def test_a_trial_is_found_by_the_beginning_of_its_id(published):
+    _, trials = published
+    known = {trial.trial_id: trial for trial in trials}
+    assert find_trial(known, trials[2].trial_id[:10]) == trials[2]
+    with pytest.raises(InputError, match="begins 6 ids"):
+        find_trial(known, "")
+    with pytest.raises(InputError, match="no finished trial 'xyz'"):
+        find_trial(known, "xyz")
+
+
+def test_samples(published):
+    _, trials = published
+    known = {trial.trial_id: trial for trial in trials}
+    assert len(sample(known, "50%")) == 3
+    assert len(sample(known, "1%")) == 1
+    assert sample(known, "4", seed=1) == sample(known, "4", seed=1)
+    assert sample(known, "100%") == [known[trial_id] for trial_id in sorted(known)]
+
+
+@pytest.mark.parametrize("share", ["0%", "101%", "7", "-1", "some", "", "nan%"])
+def test_a_bad_share_is_refused(published, share):
+    _, trials = published
+    with pytest.raises(InputError, match="sample must be a percentage"):
+        sample({trial.trial_id: trial for trial in trials}, share)
+
+
+def test_status_counts_by_variant_and_reason(published):
+    results, _ = published
+    found = status(results)
+    key = ("FrozenLake-v1", "{}")
+    assert dict(found.cells[(*key, "harmonic")]) == {"done": 3}
+    assert dict(found.cells[(*key, "standard")]) == {"done": 3, "failed": 1}
+    assert dict(found.reasons) == {"ValueError: no such map": 1}
+    assert (found.total("done"), found.total("failed"), found.holder) == (6, 1, {})
+    assert found.seconds > 0
