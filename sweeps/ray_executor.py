@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import ray
 from ray import exceptions
@@ -19,7 +20,7 @@ from hq_ray.errors import HqRayError, InputError
 from hq_ray.store import Results
 from hq_ray.trial import Trial
 from sweeps.executors import Crash
-from sweeps.ownership import holds
+from sweeps.ownership import holds, process_started
 
 # Reports are small and travel inline, so the object store needs next to nothing.
 OBJECT_STORE_BYTES = 128 * 2**20
@@ -59,7 +60,9 @@ def ray_session(address: str | None = None, cores: int | None = None) -> Iterato
             ray.shutdown()
         return
     # A short path, because the names of Unix sockets below it are limited to about 100 characters.
-    folder = tempfile.mkdtemp(prefix="hq-", dir="/tmp" if os.name == "posix" else None)
+    place = "/tmp" if os.name == "posix" else tempfile.gettempdir()
+    _clear_folders_of_the_dead(place)
+    folder = tempfile.mkdtemp(prefix=f"hq-{os.getpid()}-", dir=place)
     # Workers find modules where this process does, environments of the user's own among them.
     paths = os.pathsep.join(dict.fromkeys(path for path in sys.path if path))
     try:
@@ -77,6 +80,14 @@ def ray_session(address: str | None = None, cores: int | None = None) -> Iterato
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear_folders_of_the_dead(place: str) -> None:
+    """Removes the folders of sessions whose driver was killed before it could."""
+    for folder in Path(place).glob("hq-*-*"):
+        pid = folder.name.split("-")[1]
+        if pid.isdecimal() and process_started(int(pid)) is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_answers(address: str) -> None:

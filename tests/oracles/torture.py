@@ -1,0 +1,74 @@
+"""A small sweep to be disturbed: run as a program, killed, resumed, and compared byte for byte.
+
+python torture.py FOLDER [--local] [--cores N] [--trials_per_task N] [--address A] [--slow]
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from hq_ray.environments import resolve
+from hq_ray.hyperparameters import used_hyperparameters
+from hq_ray.store import Results
+from hq_ray.trial import Trial
+from sweeps.plan import TrialSet, plan
+from sweeps.run import RunOptions, run_missing
+
+COLUMNS = ["trial_id", "episode", "episode_return", "steps", "terminated", "truncated", "success"]
+
+
+def trials():
+    """48 trials of two environments, three variants and four seeds, all of one length."""
+    configurations = []
+    for env in ("FrozenLake-v1", "CliffWalking-v1"):
+        found = resolve(env)
+        for variant in ("standard", "harmonic", "minimum"):
+            for gamma in (0.9, 0.95):
+                used = used_hyperparameters(variant, {"gamma": gamma, "eps_decay_episodes": 100})
+                configurations.append(
+                    Trial(found.id, found.args, found.fingerprint, variant, 0, 150, 60, **used)
+                )
+    return TrialSet(configurations, range(4))
+
+
+def run(folder, **options):
+    """Runs what is missing in the folder; returns the tally."""
+    results = Results.at(folder)
+    planned = plan(trials(), results.published())
+    return run_missing(planned.missing, results, RunOptions(**options))
+
+
+def content(folder):
+    """What plain pandas sees: every column that an undisturbed run fixes, in one order."""
+    episodes = pd.read_parquet(Path(folder) / "episodes", columns=COLUMNS)
+    episodes["trial_id"] = episodes["trial_id"].astype(str)
+    return episodes.sort_values(["trial_id", "episode"]).reset_index(drop=True)
+
+
+def assert_complete(folder, expected):
+    """The folder holds each trial once, with the bytes of the undisturbed run."""
+    published = Results.at(folder).published()
+    assert published == dict.fromkeys(trials().ids(), "done")
+    rows = pd.read_parquet(Path(folder) / "trials", columns=["trial_id", "status"])
+    assert sorted(rows["trial_id"]) == sorted(published), "each trial is published once"
+    pd.testing.assert_frame_equal(content(folder), expected)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder")
+    parser.add_argument("--local", action="store_true")
+    parser.add_argument("--address")
+    parser.add_argument("--cores", type=int)
+    parser.add_argument("--trials_per_task", type=int)
+    parser.add_argument("--slow", action="store_true", help="train on the Gymnasium loop")
+    given = vars(parser.parse_args())
+    engine = "gymnasium" if given.pop("slow") else "auto"
+    tally = run(given.pop("folder"), engine=engine, **given)
+    sys.exit(130 if tally.interrupted else 0)
+
+
+if __name__ == "__main__":
+    main()

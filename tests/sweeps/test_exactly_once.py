@@ -1,0 +1,194 @@
+"""Disturbed and resumed, a sweep holds the same trials and the same bytes as undisturbed.
+
+HQ_RAY_DISTURBANCES=20 makes the drivers and workers die twenty times instead of a few.
+"""
+
+import contextlib
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import torture
+
+from sweeps.driver import SweepStopped
+
+DISTURBANCES = int(os.environ.get("HQ_RAY_DISTURBANCES", "3"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed") / "results"
+    torture.run(folder, local=True)
+    return torture.content(folder)
+
+
+def start(folder, *flags):
+    return subprocess.Popen(
+        [sys.executable, torture.__file__, str(folder), *flags],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def wait_for_files(folder, number, driver):
+    """Waits until so many batches are committed, or the driver has ended."""
+    while driver.poll() is None:
+        if len(list((Path(folder) / "trials").glob("*.parquet"))) >= number:
+            return
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("size", [1, 5, 500])
+def test_local_in_batches_of_any_size(tmp_path, undisturbed, size):
+    torture.run(tmp_path / "results", local=True, trials_per_task=size)
+    torture.assert_complete(tmp_path / "results", undisturbed)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(("cores", "size"), [(1, 500), (4, 1)])
+def test_on_any_number_of_workers(tmp_path, undisturbed, cores, size):
+    torture.run(tmp_path / "results", cores=cores, trials_per_task=size)
+    torture.assert_complete(tmp_path / "results", undisturbed)
+
+
+@pytest.mark.parametrize("seed", range(DISTURBANCES))
+def test_a_local_driver_killed_at_any_moment(tmp_path, undisturbed, seed):
+    folder = tmp_path / "results"
+    driver = start(folder, "--local", "--slow", "--trials_per_task", "2")
+    wait_for_files(folder, 1, driver)
+    time.sleep(random.Random(seed).uniform(0, 1.5))
+    driver.kill()
+    driver.wait()
+    torture.run(folder, local=True, trials_per_task=3)
+    torture.assert_complete(folder, undisturbed)
+
+
+@pytest.mark.ray
+def test_a_driver_on_ray_killed_again_and_again(tmp_path, undisturbed):
+    folder = tmp_path / "results"
+    moments = random.Random(0)
+    for kills in range(DISTURBANCES):
+        driver = start(folder, "--slow", "--trials_per_task", str(1 + kills % 3))
+        wait_for_files(folder, 1 + 4 * kills, driver)
+        time.sleep(moments.uniform(0, 0.5))
+        driver.kill()
+        driver.wait()
+    torture.run(folder, trials_per_task=2)
+    torture.assert_complete(folder, undisturbed)
+
+
+def busy_workers(driver):
+    """Ray's worker processes that are training a batch: Ray names them after the task."""
+    found = []
+    for child in psutil.Process(driver.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if "hq_ray batch" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
+
+
+@pytest.mark.ray
+def test_workers_killed_throughout(tmp_path, undisturbed):
+    folder = tmp_path / "results"
+    driver = start(folder, "--slow", "--trials_per_task", "6")
+    wait_for_files(folder, 1, driver)
+    moments = random.Random(1)
+    killed = 0
+    while killed < DISTURBANCES and driver.poll() is None:
+        for worker in busy_workers(driver)[:1]:
+            worker.kill()
+            killed += 1
+        time.sleep(moments.uniform(0.05, 0.3))
+    assert driver.wait(90) == 0
+    assert killed
+    torture.assert_complete(folder, undisturbed)
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c(tmp_path, undisturbed, presses):
+    folder = tmp_path / "results"
+    driver = start(folder, "--local", "--slow", "--trials_per_task", "2")
+    wait_for_files(folder, 2, driver)
+    for _ in range(presses):
+        driver.send_signal(signal.SIGINT)
+        time.sleep(0.02)
+    assert driver.wait(60) != 0
+    torture.run(folder, local=True)
+    torture.assert_complete(folder, undisturbed)
+
+
+def test_a_full_disk(tmp_path, undisturbed):
+    """A limit on the size of files stands for the disk: writes fail half-way."""
+    folder = tmp_path / "results"
+    limit = 6_000
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        with pytest.raises(SweepStopped, match="File too large"):
+            torture.run(folder, local=True, trials_per_task=24)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list((folder / "episodes").glob(".*")), "no half file stays"
+    torture.run(folder, local=True, trials_per_task=5)
+    torture.assert_complete(folder, undisturbed)
+
+
+@pytest.mark.ray
+def test_a_node_that_goes_away(tmp_path, undisturbed, ray_cluster):
+    folder = tmp_path / "results"
+    node = ray_cluster.add_node(num_cpus=2)
+    driver = start(folder, "--slow", "--trials_per_task", "4", "--address", ray_cluster.address)
+    wait_for_files(folder, 2, driver)
+    ray_cluster.remove_node(node, allow_graceful=False)
+    assert driver.wait(100) == 0
+    torture.assert_complete(folder, undisturbed)
+
+
+@pytest.fixture
+def ray_cluster():
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    yield cluster
+    cluster.shutdown()
+
+
+def test_a_second_driver_is_refused_while_the_first_runs(tmp_path, undisturbed):
+    folder = tmp_path / "results"
+    driver = start(folder, "--local", "--slow", "--trials_per_task", "1")
+    wait_for_files(folder, 1, driver)
+    second = subprocess.run(
+        [sys.executable, torture.__file__, str(folder), "--local"], capture_output=True, text=True
+    )
+    assert f"process {driver.pid} on" in second.stderr
+    assert driver.wait(60) == 0
+    torture.assert_complete(folder, undisturbed)
+
+
+def test_threads_do_not_hold_what_processes_do(tmp_path, undisturbed):
+    """Two drivers in one process are two drivers all the same."""
+    folder = tmp_path / "results"
+    problems = []
+
+    def drive():
+        try:
+            torture.run(folder, local=True)
+        except Exception as problem:
+            problems.append(type(problem).__name__)
+
+    threads = [threading.Thread(target=drive) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems in ([], ["Held"])
+    torture.assert_complete(folder, undisturbed)
