@@ -1,0 +1,122 @@
+"""The configurations that a sweep means: a grid's product, or samples by their number."""
+
+import hashlib
+import itertools
+import math
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hq_ray.errors import InputError
+from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
+from hq_ray.updates import VARIANTS
+from sweeps.constraints import holds
+from sweeps.distributions import Parameter
+from sweeps.spec import EnvironmentRequest, Sweep
+
+MOST_CONFIGURATIONS = 10_000_000
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A trial without its seed, its environment not yet resolved.
+
+    Attributes:
+        env: what was asked for.
+        variant: a name of the VARIANTS table.
+        episodes: training length.
+        max_steps: step limit; None for the environment's own.
+        hyperparameters: (name, value) of every hyperparameter, None where it is not read.
+    """
+
+    env: EnvironmentRequest
+    variant: str
+    episodes: int
+    max_steps: int | None
+    hyperparameters: tuple[tuple[str, Value | None], ...]
+
+
+def configurations(sweep: Sweep) -> list[Configuration]:
+    """Every distinct configuration, in the order environment, sample or grid point, variant.
+
+    A parameter that a variant does not read makes no difference to it, so that points which differ
+    in nothing else are one. The same sample gives the same common values to every variant and
+    environment.
+
+    Raises:
+        InputError: there are too many, none, or values that contradict each other.
+    """
+    points = [
+        (number, variant, point)
+        for variant in sweep.variant
+        for number, point in enumerate(_points(sweep, variant))
+    ]
+    points.sort(key=lambda entry: entry[0])
+    kinds: dict[tuple, None] = {}
+    for _, variant, point in points:
+        episodes = point.pop("episodes", sweep.episodes)
+        max_steps = point.pop("max_steps", sweep.max_steps)
+        used = used_hyperparameters(variant, point)
+        values = {**used, "variant": variant, "episodes": episodes, "max_steps": max_steps}
+        if all(holds(text, values) for text in sweep.constraints):
+            kinds[variant, episodes, max_steps, tuple(used.items())] = None
+    if not kinds:
+        raise InputError("constraints: no configuration meets them all")
+    return [Configuration(env, *kind) for env in sweep.env for kind in kinds]
+
+
+def _points(sweep: Sweep, variant: str) -> Iterator[dict[str, Value]]:
+    """The values of a variant's parameters, point by point."""
+    parameters = {**sweep.parameters, **sweep.variant_parameters.get(variant, {})}
+    unread = {"alpha", "alpha_down", "eps_shift"} - VARIANTS[variant].uses
+    if "alpha" in unread:
+        unread |= {name for name in HYPERPARAMETERS if name.startswith("alpha_")}
+    if sweep.method == "grid":
+        # What the variant never reads would only multiply points that are then one.
+        parameters = {name: p for name, p in parameters.items() if name not in unread}
+        count = math.prod(len(p.values) for p in parameters.values()) * len(sweep.env)
+        if count > MOST_CONFIGURATIONS:
+            raise InputError(
+                f"parameters: a grid must have at most {MOST_CONFIGURATIONS:,} configurations, "
+                f"got {count:,} for {variant}"
+            )
+        product = itertools.product(*(p.values for p in parameters.values()))
+        return (dict(zip(parameters, values, strict=True)) for values in product)
+    uniforms = _uniforms(sweep, parameters)
+    return (
+        {name: parameters[name].at(float(uniforms[name][i])) for name in parameters}
+        for i in range(sweep.samples)
+    )
+
+
+def _uniforms(sweep: Sweep, parameters: Mapping[str, Parameter]) -> dict[str, np.ndarray]:
+    """For each parameter, a uniform number per sample; number i depends on i and not on samples.
+
+    random: a stream for each parameter, keyed by its name, so that another parameter changes none.
+    sobol: a scrambled Sobol sequence (Owen 1998) over the names in order, all variants together.
+    """
+    if sweep.method == "random":
+        return {
+            name: np.random.Generator(
+                np.random.PCG64(np.random.SeedSequence([sweep.sample_seed, _key(name)]))
+            ).random(sweep.samples)
+            for name in parameters
+        }
+    from scipy.stats import qmc
+
+    blocks = sweep.variant_parameters.values()
+    names = sorted({*sweep.parameters, *(name for block in blocks for name in block)})
+    if not names:
+        return {}
+    engine = qmc.Sobol(len(names), scramble=True, rng=np.random.default_rng(sweep.sample_seed))
+    with warnings.catch_warnings():
+        # A number of points that is no power of two is less balanced, which is the person's choice.
+        warnings.simplefilter("ignore", UserWarning)
+        columns = engine.random(sweep.samples).T
+    return dict(zip(names, columns, strict=True))
+
+
+def _key(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
