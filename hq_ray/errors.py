@@ -3,7 +3,8 @@
     HqRayError
     ├── InputError        what was asked for cannot be: exit code 2, nothing was written
     ├── ResultsError      what is on disk is missing, damaged or of another version
-    └── ModelError        an environment does not do what its transition table says
+    ├── ModelError        an environment is not what its transition table or the plan says
+    └── VersionError      a worker runs other code than the driver
 
 Every message says what must hold, what was given, and the near miss where there is one.
 """
@@ -26,6 +27,10 @@ class ResultsError(HqRayError):
 
 class ModelError(HqRayError):
     """A transition table that is malformed or disagrees with its environment."""
+
+
+class VersionError(HqRayError):
+    """A worker whose code or libraries would train to other bits than the driver's."""
 
 
 def near_miss(word: str, known: Iterable[str]) -> str:

@@ -1,11 +1,16 @@
 """Versions of this software and of what decides its numbers."""
 
+import hashlib
 import importlib.metadata
 import platform
 import subprocess
+from functools import lru_cache
 from pathlib import Path
 
 VERSIONED = ("gymnasium", "numpy", "numba", "pyarrow", "pandas", "ray")
+# What a trial's bits can depend on, beside its environment's model, which is checked by itself.
+DECIDING = ("gymnasium", "numpy", "numba")
+LEARNER = ("envs", "hq_ray")
 
 
 def versions() -> dict[str, str | None]:
@@ -32,3 +37,25 @@ def _git_commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return told.stdout.strip() if told.returncode == 0 else None
+
+
+@lru_cache(maxsize=1)
+def deciding_versions() -> tuple[tuple[str, str], ...]:
+    """(name, version) of what decides a trial's bits: libraries, and a digest of our sources."""
+    root = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for package in LEARNER:
+        for path in sorted((root / package).glob("*.py")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    found = [(name, importlib.metadata.version(name)) for name in DECIDING]
+    return (("hq_ray sources", digest.hexdigest()[:12]), *found)
+
+
+def differing(planned: tuple[tuple[str, str], ...]) -> list[str]:
+    """Sentences about what differs here from where a sweep was planned."""
+    here = dict(deciding_versions())
+    return [
+        f"{name} is {here.get(name)} instead of {version}"
+        for name, version in planned
+        if here.get(name) != version
+    ]

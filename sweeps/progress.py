@@ -30,8 +30,8 @@ class Progress:
 class LineProgress(Progress):
     """A plain line every few seconds, for logs."""
 
-    def __init__(self, total: int):
-        self._total = total
+    def __init__(self, total: int, cores: int = 1):
+        self._total, self._cores = total, cores
         self._started = self._last = time.monotonic()
 
     def show(self, counts: Counts) -> None:
@@ -39,7 +39,7 @@ class LineProgress(Progress):
         now = time.monotonic()
         if now - self._last >= LINE_SECONDS:
             self._last = now
-            self.say(describe(counts, self._total, now - self._started))
+            self.say(describe(counts, self._total, now - self._started, self._cores))
 
     def say(self, sentence: str) -> None:
         """Prints a sentence."""
@@ -49,11 +49,11 @@ class LineProgress(Progress):
 class BarProgress(Progress):
     """A rich bar with trials done, steps per second and time left."""
 
-    def __init__(self, total: int):
+    def __init__(self, total: int, cores: int = 1):
         from rich import progress
         from rich.console import Console
 
-        self._started = time.monotonic()
+        self._started, self._cores = time.monotonic(), cores
         self._bar = progress.Progress(
             progress.TextColumn("training"),
             progress.BarColumn(),
@@ -69,7 +69,7 @@ class BarProgress(Progress):
     def show(self, counts: Counts) -> None:
         """Moves the bar."""
         elapsed = max(time.monotonic() - self._started, 1e-9)
-        rate = f"{counts.steps / elapsed / 1e6:.1f} M steps/s"
+        rate = f"{counts.steps / elapsed / 1e6:.1f} M steps/s on {_cores(self._cores)}"
         if counts.failed:
             rate += f", {counts.failed} failed"
         self._bar.update(self._task, completed=counts.done + counts.failed, rate=rate)
@@ -83,22 +83,26 @@ class BarProgress(Progress):
         self._bar.stop()
 
 
-def describe(counts: Counts, total: int, elapsed: float) -> str:
-    """One line of progress: done of total, failures, steps per second, seconds left."""
+def describe(counts: Counts, total: int, elapsed: float, cores: int = 1) -> str:
+    """One line of progress: done of total, failures, steps per second, cores, seconds left."""
     finished = counts.done + counts.failed
     failed = f", {counts.failed} failed" if counts.failed else ""
     rate = counts.steps / max(elapsed, 1e-9) / 1e6
     left = f"{elapsed / finished * (total - finished):.0f} s left" if finished else "time unknown"
-    return f"{finished} of {total} trials{failed}, {rate:.1f} M steps/s, {left}"
+    return f"{finished} of {total} trials{failed}, {rate:.1f} M steps/s on {_cores(cores)}, {left}"
+
+
+def _cores(number: int) -> str:
+    return f"{number} core{'' if number == 1 else 's'}"
 
 
 @contextmanager
-def progress_on(total: int) -> Iterator[Progress]:
+def progress_on(total: int, cores: int = 1) -> Iterator[Progress]:
     """The progress that fits standard error, taken away at the end."""
     if not sys.stderr.isatty():
-        yield LineProgress(total)
+        yield LineProgress(total, cores)
         return
-    bar = BarProgress(total)
+    bar = BarProgress(total, cores)
     try:
         yield bar
     finally:

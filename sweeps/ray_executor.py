@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,9 +17,13 @@ import ray
 from ray import exceptions
 
 from hq_ray.batch import BatchReport, run_batch
-from hq_ray.errors import HqRayError, InputError
+from hq_ray.environments import resolve
+from hq_ray.errors import HqRayError, InputError, VersionError
+from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import Results
+from hq_ray.training import warm_up
 from hq_ray.trial import Trial
+from hq_ray.versions import deciding_versions, differing
 from sweeps.executors import Crash
 from sweeps.ownership import holds, process_started
 
@@ -123,23 +128,55 @@ def _environment_variables(**values: str) -> Iterator[None]:
                 os.environ.pop(name, None)
 
 
+@dataclass(frozen=True)
+class BatchOptions:
+    """What every batch of a sweep shares.
+
+    Attributes:
+        keep_q_values, engine, memory_per_task: see `run_batch`.
+        token: of the driver; its batches count only while it holds the results.
+        versions: of the driver's code, which the worker's must equal.
+    """
+
+    keep_q_values: bool
+    engine: str
+    memory_per_task: int | None
+    token: str
+    versions: tuple[tuple[str, str], ...]
+
+
 @ray.remote(num_cpus=1, max_retries=0)
 def _run_batch_task(
-    trials: tuple[Trial, ...], results: Results, keep_q_values: bool, engine: str, token: str
+    trials: tuple[Trial, ...], results: Results, options: BatchOptions
 ) -> BatchReport:
-    may_commit = partial(holds, results.location, token)
-    return run_batch(trials, results, keep_q_values, engine, may_commit)
+    others = differing(options.versions)
+    if others:
+        raise VersionError(
+            f"worker on {socket.gethostname()} must run the driver's code, but there "
+            + " and ".join(others)
+        )
+    return run_batch(
+        trials,
+        results,
+        options.keep_q_values,
+        options.engine,
+        options.memory_per_task,
+        partial(holds, results.location, options.token),
+    )
 
 
 @ray.remote(num_cpus=1, max_retries=0)
-def _import_task() -> None:
-    """Does nothing; a worker that has run it has imported what trials need."""
+def _warm_task() -> None:
+    """Trains one step, so that this worker has imported and loaded what every trial needs."""
+    lake = resolve("FrozenLake-v1")
+    used = used_hyperparameters("standard", {})
+    warm_up([Trial(lake.id, lake.args, lake.fingerprint, "standard", 0, 1, 1, **used)])
 
 
 def warm_workers() -> None:
     """Has every core's worker import what trials need, a second's work each, without waiting."""
     for _ in range(max(1, int(ray.cluster_resources().get("CPU", 1)))):
-        _import_task.remote()
+        _warm_task.remote()
 
 
 class RayExecutor:
@@ -148,9 +185,9 @@ class RayExecutor:
     Ray's own retries are off: the driver halves a lost batch, where Ray would run all of it again.
     """
 
-    def __init__(self, results: Results, keep_q_values: bool, engine: str, token: str):
+    def __init__(self, results: Results, options: BatchOptions):
         self.cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
-        self._arguments = (results, keep_q_values, engine, token)
+        self._arguments = (results, options)
         self._task = _run_batch_task.options(scheduling_strategy="SPREAD", name="hq_ray batch")
         self._flying: list[ray.ObjectRef] = []
 
@@ -176,6 +213,14 @@ class RayExecutor:
         for reference in self._flying:
             ray.cancel(reference, force=True)
         self._flying = []
+
+
+def executor_on_ray(
+    results: Results, keep_q_values: bool, engine: str, memory_per_task: int | None, token: str
+) -> RayExecutor:
+    """The executor of one driver, its workers held to this process's versions."""
+    options = BatchOptions(keep_q_values, engine, memory_per_task, token, deciding_versions())
+    return RayExecutor(results, options)
 
 
 def _outcome(reference: ray.ObjectRef) -> BatchReport | Crash:

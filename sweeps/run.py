@@ -35,6 +35,7 @@ class RunOptions:
         trials_per_task: None for as many as fit.
         engine: `auto`, `kernel` or `gymnasium`.
         keep_q_values: whether final Q tables are stored.
+        memory_per_task: bytes that a batch's training may take; None for no limit.
     """
 
     local: bool = False
@@ -43,6 +44,7 @@ class RunOptions:
     trials_per_task: int | None = None
     engine: str = "auto"
     keep_q_values: bool = False
+    memory_per_task: int | None = None
 
 
 def run_missing(
@@ -80,7 +82,7 @@ def run_missing(
             with _notice_after(2.0, "compiling the training loops, once on this machine"):
                 warm_up(missing[:WARMED_TRIALS])
         executor = _executor(results, options, session, owner.token)
-        with progress_on(len(missing)) as progress:
+        with progress_on(len(missing), executor.cores) as progress:
             batcher = Batcher(missing, executor.cores, options.trials_per_task)
             return drive(batcher, executor, results, progress)
 
@@ -94,9 +96,12 @@ def _executor(
             results=results,
             keep_q_values=options.keep_q_values,
             engine=options.engine,
+            memory_per_task=options.memory_per_task,
         )
         return LocalExecutor(run)
-    return session.executor(results, options.keep_q_values, options.engine, token)
+    return session.executor(
+        results, options.keep_q_values, options.engine, options.memory_per_task, token
+    )
 
 
 def _clear_uncommitted(results: Results) -> None:

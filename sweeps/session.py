@@ -46,16 +46,23 @@ class Session:
         if self._problem is not None:
             raise self._problem
 
-    def executor(self, results: Results, keep_q_values: bool, engine: str, token: str) -> Executor:
-        """The executor on this session's Ray, once it has started; see RayExecutor.
+    def executor(
+        self,
+        results: Results,
+        keep_q_values: bool,
+        engine: str,
+        memory_per_task: int | None,
+        token: str,
+    ) -> Executor:
+        """The executor on this session's Ray, once it has started; see `run_batch`.
 
         Raises:
             InputError: no cluster answers at the address.
         """
         self.wait()
-        from sweeps.ray_executor import RayExecutor
+        from sweeps.ray_executor import executor_on_ray
 
-        return RayExecutor(results, keep_q_values, engine, token)
+        return executor_on_ray(results, keep_q_values, engine, memory_per_task, token)
 
     def close(self) -> None:
         """Lets Ray stop in the background."""
