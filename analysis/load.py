@@ -14,25 +14,43 @@ from hq_ray.store import DONE, READERS, Results
 from hq_ray.trial import Trial
 
 
-def load_trials(results: Results) -> pd.DataFrame:
-    """One row per committed trial; a trial published as failed and later as done counts once."""
-    return trials_table(results).drop(["batch"]).to_pandas()
-
-
-def trials_table(results: Results, columns: Sequence[str] = schema.TRIALS.names) -> pa.Table:
-    """The rows of `load_trials` with the batch file that each trial lies in.
+def load_trials(results: Results, damaged: list[str] | None = None) -> pd.DataFrame:
+    """One row per committed trial; a trial published as failed and later as done counts once.
 
     Args:
         results: what to read.
-        columns: those wanted; `trial_id` and `status` must be among them.
+        damaged: takes a sentence for each file that cannot be read, and the rest is read; None
+            raises the first of them.
+
+    Raises:
+        ResultsError: a trials file is damaged or foreign.
     """
-    files = results.location.child("trials").files(".parquet")
+    return trials_table(results, damaged=damaged).drop(["batch"]).to_pandas()
+
+
+def trials_table(
+    results: Results,
+    columns: Sequence[str] = schema.TRIALS.names,
+    damaged: list[str] | None = None,
+) -> pa.Table:
+    """The rows of `load_trials` with the batch file that each trial lies in.
+
+    `trial_id` and `status` must be among the columns.
+    """
+
+    def read(name: str) -> pa.Table | None:
+        try:
+            table = results.read("trials", name, columns)
+        except ResultsError as problem:
+            if damaged is None:
+                raise
+            damaged.append(str(problem))
+            return None
+        return table.append_column("batch", pa.array([name] * len(table), pa.string()))
+
     with ThreadPoolExecutor(READERS) as pool:
-        read = pool.map(lambda name: results.read("trials", name, columns), files)
-        tables = [
-            table.append_column("batch", pa.array([name] * len(table), pa.string()))
-            for name, table in zip(files, read, strict=True)
-        ]
+        found = pool.map(read, results.location.child("trials").files(".parquet"))
+        tables = [table for table in found if table is not None]
     if not tables:
         fields = [schema.TRIALS.field(name) for name in columns]
         return pa.schema([*fields, pa.field("batch", pa.string())]).empty_table()

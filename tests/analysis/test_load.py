@@ -195,3 +195,16 @@ def test_a_foreign_file_among_the_trials_is_named(published, batch):
     pq.write_table(pa.table({"a": [1]}), f"{published.location.path}/trials/mine.parquet")
     with pytest.raises(ResultsError, match=r"trials/mine\.parquet"):
         load_trials(published)
+
+
+def test_what_is_not_damaged_is_still_read(published):
+    results = published
+    names = results.location.child("trials").files()
+    (Path(results.location.path) / "trials" / names[0]).write_bytes(b"rubbish")
+    whole = sum(len(results.read("trials", name)) for name in names[1:])
+    damaged = []
+    assert len(load_trials(results, damaged)) == whole
+    assert len(damaged) == 1
+    assert names[0] in damaged[0]
+    with pytest.raises(ResultsError, match=names[0]):
+        load_trials(results)
