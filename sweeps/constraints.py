@@ -1,15 +1,20 @@
 """Conditions on configurations, such as `eps_end <= eps_start`: read as a tree, never evaluated.
 
 Names are hyperparameters, `episodes`, `max_steps` and `variant`; there are numbers, strings,
-arithmetic, comparisons, `and`, `or`, `not`, and nothing else.
+arithmetic, comparisons, `and`, `or`, `not`, and nothing else. What a configuration does not have is
+unknown, and a condition that depends on it unknown too (three-valued logic, Kleene 1952,
+Introduction to Metamathematics, section 64); only one that is false drops a configuration.
 """
 
 import ast
 import operator
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from hq_ray.errors import InputError, near_miss
 from hq_ray.hyperparameters import HYPERPARAMETERS
+from sweeps.spec_text import shown
 
 NAMES = (*HYPERPARAMETERS, "episodes", "max_steps", "variant")
 COMPARISONS = {
@@ -42,65 +47,110 @@ ALLOWED = (
     *ARITHMETIC,
 )
 LONGEST = 1000
+# Bounds the depth of the recursion.
+MOST_PARTS = 200
+FORM = "must be a condition like 'eps_end <= eps_start'"
 
 
 def check_constraint(path: str, text: object) -> None:
     """Raises an InputError with the path unless the text is a condition that can be read."""
     if not isinstance(text, str) or len(text) > LONGEST:
-        raise InputError(f"{path}: must be a condition like 'eps_end <= eps_start', got {text!r}")
+        raise InputError(f"{path}: {FORM}, got {shown(text)}")
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        tree = _tree(text)
+        parts = sum(1 for _ in ast.walk(tree))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise InputError(
-            f"{path}: must be a condition like 'eps_end <= eps_start', got {text!r}"
-        ) from None
+        raise InputError(f"{path}: {FORM}, got {shown(text)}") from None
+    if parts > MOST_PARTS or not _is_condition(tree):
+        raise InputError(f"{path}: {FORM}, got {shown(text)}")
     _check(path, text, tree)
 
 
 def holds(text: str, values: Mapping[str, object]) -> bool:
-    """Whether a configuration meets a condition; one on a value it does not have, it meets."""
-    tree = ast.parse(text.strip(), mode="eval").body
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    if any(values.get(name) is None for name in used):
-        return True
+    """Whether a configuration meets a condition, or may for all that is known of it.
+
+    Raises:
+        InputError: it compares a number with text, or divides by zero.
+    """
     try:
-        return bool(_value(tree, values))
+        return _value(_tree(text), values) is not False
     except (TypeError, ArithmeticError) as problem:
-        raise InputError(f"constraints: {text!r} cannot be decided: {problem}") from None
+        raise InputError(f"constraints: {shown(text)} cannot be decided: {problem}") from None
 
 
-def _check(path: str, text: str, tree: ast.AST) -> None:
+@lru_cache(maxsize=256)
+def _tree(text: str) -> ast.expr:
+    with warnings.catch_warnings():
+        # Python warns of what looks like a slip; here it is refused, or is none.
+        warnings.simplefilter("ignore")
+        return ast.parse(text.strip(), mode="eval").body
+
+
+def _is_condition(tree: ast.expr) -> bool:
+    """Whether it is true or false, unlike `alpha - 0.1`."""
+    if isinstance(tree, ast.BoolOp):
+        return all(_is_condition(part) for part in tree.values)
+    if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.Not):
+        return _is_condition(tree.operand)
+    return isinstance(tree, ast.Compare)
+
+
+def _check(path: str, text: str, tree: ast.expr) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
             if node.id not in NAMES:
-                raise InputError(f"{path}: unknown name {node.id!r}{near_miss(node.id, NAMES)}")
+                hint = near_miss(node.id, NAMES)
+                raise InputError(f"{path}: unknown name {shown(node.id)}{hint}")
         elif isinstance(node, ast.Constant):
-            if not isinstance(node.value, int | float | str):
-                raise InputError(f"{path}: {node.value!r} has no place in a condition, in {text!r}")
+            if isinstance(node.value, bool) or not isinstance(node.value, int | float | str):
+                raise InputError(
+                    f"{path}: must be made of names, numbers and text, got {shown(text)}"
+                )
         elif not isinstance(node, ALLOWED):
             raise InputError(
-                f"{path}: only comparisons, + - * /, and, or, not may stand in a condition, "
-                f"got {text!r}"
+                f"{path}: must hold only comparisons, + - * /, and, or, not, got {shown(text)}"
             )
 
 
-def _value(node: ast.AST, values: Mapping[str, object]) -> object:
+def _value(node: ast.expr, values: Mapping[str, object]) -> object:
+    """The value of an expression; None where it is unknown."""
     if isinstance(node, ast.Name):
-        return values[node.id]
+        return values.get(node.id)
     if isinstance(node, ast.Constant):
         return node.value
     if isinstance(node, ast.BoolOp):
-        parts = (_value(part, values) for part in node.values)
-        return all(parts) if isinstance(node.op, ast.And) else any(parts)
+        return _joined((_value(part, values) for part in node.values), isinstance(node.op, ast.Or))
     if isinstance(node, ast.UnaryOp):
         inner = _value(node.operand, values)
-        return (not inner) if isinstance(node.op, ast.Not) else -inner
+        if isinstance(node.op, ast.Not):
+            return None if inner is None else not inner
+        return None if inner is None else -inner
     if isinstance(node, ast.BinOp):
-        return ARITHMETIC[type(node.op)](_value(node.left, values), _value(node.right, values))
-    left = _value(node.left, values)
-    for comparison, right in zip(node.ops, node.comparators, strict=True):
-        right = _value(right, values)
-        if not COMPARISONS[type(comparison)](left, right):
-            return False
-        left = right
-    return True
+        return _calculated(node, _value(node.left, values), _value(node.right, values))
+    sides = [_value(side, values) for side in (node.left, *node.comparators)]
+    pairs = zip(node.ops, sides[:-1], sides[1:], strict=True)
+    return _joined((_compared(*pair) for pair in pairs), decisive=False)
+
+
+def _joined(truths: Iterable[bool | None], decisive: bool) -> bool | None:
+    """`or` where True decides, `and` where False does; unknown where nothing decides."""
+    unknown = False
+    for truth in truths:
+        if truth is decisive:
+            return decisive
+        unknown = unknown or truth is None
+    return None if unknown else not decisive
+
+
+def _calculated(node: ast.BinOp, left: object, right: object) -> object:
+    if left is None or right is None:
+        return None
+    if isinstance(left, str) or isinstance(right, str):
+        raise TypeError("text cannot be calculated with")
+    return ARITHMETIC[type(node.op)](left, right)
+
+
+def _compared(comparison: ast.cmpop, left: object, right: object) -> bool | None:
+    if left is None or right is None:
+        return None
+    return COMPARISONS[type(comparison)](left, right)

@@ -7,13 +7,22 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from statistics import NormalDist
 
+import numpy as np
+
 from hq_ray.errors import InputError, near_miss
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value
+from hq_ray.schedules import SCHEDULE_KINDS
+from sweeps.spec_text import shown
 
 DISTRIBUTIONS = ("uniform", "log_uniform", "int_uniform", "int_log_uniform", "normal")
 # What can vary besides the hyperparameters; both are whole numbers >= 1.
 LENGTHS = ("episodes", "max_steps")
 LONGEST = 2**31 - 1
+# Mathematical libraries differ in the last bits of a logarithm; a sample has to be the same value,
+# and so the same trial, on every machine.
+DIGITS = 12
+# Of a normal, at least so much must lie within its bounds.
+LEAST_SHARE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -36,10 +45,12 @@ class Distribution:
     """A distribution by its quantile function, in the unit of its parameter.
 
     uniform        min + u (max - min)
-    log_uniform    min (max / min)^u, min > 0
+    log_uniform    log x uniform in [log min, log max], min > 0
     int_uniform    each whole number in [min, max] alike
     int_log_uniform  the whole part of a log_uniform on [min, max + 1)
-    normal         mean + std z, where z is the normal quantile of u, cut to [min, max]
+    normal         the quantile of a normal given that it lies in [min, max]
+
+    Values that are no whole numbers are rounded to 12 significant digits.
     """
 
     kind: str
@@ -51,18 +62,24 @@ class Distribution:
     def at(self, uniform: float) -> Value:
         """The quantile at a uniform number in [0, 1)."""
         low, high = self.low, self.high
-        if self.kind == "uniform":
-            return min(low + uniform * (high - low), high)
-        if self.kind == "log_uniform":
-            return min(max(low * (high / low) ** uniform, low), high)
-        if self.kind == "int_uniform":
-            return int(low) + min(int(uniform * (high - low + 1)), int(high - low))
-        if self.kind == "int_log_uniform":
-            return min(max(int(low * ((high + 1) / low) ** uniform), int(low)), int(high))
+        if self.kind.startswith("int_"):
+            high += 1
+        if self.kind == "normal":
+            normal, (first, last) = NormalDist(self.mean, self.std), self.shares()
+            share = min(max(first + uniform * (last - first), 1e-300), 1 - 2**-53)
+            value = normal.inv_cdf(share)
+        elif "log" in self.kind:
+            value = math.exp(math.log(low) + uniform * (math.log(high) - math.log(low)))
+        else:
+            value = low + uniform * (high - low)
+        rounded = float(f"{value:.{DIGITS}g}")
+        value = math.floor(rounded) if self.kind.startswith("int_") else rounded
+        return min(max(value, self.low), self.high)
+
+    def shares(self) -> tuple[float, float]:
+        """How much of the normal lies below min and below max."""
         normal = NormalDist(self.mean, self.std)
-        first, last = normal.cdf(low), normal.cdf(high)
-        share = min(max(first + uniform * (last - first), 1e-300), 1 - 2**-53)
-        return min(max(normal.inv_cdf(share), low), high)
+        return normal.cdf(self.low), normal.cdf(self.high)
 
     def to_dict(self) -> dict:
         """The form in a spec."""
@@ -83,12 +100,13 @@ def read_parameters(path: str, spec: object, method: str) -> dict[str, Parameter
         InputError: with the path in the spec of what is wrong.
     """
     if not isinstance(spec, Mapping):
-        raise InputError(f"{path}: must be a mapping of parameters, got {spec!r}")
+        raise InputError(f"{path}: must be a mapping of parameters, got {shown(spec)}")
     known = [*HYPERPARAMETERS, *LENGTHS]
     parameters = {}
     for name, given in spec.items():
         if name not in known:
-            raise InputError(f"{path}.{name}: unknown parameter{near_miss(str(name), known)}")
+            where = f"{path}.{name}" if _is_word(name) else f"{path}: {shown(name)}"
+            raise InputError(f"{where}: unknown parameter{near_miss(shown(name), known)}")
         parameters[name] = _parameter(f"{path}.{name}", name, given, method)
     return parameters
 
@@ -98,8 +116,8 @@ def _parameter(path: str, name: str, given: object, method: str) -> Parameter:
         given = given.to_dict()
     if not isinstance(given, Mapping):
         # Shorthand: alpha: [0.1, 0.2] and alpha: 0.1.
-        listed = given if isinstance(given, list | tuple) else [given]
-        return _values(path, name, listed, shorthand=True)
+        items = listed(given)
+        return _values(path, name, [given] if items is None else items, path, items is None)
     kind = given.get("distribution", "values")
     allowed = {
         "values": ("values",),
@@ -107,18 +125,20 @@ def _parameter(path: str, name: str, given: object, method: str) -> Parameter:
     }.get(kind if isinstance(kind, str) else "", ("distribution", "min", "max"))
     for key in given:
         if key not in (*allowed, "values", "distribution"):
-            raise InputError(f"{path}.{key}: unknown key{near_miss(str(key), allowed)}")
+            hint = near_miss(shown(key), allowed)
+            raise InputError(f"{path}: unknown key {shown(key)}{hint}")
     if ("values" in given) == ("distribution" in given):
-        raise InputError(f"{path}: must have either values or a distribution, got {dict(given)!r}")
+        raise InputError(f"{path}: must have either values or a distribution, got {shown(given)}")
     if "values" in given:
-        if not isinstance(given["values"], list | tuple):
-            raise InputError(f"{path}.values: must be a list, got {given['values']!r}")
+        items = listed(given["values"])
+        if items is None:
+            raise InputError(f"{path}.values: must be a list, got {shown(given['values'])}")
         if len(given) > 1:
-            raise InputError(f"{path}: values stand alone, got {dict(given)!r}")
-        return _values(path, name, given["values"])
+            raise InputError(f"{path}: values must stand alone, got {shown(given)}")
+        return _values(path, name, items, f"{path}.values")
     if kind not in DISTRIBUTIONS:
-        hint = near_miss(str(kind), DISTRIBUTIONS)
-        raise InputError(f"{path}.distribution: unknown distribution {kind!r}{hint}")
+        hint = near_miss(shown(kind), DISTRIBUTIONS)
+        raise InputError(f"{path}.distribution: unknown distribution {shown(kind)}{hint}")
     if method == "grid":
         raise InputError(
             f"{path}: a grid needs values; a distribution is for method random or sobol"
@@ -126,11 +146,20 @@ def _parameter(path: str, name: str, given: object, method: str) -> Parameter:
     return _distribution(path, name, kind, given)
 
 
-def _values(path: str, name: str, given: Sequence, shorthand: bool = False) -> Values:
+def listed(value: object) -> list | None:
+    """A list, tuple, range or array as a list; None for anything else."""
+    if isinstance(value, np.ndarray):
+        return value.tolist() if value.ndim else None
+    return list(value) if isinstance(value, list | tuple | range) else None
+
+
+def _is_word(key: object) -> bool:
+    return isinstance(key, str) and key.isidentifier() and len(key) <= 80
+
+
+def _values(path: str, name: str, given: Sequence, where: str, single: bool = False) -> Values:
     if not given:
-        raise InputError(f"{path}{'' if shorthand else '.values'}: must hold at least one value")
-    where = path if shorthand else f"{path}.values"
-    single = shorthand and len(given) == 1
+        raise InputError(f"{where}: must hold at least one value")
     checked = [
         _checked(where if single else f"{where}[{i}]", name, value) for i, value in enumerate(given)
     ]
@@ -138,23 +167,37 @@ def _values(path: str, name: str, given: Sequence, shorthand: bool = False) -> V
 
 
 def _checked(path: str, name: str, value: object) -> Value:
-    """A value within the bounds of its parameter; `1e-6` without a dot is text to YAML."""
+    """A value within the bounds of its parameter; text such as `'1e-6'` counts as its number."""
     if name in LENGTHS:
         return whole_number(path, value, 1, LONGEST)
     row = HYPERPARAMETERS[name]
-    if isinstance(value, str) and row.kind is not str:
-        with contextlib.suppress(ValueError):
-            value = float(value)
+    number = value if row.kind is str else _from_text(value)
+    scalar = isinstance(number, str | Real) and not _is_huge(number)
     try:
-        return row.check(value)
-    except InputError as problem:
-        raise InputError(f"{path}: {str(problem).removeprefix(name).strip()}") from None
+        # What is no scalar is refused as `row` refuses, without being compared.
+        return row.check(number if scalar else None)
+    except InputError:
+        hint = near_miss(shown(value), SCHEDULE_KINDS) if isinstance(value, str) else ""
+        hint = hint if row.kind is str else ""
+        raise InputError(f"{path}: must be {row.must}, got {shown(value)}{hint}") from None
+
+
+def _from_text(value: object) -> object:
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return float(value)
+    return value
+
+
+def _is_huge(value: object) -> bool:
+    """Whether it is a whole number that no float holds."""
+    return isinstance(value, Integral) and int(value).bit_length() > 1000
 
 
 def _distribution(path: str, name: str, kind: str, given: Mapping) -> Distribution:
     integer = name in LENGTHS or HYPERPARAMETERS[name].kind is int
     if name in HYPERPARAMETERS and HYPERPARAMETERS[name].kind is str:
-        raise InputError(f"{path}: a name has no distribution; give values")
+        raise InputError(f"{path}: must be values, for a name has no distribution")
     if integer != kind.startswith("int_"):
         fitting = "int_uniform or int_log_uniform" if integer else "uniform, log_uniform or normal"
         raise InputError(f"{path}.distribution: must be {fitting} for {name}, got {kind}")
@@ -162,9 +205,6 @@ def _distribution(path: str, name: str, kind: str, given: Mapping) -> Distributi
         mean, std = (_number(f"{path}.{key}", given.get(key)) for key in ("mean", "std"))
         if std <= 0:
             raise InputError(f"{path}.std: must be > 0, got {std!r}")
-        missing = [key for key in ("min", "max") if key not in given]
-        if missing:
-            raise InputError(f"{path}.{missing[0]}: must be given, to keep {name} in its bounds")
     else:
         mean, std = 0.0, 1.0
     low, high = (
@@ -175,25 +215,35 @@ def _distribution(path: str, name: str, kind: str, given: Mapping) -> Distributi
         raise InputError(f"{path}: min must be below max, got {low!r} and {high!r}")
     if "log" in kind and low <= 0:
         raise InputError(f"{path}.min: must be > 0 for {kind}, got {low!r}")
-    return Distribution(kind, low, high, mean, std)
+    made = Distribution(kind, low, high, mean, std)
+    if kind == "normal" and not made.shares()[1] - made.shares()[0] >= LEAST_SHARE:
+        raise InputError(
+            f"{path}: min and max must enclose a part of the normal, got [{low!r}, {high!r}] with "
+            f"mean {mean!r} and std {std!r}"
+        )
+    return made
 
 
 def _number(path: str, value: object) -> float:
     if value is None:
         raise InputError(f"{path}: must be given")
-    if isinstance(value, str):
-        with contextlib.suppress(ValueError):
-            value = float(value)
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-        raise InputError(f"{path}: must be a finite number, got {value!r}")
-    return value
+    number = _from_text(value)
+    usable = isinstance(number, Real) and not isinstance(number, bool) and not _is_huge(number)
+    if not usable or not abs(number) < 1e300:
+        raise InputError(f"{path}: must be a finite number, got {shown(value)}")
+    return int(number) if isinstance(number, Integral) else float(number)
 
 
 def whole_number(path: str, value: object, least: int, most: int) -> int:
     """A whole number within bounds, or an InputError with the path."""
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole and isinstance(value, float) and value.is_integer():
-        value, whole = int(value), True
-    if not whole or not least <= value <= most:
-        raise InputError(f"{path}: must be a whole number from {least} to {most}, got {value!r}")
-    return int(value)
+    number = _from_text(value) if isinstance(value, str) and not value.isdecimal() else value
+    if isinstance(value, str) and value.isdecimal() and len(value) < 30:
+        number = int(value)
+    whole = isinstance(number, Integral) and not isinstance(number, bool)
+    if isinstance(number, float) and number.is_integer():
+        number, whole = int(number), True
+    if not whole or not least <= number <= most:
+        raise InputError(
+            f"{path}: must be a whole number from {least} to {most}, got {shown(value)}"
+        )
+    return int(number)

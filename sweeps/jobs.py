@@ -6,6 +6,7 @@ disk is shared for it. `ray[default]` is needed here and on the cluster.
 """
 
 import asyncio
+import logging
 import os
 import re
 import secrets
@@ -36,6 +37,8 @@ ANSWER_SECONDS = 5.0
 JOB_VARIABLES = {"RAY_JOB_STOP_SIGNAL": "SIGINT", "RAY_JOB_STOP_WAIT_TIME_S": "60"}
 # They override an address that is given explicitly.
 ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
+# They tell of every upload.
+TALKATIVE = ("ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging")
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,8 @@ def connect(address: str) -> "JobServer":
     """
     _check_extra()
     _check_answers(address)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         with _without_variables(ADDRESS_VARIABLES):
             return JobServer(address, JobSubmissionClient(address))
@@ -258,9 +263,10 @@ def _check_answers(address: str) -> None:
 
 
 def _token_error(address: str, problem: exceptions.RayError) -> InputError:
+    reason = str(problem).strip().partition("\n")[0]
     return InputError(
         f"job server at {address} must accept this machine's token; set RAY_AUTH_MODE=token and "
-        f"RAY_AUTH_TOKEN to the cluster's: {str(problem).partition('. ')[0].strip()}"
+        f"RAY_AUTH_TOKEN to the cluster's: {reason}"
     )
 
 

@@ -69,7 +69,7 @@ class BarProgress(Progress):
     def show(self, counts: Counts) -> None:
         """Moves the bar."""
         elapsed = max(time.monotonic() - self._started, 1e-9)
-        rate = f"{counts.steps / elapsed / 1e6:.1f} M steps/s on {_cores(self._cores)}"
+        rate = _rate(counts.steps / elapsed, self._cores)
         if counts.failed:
             rate += f", {counts.failed} failed"
         self._bar.update(self._task, completed=counts.done + counts.failed, rate=rate)
@@ -87,13 +87,15 @@ def describe(counts: Counts, total: int, elapsed: float, cores: int = 1) -> str:
     """One line of progress: done of total, failures, steps per second, cores, seconds left."""
     finished = counts.done + counts.failed
     failed = f", {counts.failed} failed" if counts.failed else ""
-    rate = counts.steps / max(elapsed, 1e-9) / 1e6
+    rate = _rate(counts.steps / max(elapsed, 1e-9), cores)
     left = f"{elapsed / finished * (total - finished):.0f} s left" if finished else "time unknown"
-    return f"{finished} of {total} trials{failed}, {rate:.1f} M steps/s on {_cores(cores)}, {left}"
+    return f"{finished} of {total} trials{failed}, {rate}, {left}"
 
 
-def _cores(number: int) -> str:
-    return f"{number} core{'' if number == 1 else 's'}"
+def _rate(steps_per_second: float, cores: int) -> str:
+    unit, shown = (1e6, "M") if steps_per_second >= 1e5 else (1e3, "k")
+    many = "core" if cores == 1 else "cores"
+    return f"{steps_per_second / unit:.1f} {shown} steps/s on {cores} {many}"
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from sweeps.progress import BarProgress, LineProgress, Progress, describe, progr
 @pytest.mark.parametrize(
     ("tally", "elapsed", "line"),
     [
-        (Tally(), 0.0, "0 of 40 trials, 0.0 M steps/s on 1 core, time unknown"),
+        (Tally(), 0.0, "0 of 40 trials, 0.0 k steps/s on 1 core, time unknown"),
         (
             Tally(done=10, steps=5_000_000),
             2.0,
@@ -20,7 +20,7 @@ from sweeps.progress import BarProgress, LineProgress, Progress, describe, progr
         (
             Tally(done=8, failed=2),
             10.0,
-            "10 of 40 trials, 2 failed, 0.0 M steps/s on 1 core, 30 s left",
+            "10 of 40 trials, 2 failed, 0.0 k steps/s on 1 core, 30 s left",
         ),
         (Tally(done=40, steps=10**6), 1.0, "40 of 40 trials, 1.0 M steps/s on 1 core, 0 s left"),
     ],
