@@ -1,20 +1,48 @@
 """Where results lie: a folder or an object-store prefix, through pyarrow's filesystems.
 
 Files appear whole. On a local disk a file is written under a name that begins with a dot, which
-Parquet readers skip, and renamed; on an object store one request puts the whole object.
+Parquet readers skip, and renamed; on an object store one request puts the whole object, or, above 10 MB,
+several do, of which the last makes it appear. What a store refuses is asked for again for a while.
 """
 
+import contextlib
+import copy
 import os
+import time
 import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import pyarrow as pa
 from pyarrow import fs
 
-from hq_ray.errors import InputError
+from hq_ray.errors import InputError, ResultsError
 
 NOT_FOUND = fs.FileType.NotFound
+# Between one try of a request to an object store and the next.
+PAUSES_SECONDS = (0.5, 1.0, 2.0)
+# No try begins later than this after the first: a server that is silent takes 10 s each time.
+PATIENCE_SECONDS = 10.0
+# Refusals that another try would meet again, as the AWS library spells them.
+FINAL = (
+    "ACCESS_DENIED",
+    "EXPIRED_TOKEN",
+    "INVALID_ACCESS_KEY_ID",
+    "INVALID_CLIENT_TOKEN_ID",
+    "NO_SUCH_BUCKET",
+    "RESOURCE_NOT_FOUND",
+    "SIGNATURE_DOES_NOT_MATCH",
+)
+
+T = TypeVar("T")
+
+
+class StoreError(ResultsError, OSError):
+    """An object store that refuses, or has not answered several tries."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +71,10 @@ class Location:
             filesystem, path = fs.FileSystem.from_uri(_with_s3_settings(text))
         except (OSError, ValueError) as problem:
             raise InputError(f"results must be a path or a URI, got {text!r}: {problem}") from None
+        if filesystem.type_name == "s3":
+            # The copy tries a request 3 times, as a worker's does that gets it from the driver; the
+            # original would try 31 times, which takes minutes if the server is silent.
+            filesystem = copy.copy(filesystem)
         return cls(filesystem, path.rstrip("/"), text)
 
     @property
@@ -58,11 +90,11 @@ class Location:
 
     def exists(self) -> bool:
         """Whether something lies there."""
-        return self.filesystem.get_file_info(self.path).type != NOT_FOUND
+        return self._info().type != NOT_FOUND
 
     def is_file(self) -> bool:
         """Whether a file lies there."""
-        return self.filesystem.get_file_info(self.path).is_file
+        return self._info().is_file
 
     def files(self, suffix: str = "") -> list[str]:
         """Sorted names of the visible files directly below; empty where there is no such folder."""
@@ -72,29 +104,72 @@ class Location:
         """Sorted names of files below that are being written, or were when their writer died."""
         return [name for name in self._names() if name.startswith(".")]
 
-    def _names(self) -> list[str]:
-        selector = fs.FileSelector(self.path, allow_not_found=True)
-        return sorted(i.base_name for i in self.filesystem.get_file_info(selector) if i.is_file)
-
     def read(self, name: str) -> bytes:
         """The bytes of a file below."""
-        with self.filesystem.open_input_stream(f"{self.path}/{name}") as stream:
-            return stream.read()
+
+        def get() -> bytes:
+            with self.filesystem.open_input_stream(f"{self.path}/{name}") as stream:
+                return stream.read()
+
+        return self._ask(f"reading {name}", get)
 
     def write(self, name: str, content: bytes | memoryview) -> None:
         """Publishes a file below, whole or not at all, replacing one of that name."""
         if self.is_local:
             _replace_local(Path(self.path), name, content)
             return
-        # Leaving the block by an exception would publish what was written so far; a single write
-        # of a finished buffer cannot raise half-way through.
-        with self.filesystem.open_output_stream(f"{self.path}/{name}") as stream:
-            stream.write(content)
+        buffer = pa.py_buffer(content)
+
+        def put() -> None:
+            with self.filesystem.open_output_stream(f"{self.path}/{name}") as stream:
+                stream.write(buffer)
+
+        # An exception between opening and closing would publish what was written so far. The only
+        # one that can come there is Ctrl-C, and that reaches no other thread than the main one.
+        with ThreadPoolExecutor(1) as thread:
+            self._ask(f"writing {name}", lambda: thread.submit(put).result())
 
     def delete(self, name: str) -> None:
         """Removes a file below, if it is there."""
-        if self.child(name).exists():
-            self.filesystem.delete_file(f"{self.path}/{name}")
+
+        def remove() -> None:
+            with contextlib.suppress(FileNotFoundError):
+                self.filesystem.delete_file(f"{self.path}/{name}")
+
+        self._ask(f"deleting {name}", remove)
+
+    def _info(self) -> fs.FileInfo:
+        return self._ask("looking", lambda: self.filesystem.get_file_info(self.path))
+
+    def _names(self) -> list[str]:
+        selector = fs.FileSelector(self.path, allow_not_found=True)
+        found = self._ask("listing files", lambda: self.filesystem.get_file_info(selector))
+        return sorted(info.base_name for info in found if info.is_file)
+
+    def _ask(self, doing: str, request: Callable[[], T]) -> T:
+        """The answer to a request, which an object store may need to be asked for again.
+
+        Raises:
+            FileNotFoundError: there is no such file to read.
+            StoreError: the store refuses, or a few tries have failed.
+        """
+        if self.is_local:
+            return request()
+        started = time.monotonic()
+        for pause in (*PAUSES_SECONDS, None):
+            try:
+                return request()
+            except FileNotFoundError:
+                raise
+            except OSError as problem:
+                late = pause is None or time.monotonic() - started > PATIENCE_SECONDS
+                if late or any(word in str(problem) for word in FINAL):
+                    raise StoreError(
+                        f"results at {self.text} must be in a store that answers, but {doing} "
+                        f"there failed: {problem}"
+                    ) from None
+            time.sleep(pause)
+        raise AssertionError("the last try returns or raises")
 
 
 def _with_s3_settings(uri: str) -> str:

@@ -54,7 +54,7 @@ def as_sweep(sweep: Sweep | Mapping | str | os.PathLike) -> Sweep:
     if isinstance(sweep, Sweep):
         return sweep
     if isinstance(sweep, Mapping):
-        return Sweep(**sweep)
+        return Sweep.from_mapping(sweep)
     return read_spec(sweep)
 
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hq_ray.environments import Environment, resolve
+from hq_ray.errors import InputError
 from hq_ray.trial import Trial
 from sweeps.plan import TrialSet
 from sweeps.space import configurations
-from sweeps.spec import Sweep
+from sweeps.spec import EnvironmentRequest, Sweep
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def expand(sweep: Sweep) -> Expanded:
     Raises:
         InputError: an environment or a hyperparameter cannot be used.
     """
-    environments = {request: resolve(request.id, request.arguments) for request in sweep.env}
+    environments = {request: _resolved(sweep, request) for request in sweep.env}
     templates: dict[str, Trial] = {}
     for configuration in configurations(sweep):
         environment = environments[configuration.env]
@@ -52,6 +53,14 @@ def expand(sweep: Sweep) -> Expanded:
         fingerprints={f"{e.id} {e.args}": e.fingerprint for e in environments.values()},
         notices=_notices(list(environments.values())),
     )
+
+
+def _resolved(sweep: Sweep, request: EnvironmentRequest) -> Environment:
+    try:
+        return resolve(request.id, request.arguments)
+    except InputError as problem:
+        place = f"env[{sweep.env.index(request)}]" if len(sweep.env) > 1 else "env"
+        raise InputError(f"{place}: {problem}") from problem
 
 
 def _notices(environments: Sequence[Environment]) -> tuple[str, ...]:

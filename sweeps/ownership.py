@@ -4,6 +4,10 @@ The holder is named in `_driver.json`, which it rewrites every few seconds. On a
 holds a lock that the system takes away when its process ends, however it ends. On an object store
 a holder on this machine is gone when its process is; one elsewhere, when the file has not been
 rewritten for a minute.
+
+Where there is no lock, drivers that start at the same time see each other's claims, small files
+below `_claims`: each writes its own before it looks for others, so that of any two at least one
+sees the other, and whoever holds the results has written `_driver.json` before its claim goes.
 """
 
 import contextlib
@@ -23,9 +27,8 @@ OWNER_FILE = "_driver.json"
 LOCK_FILE = "_driver.lock"
 BEAT_SECONDS = 10.0
 GONE_SECONDS = 60.0
-# An object store has no way to create a file only if there is none; two drivers that start within
-# this time of each other see which of the two files stayed.
-SETTLE_SECONDS = 1.0
+CLAIMS = "_claims"
+CLAIM_SECONDS = 0.1
 
 
 class Held(InputError):
@@ -53,10 +56,16 @@ def process_started(pid: int) -> str | None:
 def read_owner(location: Location) -> dict:
     """What the owner file says; empty where there is none, or it is being replaced."""
     try:
-        if not location.child(OWNER_FILE).exists():
-            return {}
-        owner = json.loads(location.read(OWNER_FILE))
-    except (OSError, ValueError):
+        return _read(location, OWNER_FILE)
+    except OSError:
+        return {}
+
+
+def _read(location: Location, name: str) -> dict:
+    """What an owner file or a claim says; empty where there is none, or no sense in it."""
+    try:
+        owner = json.loads(location.read(name)) if location.child(name).exists() else {}
+    except (FileNotFoundError, ValueError):
         return {}
     return owner if isinstance(owner, dict) else {}
 
@@ -86,17 +95,48 @@ class Ownership:
     def __enter__(self) -> "Ownership":
         if self._location.is_local:
             self._lock_local()
-        owner = read_owner(self._location)
-        if self._lock is None and owner and not is_gone(owner):
-            self._refuse(owner)
-        self._write()
         if self._lock is None:
-            time.sleep(SETTLE_SECONDS)
-            owner = read_owner(self._location)
-            if owner.get("token") != self.token:
-                self._refuse(owner)
+            self._contend()
+        else:
+            self._write(self._location, OWNER_FILE)
         self._beats.start()
         return self
+
+    def _contend(self) -> None:
+        """Names this driver in the owner file once nobody living holds or claims the results.
+
+        Of those who claim at the same time the one with the smallest token stays, and waits until
+        the others have seen that (L. Lamport, "A new solution of Dijkstra's concurrent programming
+        problem", 1974).
+        """
+        claims, name = self._location.child(CLAIMS), f"{self.token}.json"
+        try:
+            self._write(claims, name)
+            while rivals := self._rivals(claims, name):
+                if rivals[0]["token"] < self.token:
+                    self._refuse(rivals[0])
+                time.sleep(CLAIM_SECONDS)
+            self._write(self._location, OWNER_FILE)
+        finally:
+            with contextlib.suppress(OSError):
+                claims.delete(name)
+
+    def _rivals(self, claims: Location, mine: str) -> list[dict]:
+        """Living drivers that claim the results too, in the order of their tokens."""
+        found = []
+        for name in claims.files(".json"):
+            if name == mine:
+                continue
+            rival = _read(claims, name)
+            if rival and not is_gone(rival):
+                found.append({**rival, "token": name.removesuffix(".json")})
+            else:
+                claims.delete(name)
+        # After the claims: whoever has given up a claim since then is named here by now.
+        owner = _read(self._location, OWNER_FILE)
+        if owner and not is_gone(owner):
+            self._refuse(owner)
+        return found
 
     def _lock_local(self) -> None:
         try:
@@ -125,7 +165,7 @@ class Ownership:
         self._over.set()
         self._beats.join()
         with contextlib.suppress(OSError):
-            if self.holds():
+            if self._named():
                 self._location.delete(OWNER_FILE)
         if self._lock is not None:
             os.close(self._lock)
@@ -141,7 +181,11 @@ class Ownership:
             f"{owner.get('pid')} on {owner.get('host')} has held them since {since}"
         )
 
-    def _write(self) -> None:
+    def _named(self) -> bool:
+        """Whether the file names this driver for certain."""
+        return _read(self._location, OWNER_FILE).get("token") == self.token
+
+    def _write(self, location: Location, name: str) -> None:
         owner = {
             "token": self.token,
             "host": socket.gethostname(),
@@ -150,13 +194,14 @@ class Ownership:
             "since": self._since,
             "beat": time.time(),
         }
-        self._location.write(OWNER_FILE, json.dumps(owner).encode())
+        location.write(name, json.dumps(owner).encode())
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT_SECONDS):
             try:
-                if self.holds():
-                    self._write()
+                # A store that cannot be read may name another driver by now.
+                if self._named():
+                    self._write(self._location, OWNER_FILE)
             except OSError:
                 continue  # a store that is away for a moment; the next beat tries again
 

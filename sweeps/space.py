@@ -58,13 +58,26 @@ def configurations(sweep: Sweep) -> list[Configuration]:
     for _, variant, point in points:
         episodes = point.pop("episodes", sweep.episodes)
         max_steps = point.pop("max_steps", sweep.max_steps)
-        used = used_hyperparameters(variant, point)
-        values = {**used, "variant": variant, "episodes": episodes, "max_steps": max_steps}
-        if all(holds(text, values) for text in sweep.constraints):
+        lengths = {"episodes": episodes, "max_steps": max_steps}
+        used = _used(sweep, variant, point, lengths)
+        values = {**used, "variant": variant, **lengths}
+        if used and all(holds(text, values) for text in sweep.constraints):
             kinds[variant, episodes, max_steps, tuple(used.items())] = None
     if not kinds:
-        raise InputError("constraints: no configuration meets them all")
+        raise InputError("constraints: must leave a configuration, but no configuration meets all")
     return [Configuration(env, *kind) for env in sweep.env for kind in kinds]
+
+
+def _used(sweep: Sweep, variant: str, point: dict, lengths: dict) -> dict[str, Value | None]:
+    """What a point's trials read; empty where the point contradicts itself and is excluded."""
+    try:
+        return used_hyperparameters(variant, point)
+    except InputError as problem:
+        defaults = {name: row.default for name, row in HYPERPARAMETERS.items()}
+        values = {**defaults, **point, "variant": variant, **lengths}
+        if all(holds(text, values) for text in sweep.constraints):
+            raise InputError(f"parameters: {problem}; a constraint can exclude it") from None
+        return {}
 
 
 def _points(sweep: Sweep, variant: str) -> Iterator[dict[str, Value]]:

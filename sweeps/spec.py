@@ -17,16 +17,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-import yaml
-
 from hq_ray.errors import InputError, near_miss
+from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.trial import MAX_SEED, parse_seeds
 from hq_ray.updates import VARIANTS, parse_variants
 from sweeps.constraints import check_constraint
-from sweeps.distributions import Parameter, read_parameters, whole_number
+from sweeps.distributions import Parameter, listed, read_parameters, whole_number
+from sweeps.spec_text import read_yaml, shown
 
 METHODS = ("grid", "random", "sobol")
 NAME = re.compile(r"[A-Za-z0-9][\w.,=+\-]*", re.ASCII)
+MOST_SEEDS = 10**7
+# Aliases of aliases make a short text mean millions of values.
+MOST_ARGUMENTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,10 @@ class Sweep:
         given = _mapping("variant_parameters", self.variant_parameters)
         for variant in given:
             if variant not in variants:
-                raise InputError(
-                    f"variant_parameters: unknown variant {variant!r}{near_miss(variant, variants)}"
-                )
+                hint = near_miss(shown(variant), variants)
+                raise InputError(f"variant_parameters: unknown variant {shown(variant)}{hint}")
+            if variant in blocks:
+                raise InputError(f"variant_parameters.{variant}: must be given once, with variant")
         settle = object.__setattr__
         settle(self, "name", _name(self.name))
         settle(self, "method", _method(self.method))
@@ -103,14 +107,14 @@ class Sweep:
                 for variant, (path, block) in blocks.items()
             },
         )
-        texts = _listed(self.constraints)
+        texts = _entries(self.constraints)
         for index, text in enumerate(texts):
             check_constraint(f"constraints[{index}]", text)
         settle(self, "constraints", tuple(texts))
 
     @classmethod
     def from_mapping(cls, spec: object) -> "Sweep":
-        """A sweep from the mapping that YAML gives.
+        """A sweep from the mapping that YAML gives; a key without a value counts as not given.
 
         Raises:
             InputError: with the path in the spec of what is wrong.
@@ -118,8 +122,10 @@ class Sweep:
         spec = _mapping("the spec", spec)
         known = [f.name for f in fields(cls)]
         for key in spec:
-            if key not in known:
-                raise InputError(f"{key}: unknown key in the spec{near_miss(str(key), known)}")
+            if not isinstance(key, str) or key not in known:
+                hint = near_miss(shown(key), known)
+                raise InputError(f"the spec: unknown key {shown(key)}{hint}")
+        spec = {key: value for key, value in spec.items() if value is not None}
         for key in ("name", "env"):
             if key not in spec:
                 raise InputError(f"{key}: must be given in the spec")
@@ -128,12 +134,7 @@ class Sweep:
     @classmethod
     def from_yaml(cls, text: str) -> "Sweep":
         """A sweep from YAML text; see the top of this file."""
-        try:
-            spec = yaml.load(text, _Loader)
-        except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as problem:
-            reason = " ".join(str(problem).split())
-            raise InputError(f"the spec must be YAML: {reason}") from None
-        return cls.from_mapping(spec)
+        return cls.from_mapping(read_yaml(text))
 
     def to_dict(self) -> dict:
         """The spec as understood, in plain JSON values; `Sweep(**...)` makes it again."""
@@ -166,19 +167,17 @@ class Sweep:
         spec = self.to_dict()
         for override in overrides:
             name, equals, text = (part.strip() for part in override.partition("="))
+            name = name.replace("-", "_").removeprefix("parameters.")
             if not equals or not name:
-                raise InputError(f"--set must be like alpha=0.1,0.2, got {override!r}")
+                raise InputError(f"--set must be like alpha=0.1,0.2, got {shown(override)}")
             if name in ("parameters", "variant_parameters"):
                 raise InputError(f"--set takes one parameter by its own name, got {override!r}")
-            if name == "seeds" or name == "constraints":
+            if name in ("name", "seeds"):
                 spec[name] = text
-            elif name in spec and name not in ("episodes", "max_steps"):
-                values = [_scalar(part) for part in text.split(",")]
-                spec[name] = values if len(values) > 1 else values[0]
-            elif "," not in text and name in spec:
-                spec[name] = _scalar(text)
+            elif name == "constraints":
+                spec[name] = [text] if text else []
             else:
-                spec["parameters"][name] = {"values": [_scalar(p) for p in text.split(",")]}
+                _override(spec, name, _override_values(name, text))
         return Sweep.from_mapping(spec)
 
 
@@ -190,62 +189,82 @@ def read_spec(path: str | os.PathLike) -> Sweep:
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, TypeError) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
-        raise InputError(f"the spec must be a readable file, got {str(path)!r}: {reason}") from None
+        raise InputError(f"the spec must be a readable file, got {shown(path)}: {reason}") from None
     try:
         return Sweep.from_yaml(text)
     except InputError as problem:
         raise InputError(f"{path}: {problem}") from None
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML's safe loader that refuses a key given twice, where the plain one keeps the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        mapping = super().construct_mapping(node, deep)
-        if len(mapping) < len(node.value):
-            line = node.start_mark.line + 1
-            raise ValueError(f"a key stands twice in the mapping that begins in line {line}")
-        return mapping
-
-
-def _scalar(text: str) -> object:
+def _override_values(name: str, text: str) -> list:
+    """`0.1,0.2` as a list; `{distribution: ...}` as a list of that."""
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
+        values = read_yaml(f"[{text}\n]")
+    except InputError:
+        values = None
+    if not isinstance(values, list):
+        raise InputError(f"--set {name}: must be values with commas between, got {shown(text)}")
+    return values[0] if len(values) == 1 and isinstance(values[0], list) else values
+
+
+def _override(spec: dict, name: str, values: list) -> None:
+    """Puts values in the place of all that the spec says of the name."""
+    one = values[0] if len(values) == 1 else values
+    lengths = name in ("episodes", "max_steps")
+    if name in spec and not (lengths and len(values) != 1):
+        spec[name] = one
+    elif not lengths and name not in HYPERPARAMETERS:
+        raise InputError(f"--set {name}: unknown key{near_miss(name, [*spec, *HYPERPARAMETERS])}")
+    if lengths or name in HYPERPARAMETERS:
+        for block in (spec["parameters"], *spec["variant_parameters"].values()):
+            block.pop(name, None)
+        if not lengths or len(values) != 1:
+            spec["parameters"][name] = one if isinstance(one, dict) else {"values": values}
+    if name == "variant":
+        names = _variants(one)[0]
+        blocks = spec["variant_parameters"]
+        spec["variant_parameters"] = {key: blocks[key] for key in blocks if key in names}
+    if name == "method" and one == "grid":
+        spec["samples"] = None
 
 
 def _mapping(path: str, value: object) -> Mapping:
     if not isinstance(value, Mapping):
-        raise InputError(f"{path}: must be a mapping, got {value!r}")
+        raise InputError(f"{path}: must be a mapping, got {shown(value)}")
     return value
 
 
-def _listed(value: object) -> list:
-    return list(value) if isinstance(value, list | tuple) else [value]
+def _entries(value: object) -> list:
+    items = listed(value)
+    return [value] if items is None else items
+
+
+def _place(path: str, value: object, index: int) -> str:
+    return path if listed(value) is None else f"{path}[{index}]"
 
 
 def _name(name: object) -> str:
     if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > 100:
         raise InputError(
             "name: must start with a letter or digit and hold only letters, digits and "
-            f"_ . , = + -, at most 100, got {name!r}"
+            f"_ . , = + -, at most 100, got {shown(name)}"
         )
     return name
 
 
 def _method(method: object) -> str:
-    if method not in METHODS:
-        raise InputError(f"method: unknown method {method!r}{near_miss(str(method), METHODS)}")
+    if not isinstance(method, str) or method not in METHODS:
+        hint = near_miss(shown(method), METHODS)
+        raise InputError(f"method: unknown method {shown(method)}{hint}")
     return method
 
 
 def _samples(samples: object, method: str) -> int | None:
     if method == "grid":
         if samples is not None:
-            raise InputError(f"samples: is for random and sobol; a grid has none, got {samples!r}")
+            raise InputError(f"samples: must not be given for method grid, got {shown(samples)}")
         return None
     if samples is None:
         raise InputError(f"samples: must be given for method {method}")
@@ -254,31 +273,44 @@ def _samples(samples: object, method: str) -> int | None:
 
 def _environments(value: object) -> tuple[EnvironmentRequest, ...]:
     requests = []
-    for index, entry in enumerate(_listed(value)):
-        path = f"env[{index}]" if isinstance(value, list | tuple) else "env"
+    for index, entry in enumerate(_entries(value)):
+        path = _place("env", value, index)
         if isinstance(entry, EnvironmentRequest):
             requests.append(entry)
             continue
         entry = {"id": entry} if isinstance(entry, str) else _mapping(path, entry)
-        if not isinstance(entry.get("id"), str) or not entry["id"]:
-            raise InputError(f"{path}: must be an id or a mapping with an id, got {entry!r}")
+        if not isinstance(entry.get("id"), str) or not entry["id"].strip():
+            raise InputError(f"{path}: must be an id or a mapping with an id, got {shown(entry)}")
         args = {key: given for key, given in entry.items() if key != "id"}
-        try:
-            text = json.dumps(args, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as problem:
-            raise InputError(f"{path}: arguments must be plain JSON values: {problem}") from None
-        requests.append(EnvironmentRequest(entry["id"], text))
+        requests.append(EnvironmentRequest(entry["id"].strip(), _canonical(path, args)))
     if not requests:
         raise InputError("env: must name at least one environment")
     return tuple(dict.fromkeys(requests))
+
+
+def _canonical(path: str, args: Mapping) -> str:
+    """The arguments as canonical JSON."""
+    open_, seen = [args], 0
+    while open_ and seen <= MOST_ARGUMENTS:
+        value = open_.pop()
+        seen += 1
+        inside = value.values() if isinstance(value, Mapping) else listed(value)
+        open_ += list(inside or ())[:MOST_ARGUMENTS]
+    if seen > MOST_ARGUMENTS:
+        raise InputError(f"{path}: arguments must be at most {MOST_ARGUMENTS:,} values")
+    try:
+        return json.dumps(args, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as problem:
+        reason = " ".join(str(problem).split())
+        raise InputError(f"{path}: arguments must be plain JSON values, but: {reason}") from None
 
 
 def _variants(value: object) -> tuple[tuple[str, ...], dict[str, tuple[str, object]]]:
     """Names in order, and by name the path and contents of per-variant blocks."""
     names: list[str] = []
     blocks: dict[str, tuple[str, object]] = {}
-    for index, entry in enumerate(_listed(value)):
-        path = f"variant[{index}]" if isinstance(value, list | tuple) else "variant"
+    for index, entry in enumerate(_entries(value)):
+        path = _place("variant", value, index)
         if isinstance(entry, str):
             try:
                 names += parse_variants(entry)
@@ -288,11 +320,12 @@ def _variants(value: object) -> tuple[tuple[str, ...], dict[str, tuple[str, obje
         entry = _mapping(path, entry)
         for key in entry:
             if key not in ("id", "parameters"):
-                hint = near_miss(str(key), ("id", "parameters"))
-                raise InputError(f"{path}.{key}: unknown key of a variant{hint}")
+                hint = near_miss(shown(key), ("id", "parameters"))
+                raise InputError(f"{path}: unknown key {shown(key)} of a variant{hint}")
         name = entry.get("id")
-        if name not in VARIANTS:
-            raise InputError(f"{path}.id: unknown variant {name!r}{near_miss(str(name), VARIANTS)}")
+        if not isinstance(name, str) or name not in VARIANTS:
+            hint = near_miss(shown(name), VARIANTS)
+            raise InputError(f"{path}.id: unknown variant {shown(name)}{hint}")
         names.append(name)
         if "parameters" in entry:
             blocks[name] = (f"{path}.parameters", entry["parameters"])
@@ -306,11 +339,16 @@ def _seeds(value: object) -> Sequence[int]:
         try:
             return parse_seeds(value)
         except InputError as problem:
-            raise InputError(f"seeds: {problem}") from None
-    if isinstance(value, range | list | tuple):
-        seeds = [whole_number(f"seeds[{i}]", seed, 0, MAX_SEED) for i, seed in enumerate(value)]
-    else:
-        seeds = [whole_number("seeds", value, 0, MAX_SEED)]
+            raise InputError(f"seeds: {str(problem).removeprefix('seeds ')}") from None
+        except ValueError:
+            # More digits than Python makes a number of.
+            raise InputError(f"seeds: must be below 2**63, got {shown(value)}") from None
+    if isinstance(value, range) and (value[MOST_SEEDS:] or min(value, default=0) < 0):
+        raise InputError(f"seeds: must be at most {MOST_SEEDS:,}, from 0, got {shown(value)}")
+    seeds = [
+        whole_number(_place("seeds", value, index), seed, 0, MAX_SEED)
+        for index, seed in enumerate(_entries(value))
+    ]
     if not seeds or len(set(seeds)) < len(seeds):
         raise InputError("seeds: must be at least one, each given once")
     return tuple(seeds)
