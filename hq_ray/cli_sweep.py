@@ -1,12 +1,20 @@
 """`hq-ray plan` and `hq-ray sweep`: a spec, what it would cost, and running it."""
 
 import os
+import sys
+import threading
 from collections import Counter
+from collections.abc import Iterator, Sized
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
-from hq_ray.cli_options import SETTINGS, ray_flags, say
+from hq_ray.cli_options import SETTINGS, Count, ray_flags, say
 from hq_ray.errors import InputError, near_miss
+
+if TYPE_CHECKING:
+    from sweeps.plan import Plan
 
 
 def spec_flags(command: click.Command) -> click.Command:
@@ -24,9 +32,8 @@ def spec_flags(command: click.Command) -> click.Command:
 
 
 def _open(spec: str, overrides: tuple[str, ...], results: str, retry_failed: bool) -> tuple:
-    from sweeps.spec import read_spec
-
     from sweeps.api import open_plan
+    from sweeps.spec import read_spec
 
     sweep = read_spec(spec)
     if overrides:
@@ -41,7 +48,7 @@ def _open(spec: str, overrides: tuple[str, ...], results: str, retry_failed: boo
 @spec_flags
 @click.option("--no_pilot", is_flag=True, help="Do not run pilot trials; no estimate.")
 @click.option("--retry_failed", is_flag=True, help="Count failed trials as to be run.")
-@click.option("--cores", type=int, default=None, help="Cores to estimate for [default: all].")
+@click.option("--cores", type=Count(), help="Cores to estimate for [default: all].")
 def plan_command(
     spec: str,
     overrides: tuple[str, ...],
@@ -58,7 +65,12 @@ def plan_command(
     from sweeps.estimate import estimate
 
     cores = cores or os.cpu_count() or 1
-    cost = estimate(planned, expanded.trials, cores)
+    with _notice_after(2.0, "running pilot trials for the estimate; --no_pilot leaves them out"):
+        cost = estimate(planned, expanded.trials, cores)
+    for reason in cost.failures:
+        say(f"A pilot trial failed, and its kind is not in the estimate: {reason}")
+    if not cost.piloted:
+        return
     say(
         f"Estimate from {cost.piloted} pilot trials: {cost.core_seconds / 3600:.3g} core-hours, "
         f"{_duration(cost.wall_seconds)} on {cores} cores, {_size(cost.disk_bytes)} on disk, "
@@ -66,9 +78,22 @@ def plan_command(
     )
 
 
+@contextmanager
+def _notice_after(seconds: float, sentence: str) -> Iterator[None]:
+    """Says a sentence on standard error if the block takes longer than that."""
+    timer = threading.Timer(seconds, print, [sentence], {"file": sys.stderr, "flush": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def _show_counts(place: object, expanded: object, planned: object) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from sweeps.plan import count_by_configuration
 
@@ -79,7 +104,8 @@ def _show_counts(place: object, expanded: object, planned: object) -> None:
     for template, missing, bad in zip(expanded.trials.configurations, new, failed, strict=True):
         cell = cells.setdefault((template.env, template.env_args, template.variant), Counter())
         cell.update(new=missing, failed=bad, done=n_seeds - missing - bad, configurations=1)
-    table = Table(title=place.location.text)
+    # As Text, so that brackets in a name are not taken for markup.
+    table = Table(title=Text(place.location.text))
     for name in ("env", "variant"):
         table.add_column(name)
     columns = ("configurations", "new", "done", "failed")
@@ -87,7 +113,7 @@ def _show_counts(place: object, expanded: object, planned: object) -> None:
         table.add_column(name, justify="right")
     for (env, args, variant), cell in cells.items():
         shown = env if args == "{}" else f"{env} {args}"
-        table.add_row(shown, variant, *(f"{cell[name]:,}" for name in columns))
+        table.add_row(Text(shown), variant, *(f"{cell[name]:,}" for name in columns))
     Console().print(table)
     say(
         f"{len(planned.trials):,} trials: {len(planned.missing):,} new, {planned.n_done:,} done, "
@@ -123,9 +149,9 @@ def sweep_command(
     sweep, place, expanded, planned = _open(spec, overrides, results, retry_failed)
     where = place.location.text
     if planned.failed:
-        say(f"{len(planned.failed)} trials failed before; --retry_failed tries them again")
+        say(f"{_trials(planned.failed)} failed before; --retry_failed tries again")
     if not planned.missing:
-        say(f"All {planned.n_done:,} other trials are done in {where}; nothing to run.")
+        say(_nothing_left(planned, where))
         return 1 if planned.failed else 0
     tally = run_missing(
         planned.missing,
@@ -135,7 +161,7 @@ def sweep_command(
     )
     already = f", {planned.n_done:,} were there" if planned.n_done else ""
     say(
-        f"Ran {tally.done:,} trials ({tally.steps / 1e6:,.1f} M steps, "
+        f"Ran {_trials(range(tally.done))} ({tally.steps / 1e6:,.1f} M steps, "
         f"{_duration(tally.train_seconds)} of training{already}): {where}"
     )
     for reason, count in tally.reasons.most_common(5):
@@ -144,7 +170,19 @@ def sweep_command(
         say("Interrupted; the same command resumes.")
         return 130
     say(f"Look at it with: hq-ray status {where}")
-    return 1 if tally.failed else 0
+    return 1 if tally.failed or planned.failed else 0
+
+
+def _trials(trials: Sized) -> str:
+    return "1 trial" if len(trials) == 1 else f"{len(trials):,} trials"
+
+
+def _nothing_left(planned: "Plan", where: str) -> str:
+    if not planned.n_done:
+        return f"No other trial is asked for; nothing to run in {where}."
+    which = "The other " if planned.failed else "All " if planned.n_done > 1 else "The "
+    verb = "is" if planned.n_done == 1 else "are"
+    return f"{which}{_trials(range(planned.n_done))} {verb} done in {where}; nothing to run."
 
 
 def _duration(seconds: float) -> str:

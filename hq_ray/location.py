@@ -1,8 +1,8 @@
 """Where results lie: a folder or an object-store prefix, through pyarrow's filesystems.
 
 Files appear whole. On a local disk a file is written under a name that begins with a dot, which
-Parquet readers skip, and renamed; on an object store one request puts the whole object, or, above 10 MB,
-several do, of which the last makes it appear. What a store refuses is asked for again for a while.
+Parquet readers skip, and renamed; on an object store one request puts the whole object (above
+10 MB, the last of several). What a store refuses is asked for again for a while.
 """
 
 import contextlib
@@ -71,6 +71,8 @@ class Location:
             filesystem, path = fs.FileSystem.from_uri(_with_s3_settings(text))
         except (OSError, ValueError) as problem:
             raise InputError(f"results must be a path or a URI, got {text!r}: {problem}") from None
+        if not path.strip("/"):
+            raise InputError(f"results must be a path or a URI, got {text!r}: it names no bucket")
         if filesystem.type_name == "s3":
             # The copy tries a request 3 times, as a worker's does that gets it from the driver; the
             # original would try 31 times, which takes minutes if the server is silent.

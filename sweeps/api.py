@@ -7,14 +7,17 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.load import episodes_table, load_trials, trials_table
-from hq_ray.errors import InputError
+from hq_ray.errors import InputError, near_miss
 from hq_ray.location import Location
 from hq_ray.store import DONE, Results
+from hq_ray.training import ENGINES
+from sweeps.distributions import LONGEST, whole_number
 from sweeps.driver import Tally
 from sweeps.expand import Expanded, expand
 from sweeps.plan import Plan, plan
 from sweeps.run import RunOptions, run_missing
 from sweeps.spec import Sweep, read_spec
+from sweeps.spec_text import shown
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,9 @@ def as_sweep(sweep: Sweep | Mapping | str | os.PathLike) -> Sweep:
         return sweep
     if isinstance(sweep, Mapping):
         return Sweep.from_mapping(sweep)
-    return read_spec(sweep)
+    if isinstance(sweep, str | os.PathLike):
+        return read_spec(sweep)
+    raise InputError(f"a sweep must be a Sweep, a mapping or a path, got {shown(sweep)}")
 
 
 def open_plan(
@@ -98,7 +103,12 @@ def run_sweep(
         KeyboardInterrupt: after Ctrl-C; what finished is published.
     """
     if local and address is not None:
-        raise InputError("a sweep runs either local or at an address, got both")
+        raise InputError("a sweep must run either local or at an address, got both")
+    if engine not in ENGINES:
+        raise InputError(f"unknown engine {engine!r}{near_miss(engine, ENGINES)}")
+    for name, number in (("cores", cores), ("trials_per_task", trials_per_task)):
+        if number is not None:
+            whole_number(name, number, 1, LONGEST)
     sweep = as_sweep(sweep)
     place, expanded, planned = open_plan(sweep, results, retry_failed)
     tally = run_missing(

@@ -24,7 +24,7 @@ WAIT_SECONDS = 0.2
 # A batch that raises is tried again this often: the store may have hiccuped.
 ERROR_ATTEMPTS = 3
 # A single trial that takes its worker down is given this many chances.
-CRASH_ATTEMPTS = 2
+CRASH_ATTEMPTS = 4
 # So many failures of one kind in a row, and nothing but them, mean that the rest would fail too.
 FAILURE_RUN = 20
 

@@ -28,6 +28,7 @@ class Estimate:
         disk_bytes: episodes on disk [bytes].
         memory_bytes: driver and workers together [bytes].
         piloted: number of pilot trials.
+        failures: why pilots of a kind failed, one reason for each such kind.
     """
 
     core_seconds: float
@@ -35,12 +36,14 @@ class Estimate:
     disk_bytes: float
     memory_bytes: float
     piloted: int
+    failures: tuple[str, ...] = ()
 
 
 def estimate(planned: Plan, trials: TrialSet, cores: int) -> Estimate:
     """Trains a few trials of every (env, variant) kind, publishes nothing, and extrapolates.
 
-    Cost per row is measured for each kind and multiplied by the rows that are missing of it.
+    Cost per row is measured for each kind and multiplied by the rows that are missing of it. A kind
+    whose pilot raises costs nothing here: the sweep would publish its failures.
     """
     counts = count_by_configuration(planned.missing, trials)
     rows: Counter = Counter()
@@ -53,8 +56,14 @@ def estimate(planned: Plan, trials: TrialSet, cores: int) -> Estimate:
     core_seconds = disk_bytes = 0.0
     piloted, started = 0, time.monotonic()
     longest = 0
+    failures = []
     for kind, templates in kinds.items():
-        seconds, size, measured, n = _pilot(templates, time.monotonic() - started)
+        try:
+            seconds, size, measured, n = _pilot(templates, time.monotonic() - started)
+        except Exception as problem:
+            # Whatever the environment of a trial raises is about that trial.
+            failures.append(f"{kind[0]}, {kind[2]}: {type(problem).__name__}: {problem}")
+            continue
         core_seconds += seconds / measured * rows[kind]
         disk_bytes += size / measured * rows[kind]
         piloted += n
@@ -67,6 +76,7 @@ def estimate(planned: Plan, trials: TrialSet, cores: int) -> Estimate:
         disk_bytes=disk_bytes,
         memory_bytes=DRIVER_BYTES + cores * (WORKER_BYTES + in_flight),
         piloted=piloted,
+        failures=tuple(failures),
     )
 
 

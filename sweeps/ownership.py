@@ -29,6 +29,8 @@ BEAT_SECONDS = 10.0
 GONE_SECONDS = 60.0
 CLAIMS = "_claims"
 CLAIM_SECONDS = 0.1
+# Tokens of this process that hold nothing any more, though a store that was away still names them.
+_GIVEN_UP: set[str] = set()
 
 
 class Held(InputError):
@@ -72,8 +74,14 @@ def _read(location: Location, name: str) -> dict:
 
 def is_gone(owner: dict) -> bool:
     """Whether a holder is dead or silent."""
+    if owner.get("token") in _GIVEN_UP:
+        return True
     if owner.get("host") == socket.gethostname():
         return process_started(int(owner.get("pid", -1))) != owner.get("process_started")
+    return _is_silent(owner)
+
+
+def _is_silent(owner: dict) -> bool:
     return time.time() - float(owner.get("beat", 0)) > GONE_SECONDS
 
 
@@ -128,7 +136,8 @@ class Ownership:
             if name == mine:
                 continue
             rival = _read(claims, name)
-            if rival and not is_gone(rival):
+            # Nobody takes so long to claim; a claim of that age could not be taken away.
+            if rival and not is_gone(rival) and not _is_silent(rival):
                 found.append({**rival, "token": name.removesuffix(".json")})
             else:
                 claims.delete(name)
@@ -164,9 +173,11 @@ class Ownership:
     ) -> None:
         self._over.set()
         self._beats.join()
-        with contextlib.suppress(OSError):
+        try:
             if self._named():
                 self._location.delete(OWNER_FILE)
+        except OSError:
+            _GIVEN_UP.add(self.token)
         if self._lock is not None:
             os.close(self._lock)
 

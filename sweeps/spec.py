@@ -10,7 +10,6 @@ parameters:
   alpha: {values: [0.05, 0.1, 0.2, 0.4]}
 """
 
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,30 +18,22 @@ from pathlib import Path
 
 from hq_ray.errors import InputError, near_miss
 from hq_ray.hyperparameters import HYPERPARAMETERS
-from hq_ray.trial import MAX_SEED, parse_seeds
-from hq_ray.updates import VARIANTS, parse_variants
+from hq_ray.trial import MAX_SEED
 from sweeps.constraints import check_constraint
-from sweeps.distributions import Parameter, listed, read_parameters, whole_number
+from sweeps.distributions import Parameter, read_parameters, whole_number
+from sweeps.spec_entries import (
+    EnvironmentRequest,
+    as_mapping,
+    entries,
+    read_environments,
+    read_seeds,
+    read_variants,
+    seeds_text,
+)
 from sweeps.spec_text import read_yaml, shown
 
 METHODS = ("grid", "random", "sobol")
 NAME = re.compile(r"[A-Za-z0-9][\w.,=+\-]*", re.ASCII)
-MOST_SEEDS = 10**7
-# Aliases of aliases make a short text mean millions of values.
-MOST_ARGUMENTS = 10_000
-
-
-@dataclass(frozen=True)
-class EnvironmentRequest:
-    """An environment as asked for: its id and its arguments as canonical JSON."""
-
-    id: str
-    args: str = "{}"
-
-    @property
-    def arguments(self) -> dict:
-        """The arguments as a mapping."""
-        return json.loads(self.args)
 
 
 @dataclass(frozen=True)
@@ -78,8 +69,8 @@ class Sweep:
     variant_parameters: Mapping[str, Mapping[str, Parameter]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        variants, blocks = _variants(self.variant)
-        given = _mapping("variant_parameters", self.variant_parameters)
+        variants, blocks = read_variants(self.variant)
+        given = as_mapping("variant_parameters", self.variant_parameters)
         for variant in given:
             if variant not in variants:
                 hint = near_miss(shown(variant), variants)
@@ -89,9 +80,9 @@ class Sweep:
         settle = object.__setattr__
         settle(self, "name", _name(self.name))
         settle(self, "method", _method(self.method))
-        settle(self, "env", _environments(self.env))
+        settle(self, "env", read_environments(self.env))
         settle(self, "variant", variants)
-        settle(self, "seeds", _seeds(self.seeds))
+        settle(self, "seeds", read_seeds(self.seeds))
         settle(self, "episodes", whole_number("episodes", self.episodes, 1, 2**31 - 1))
         if self.max_steps is not None:
             settle(self, "max_steps", whole_number("max_steps", self.max_steps, 1, 2**31 - 1))
@@ -107,7 +98,7 @@ class Sweep:
                 for variant, (path, block) in blocks.items()
             },
         )
-        texts = _entries(self.constraints)
+        texts = entries(self.constraints)
         for index, text in enumerate(texts):
             check_constraint(f"constraints[{index}]", text)
         settle(self, "constraints", tuple(texts))
@@ -119,7 +110,7 @@ class Sweep:
         Raises:
             InputError: with the path in the spec of what is wrong.
         """
-        spec = _mapping("the spec", spec)
+        spec = as_mapping("the spec", spec)
         known = [f.name for f in fields(cls)]
         for key in spec:
             if not isinstance(key, str) or key not in known:
@@ -142,7 +133,7 @@ class Sweep:
             "name": self.name,
             "env": [{"id": request.id, **request.arguments} for request in self.env],
             "variant": list(self.variant),
-            "seeds": _seeds_text(self.seeds),
+            "seeds": seeds_text(self.seeds),
             "episodes": self.episodes,
             "max_steps": self.max_steps,
             "method": self.method,
@@ -223,26 +214,11 @@ def _override(spec: dict, name: str, values: list) -> None:
         if not lengths or len(values) != 1:
             spec["parameters"][name] = one if isinstance(one, dict) else {"values": values}
     if name == "variant":
-        names = _variants(one)[0]
+        names = read_variants(one)[0]
         blocks = spec["variant_parameters"]
         spec["variant_parameters"] = {key: blocks[key] for key in blocks if key in names}
     if name == "method" and one == "grid":
         spec["samples"] = None
-
-
-def _mapping(path: str, value: object) -> Mapping:
-    if not isinstance(value, Mapping):
-        raise InputError(f"{path}: must be a mapping, got {shown(value)}")
-    return value
-
-
-def _entries(value: object) -> list:
-    items = listed(value)
-    return [value] if items is None else items
-
-
-def _place(path: str, value: object, index: int) -> str:
-    return path if listed(value) is None else f"{path}[{index}]"
 
 
 def _name(name: object) -> str:
@@ -269,97 +245,3 @@ def _samples(samples: object, method: str) -> int | None:
     if samples is None:
         raise InputError(f"samples: must be given for method {method}")
     return whole_number("samples", samples, 1, 10**7)
-
-
-def _environments(value: object) -> tuple[EnvironmentRequest, ...]:
-    requests = []
-    for index, entry in enumerate(_entries(value)):
-        path = _place("env", value, index)
-        if isinstance(entry, EnvironmentRequest):
-            requests.append(entry)
-            continue
-        entry = {"id": entry} if isinstance(entry, str) else _mapping(path, entry)
-        if not isinstance(entry.get("id"), str) or not entry["id"].strip():
-            raise InputError(f"{path}: must be an id or a mapping with an id, got {shown(entry)}")
-        args = {key: given for key, given in entry.items() if key != "id"}
-        requests.append(EnvironmentRequest(entry["id"].strip(), _canonical(path, args)))
-    if not requests:
-        raise InputError("env: must name at least one environment")
-    return tuple(dict.fromkeys(requests))
-
-
-def _canonical(path: str, args: Mapping) -> str:
-    """The arguments as canonical JSON."""
-    open_, seen = [args], 0
-    while open_ and seen <= MOST_ARGUMENTS:
-        value = open_.pop()
-        seen += 1
-        inside = value.values() if isinstance(value, Mapping) else listed(value)
-        open_ += list(inside or ())[:MOST_ARGUMENTS]
-    if seen > MOST_ARGUMENTS:
-        raise InputError(f"{path}: arguments must be at most {MOST_ARGUMENTS:,} values")
-    try:
-        return json.dumps(args, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as problem:
-        reason = " ".join(str(problem).split())
-        raise InputError(f"{path}: arguments must be plain JSON values, but: {reason}") from None
-
-
-def _variants(value: object) -> tuple[tuple[str, ...], dict[str, tuple[str, object]]]:
-    """Names in order, and by name the path and contents of per-variant blocks."""
-    names: list[str] = []
-    blocks: dict[str, tuple[str, object]] = {}
-    for index, entry in enumerate(_entries(value)):
-        path = _place("variant", value, index)
-        if isinstance(entry, str):
-            try:
-                names += parse_variants(entry)
-            except InputError as problem:
-                raise InputError(f"{path}: {problem}") from None
-            continue
-        entry = _mapping(path, entry)
-        for key in entry:
-            if key not in ("id", "parameters"):
-                hint = near_miss(shown(key), ("id", "parameters"))
-                raise InputError(f"{path}: unknown key {shown(key)} of a variant{hint}")
-        name = entry.get("id")
-        if not isinstance(name, str) or name not in VARIANTS:
-            hint = near_miss(shown(name), VARIANTS)
-            raise InputError(f"{path}.id: unknown variant {shown(name)}{hint}")
-        names.append(name)
-        if "parameters" in entry:
-            blocks[name] = (f"{path}.parameters", entry["parameters"])
-    if not names or len(set(names)) < len(names):
-        raise InputError(f"variant: must name each variant once, got {', '.join(names) or 'none'}")
-    return tuple(names), blocks
-
-
-def _seeds(value: object) -> Sequence[int]:
-    if isinstance(value, str):
-        try:
-            return parse_seeds(value)
-        except InputError as problem:
-            raise InputError(f"seeds: {str(problem).removeprefix('seeds ')}") from None
-        except ValueError:
-            # More digits than Python makes a number of.
-            raise InputError(f"seeds: must be below 2**63, got {shown(value)}") from None
-    if isinstance(value, range) and (value[MOST_SEEDS:] or min(value, default=0) < 0):
-        raise InputError(f"seeds: must be at most {MOST_SEEDS:,}, from 0, got {shown(value)}")
-    seeds = [
-        whole_number(_place("seeds", value, index), seed, 0, MAX_SEED)
-        for index, seed in enumerate(_entries(value))
-    ]
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise InputError("seeds: must be at least one, each given once")
-    return tuple(seeds)
-
-
-def _seeds_text(seeds: Sequence[int]) -> str:
-    """Seeds as short text: runs as ranges."""
-    parts: list[list[int]] = []
-    for seed in seeds:
-        if parts and seed == parts[-1][1] + 1:
-            parts[-1][1] = seed
-        else:
-            parts.append([seed, seed])
-    return ",".join(f"{a}-{b}" if b > a else f"{a}" for a, b in parts)

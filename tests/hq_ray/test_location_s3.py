@@ -81,9 +81,14 @@ def place(store, request):
     return Location.of(f"s3://{bucket}/some/where/")
 
 
-def etag(place, name):
-    with place.filesystem.open_input_stream(f"{place.path}/{name}") as stream:
-        return stream.metadata()[b"ETag"].decode()
+def ask(place, method):
+    """Does what sends a request of that method."""
+    if method == "PUT":
+        place.write("x", b"1")
+    elif method == "GET":
+        place.files()
+    else:
+        place.child("x").exists()
 
 
 def closed_port():
@@ -120,8 +125,8 @@ def test_names_keep_what_the_person_wrote(place):
 @pytest.mark.parametrize("size", [0, 1, 1_000_000, 9_000_000])
 def test_one_request_puts_a_whole_object(place, store, size):
     place.write(f"{size}.bin", b"x" * size)
-    assert store.requests == ["PUT"]
-    assert "-" not in etag(place, f"{size}.bin"), "an object of several parts has a dash there"
+    assert store.requests == ["PUT"], "an upload in parts begins with a POST"
+    assert place.child(f"{size}.bin").is_file()
 
 
 def test_a_large_object_is_there_whole_or_not_at_all(place, store):
@@ -156,18 +161,13 @@ def test_an_interrupt_in_the_main_thread_publishes_nothing_half(place, monkeypat
     assert place.read("x.bin") == b"whole"
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_passing_fault_is_not_noticed(place, store, status):
+@pytest.mark.parametrize(("method", "status"), [("PUT", 500), ("GET", 503), ("HEAD", 429)])
+def test_a_passing_fault_is_not_noticed(place, store, method, status):
     place.write("x", b"1")
-    for method, ask in (
-        ("PUT", lambda: place.write("x", b"2")),
-        ("GET", lambda: place.files()),
-        ("HEAD", lambda: place.child("x").exists()),
-        ("DELETE", lambda: place.delete("y")),
-    ):
-        store.fail(method, status, 4)
-        ask()
-    assert place.read("x") == b"2"
+    store.fail(method, status, 4)
+    ask(place, method)
+    assert store.requests.count(method) > 4
+    assert place.read("x") == b"1"
 
 
 def test_a_lasting_fault_is_one_sentence(place, store):
@@ -181,11 +181,7 @@ def test_a_lasting_fault_is_one_sentence(place, store):
 def test_who_is_refused_is_told_at_once(place, store, method):
     store.fail(method, 403, MANY)
     with pytest.raises(StoreError, match="ACCESS_DENIED"):
-        {
-            "PUT": lambda: place.write("x", b"1"),
-            "GET": lambda: place.files(),
-            "HEAD": lambda: place.child("x").exists(),
-        }[method]()
+        ask(place, method)
     assert store.requests == [method]
 
 
@@ -193,7 +189,7 @@ def test_a_bucket_that_is_not_there_is_named(store):
     place = Location.of("s3://nowhere/results")
     assert not place.exists()
     assert place.files() == []
-    with pytest.raises(StoreError, match="'nowhere'.*bucket does not exist"):
+    with pytest.raises(StoreError, match=r"'nowhere'.*bucket does not exist"):
         place.write("x", b"1")
 
 
@@ -248,7 +244,8 @@ def test_the_command_line_says_it_in_one_line(store, capfd, monkeypatch, tmp_pat
             store.fail(method, 403, MANY)
     flags = [command, "s3://nowhere/results"]
     if command == "run":
-        flags = "run --env FrozenLake-v1 --episodes 5 --local --results s3://nowhere/r".split()
+        flags = ["run", "--env", "FrozenLake-v1", "--episodes", "5", "--local"]
+        flags += ["--results", "s3://nowhere/results"]
     assert run_command_line(flags) in (1, 2)
     output, problem = capfd.readouterr()
     assert problem.startswith("Error: ")

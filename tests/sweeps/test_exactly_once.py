@@ -35,7 +35,7 @@ def start(folder, *flags):
         [sys.executable, torture.__file__, str(folder), *flags],
         start_new_session=True,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=Path(f"{folder}.log").open("ab"),
     )
 
 
@@ -107,8 +107,8 @@ def test_workers_killed_throughout(tmp_path, undisturbed):
         for worker in busy_workers(driver)[:1]:
             worker.kill()
             killed += 1
-        time.sleep(moments.uniform(0.05, 0.3))
-    assert driver.wait(90) == 0
+        time.sleep(moments.uniform(0.1, 0.5))
+    assert driver.wait(90) == 0, Path(f"{folder}.log").read_text()
     assert killed
     torture.assert_complete(folder, undisturbed)
 
