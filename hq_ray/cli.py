@@ -17,6 +17,8 @@ COMMANDS = {
     "status": ("hq_ray.cli_status", "Count what a results folder holds; show failures."),
     "replay": ("hq_ray.cli_replay", "Retrain one trial and compare its log, byte for byte."),
     "verify": ("hq_ray.cli_replay", "The same for a random sample."),
+    "submit": ("hq_ray.cli_jobs", "Hand a sweep to a cluster's job server."),
+    "job": ("hq_ray.cli_jobs", "Status, logs or stop of a submitted sweep."),
 }
 
 

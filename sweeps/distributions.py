@@ -9,10 +9,10 @@ from statistics import NormalDist
 
 import numpy as np
 
-from hq_ray.errors import InputError, near_miss
+from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value
 from hq_ray.schedules import SCHEDULE_KINDS
-from sweeps.spec_text import shown
+from sweeps.spec_text import near_miss_of, shown
 
 DISTRIBUTIONS = ("uniform", "log_uniform", "int_uniform", "int_log_uniform", "normal")
 # What can vary besides the hyperparameters; both are whole numbers >= 1.
@@ -106,7 +106,7 @@ def read_parameters(path: str, spec: object, method: str) -> dict[str, Parameter
     for name, given in spec.items():
         if name not in known:
             where = f"{path}.{name}" if _is_word(name) else f"{path}: {shown(name)}"
-            raise InputError(f"{where}: unknown parameter{near_miss(shown(name), known)}")
+            raise InputError(f"{where}: unknown parameter{near_miss_of(name, known)}")
         parameters[name] = _parameter(f"{path}.{name}", name, given, method)
     return parameters
 
@@ -125,7 +125,7 @@ def _parameter(path: str, name: str, given: object, method: str) -> Parameter:
     }.get(kind if isinstance(kind, str) else "", ("distribution", "min", "max"))
     for key in given:
         if key not in (*allowed, "values", "distribution"):
-            hint = near_miss(shown(key), allowed)
+            hint = near_miss_of(key, allowed)
             raise InputError(f"{path}: unknown key {shown(key)}{hint}")
     if ("values" in given) == ("distribution" in given):
         raise InputError(f"{path}: must have either values or a distribution, got {shown(given)}")
@@ -137,7 +137,7 @@ def _parameter(path: str, name: str, given: object, method: str) -> Parameter:
             raise InputError(f"{path}: values must stand alone, got {shown(given)}")
         return _values(path, name, items, f"{path}.values")
     if kind not in DISTRIBUTIONS:
-        hint = near_miss(shown(kind), DISTRIBUTIONS)
+        hint = near_miss_of(kind, DISTRIBUTIONS)
         raise InputError(f"{path}.distribution: unknown distribution {shown(kind)}{hint}")
     if method == "grid":
         raise InputError(
@@ -177,7 +177,7 @@ def _checked(path: str, name: str, value: object) -> Value:
         # What is no scalar is refused as `row` refuses, without being compared.
         return row.check(number if scalar else None)
     except InputError:
-        hint = near_miss(shown(value), SCHEDULE_KINDS) if isinstance(value, str) else ""
+        hint = near_miss_of(value, SCHEDULE_KINDS) if isinstance(value, str) else ""
         hint = hint if row.kind is str else ""
         raise InputError(f"{path}: must be {row.must}, got {shown(value)}{hint}") from None
 

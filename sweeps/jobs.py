@@ -242,7 +242,7 @@ def _check_extra() -> None:
     missing = [name for name in NEEDED_MODULES if find_spec(name) is None]
     if missing:
         raise InputError(
-            "talking to a job server needs the extra 'cluster' (pip install 'hq-ray[cluster]'); "
+            "talking to a job server needs the extra 'cluster' (pip install -e '.[cluster]'); "
             f"not installed: {', '.join(missing)}"
         )
 

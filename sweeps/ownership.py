@@ -28,6 +28,9 @@ LOCK_FILE = "_driver.lock"
 BEAT_SECONDS = 10.0
 GONE_SECONDS = 60.0
 CLAIMS = "_claims"
+# Of one length, because a reader on an object store asks for the length first and may get that many
+# bytes of a file that was replaced meanwhile.
+CARD_BYTES = 1024
 CLAIM_SECONDS = 0.1
 # Tokens of this process that hold nothing any more, though a store that was away still names them.
 _GIVEN_UP: set[str] = set()
@@ -205,7 +208,7 @@ class Ownership:
             "since": self._since,
             "beat": time.time(),
         }
-        location.write(name, json.dumps(owner).encode())
+        location.write(name, json.dumps(owner).encode().ljust(CARD_BYTES))
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT_SECONDS):

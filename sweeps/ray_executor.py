@@ -1,4 +1,4 @@
-"""Ray, and the only file that imports it: starting or joining it, and running batches as tasks."""
+"""Ray: starting or joining it, and running batches as tasks. Only `jobs` imports it besides."""
 
 import logging
 import os
@@ -7,6 +7,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
 ANSWER_SECONDS = 5.0
+RECOUNT_SECONDS = 5.0
 # Ray guards a local cluster with a token, and would write one to the home folder if it found none.
 _TOKEN = secrets.token_hex(32)
 NODE_ERRORS = (exceptions.NodeDiedError, exceptions.LocalRayletDiedError)
@@ -186,10 +188,19 @@ class RayExecutor:
     """
 
     def __init__(self, results: Results, options: BatchOptions):
-        self.cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        self._cores, self._counted = 1, -RECOUNT_SECONDS
         self._arguments = (results, options)
         self._task = _run_batch_task.options(scheduling_strategy="SPREAD", name="hq_ray batch")
         self._flying: list[ray.ObjectRef] = []
+
+    @property
+    def cores(self) -> int:
+        """Cores of the cluster now; nodes come and go."""
+        now = time.monotonic()
+        if now - self._counted >= RECOUNT_SECONDS:
+            self._counted = now
+            self._cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        return self._cores
 
     def submit(self, batch: tuple[Trial, ...]) -> object:
         """Submits a batch as one task."""

@@ -30,7 +30,7 @@ from sweeps.spec_entries import (
     read_variants,
     seeds_text,
 )
-from sweeps.spec_text import read_yaml, shown
+from sweeps.spec_text import near_miss_of, read_yaml, shown
 
 METHODS = ("grid", "random", "sobol")
 NAME = re.compile(r"[A-Za-z0-9][\w.,=+\-]*", re.ASCII)
@@ -73,7 +73,7 @@ class Sweep:
         given = as_mapping("variant_parameters", self.variant_parameters)
         for variant in given:
             if variant not in variants:
-                hint = near_miss(shown(variant), variants)
+                hint = near_miss_of(variant, variants)
                 raise InputError(f"variant_parameters: unknown variant {shown(variant)}{hint}")
             if variant in blocks:
                 raise InputError(f"variant_parameters.{variant}: must be given once, with variant")
@@ -114,7 +114,7 @@ class Sweep:
         known = [f.name for f in fields(cls)]
         for key in spec:
             if not isinstance(key, str) or key not in known:
-                hint = near_miss(shown(key), known)
+                hint = near_miss_of(key, known)
                 raise InputError(f"the spec: unknown key {shown(key)}{hint}")
         spec = {key: value for key, value in spec.items() if value is not None}
         for key in ("name", "env"):
@@ -232,7 +232,7 @@ def _name(name: object) -> str:
 
 def _method(method: object) -> str:
     if not isinstance(method, str) or method not in METHODS:
-        hint = near_miss(shown(method), METHODS)
+        hint = near_miss_of(method, METHODS)
         raise InputError(f"method: unknown method {shown(method)}{hint}")
     return method
 

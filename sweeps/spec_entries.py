@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hq_ray.errors import InputError, near_miss
+from hq_ray.errors import InputError
 from hq_ray.trial import MAX_SEED, parse_seeds
 from hq_ray.updates import VARIANTS, parse_variants
 from sweeps.distributions import listed, whole_number
-from sweeps.spec_text import shown
+from sweeps.spec_text import near_miss_of, shown
 
 MOST_SEEDS = 10**7
 # Aliases of aliases make a short text mean millions of values.
@@ -99,11 +99,11 @@ def read_variants(value: object) -> tuple[tuple[str, ...], dict[str, tuple[str, 
         entry = as_mapping(path, entry)
         for key in entry:
             if key not in ("id", "parameters"):
-                hint = near_miss(shown(key), ("id", "parameters"))
+                hint = near_miss_of(key, ("id", "parameters"))
                 raise InputError(f"{path}: unknown key {shown(key)} of a variant{hint}")
         name = entry.get("id")
         if not isinstance(name, str) or name not in VARIANTS:
-            hint = near_miss(shown(name), VARIANTS)
+            hint = near_miss_of(name, VARIANTS)
             raise InputError(f"{path}.id: unknown variant {shown(name)}{hint}")
         names.append(name)
         if "parameters" in entry:

@@ -5,10 +5,11 @@
 
 import re
 import reprlib
+from collections.abc import Iterable
 
 import yaml
 
-from hq_ray.errors import InputError
+from hq_ray.errors import InputError, near_miss
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 80
@@ -24,6 +25,11 @@ def shown(value: object) -> str:
         return f"a {type(value).__name__} that cannot be shown"
 
 
+def near_miss_of(word: object, known: Iterable[str]) -> str:
+    """`near_miss` of what may be no text at all, or more than is worth comparing."""
+    return near_miss(word[:100] if isinstance(word, str) else "", known)
+
+
 def read_yaml(text: str) -> object:
     """The one document in the text.
 
@@ -35,7 +41,7 @@ def read_yaml(text: str) -> object:
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         where = f"line {mark.line + 1}: " if mark else ""
-        what = " ".join(str(problem.problem or problem.context).split())
+        what = " ".join(str(problem.problem or problem.context).split()).removeprefix("but ")
         raise InputError(f"{where}must be YAML, but {what}") from None
     except yaml.reader.ReaderError as problem:
         line = text.count("\n", 0, problem.position) + 1

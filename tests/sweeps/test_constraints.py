@@ -2,7 +2,7 @@ import contextlib
 import warnings
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hq_ray.errors import InputError
@@ -131,6 +131,7 @@ conditions = st.recursive(
 
 
 @given(conditions)
+@settings(max_examples=50)
 def test_known_values_give_what_python_gives(text):
     check_constraint("constraints[0]", text)
     assert holds(text, VALUES) is eval(text, {}, VALUES)  # our own text

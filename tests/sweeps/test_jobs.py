@@ -270,7 +270,7 @@ def test_a_server_of_another_kind_is_refused(listening, monkeypatch, problem, se
 
 def test_without_the_extra_one_sentence_says_so(monkeypatch):
     monkeypatch.setattr(jobs, "find_spec", lambda name: None if name == "aiohttp" else name)
-    with pytest.raises(InputError, match=r"hq-ray\[cluster\].*: aiohttp$"):
+    with pytest.raises(InputError, match=r"\.\[cluster\].*: aiohttp$"):
         connect("http://127.0.0.1:8265")
 
 

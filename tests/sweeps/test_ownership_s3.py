@@ -231,6 +231,16 @@ def test_a_store_that_is_away_at_the_end_keeps_nobody_out(place, monkeypatch):
         assert owner.holds()
 
 
+def test_what_a_driver_says_of_itself_is_always_as_long(place, monkeypatch):
+    with Ownership(place) as owner:
+        lengths = {len(place.read(OWNER_FILE))}
+        for beat in (1.0, time.time() + 1e-7):
+            monkeypatch.setattr(ownership.time, "time", lambda beat=beat: beat)
+            owner._write(place, OWNER_FILE)
+            lengths.add(len(place.read(OWNER_FILE)))
+    assert len(lengths) == 1
+
+
 def test_a_claim_that_could_not_be_taken_away_keeps_nobody_out(place):
     write(place.child(CLAIMS), "0.json", beat=time.time() - GONE_SECONDS - 1)
     with Ownership(place) as owner:

@@ -1,17 +1,18 @@
 import contextlib
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS
+from hq_ray.schedules import SCHEDULE_KINDS
 from sweeps.distributions import Distribution, Values
 from sweeps.space import configurations
 from sweeps.spec import EnvironmentRequest, Sweep, read_spec
+from sweeps.spec_text import read_yaml
 
 BASE = {"name": "a", "env": "FrozenLake-v1"}
 HEADER = "name: a\nenv: FrozenLake-v1\n"
@@ -115,7 +116,7 @@ parameters:
         (HEADER + "seeds: [1", "line 3: must be YAML, but expected ',' or ']'"),
         (HEADER + "seeds:\t- [1", "line 3: must be YAML, but "),
         (HEADER + "a\x07", "line 3: must be YAML, but special characters are not allowed"),
-        (HEADER + "---\na: 1", "line 3: must be YAML, but but found another document"),
+        (HEADER + "---\na: 1", "line 3: must be YAML, but found another document"),
         (HEADER + "seeds: !!python/object:os.system {}", "line 3: must be YAML, but could not"),
         (HEADER + "seeds: !!bool x", "the spec must be YAML, but has an impossible value: 'x'"),
         ("[" * 3000, "the spec must be YAML, but is nested too deeply"),
@@ -180,24 +181,14 @@ def test_what_is_wrong_is_one_sentence_with_its_place(text, message):
     assert "\n" not in str(caught.value)
 
 
-def test_aliases_of_aliases_do_not_explode():
-    lines = ["p: &a0 [x, x, x, x, x, x, x, x, x]"]
-    for i in range(1, 12):
-        aliases = ", ".join([f"*a{i - 1}"] * 9)
-        lines.append(f"p{i}: &a{i} [{aliases}]")
-    nested = "\n".join(f"  {line}" for line in lines)
-    for key in ("parameters", "env", "variant", "seeds", "method", "name"):
-        with pytest.raises(InputError) as caught:
-            Sweep.from_mapping(
-                BASE | Sweep_yaml(f"{key}:\n  id: X\n{nested}"),
-            )
-        assert len(str(caught.value)) < 1000
-
-
-def Sweep_yaml(text):
-    from sweeps.spec_text import read_yaml
-
-    return read_yaml(text)
+@pytest.mark.parametrize("key", ["parameters", "env", "variant", "seeds", "method", "name"])
+def test_aliases_of_aliases_do_not_explode(key):
+    lines = ["  p: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"  p{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
+    spec = BASE | read_yaml("\n".join([f"{key}:", "  id: X", *lines]))
+    with pytest.raises(InputError) as caught:
+        Sweep.from_mapping(spec)
+    assert len(str(caught.value)) < 1000
 
 
 def test_a_file_is_named_in_its_errors(tmp_path):
@@ -207,10 +198,15 @@ def test_a_file_is_named_in_its_errors(tmp_path):
         read_spec(path)
     path.write_bytes(b"name: \xff")
     for unreadable in (path, tmp_path, tmp_path / "none.yaml", "a\0b", None, 3.5):
-        with pytest.raises(InputError, match="^the spec must be a readable file, got "):
+        with pytest.raises(InputError, match=r"^the spec must be a readable file, got "):
             read_spec(unreadable)
     path.write_text("\ufeff" + HEADER, encoding="utf-8")
     assert read_spec(path) == Sweep(**BASE)
+
+
+def test_a_number_too_long_to_be_shown():
+    with pytest.raises(InputError, match=r"^episodes: must be a whole number from 1 to 2147483647"):
+        Sweep(**BASE, episodes=10**5000)
 
 
 # --- overrides
@@ -298,15 +294,132 @@ scalars = (
     | st.floats()
     | st.sampled_from(WORDS)
     | st.text(max_size=5)
-    | st.sampled_from([10**400, 10**5000, b"x", object(), {1}, 1j, np.float64(0.1), range(3)])
+    | st.sampled_from([10**400, b"x", object(), {1}, 1j, np.float64(0.1), range(3)])
 )
 nested = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.sampled_from(WORDS) | scalars.filter(_hashable := _is_hashable), inner,
-                      max_size=4)
-    if False
-    else st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(WORDS) | st.integers(), inner, max_size=4)
+    ),
     max_leaves=12,
 )
-specs = st.dictionaries(st.sampled_from(KEYS[:12]), nested, max_size=6).map(lambda d: BASE | d)
+mappings = st.dictionaries(st.sampled_from(list(Sweep.__dataclass_fields__)), nested, max_size=6)
+
+
+def use(make):
+    """Whatever comes in, only an InputError of one line comes out; what is accepted can be used."""
+    try:
+        sweep = make()
+    except InputError as problem:
+        return str(problem)
+    assert Sweep(**sweep.to_dict()) == sweep
+    small = (sweep.samples or 0) < 100 and len(sweep.seeds) < 100
+    if small:
+        with contextlib.suppress(InputError):
+            assert configurations(sweep)
+    return ""
+
+
+@given(nested | mappings | mappings.map(lambda given: BASE | given))
+@settings(max_examples=400)
+def test_any_nested_value_is_a_sweep_or_one_sentence(spec):
+    assert "\n" not in use(lambda: Sweep.from_mapping(spec))
+
+
+@given(mappings.map(lambda given: BASE | given))
+def test_any_nested_argument_is_a_sweep_or_one_sentence(spec):
+    assert "\n" not in use(lambda: Sweep(**spec))
+
+
+YAML_PARTS = [
+    ": ",
+    "\n",
+    "\n  ",
+    "- ",
+    "[",
+    "]",
+    "{",
+    "}",
+    ", ",
+    "&a ",
+    "*a",
+    "<<: ",
+    "!!int ",
+    "'",
+]
+YAML_PARTS += [
+    "!!bool ",
+    "!!set ",
+    "!!binary ",
+    "!!timestamp ",
+    "!!omap ",
+    "? ",
+    "|",
+    "# ",
+    "=",
+    "~",
+]
+
+
+@given(
+    st.text(max_size=80) | st.lists(st.sampled_from(WORDS + YAML_PARTS), max_size=20).map("".join)
+)
+@example("parameters: !!timestamp x")
+@example("{[a]: 1}")
+@example("!!float ''")
+@example('"\\UFFFFFFFF"')
+@example("&a {*a: 1}")
+@example("\ud800")
+@settings(max_examples=400)
+def test_any_text_is_a_sweep_or_one_sentence(text):
+    assert "\n" not in use(lambda: Sweep.from_yaml(text))
+    assert "\n" not in use(lambda: Sweep.from_yaml(HEADER + text))
+
+
+@given(st.lists(st.text(max_size=20) | st.sampled_from(WORDS).map("{}=0.1".format), max_size=3))
+def test_any_override_is_a_sweep_or_one_sentence(overrides):
+    assert "\n" not in use(lambda: Sweep(**BASE).with_overrides(overrides))
+
+
+# --- the way there and back
+
+
+@st.composite
+def sweeps(draw):
+    method = draw(st.sampled_from(["grid", "random", "sobol"]))
+    alphas = st.lists(st.floats(0.01, 1), min_size=1, max_size=3)
+    parameters = {
+        "alpha": alphas,
+        "eps_shift": st.lists(st.floats(1e-9, 1e9), min_size=1, max_size=3),
+        "eps_schedule": st.lists(st.sampled_from(SCHEDULE_KINDS), min_size=1, max_size=4),
+        "max_steps": st.lists(st.integers(1, 500), min_size=1, max_size=3),
+        "episodes": st.lists(st.integers(1, 500), min_size=1, max_size=2),
+    }
+    chosen = draw(st.fixed_dictionaries({}, optional=parameters))
+    if method != "grid" and draw(st.booleans()):
+        low = draw(st.floats(0.01, 0.4))
+        kind = draw(st.sampled_from(["uniform", "log_uniform"]))
+        chosen["gamma"] = {"distribution": kind, "min": low, "max": low + 0.5}
+    block = draw(st.none() | alphas)
+    harmonic = "harmonic" if block is None else {"id": "harmonic", "parameters": {"alpha": block}}
+    return Sweep(
+        name=draw(st.from_regex(r"[a-z0-9][a-z0-9.=+_-]{0,9}", fullmatch=True)),
+        env=draw(st.lists(st.sampled_from(["A-v0", {"id": "B-v1", "p": [1, None]}]), min_size=1)),
+        variant=draw(st.sampled_from([["standard", harmonic], [harmonic, "minimum"], harmonic])),
+        seeds=draw(st.lists(st.integers(0, 50), min_size=1, max_size=9, unique=True)),
+        episodes=draw(st.integers(1, 10**6)),
+        method=method,
+        samples=None if method == "grid" else draw(st.integers(1, 5)),
+        sample_seed=draw(st.integers(0, 2**63 - 1)),
+        parameters=chosen,
+        constraints=draw(st.sampled_from([[], ["eps_end <= eps_start"]])),
+    )
+
+
+@given(sweeps())
+def test_there_and_back(sweep):
+    assert Sweep(**sweep.to_dict()) == sweep
+    assert Sweep.from_yaml(json.dumps(sweep.to_dict())) == sweep
+    assert sweep.with_overrides([]) == sweep
+    assert configurations(Sweep(**sweep.to_dict())) == configurations(sweep)

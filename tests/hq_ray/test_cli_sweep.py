@@ -1,0 +1,269 @@
+"""`hq-ray plan`, `sweep` and `status` in this process: counts, growth, failures, exit codes."""
+
+import re
+
+import pytest
+
+from hq_ray.cli import run_command_line
+from hq_ray.store import Results
+
+SPEC = """
+name: mine
+env: FrozenLake-v1
+seeds: 0-1
+episodes: 20
+parameters:
+  alpha: [0.1, 0.2]
+"""
+SAMPLED = """
+name: drawn
+env: FrozenLake-v1
+seeds: 0-1
+episodes: 20
+method: random
+samples: 3
+parameters:
+  alpha: {distribution: uniform, min: 0.1, max: 0.9}
+"""
+RUN = "sweep mine.yaml --local"
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    """Runs a command line in a folder with `mine.yaml`; gives the exit code and what was said."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    (tmp_path / "mine.yaml").write_text(SPEC)
+    (tmp_path / "drawn.yaml").write_text(SAMPLED)
+
+    def run(line, *more):
+        code = run_command_line([*line.split(), *more])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def moody(register, table_env):
+    """An environment whose steps raise while `moody.broken` is true."""
+
+    class Moody(table_env):
+        broken = True
+
+        def __init__(self):
+            super().__init__([[[(1.0, 0, 1.0, True)]]], [1.0])
+            del self.P
+
+        def step(self, action):
+            if Moody.broken:
+                raise RuntimeError("out of [/red] order")
+            return 0, 1.0, True, False, {}
+
+    register("Moody-v0", entry_point=Moody)
+    return Moody
+
+
+def cells(text, *begin):
+    """The numbers in the row of a table that begins with these words."""
+    rows = [[part.strip() for part in line.split("│")[1:-1]] for line in text.splitlines()]
+    (row,) = (row for row in rows if tuple(row[: len(begin)]) == begin)
+    return [int(number) for number in row[len(begin) :]]
+
+
+def test_plan_before_and_after(call, tmp_path):
+    code, out, _ = call("plan mine.yaml --no_pilot")
+    assert code == 0
+    assert cells(out, "FrozenLake-v1", "standard") == [2, 4, 0, 0]
+    assert cells(out, "FrozenLake-v1", "harmonic") == [2, 4, 0, 0]
+    assert out.endswith("8 trials: 8 new, 0 done, 0 failed\n")
+    assert not (tmp_path / "results").exists()
+    assert call(RUN)[0] == 0
+    code, out, _ = call("plan mine.yaml --no_pilot --set", "alpha=0.1,0.2,0.3")
+    assert cells(out, "FrozenLake-v1", "standard") == [3, 2, 4, 0]
+    assert out.endswith("12 trials: 4 new, 8 done, 0 failed\n")
+    code, out, _ = call("plan mine.yaml")
+    assert out.endswith("8 trials: 0 new, 8 done, 0 failed\n")
+
+
+def test_plan_estimates_and_writes_nothing(call, tmp_path):
+    code, out, _ = call("plan mine.yaml --cores 3")
+    assert code == 0
+    assert re.search(
+        r"Estimate from 4 pilot trials: \S+ core-hours, \S+ s on 3 cores, \S+ \wB on disk, "
+        r"\S+ GB of memory\n$",
+        out,
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["drawn.yaml", "mine.yaml"]
+
+
+def test_slow_pilots_are_announced(call, monkeypatch):
+    import time
+
+    import sweeps.estimate
+    from hq_ray import cli_sweep
+
+    monkeypatch.setattr(
+        cli_sweep, "_notice_after", lambda seconds, text, of=cli_sweep._notice_after: of(0.01, text)
+    )
+    pilot = sweeps.estimate._pilot
+    monkeypatch.setattr(sweeps.estimate, "_pilot", lambda *a: (time.sleep(0.1), pilot(*a))[1])
+    _, _, err = call("plan mine.yaml")
+    assert err == "running pilot trials for the estimate; --no_pilot leaves them out\n"
+
+
+def test_again_runs_nothing_and_says_so(call, tmp_path):
+    code, out, _ = call(RUN)
+    assert code == 0
+    assert out.startswith("Ran 8 trials (")
+    assert out.endswith("Look at it with: hq-ray status results/mine\n")
+    before = sorted(path.stat().st_mtime_ns for path in (tmp_path / "results").rglob("*"))
+    assert call(RUN) == (0, "All 8 trials are done in results/mine; nothing to run.\n", "")
+    after = sorted(path.stat().st_mtime_ns for path in (tmp_path / "results").rglob("*"))
+    assert after == before
+    one = ["--set", "seeds=0", "--set", "alpha=0.1", "--set", "variant=standard"]
+    assert call(RUN, *one)[1] == "The 1 trial is done in results/mine; nothing to run.\n"
+
+
+@pytest.mark.parametrize(
+    ("spec", "override", "new"),
+    [
+        ("mine", "seeds=0-4", 12),
+        ("mine", "alpha=0.1,0.15,0.2", 4),
+        ("mine", "eps_shift=1e-6,1,100", 8),
+        ("mine", "env=FrozenLake-v1,CliffWalking-v1", 8),
+        ("mine", "variant=both,minimum", 2),
+        ("mine", "max_steps=100", 0),
+        ("drawn", "samples=5", 8),
+        ("drawn", "seeds=0-2", 6),
+    ],
+)
+def test_growth_runs_what_is_new(call, spec, override, new):
+    run = f"sweep {spec}.yaml --local"
+    n = {"mine": 8, "drawn": 12}[spec]
+    assert call(run)[1].startswith(f"Ran {n} trials (")
+    code, out, _ = call(run, "--set", override)
+    assert code == 0
+    assert out.startswith(f"Ran {new} trials (" if new else f"All {n} trials are done in ")
+    if new:
+        assert f", {n} were there): results/{spec}" in out
+    assert call(run, "--set", override)[1].endswith("; nothing to run.\n")
+    assert len(Results.at(f"results/{spec}").published()) == n + new
+
+
+MOODY = ("--set", "env=FrozenLake-v1,Moody-v0", "--set", "alpha=0.1")
+
+
+def test_failures_are_told_counted_and_tried_again(call, moody):
+    code, out, _ = call(RUN, *MOODY)
+    assert code == 1
+    assert "Ran 4 trials (" in out
+    assert "4 failed: RuntimeError: out of [/red] order" in out
+    code, out, _ = call("plan mine.yaml --no_pilot", *MOODY)
+    assert cells(out, "Moody-v0", "standard") == [1, 0, 0, 2]
+    assert out.endswith("8 trials: 0 new, 4 done, 4 failed\n")
+    code, out, _ = call(RUN, *MOODY)
+    assert code == 1
+    assert out.endswith(
+        "4 trials failed before; --retry_failed tries again\n"
+        "The other 4 trials are done in results/mine; nothing to run.\n"
+    )
+    code, out, _ = call("status results/mine")
+    assert code == 0
+    assert cells(out, "Moody-v0", "standard") == [0, 2]
+    assert cells(out, "FrozenLake-v1", "harmonic") == [2, 0]
+    assert "│      4 │ RuntimeError: out of [/red] order │" in out
+    assert "4 trials done, 4 failed, " in out
+    code, out, _ = call(RUN, *MOODY, "--set", "seeds=0-1,5")
+    assert code == 1
+    moody.broken = False
+    code, out, _ = call(RUN, *MOODY, "--retry_failed")
+    assert code == 0
+    assert "Ran 4 trials (" in out
+    assert call(RUN, *MOODY)[0] == 0
+
+
+def test_old_failures_alone_still_fail_the_command(call, moody):
+    assert call(RUN, *MOODY)[0] == 1
+    code, out, _ = call(RUN, *MOODY, "--set", "variant=both,minimum", "--set", "env=FrozenLake-v1")
+    assert code == 0
+    moody.broken = False
+    code, out, _ = call(RUN, *MOODY, "--set", "seeds=0-2")
+    assert "Ran 4 trials (" in out
+    assert code == 1
+
+
+def test_only_failures(call, moody):
+    only = ["--set", "env=Moody-v0", "--set", "alpha=0.1"]
+    code, out, _ = call(RUN, *only)
+    assert code == 1
+    assert "Ran 0 trials (" in out
+    code, out, _ = call(RUN, *only)
+    assert code == 1
+    assert out.endswith("No other trial is asked for; nothing to run in results/mine.\n")
+
+
+def test_a_plan_whose_pilots_fail(call, moody, tmp_path):
+    code, out, _ = call("plan mine.yaml", *MOODY)
+    assert code == 0
+    assert "Estimate from 2 pilot trials: " in out
+    told = "A pilot trial failed, and its kind is not in the estimate: Moody-v0, standard: Runtime"
+    assert told in out
+    code, out, _ = call("plan mine.yaml --set env=Moody-v0")
+    assert code == 0
+    assert "Estimate" not in out
+    assert not (tmp_path / "results").exists()
+
+
+def test_brackets_in_arguments_are_shown_as_they_are(call):
+    env = "env={id: FrozenLake-v1, desc: ['SF', 'HG']}"
+    assert call(RUN, "--set", env)[0] == 0
+    for line in ("plan mine.yaml --no_pilot --set", "status results/mine"):
+        out = call(line, *([env] if "plan" in line else []))[1]
+        assert 'FrozenLake-v1 {"desc":["SF","HG"]}' in out
+
+
+def test_old_ids_are_noticed(call):
+    code, out, _ = call("plan mine.yaml --no_pilot --set env=CliffWalking-v0")
+    assert code == 0
+    assert "Notice: environment CliffWalking-v0 is now CliffWalking-v1\n" in out
+
+
+@pytest.mark.parametrize("command", ["plan", "sweep"])
+@pytest.mark.parametrize(
+    ("text", "flags", "error"),
+    [
+        (None, [], "the spec must be a readable file, got 'a.yaml': No such file or directory"),
+        ("", [], "a.yaml: the spec: must be a mapping, got None"),
+        (SPEC + "episode: 3", [], "a.yaml: the spec: unknown key 'episode'; did you mean 'epis"),
+        (SPEC + "env: x", [], "a.yaml: line 8: must be YAML, but 'env' stands on line 3 too"),
+        (SPEC, ["--set", "alhpa=1"], "--set alhpa: unknown key; did you mean 'alpha'?"),
+        (SPEC, ["--set", "alpha=2"], "parameters.alpha.values[0]: must be in (0, 1], got 2"),
+        (SPEC, ["--set", "env=Nowhere-v9"], "env: unknown environment 'Nowhere-v9'"),
+        (SPEC, ["--cores", "0"], "cores must be a whole number from 1 to 2147483647, got '0'"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence_and_exit_code_2(
+    call, tmp_path, command, text, flags, error
+):
+    if text is not None:
+        (tmp_path / "a.yaml").write_text(text)
+    code, out, err = call(f"{command} a.yaml", *flags)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"Error: {error}")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (f"{RUN} --engine kernle", "unknown engine 'kernle'; did you mean 'kernel'?"),
+        (f"{RUN} --trials_per_task none", "trials_per_task must be "),
+        ("status results/none", "results must be a folder that a run or sweep wrote, got 'results"),
+    ],
+)
+def test_flags_that_cannot_be(call, line, error):
+    code, _, err = call(line)
+    assert code == 2
+    assert err.startswith(f"Error: {error}")

@@ -1,0 +1,99 @@
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from hq_ray.errors import InputError
+from sweeps.api import as_sweep, run_sweep
+from sweeps.spec import Sweep
+
+SPEC = {
+    "name": "mine",
+    "env": "FrozenLake-v1",
+    "seeds": "0-2",
+    "episodes": 20,
+    "parameters": {"alpha": [0.1, 0.2]},
+}
+
+
+def test_the_handle_has_trials_and_episodes(tmp_path):
+    handle = run_sweep(Sweep(**SPEC), tmp_path, local=True)
+    trials, episodes = handle.trials(), handle.episodes()
+    assert (handle.tally.done, handle.tally.failed) == (12, 0)
+    assert len(trials) == 12
+    assert set(trials["status"]) == {"done"}
+    assert trials.groupby(["variant", "alpha"])["seed"].apply(sorted).tolist() == [[0, 1, 2]] * 4
+    assert len(episodes) == 12 * 20
+    assert set(episodes["trial_id"]) == set(trials["trial_id"])
+    some = trials["trial_id"][:2].tolist()
+    part = handle.episodes(["trial_id", "episode_return"], some)
+    assert list(part.columns) == ["trial_id", "episode_return"]
+    assert len(part) == 40
+    assert handle.episodes(trial_ids=[]).empty
+
+
+def test_a_second_run_runs_what_is_new(tmp_path):
+    run_sweep(SPEC, tmp_path, local=True)
+    again = run_sweep(SPEC, tmp_path, local=True)
+    assert again.tally.done == 0
+    assert len(again.trials()) == 12
+    grown = run_sweep(SPEC | {"seeds": "0-3"}, tmp_path, local=True)
+    assert grown.tally.done == 4
+    assert len(grown.trials()) == 16
+
+
+def test_a_sweep_a_mapping_and_a_file_are_the_same(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("name: mine\nenv: FrozenLake-v1\nseeds: 0-2\nepisodes: 20\n")
+    path.open("a").write("parameters: {alpha: [0.1, 0.2]}\n")
+    assert as_sweep(path) == as_sweep(str(path)) == as_sweep(SPEC) == Sweep(**SPEC)
+
+
+@pytest.mark.parametrize(
+    ("sweep", "options", "message"),
+    [
+        (3, {}, "a sweep must be a Sweep, a mapping or a path, got 3"),
+        ({"name": "a"}, {}, "env: must be given in the spec"),
+        (SPEC | {"seed": 1}, {}, "the spec: unknown key 'seed'; did you mean 'seeds'?"),
+        ("none.yaml", {}, "the spec must be a readable file, got 'none.yaml': No such file"),
+        (SPEC | {"env": "Nowhere-v9"}, {}, "env: unknown environment 'Nowhere-v9'"),
+        (SPEC, {"address": "a:1"}, "a sweep must run either local or at an address, got both"),
+        (SPEC, {"engine": "kernle"}, "unknown engine 'kernle'; did you mean 'kernel'?"),
+        (SPEC, {"cores": 0}, "cores: must be a whole number from 1 to 2147483647, got 0"),
+        (SPEC, {"trials_per_task": 0}, "trials_per_task: must be a whole number from 1 to "),
+    ],
+)
+def test_misuse_raises_and_writes_nothing(tmp_path, sweep, options, message):
+    with pytest.raises(InputError) as caught:
+        run_sweep(sweep, tmp_path / "results", local=True, **options)
+    assert str(caught.value).startswith(message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def ray_processes():
+    import psutil
+
+    mine = psutil.Process(os.getpid()).children(recursive=True)
+    return [process.pid for process in mine if "ray" in " ".join(process.cmdline())]
+
+
+@pytest.mark.ray
+def test_ray_comes_and_goes(tmp_path):
+    import ray
+
+    short = tempfile.mkdtemp(prefix="r-")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", short)
+        handle = run_sweep(SPEC, tmp_path / "ray", cores=2)
+    local = run_sweep(SPEC, tmp_path / "local", local=True)
+    assert not ray.is_initialized()
+    assert ray_processes() == []
+    assert list(Path(short).glob("*")) == []
+    Path(short).rmdir()
+    assert (handle.tally.done, handle.tally.failed) == (12, 0)
+    order = ["trial_id", "episode"]
+    found, expected = (
+        of.episodes().sort_values(order).reset_index(drop=True) for of in (handle, local)
+    )
+    assert found.equals(expected)

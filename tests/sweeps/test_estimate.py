@@ -1,0 +1,53 @@
+import pytest
+
+from hq_ray.store import DONE
+from sweeps.estimate import PILOT_TRIALS, estimate
+from sweeps.expand import expand
+from sweeps.plan import plan
+from sweeps.spec import Sweep
+
+SPEC = {"name": "a", "env": ["FrozenLake-v1", "CliffWalking-v1"], "seeds": "0-9", "episodes": 50}
+
+
+def cost_of(cores=1, published=None, **changes):
+    trials = expand(Sweep(**SPEC | changes)).trials
+    return estimate(plan(trials, published or {}), trials, cores)
+
+
+def test_every_kind_is_piloted():
+    cost = cost_of(parameters={"alpha": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]})
+    assert cost.piloted == 4 * PILOT_TRIALS
+    assert cost.failures == ()
+    assert min(cost.core_seconds, cost.disk_bytes, cost.memory_bytes) > 0
+    assert cost.wall_seconds == cost.core_seconds
+
+
+def test_disk_grows_with_the_rows_and_wall_time_shrinks_with_cores():
+    one = {"variant": "standard", "env": "FrozenLake-v1", "seeds": "0"}
+    few, many = cost_of(**one), cost_of(4, **one | {"seeds": "0-99"})
+    assert few.piloted == many.piloted == 1
+    assert many.disk_bytes == pytest.approx(100 * few.disk_bytes)
+    assert many.wall_seconds == many.core_seconds / 4
+    assert many.memory_bytes > few.memory_bytes
+
+
+def test_what_is_done_costs_nothing():
+    ids = expand(Sweep(**SPEC)).trials.ids()
+    cost = cost_of(published=dict.fromkeys(ids, DONE))
+    assert (cost.core_seconds, cost.disk_bytes, cost.piloted) == (0.0, 0.0, 0)
+
+
+def test_a_pilot_that_fails_is_told_and_left_out(register, table_env):
+    class Failing(table_env):
+        def __init__(self):
+            super().__init__([[[(1.0, 0, 0.0, True)]]], [1.0])
+            del self.P
+
+        def step(self, action):
+            raise RuntimeError("out of order")
+
+    register("FailingPilot-v0", entry_point=Failing)
+    cost = cost_of(env=["FrozenLake-v1", "FailingPilot-v0"], variant="standard")
+    assert cost.failures == ("FailingPilot-v0, standard: RuntimeError: out of order",)
+    assert cost.piloted == 1
+    assert cost.disk_bytes > 0
