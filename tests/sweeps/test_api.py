@@ -45,8 +45,10 @@ def test_a_second_run_runs_what_is_new(tmp_path):
 
 def test_a_sweep_a_mapping_and_a_file_are_the_same(tmp_path):
     path = tmp_path / "a.yaml"
-    path.write_text("name: mine\nenv: FrozenLake-v1\nseeds: 0-2\nepisodes: 20\n")
-    path.open("a").write("parameters: {alpha: [0.1, 0.2]}\n")
+    path.write_text(
+        "name: mine\nenv: FrozenLake-v1\nseeds: 0-2\nepisodes: 20\n"
+        "parameters: {alpha: [0.1, 0.2]}\n"
+    )
     assert as_sweep(path) == as_sweep(str(path)) == as_sweep(SPEC) == Sweep(**SPEC)
 
 
