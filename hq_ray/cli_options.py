@@ -48,6 +48,9 @@ def ray_flags(command: Callable) -> Callable:
             click.option(
                 "--engine", default="auto", help="auto, kernel or gymnasium; the log is the same."
             ),
+            click.option(
+                "--memory_per_task", help="Like 2GB; a trial that needs more fails [default: none]."
+            ),
         )
     ):
         command = option(command)

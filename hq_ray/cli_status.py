@@ -43,6 +43,8 @@ def status_command(results: str) -> None:
         f"{found.total(DONE):,} trials done, {found.total(FAILED):,} failed, "
         f"{found.seconds:,.1f} s of training"
     )
+    for sentence in found.damaged:
+        say(f"Damaged: {sentence}")
     if found.holder:
         say(f"Process {found.holder['pid']} on {found.holder['host']} is at work on it.")
 

@@ -1,11 +1,8 @@
 """`hq-ray plan` and `hq-ray sweep`: a spec, what it would cost, and running it."""
 
 import os
-import sys
-import threading
 from collections import Counter
-from collections.abc import Iterator, Sized
-from contextlib import contextmanager
+from collections.abc import Sized
 from typing import TYPE_CHECKING
 
 import click
@@ -63,9 +60,10 @@ def plan_command(
     if no_pilot or not planned.missing:
         return
     from sweeps.estimate import estimate
+    from sweeps.progress import notice_after
 
     cores = cores or os.cpu_count() or 1
-    with _notice_after(2.0, "running pilot trials for the estimate; --no_pilot leaves them out"):
+    with notice_after(2.0, "running pilot trials for the estimate; --no_pilot leaves them out"):
         cost = estimate(planned, expanded.trials, cores)
     for reason in cost.failures:
         say(f"A pilot trial failed, and its kind is not in the estimate: {reason}")
@@ -78,25 +76,15 @@ def plan_command(
     )
 
 
-@contextmanager
-def _notice_after(seconds: float, sentence: str) -> Iterator[None]:
-    """Says a sentence on standard error if the block takes longer than that."""
-    timer = threading.Timer(seconds, print, [sentence], {"file": sys.stderr, "flush": True})
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
 def _show_counts(place: object, expanded: object, planned: object) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from sweeps.plan import count_by_configuration
+    from sweeps.status import count_stale
 
+    stale = count_stale(place, expanded.fingerprints)
     new = count_by_configuration(planned.missing, expanded.trials)
     failed = count_by_configuration(planned.failed, expanded.trials)
     n_seeds = len(expanded.trials.seeds)
@@ -119,6 +107,11 @@ def _show_counts(place: object, expanded: object, planned: object) -> None:
         f"{len(planned.trials):,} trials: {len(planned.missing):,} new, {planned.n_done:,} done, "
         f"{len(planned.failed):,} failed"
     )
+    if stale:
+        say(
+            f"{stale:,} stale trials in the folder were trained on other models of these "
+            "environments, and are neither counted nor run again"
+        )
 
 
 @click.command(name="sweep", context_settings=SETTINGS)
@@ -137,15 +130,17 @@ def sweep_command(
     cores: int | None,
     trials_per_task: str,
     engine: str,
+    memory_per_task: str | None,
 ) -> int:
     """Run what is missing of SPEC: the first time, after a crash, or after it grew."""
+    from hq_ray.memory_limit import parse_memory
     from hq_ray.training import ENGINES
     from sweeps.batching import parse_trials_per_task
     from sweeps.run import RunOptions, run_missing
 
     if engine not in ENGINES:
         raise InputError(f"unknown engine {engine!r}{near_miss(engine, ENGINES)}")
-    per_task = parse_trials_per_task(trials_per_task)
+    per_task, memory = parse_trials_per_task(trials_per_task), parse_memory(memory_per_task)
     sweep, place, expanded, planned = _open(spec, overrides, results, retry_failed)
     where = place.location.text
     if planned.failed:
@@ -156,7 +151,7 @@ def sweep_command(
     tally = run_missing(
         planned.missing,
         place,
-        RunOptions(local, address, cores, per_task, engine, keep_q_values),
+        RunOptions(local, address, cores, per_task, engine, keep_q_values, memory),
         describe=lambda: place.describe(sweep.name, sweep.to_dict(), expanded.fingerprints),
     )
     already = f", {planned.n_done:,} were there" if planned.n_done else ""

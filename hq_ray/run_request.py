@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hq_ray.errors import InputError, near_miss
 from hq_ray.hyperparameters import Value
+from hq_ray.memory_limit import parse_memory
 from hq_ray.training import ENGINES
 from sweeps.batching import parse_trials_per_task
 from sweeps.run import RunOptions
@@ -43,6 +44,7 @@ class Request:
         cores: int | None,
         trials_per_task: str,
         engine: str,
+        memory_per_task: str | None,
         log_root: str,
         plots_root: str,
         videos_root: str,
@@ -63,6 +65,7 @@ class Request:
                 trials_per_task=parse_trials_per_task(trials_per_task),
                 engine=engine,
                 keep_q_values=True,
+                memory_per_task=parse_memory(memory_per_task),
             ),
             **flags,
         )

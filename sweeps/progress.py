@@ -1,6 +1,7 @@
 """Progress on standard error: a bar on a terminal, a plain line every few seconds elsewhere."""
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,3 +110,15 @@ def progress_on(total: int, cores: int = 1) -> Iterator[Progress]:
         yield bar
     finally:
         bar.stop()
+
+
+@contextmanager
+def notice_after(seconds: float, sentence: str) -> Iterator[None]:
+    """Says a sentence on standard error if the block takes longer than that."""
+    timer = threading.Timer(seconds, print, [sentence], {"file": sys.stderr, "flush": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

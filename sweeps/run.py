@@ -1,10 +1,7 @@
 """Runs the missing trials of a plan: on Ray, or in this process."""
 
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +13,7 @@ from sweeps.batching import Batcher
 from sweeps.driver import Tally, drive
 from sweeps.executors import Executor, LocalExecutor
 from sweeps.ownership import Ownership
-from sweeps.progress import progress_on
+from sweeps.progress import notice_after, progress_on
 from sweeps.session import Session
 
 WORKER_GRACE_SECONDS = 1.0
@@ -79,7 +76,7 @@ def run_missing(
         _clear_uncommitted(results)
         # Compiled once here while Ray starts, instead of by every worker at once.
         if options.engine != "gymnasium":
-            with _notice_after(2.0, "compiling the training loops, once on this machine"):
+            with notice_after(2.0, "compiling the training loops, once on this machine"):
                 warm_up(missing[:WARMED_TRIALS])
         executor = _executor(results, options, session, owner.token)
         with progress_on(len(missing), executor.cores) as progress:
@@ -116,15 +113,3 @@ def _clear_uncommitted(results: Results) -> None:
     time.sleep(WORKER_GRACE_SECONDS)
     for kind, name in results.uncommitted():
         results.delete(kind, name)
-
-
-@contextmanager
-def _notice_after(seconds: float, sentence: str) -> Iterator[None]:
-    """Says a sentence on standard error if the block takes longer than that."""
-    timer = threading.Timer(seconds, print, [sentence], {"file": sys.stderr, "flush": True})
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

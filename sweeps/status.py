@@ -1,6 +1,7 @@
 """What a results folder holds: counts by configuration, failures by reason, who is at work."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow.compute as pc
@@ -19,12 +20,14 @@ class Status:
         reasons: `Type: message` -> number of failed trials.
         seconds: summed training time of the done ones.
         holder: the driver at work on the folder, if one is.
+        damaged: a sentence for each trials file that cannot be read.
     """
 
     cells: dict[tuple[str, str, str], Counter]
     reasons: Counter
     seconds: float
     holder: dict
+    damaged: tuple[str, ...] = ()
 
     def total(self, status: str) -> int:
         """Number of trials with that status."""
@@ -32,13 +35,10 @@ class Status:
 
 
 def status(results: Results) -> Status:
-    """Counts what is published at this moment.
-
-    Raises:
-        ResultsError: a trials file is damaged or foreign.
-    """
+    """Counts what is published at this moment, and names what cannot be read."""
+    damaged: list[str] = []
     columns = ["trial_id", "env", "env_args", "variant", "status", "train_seconds"]
-    table = trials_table(results, [*columns, "error_type", "error_message"])
+    table = trials_table(results, [*columns, "error_type", "error_message"], damaged)
     counted = table.group_by(["env", "env_args", "variant", "status"]).aggregate(
         [([], "count_all")]
     )
@@ -60,4 +60,22 @@ def status(results: Results) -> Status:
         reasons=reasons,
         seconds=float(pc.sum(done["train_seconds"]).as_py() or 0.0),
         holder={} if not owner or is_gone(owner) else owner,
+        damaged=tuple(damaged),
+    )
+
+
+def count_stale(results: Results, fingerprints: Mapping[str, str | None]) -> int:
+    """Trials of these environments that were trained on other models than the present ones.
+
+    Args:
+        results: the folder.
+        fingerprints: `id args` -> digest of the present model, as in sweep.json.
+    """
+    table = trials_table(results, ["trial_id", "status", "env", "env_args", "fingerprint"])
+    counted = table.group_by(["env", "env_args", "fingerprint"]).aggregate([([], "count_all")])
+    return sum(
+        row["count_all"]
+        for row in counted.to_pylist()
+        if fingerprints.get(f"{row['env']} {row['env_args']}", row["fingerprint"])
+        != row["fingerprint"]
     )

@@ -101,10 +101,10 @@ def test_slow_pilots_are_announced(call, monkeypatch):
     import time
 
     import sweeps.estimate
-    from hq_ray import cli_sweep
+    from sweeps import progress
 
     monkeypatch.setattr(
-        cli_sweep, "_notice_after", lambda seconds, text, of=cli_sweep._notice_after: of(0.01, text)
+        progress, "notice_after", lambda seconds, text, of=progress.notice_after: of(0.01, text)
     )
     pilot = sweeps.estimate._pilot
     monkeypatch.setattr(sweeps.estimate, "_pilot", lambda *a: (time.sleep(0.1), pilot(*a))[1])

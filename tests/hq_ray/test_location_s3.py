@@ -252,3 +252,13 @@ def test_the_command_line_says_it_in_one_line(store, capfd, monkeypatch, tmp_pat
     assert problem.startswith("Error: ")
     assert problem.count("\n") == 1
     assert "Traceback" not in output + problem
+
+
+def test_a_file_that_goes_while_it_is_read_is_not_there(place, store):
+    """It was there when its length was asked for."""
+    place.write("x", b"1")
+    store.fail("GET", 404, 1)
+    assert place.read("x") == b"1", "404 of what is there is a passing fault"
+    place.delete("x")
+    with pytest.raises(FileNotFoundError):
+        place.read("x")

@@ -7,7 +7,7 @@ import pytest
 from hq_ray.batch import run_batch
 from hq_ray.errors import InputError
 from hq_ray.store import Failure, Results
-from sweeps.status import status
+from sweeps.status import count_stale, status
 from sweeps.verify import find_trial, replay, sample, stored_trials
 
 
@@ -104,3 +104,22 @@ def test_status_counts_by_variant_and_reason(published):
     assert dict(found.reasons) == {"ValueError: no such map": 1}
     assert (found.total("done"), found.total("failed"), found.holder) == (6, 1, {})
     assert found.seconds > 0
+
+
+def test_status_names_what_is_damaged_and_counts_the_rest(published):
+    results, _ = published
+    names = results.location.child("trials").files()
+    name = max(names, key=lambda name: len(results.read("trials", name)))
+    whole = status(results)
+    results.location.child("trials").write(name, b"rubbish")
+    found = status(results)
+    assert name in found.damaged[0]
+    assert 0 < found.total("done") < whole.total("done")
+
+
+def test_stale_trials_are_those_of_other_models(published):
+    results, trials = published
+    key = f"{trials[0].env} {trials[0].env_args}"
+    assert count_stale(results, {key: trials[0].fingerprint}) == 0
+    assert count_stale(results, {key: "0" * 16}) == 7
+    assert count_stale(results, {"Taxi-v4 {}": "0" * 16}) == 0
