@@ -8,6 +8,7 @@
 
 import datetime
 import hashlib
+import io
 import json
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -76,10 +77,10 @@ class Results:
 
     def description(self) -> dict:
         """The contents of sweep.json; empty where there is none yet."""
-        if not self.location.child(SWEEP_FILE).exists():
-            return {}
         try:
             info = json.loads(self.location.read(SWEEP_FILE))
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
         except ValueError as problem:
             raise ResultsError(
                 f"{self.location.child(SWEEP_FILE).text} must be JSON: {problem}"
@@ -161,12 +162,13 @@ class Results:
             ResultsError: the file is damaged or foreign; the message names it.
         """
         folder = self.location.child(kind)
+        # From a store the file comes whole, by requests that are repeated when they fail.
+        source = None if self.location.is_local else io.BytesIO(folder.read(name))
         try:
             return pq.read_table(
-                f"{folder.path}/{name}",
+                source or f"{folder.path}/{name}",
                 columns=None if columns is None else list(columns),
                 filters=None if trial_ids is None else pc.field("trial_id").isin(list(trial_ids)),
-                filesystem=folder.filesystem,
                 partitioning=None,
             )
         except (pa.ArrowException, OSError, KeyError) as problem:

@@ -108,7 +108,8 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             raise InputError(
                 f"seeds must be a range like '0-4' or a list like '0,1,2', got {text!r}"
             )
-        low, high = int(first), int(last or first)
+        # Cut, because Python refuses to read numbers of thousands of digits.
+        low, high = (int(digits[:30]) for digits in (first, last or first))
         if high < low:
             raise InputError(
                 f"a range of seeds must rise, got {part.strip()!r}; did you mean '{high}-{low}'?"

@@ -31,6 +31,11 @@ class Values:
 
     values: tuple[Value, ...]
 
+    @property
+    def varies(self) -> bool:
+        """Whether there is more than one."""
+        return len(self.values) > 1
+
     def at(self, uniform: float) -> Value:
         """The value that a uniform number in [0, 1) picks."""
         return self.values[min(int(uniform * len(self.values)), len(self.values) - 1)]
@@ -75,6 +80,11 @@ class Distribution:
         rounded = float(f"{value:.{DIGITS}g}")
         value = math.floor(rounded) if self.kind.startswith("int_") else rounded
         return min(max(value, self.low), self.high)
+
+    @property
+    def varies(self) -> bool:
+        """True: bounds lie apart."""
+        return True
 
     def shares(self) -> tuple[float, float]:
         """How much of the normal lies below min and below max."""

@@ -128,11 +128,14 @@ class _Drive:
 
     def _crashed(self, batch: tuple[Trial, ...], crash: Crash) -> None:
         """Sends a lost batch round again, in halves until the culprit stands alone."""
-        if isinstance(crash.cause, HqRayError):
+        if isinstance(crash.cause, HqRayError) and not isinstance(crash.cause, OSError):
             self.executor.cancel()
             raise crash.cause
-        if self._committed(batch):
-            return
+        try:
+            if self._committed(batch):
+                return
+        except OSError as problem:
+            self._stop(str(problem))
         if crash.kind == "node":
             self.again.append(batch)
             return
@@ -148,7 +151,10 @@ class _Drive:
         elif self.attempts[key] < CRASH_ATTEMPTS:
             self.again.append(batch)
         else:
-            self.results.publish([], [Failure(batch[0], "WorkerCrashed", crash.reason, "")])
+            try:
+                self.results.publish([], [Failure(batch[0], "WorkerCrashed", crash.reason, "")])
+            except OSError as problem:
+                self._stop(str(problem))
             self._failed((f"WorkerCrashed: {crash.reason}",))
             self._check_failure_run((f"WorkerCrashed: {crash.reason}",))
 

@@ -12,7 +12,7 @@ from hq_ray.trial import Trial
 from sweeps.batching import Batcher
 from sweeps.driver import Tally, drive
 from sweeps.executors import Executor, LocalExecutor
-from sweeps.ownership import Ownership
+from sweeps.ownership import Ownership, holds
 from sweeps.progress import notice_after, progress_on
 from sweeps.session import Session
 
@@ -94,6 +94,7 @@ def _executor(
             keep_q_values=options.keep_q_values,
             engine=options.engine,
             memory_per_task=options.memory_per_task,
+            may_commit=partial(holds, results.location, token),
         )
         return LocalExecutor(run)
     return session.executor(

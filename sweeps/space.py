@@ -108,7 +108,8 @@ def _uniforms(sweep: Sweep, parameters: Mapping[str, Parameter]) -> dict[str, np
     """For each parameter, a uniform number per sample; number i depends on i and not on samples.
 
     random: a stream for each parameter, keyed by its name, so that another parameter changes none.
-    sobol: a scrambled Sobol sequence (Owen 1998) over the names in order, all variants together.
+    sobol: a scrambled Sobol sequence (Matousek 1998, Journal of Complexity 14:527-556) over the
+    names in order, all variants together; a parameter of one value takes no dimension.
     """
     if sweep.method == "random":
         return {
@@ -120,15 +121,17 @@ def _uniforms(sweep: Sweep, parameters: Mapping[str, Parameter]) -> dict[str, np
     from scipy.stats import qmc
 
     blocks = sweep.variant_parameters.values()
-    names = sorted({*sweep.parameters, *(name for block in blocks for name in block)})
+    varied = [*sweep.parameters.items(), *(item for block in blocks for item in block.items())]
+    names = sorted({name for name, parameter in varied if parameter.varies})
+    fixed = dict.fromkeys(parameters, np.zeros(sweep.samples))
     if not names:
-        return {}
+        return fixed
     engine = qmc.Sobol(len(names), scramble=True, rng=np.random.default_rng(sweep.sample_seed))
     with warnings.catch_warnings():
         # A number of points that is no power of two is less balanced, which is the person's choice.
         warnings.simplefilter("ignore", UserWarning)
         columns = engine.random(sweep.samples).T
-    return dict(zip(names, columns, strict=True))
+    return fixed | dict(zip(names, columns, strict=True))
 
 
 def _key(name: str) -> int:

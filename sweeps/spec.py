@@ -157,7 +157,7 @@ class Sweep:
         """
         spec = self.to_dict()
         for override in overrides:
-            name, equals, text = (part.strip() for part in override.partition("="))
+            name, equals, text = (part.strip() for part in str(override).partition("="))
             name = name.replace("-", "_").removeprefix("parameters.")
             if not equals or not name:
                 raise InputError(f"--set must be like alpha=0.1,0.2, got {shown(override)}")

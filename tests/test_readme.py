@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from hq_ray import schema
+from hq_ray.cli import cli as group
 from hq_ray.cli_run import command
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.updates import VARIANTS
@@ -201,8 +202,8 @@ def test_every_command_on_the_page_can_be_parsed():
     given = hq_ray_commands(README)
     assert len(given) >= 2
     for arguments in given:
-        assert arguments[0] == "run"
-        command.make_context("run", arguments[1:])
+        group.get_command(None, arguments[0]).make_context(arguments[0], arguments[1:])
+    assert {arguments[0] for arguments in given} >= {"run", "sweep"}
 
 
 def test_every_file_that_the_page_points_to_exists():

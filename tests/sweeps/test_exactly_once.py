@@ -31,12 +31,13 @@ def undisturbed(tmp_path_factory):
 
 
 def start(folder, *flags):
-    return subprocess.Popen(
-        [sys.executable, torture.__file__, str(folder), *flags],
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=Path(f"{folder}.log").open("ab"),
-    )
+    with Path(f"{folder}.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, torture.__file__, str(folder), *flags],
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+        )
 
 
 def wait_for_files(folder, number, driver):
