@@ -116,7 +116,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             )
         if high > MAX_SEED or high - low >= 10**7:
             raise InputError(
-                f"seeds must be below 2**63, at most 10 million of them, got {part.strip()!r}"
+                f"seeds must be below 2**63, at most 10 million of them, got {part.strip()[:60]!r}"
             )
         seeds.extend(range(low, high + 1))
     if len(set(seeds)) < len(seeds):
