@@ -2,12 +2,10 @@
 
 import pickle
 import socket
-import threading
 from urllib.parse import urlsplit
 
 import pytest
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
+from object_store import empty_store, point_at, served
 
 from hq_ray import location as location_module
 from hq_ray.cli import run_command_line
@@ -17,18 +15,11 @@ from hq_ray.location import Location, StoreError
 MANY = 1000
 
 
-class Quiet(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log(self, *arguments):
-        pass
-
-
 class FaultyStore:
     """A store that counts requests and answers some of them with a status of our choice."""
 
     def __init__(self):
-        self.store = DomainDispatcherApplication(create_backend_app)
+        self.store = empty_store()
         self.requests, self.faults = [], {}
 
     def fail(self, method, status, times, query=""):
@@ -51,23 +42,13 @@ class FaultyStore:
 @pytest.fixture(scope="module")
 def server():
     store = FaultyStore()
-    running = make_server("127.0.0.1", 0, store, threaded=True, request_handler=Quiet)
-    thread = threading.Thread(target=running.serve_forever, daemon=True)
-    thread.start()
-    store.endpoint = f"http://127.0.0.1:{running.server_port}"
-    yield store
-    running.shutdown()
-    thread.join()
-    running.server_close()
+    with served(store) as store.endpoint:
+        yield store
 
 
 @pytest.fixture
 def store(server, monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
-    monkeypatch.setattr(location_module, "PAUSES_SECONDS", (0.01, 0.01, 0.01))
+    point_at(server.endpoint, monkeypatch)
     server.faults.clear()
     return server
 

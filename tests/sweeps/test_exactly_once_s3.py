@@ -15,8 +15,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torture
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
+from object_store import empty_store, point_at, served
 
 from hq_ray import location as location_module
 from hq_ray.cli import run_command_line
@@ -28,18 +27,11 @@ from sweeps.ownership import Held
 FAULTS = ("500", "503", "closed before", "closed after", "late")
 
 
-class Quiet(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log(self, *arguments):
-        pass
-
-
 class FaultyStore:
     """A store of which `choose(method, path)` says what fault, if any, each request meets."""
 
     def __init__(self):
-        self.store = DomainDispatcherApplication(create_backend_app)
+        self.store = empty_store()
         self.choose = lambda method, path: None
         self.met = []
 
@@ -66,23 +58,13 @@ class FaultyStore:
 @pytest.fixture(scope="module")
 def server():
     store = FaultyStore()
-    running = make_server("127.0.0.1", 0, store, threaded=True, request_handler=Quiet)
-    thread = threading.Thread(target=running.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    store.endpoint = f"http://127.0.0.1:{running.server_port}"
-    yield store
-    running.shutdown()
-    thread.join()
-    running.server_close()
+    with served(store) as store.endpoint:
+        yield store
 
 
 @pytest.fixture
 def store(server, monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
-    monkeypatch.setattr(location_module, "PAUSES_SECONDS", (0.01, 0.01, 0.01))
+    point_at(server.endpoint, monkeypatch)
     server.choose, server.met = lambda method, path: None, []
     Location.of("s3://sweeps?allow_bucket_creation=true").filesystem.create_dir("sweeps")
     yield server
