@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 import ray
 
-from hq_ray.errors import InputError, ModelError
+from hq_ray.errors import InputError, ModelError, VersionError
 from hq_ray.store import DONE, FAILED, Results
+from sweeps import ray_executor
 from sweeps.run import RunOptions, run_missing
 from sweeps.session import Session
 
@@ -153,3 +154,10 @@ def test_another_model_than_planned_reaches_the_person(session, make_trial, tmp_
     options = RunOptions(engine="gymnasium")
     with pytest.raises(ModelError, match="must be the planned one"):
         run_missing([changed], Results.at(tmp_path), options, session)
+
+
+def test_a_worker_with_other_code_is_refused_by_name(session, trials, tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_executor, "deciding_versions", lambda: (("numpy", "0.0"),))
+    with pytest.raises(VersionError, match=r"worker on \S+ .* numpy is \S+ instead of 0\.0"):
+        run_missing(trials, Results.at(tmp_path), RunOptions(), session)
+    assert not list(tmp_path.glob("trials/*.parquet"))
