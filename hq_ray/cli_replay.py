@@ -30,21 +30,13 @@ def replay_command(
     else:
         say(f"Trial {about}: differs in {', '.join(verdict.differs)}.")
     if video:
-        from hq_ray.environments import make
-        from hq_ray.spaces import observation_encoder
         from hq_ray.training import train
-        from hq_ray.video import NotFilmable, film_greedy
+        from hq_ray.video import NotFilmable, film_trial
 
-        _, encode = observation_encoder(make(trial.env, trial.env_args).observation_space)
+        stem = Path(videos_root) / f"{trial.variant}_{trial.trial_id}"
         try:
-            path = film_greedy(
-                lambda: make(trial.env, trial.env_args, trial.max_steps, render_mode="rgb_array"),
-                train(trial, engine).log.q_values,
-                encode,
-                Path(videos_root) / f"{trial.variant}_{trial.trial_id}",
-                seed=trial.seed,
-                max_steps=video_max_steps,
-            )
+            q_values = train(trial, engine).log.q_values
+            path = film_trial(trial, q_values, stem, max_steps=video_max_steps)
             say(f"Video: {path}")
         except NotFilmable as problem:
             say(f"Notice: no video: {problem}")

@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from analysis.load import load_q_values
 from hq_ray.cli_options import say
 from hq_ray.encoding import encode_csv
-from hq_ray.environments import Environment, make
+from hq_ray.environments import Environment
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.location import Location
 from hq_ray.run_paths import RunPaths
 from hq_ray.run_request import Request
-from hq_ray.spaces import observation_encoder
 from hq_ray.store import Results
 from hq_ray.training import train
 from hq_ray.trial import Trial
@@ -89,33 +88,21 @@ def _stacked(trials: Sequence[Trial], curves: Curves, column: str) -> dict[str, 
 
 def film(
     request: Request,
-    environment: Environment,
     trials: Sequence[Trial],
     results: Results,
     paths: RunPaths,
 ) -> None:
     """Films each trial's greedy policy; says so and goes on where that cannot be."""
-    from hq_ray.video import NotFilmable, film_greedy
+    from hq_ray.video import NotFilmable, film_trial
 
     tables = load_q_values(results, trials)
     for trial in trials:
         q_values = tables.get(trial.trial_id)
         if q_values is None:
             q_values = train(trial, request.options.engine).log.q_values
-
-        def made(trial: Trial = trial) -> object:
-            return make(trial.env, trial.env_args, trial.max_steps, render_mode="rgb_array")
-
-        _, encode = observation_encoder(make(trial.env, trial.env_args).observation_space)
         try:
-            film_greedy(
-                made,
-                q_values,
-                encode,
-                paths.video_stem(trial),
-                seed=trial.seed,
-                max_steps=request.video_max_steps,
-            )
+            stem = paths.video_stem(trial)
+            film_trial(trial, q_values, stem, max_steps=request.video_max_steps)
         except NotFilmable as problem:
             say(f"Notice: no video: {problem}")
             return

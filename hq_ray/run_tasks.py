@@ -124,4 +124,4 @@ def _write_outputs(
     if request.tasks & {"plot", "compare"}:
         draw(request, environment, trials, curves, paths)
     if request.record_video:
-        film(request, environment, trials, results, paths)
+        film(request, trials, results, paths)

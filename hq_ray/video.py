@@ -6,12 +6,16 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import gymnasium
 import numpy as np
 
+from hq_ray.environments import make
 from hq_ray.errors import HqRayError
+from hq_ray.spaces import observation_encoder
+from hq_ray.trial import Trial
 
 Encode = Callable[[object], int]
 
@@ -61,6 +65,14 @@ def film_greedy(
         with _published(path) as partial:
             write(partial, held, fps)
     return path
+
+
+def film_trial(trial: Trial, q_values: np.ndarray, path_stem: Path, *, max_steps: int) -> Path:
+    """Films the greedy policy of a trial's final Q table; see `film_greedy`."""
+    with contextlib.closing(make(trial.env, trial.env_args)) as env:
+        _, encode = observation_encoder(env.observation_space)
+    make_env = partial(make, trial.env, trial.env_args, trial.max_steps, render_mode="rgb_array")
+    return film_greedy(make_env, q_values, encode, path_stem, seed=trial.seed, max_steps=max_steps)
 
 
 def _made(make_env: Callable[[], gymnasium.Env]) -> gymnasium.Env:

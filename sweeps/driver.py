@@ -41,7 +41,6 @@ class Tally:
     failed: int = 0
     steps: int = 0
     train_seconds: float = 0.0
-    busy_seconds: float = 0.0
     reasons: Counter = field(default_factory=Counter)
     interrupted: bool = False
 
@@ -106,7 +105,6 @@ class _Drive:
         tally.done += len(report.done)
         tally.steps += report.steps
         tally.train_seconds += report.train_seconds
-        tally.busy_seconds += report.seconds
         self._failed(report.reasons)
         if report.done:
             self.failure_run.clear()
