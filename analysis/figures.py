@@ -23,7 +23,8 @@ from analysis.captions import (
     variant_words,
     window_words,
 )
-from analysis.page import LineLabel, blank_page, label_room, set_axes, write_labels
+from analysis.labels import LineLabel, label_room, write_labels
+from analysis.panels import dress_episodes, panels
 from analysis.smoothing import thin_indices
 from analysis.statistics import SmoothedSeeds, informative_low, smooth_seeds
 from analysis.style import REFERENCE_STYLE, LineStyle, variant_styles
@@ -166,12 +167,14 @@ def _draw(
     limits = value_limits(list(curves.values()), quantity, levels)
     styles = variant_styles(curves)
     n_episodes = max(curve.n_episodes for curve in curves.values())
+    window = next(iter(curves.values())).window
     labels = [_end_label(curves[variant], text, styles[variant]) for variant, text in names.items()]
     for level in levels:
         text = f"optimum {round_number(level)}"
         labels.append(LineLabel(text, n_episodes, level, REFERENCE_STYLE))
-    figure, axes = blank_page(title, off_scale_words(curves, limits), caption, label_room(labels))
-    set_axes(axes, n_episodes, limits, AXIS_LABELS[quantity], next(iter(curves.values())).window)
+    note, right = off_scale_words(curves, limits), label_room(labels)
+    figure, ((axes,),) = panels(title, note, caption, right=right)
+    dress_episodes(axes, n_episodes, limits, AXIS_LABELS[quantity], window)
     for level in levels:
         look = {"color": REFERENCE_STYLE.color, "linestyle": REFERENCE_STYLE.linestyle}
         axes.axhline(level, linewidth=1.0, zorder=1.5, **look)

@@ -9,7 +9,8 @@ from PIL import Image
 
 from analysis.captions import interval_words, off_scale_words, variant_words, window_words
 from analysis.figures import compare_figure, curve_figure, save_png, value_limits
-from analysis.page import spread, text_width, wrap_text
+from analysis.labels import spread
+from analysis.page import text_width, wrap_text
 from analysis.smoothing import trailing_mean
 from analysis.statistics import smooth_seeds
 from analysis.style import KNOWN_STYLES, variant_styles
