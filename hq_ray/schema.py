@@ -1,7 +1,8 @@
 """The columns of the results, one fixed and versioned schema for every file.
 
 The version is written into every file and into sweep.json; it rises when a column changes its
-meaning, its type or its name.
+meaning, its type or its name. A new column that may be null does not raise it: files from before
+lack the column, and readers take it as null.
 """
 
 from collections.abc import Iterable
@@ -65,6 +66,9 @@ SUMMARY_FIELDS = [
     _field("start_value", pa.float64(), nullable=True),
     _field("policy_value", pa.float64(), nullable=True),
     _field("optimal_value", pa.float64(), nullable=True),
+    _field("q_bias", pa.float64(), nullable=True),
+    _field("q_rmse", pa.float64(), nullable=True),
+    _field("q_max_error", pa.float64(), nullable=True),
 ]
 
 TRIALS = _schema(

@@ -15,7 +15,8 @@ from hq_ray.gymnasium_loop import train_on_gymnasium
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.kernel import environment_tables, train_on_kernel
 from hq_ray.model import Model
-from hq_ray.planning import greedy_start_value, optimal_start_value
+from hq_ray.planning import greedy_start_value, optimal_start_value, optimal_values
+from hq_ray.references import value_errors
 from hq_ray.trial import Trial
 
 ENGINES = ("auto", "kernel", "gymnasium")
@@ -122,7 +123,8 @@ def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, f
     """The scalars of a run, over all episodes and over the last tenth; exact values from a model.
 
     start_value is max_a Q(s0, a), policy_value the exact value of the greedy policy of the final
-    Q table, optimal_value that of the best policy, each averaged over first states.
+    Q table, optimal_value that of the best policy, each averaged over first states. q_bias, q_rmse
+    and q_max_error are the errors of the final Q table against Q*; see `value_errors`.
     """
     final = max(1, math.ceil(FINAL_SHARE * trial.episodes))
     total_steps = int(log.steps.sum(dtype=np.int64))
@@ -138,6 +140,9 @@ def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, f
         "start_value": None,
         "policy_value": None,
         "optimal_value": None,
+        "q_bias": None,
+        "q_rmse": None,
+        "q_max_error": None,
     }
     if log.success is not None:
         summary["success_rate"] = int(np.count_nonzero(log.success)) / trial.episodes
@@ -149,6 +154,8 @@ def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, f
         )
         summary["policy_value"] = greedy_start_value(model, log.q_values, trial.gamma)
         summary["optimal_value"] = _optimal_start_value(model, trial.gamma)
+        errors = value_errors(log.q_values, optimal_values(model, trial.gamma))
+        summary["q_bias"], summary["q_rmse"], summary["q_max_error"] = errors
     return summary
 
 

@@ -47,3 +47,14 @@ def test_every_schema_carries_the_version_and_no_untyped_column(table):
 def test_only_what_can_be_unknown_may_be_null():
     nullable = {field.name for field in schema.EPISODES if field.nullable}
     assert nullable == {*HYPERPARAMETERS, "success"} - {"gamma", "eps_schedule", "eps_start"}
+
+
+def test_a_summary_may_be_unknown():
+    assert all(field.nullable for field in schema.SUMMARY_FIELDS)
+    names = [field.name for field in schema.SUMMARY_FIELDS]
+    assert names[-3:] == ["q_bias", "q_rmse", "q_max_error"]
+    assert set(names) <= set(schema.TRIALS.names)
+
+
+def test_added_columns_do_not_raise_the_version():
+    assert schema.SCHEMA_VERSION == 1

@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ ENVS = {
     "velocity": ("VelocityGrid-v0", {"max_speed": 2}),
 }
 START_VALUE_NAMES = ("start_value", "policy_value", "optimal_value")
+VALUE_ERROR_NAMES = ("q_bias", "q_rmse", "q_max_error")
 
 
 def log_bytes(trained):
@@ -48,7 +50,11 @@ def test_without_a_model_the_gymnasium_loop_trains(make_trial):
     assert trained.engine == "gymnasium"
     assert trained.log.success is None
     unknown = {name for name, value in trained.summary.items() if value is None}
-    assert unknown == {"success_rate", "final_success_rate", *START_VALUE_NAMES}
+    assert unknown == {
+        *("success_rate", "final_success_rate"),
+        *START_VALUE_NAMES,
+        *VALUE_ERROR_NAMES,
+    }
 
 
 def test_a_model_too_large_for_the_kernel_trains_on_the_gymnasium_loop(
@@ -111,7 +117,7 @@ def twenty_episodes(success=True):
         steps=np.array([10] * 18 + [4, 6], np.int32),
         terminated=terminated,
         success=succeeded if success else None,
-        q_values=np.array([[1.0, 2.0], [4.0, -1.0]]),
+        q_values=np.array([[1.0, 2.0], [4.0, 0.0]]),
     )
 
 
@@ -130,14 +136,40 @@ def test_summary_by_hand(make_trial):
         "start_value": 3.0,
         "policy_value": 2.5,
         "optimal_value": 7.0,
+        # Q* is [[4, -5], [10, 4]], so the errors of the values that moved are -3, 7 and -6
+        "q_bias": pytest.approx(-2 / 3, rel=1e-14),
+        "q_rmse": pytest.approx(math.sqrt(94 / 3), rel=1e-14),
+        "q_max_error": 7.0,
     }
 
 
 def test_summary_without_a_model(make_trial):
     summary = summarise(make_trial(episodes=20), twenty_episodes(success=False), None)
     assert (summary["mean_return"], summary["truncation_rate"]) == (10.5, 0.25)
-    for name in ("success_rate", "final_success_rate", *START_VALUE_NAMES):
+    for name in ("success_rate", "final_success_rate", *START_VALUE_NAMES, *VALUE_ERROR_NAMES):
         assert summary[name] is None
+
+
+def test_a_table_that_never_moved_has_no_value_error(make_trial):
+    log = replace(twenty_episodes(), q_values=np.zeros((2, 2)))
+    summary = summarise(make_trial(episodes=20), log, model_from_table(TABLE, [0.5, 0.5]))
+    assert [summary[name] for name in VALUE_ERROR_NAMES] == [None, None, None]
+    assert summary["start_value"] == 0.0
+
+
+def test_value_errors_are_those_of_the_final_table(make_trial):
+    trained = train(make_trial("standard", *ENVS["velocity"]))
+    learned = trained.log.q_values
+    best = optimal_values(load_model(trained.trial.env, trained.trial.env_args), 0.99)
+    errors = [
+        learned[pair] - best[pair] for pair in np.ndindex(learned.shape) if learned[pair] != 0
+    ]
+    assert 0 < len(errors) < learned.size
+    bias, rmse, max_error = (trained.summary[name] for name in VALUE_ERROR_NAMES)
+    assert bias == pytest.approx(math.fsum(errors) / len(errors), rel=1e-10)
+    squares = math.fsum(error * error for error in errors)
+    assert rmse == pytest.approx(math.sqrt(squares / len(errors)), rel=1e-10)
+    assert max_error == max(abs(error) for error in errors)
 
 
 def test_a_summary_is_plain_json(make_trial):
@@ -209,6 +241,8 @@ def test_harmonic_at_a_small_shift_fears_the_slippery_cliff(make_trial):
     start = {variant: trained.summary["start_value"] for variant, trained in logs.items()}
     assert start["harmonic"] < start["standard"]
     assert start["harmonic"] == pytest.approx(start["minimum"], rel=0.05)
+    bias = {variant: trained.summary["q_bias"] for variant, trained in logs.items()}
+    assert bias["harmonic"] < min(bias["standard"], 0)
 
 
 def test_harmonic_at_a_great_shift_is_standard(make_trial):

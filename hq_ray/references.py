@@ -1,0 +1,227 @@
+"""What a trial is measured against: the best policy, the uniformly random one, and Q*.
+
+Returns and lengths are expected ones of an episode under the step limit, without discount, as the
+log has them. Values are discounted and know no step limit, as Q tables have them. All of them are
+exact and deterministic functions of a model.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numba import njit
+
+from hq_ray.environments import load_model
+from hq_ray.errors import HqRayError, InputError
+from hq_ray.model import Model
+from hq_ray.planning import optimal_start_value, optimal_values, policy_values, start_value
+
+# Actions whose values differ by less than this share are tied, which is above rounding; the
+# second bound keeps it below what one lost step costs where gamma is near 1.
+TIE_TOLERANCE, TIE_SHARE_OF_A_STEP = 1e-9, 1e-3
+# Once episodes go on with no more than this probability, further steps change no digit.
+ABSORBED = 1e-17
+
+
+class NoReferences(HqRayError):
+    """There is nothing exact to measure these trials against here; the message says why."""
+
+
+@dataclass(frozen=True)
+class References:
+    """What two policies get in expectation, the gamma-optimal one and the uniformly random one.
+
+    The gamma-optimal policy takes the action of lowest index among tied ones. It is the best for
+    the discounted return without a step limit, which is what Q-learning aims at, so another policy
+    may exceed `optimal_return` where discount and limit matter.
+
+    Attributes:
+        optimal_return, random_return: J* and J_random, undiscounted, under the step limit [return].
+        optimal_steps, random_steps: length of an episode under the step limit [steps].
+        optimal_value, random_value: V* and V^random at the start, discounted [return].
+        failure_terminates: whether an episode can terminate without success.
+    """
+
+    optimal_return: float
+    random_return: float
+    optimal_steps: float
+    random_steps: float
+    optimal_value: float
+    random_value: float
+    failure_terminates: bool
+
+
+@lru_cache(maxsize=4096)
+def references(model: Model, gamma: float, max_steps: int) -> References:
+    """The references of a model.
+
+        J^pi = E[sum_{t < min(T, max_steps)} r_t],  V^pi = E[sum_{t < T} gamma^t r_t]
+
+    where T is when the episode terminates, and the first state is drawn as the model says.
+
+    Args:
+        model: of the environment.
+        gamma: discount in [0, 1).
+        max_steps: step limit of an episode, at least 1.
+
+    Raises:
+        InputError: gamma or max_steps is out of bounds.
+    """
+    if max_steps < 1:
+        raise InputError(f"max_steps must be at least 1, got {max_steps}")
+    optimal_value = optimal_start_value(model, gamma)
+    optimal_return, optimal_steps = _episode(
+        _following(model, _optimal_policy(model, gamma)), max_steps
+    )
+    random_return, random_steps = _random_episode(model, max_steps)
+    random_value = _only_value(_uniform(model), gamma)
+    return References(
+        optimal_return=optimal_return,
+        random_return=random_return,
+        optimal_steps=optimal_steps,
+        random_steps=random_steps,
+        optimal_value=optimal_value,
+        random_value=random_value,
+        failure_terminates=_failure_terminates(model),
+    )
+
+
+def references_of(
+    env: str, env_args: str, fingerprint: str | None, gamma: float, max_steps: int
+) -> References:
+    """The references of trials, from the environment as it is made here.
+
+    Args:
+        env, env_args, fingerprint: as the trials have them.
+        gamma, max_steps: see `references`.
+
+    Raises:
+        NoReferences: the trials were trained without a model, or their environment cannot be made
+            here, has no model here, or another one than theirs.
+    """
+    name = f"{env} {env_args}"
+    if fingerprint is None:
+        raise NoReferences(f"{name} was trained without a model to compute exact values from")
+    try:
+        model = load_model(env, env_args)
+    except Exception as problem:  # whatever an environment of the user's own may raise
+        reason = f"{type(problem).__name__}: {problem}"
+        raise NoReferences(f"{name} cannot be made here ({reason})") from problem
+    if model is None:
+        raise NoReferences(f"{name} has no transition table here")
+    if model.fingerprint != fingerprint:
+        raise NoReferences(
+            f"the model of {name} must be the one of the trials ({fingerprint}), but here it is "
+            f"{model.fingerprint}"
+        )
+    return references(model, float(gamma), int(max_steps))
+
+
+def value_errors(
+    q_values: np.ndarray, optimal: np.ndarray
+) -> tuple[float | None, float | None, float | None]:
+    """Errors of a Q table that started at 0, over the pairs whose value has moved.
+
+        bias = mean(Q - Q*),  rmse = sqrt(mean((Q - Q*)^2)),  max_error = max |Q - Q*|
+
+    A pair that still has its first value was never updated, or to no effect: it says nothing of
+    what the rule learns.
+
+    Args:
+        q_values: float64 (S, A), in units of return.
+        optimal: float64 (S, A), Q*, read-only as `optimal_values` gives it.
+
+    Returns:
+        bias, rmse and max_error in units of return; all None where no value has moved.
+    """
+    # One layout only, or the compiled code would be compiled again.
+    moved, bias, rmse, max_error = _value_errors(
+        np.require(q_values, np.float64, ["C", "W"]), optimal
+    )
+    return (bias, rmse, max_error) if moved else (None, None, None)
+
+
+@njit(cache=True)
+def _value_errors(q_values, optimal):
+    moved, total, squares, largest = 0, 0.0, 0.0, 0.0
+    for state in range(q_values.shape[0]):
+        for action in range(q_values.shape[1]):
+            if q_values[state, action] != 0.0:
+                error = q_values[state, action] - optimal[state, action]
+                moved += 1
+                total += error
+                squares += error * error
+                largest = max(largest, abs(error))
+    if moved == 0:
+        return 0, 0.0, 0.0, 0.0
+    return moved, total / moved, math.sqrt(squares / moved), largest
+
+
+def _optimal_policy(model: Model, gamma: float) -> np.ndarray:
+    """Of the actions tied for the greatest Q*, the lowest index: int64 (S,)."""
+    q_values = optimal_values(model, gamma)
+    share = min(TIE_TOLERANCE, TIE_SHARE_OF_A_STEP * (1 - gamma))
+    tied = q_values.max(axis=1) - share * np.abs(q_values).max(axis=1)
+    return np.argmax(q_values >= tied[:, None], axis=1)
+
+
+def _following(model: Model, policy: np.ndarray) -> Model:
+    """The model with one action, which is the policy's."""
+    states = np.arange(model.n_states)
+    arrays = (model.next_state, model.reward, model.probability, model.terminated)
+    return Model(*(array[states, policy][:, None] for array in arrays), model.start_probability)
+
+
+@lru_cache(maxsize=64)
+def _uniform(model: Model) -> Model:
+    """The model with one action, which is one of the model's by chance."""
+    shape = (model.n_states, 1, -1)
+    return Model(
+        next_state=model.next_state.reshape(shape),
+        reward=model.reward.reshape(shape),
+        probability=model.probability.reshape(shape) / model.n_actions,
+        terminated=model.terminated.reshape(shape),
+        start_probability=model.start_probability,
+    )
+
+
+@lru_cache(maxsize=256)
+def _random_episode(model: Model, max_steps: int) -> tuple[float, float]:
+    return _episode(_uniform(model), max_steps)
+
+
+def _only_value(model: Model, gamma: float) -> float:
+    """V at the start of a model with one action."""
+    policy = np.zeros(model.n_states, np.int64)
+    return start_value(model, policy_values(model, policy, gamma))
+
+
+def _episode(model: Model, max_steps: int) -> tuple[float, float]:
+    """Expected undiscounted return and length of an episode of a model with one action.
+
+    With d_t(s) the probability that step t is taken, and taken in s,
+
+        d_{t+1}(s') = sum_s d_t(s) p(s' | s),  J = sum_t sum_s d_t(s) r(s),  L = sum_t sum_s d_t(s)
+
+    where p leaves out outcomes that terminate.
+    """
+    probability = model.probability[:, 0]
+    reward = np.where(probability > 0, probability * model.reward[:, 0], 0.0).sum(axis=1)
+    goes_on = (probability > 0) & ~model.terminated[:, 0]
+    source, target = np.nonzero(goes_on)[0], model.next_state[:, 0][goes_on]
+    weight, occupied = probability[goes_on], model.start_probability
+    total_return = total_steps = 0.0
+    for _ in range(max_steps):
+        going = float(occupied.sum())
+        if going <= ABSORBED:
+            break
+        total_steps += going
+        total_return += float((occupied * reward).sum())
+        occupied = np.bincount(target, occupied[source] * weight, minlength=model.n_states)
+    return total_return, total_steps
+
+
+def _failure_terminates(model: Model) -> bool:
+    ends = model.terminated & (model.probability > 0) & model.reachable[:, None, None]
+    return bool((ends & (model.reward < model.success_reward)).any())

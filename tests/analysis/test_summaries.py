@@ -1,0 +1,319 @@
+import gymnasium
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.load import load_trials
+from analysis.metrics import METRICS
+from analysis.summaries import (
+    REFERENCE_COLUMNS,
+    censored_mean,
+    default_threshold,
+    summarise_trials,
+)
+from hq_ray.environments import load_model
+from hq_ray.errors import InputError, ResultsError
+from hq_ray.references import References, references
+from hq_ray.store import DONE, FAILED, Failure, Results
+from hq_ray.training import train
+
+
+@pytest.fixture
+def read(tmp_path):
+    """The trials frame of trained trials, by way of the store."""
+
+    def publish(trials, failed=()):
+        results = Results.at(tmp_path / "sweep")
+        lost = [Failure(trial, "ValueError", "no", "Traceback: no") for trial in failed]
+        results.publish([train(trial) for trial in trials], lost)
+        return load_trials(results).sort_values(["env", "variant", "seed"], ignore_index=True)
+
+    return publish
+
+
+def row(env="Table-v0", fingerprint=None, episodes=10, **values):
+    """A row of a trials frame by hand."""
+    plain = {"trial_id": "0123456789abcdef", "env": env, "env_args": "{}", "status": DONE}
+    numbers = {"gamma": 0.99, "max_steps": 100, "mean_return": -20.0, "final_return": -15.0}
+    rates = {"truncation_rate": 0.0, "success_rate": 1.0, "final_success_rate": 1.0}
+    more = {"mean_steps": 20.0, "final_steps": 15.0, "total_steps": int(20 * episodes)}
+    row = {**plain, **numbers, **rates, **more, "fingerprint": fingerprint, "episodes": episodes}
+    return {**row, **values}
+
+
+def frame_of(*rows):
+    return pd.DataFrame(rows)
+
+
+# Derived columns
+
+
+def test_every_metric_of_a_trained_trial_by_hand(make_trial, read):
+    trials = read([make_trial("standard", "FrozenLake-v1", seed=s, gamma=0.9) for s in range(3)])
+    summaries = summarise_trials(trials)
+    exact = references(load_model("FrozenLake-v1", "{}"), 0.9, 50)
+    assert summaries.notes == []
+    assert len(summaries.frame) == 3
+    for (_, trial), (_, found) in zip(trials.iterrows(), summaries.frame.iterrows(), strict=True):
+        assert found["trial_id"] == trial["trial_id"]
+        gap = trial["optimal_value"] - trial["policy_value"]
+        better = exact.optimal_return - exact.random_return
+        expected = {
+            "return_per_step": trial["mean_return"] * 30 / trial["total_steps"],
+            "normalised_return": (trial["final_return"] - exact.random_return) / better,
+            "regret": 30 * (exact.optimal_return - trial["mean_return"]),
+            "failure_rate": 1 - trial["truncation_rate"] - trial["success_rate"],
+            "policy_gap": gap,
+            "normalised_policy_gap": gap / (exact.optimal_value - exact.random_value),
+            "start_bias": trial["start_value"] - trial["policy_value"],
+            **{name: trial[name] for name in set(METRICS) & set(trials)},
+        }
+        unknown = {name for name in METRICS if name.startswith(("falls", "episodes_", "steps_"))}
+        assert set(METRICS) == {*expected, *unknown}
+        for name, value in expected.items():
+            assert found[name] == pytest.approx(value, rel=1e-10, abs=1e-12, nan_ok=True), name
+        assert found[list(unknown)].isna().all()
+        for name in REFERENCE_COLUMNS:
+            assert found[name] == getattr(exact, name)
+
+
+def test_every_metric_is_a_column_of_numbers(make_trial, read):
+    trials = read([make_trial("standard", env) for env in ("CliffWalking-v1", "Blackjack-v1")])
+    frame = summarise_trials(trials).frame
+    assert {frame[name].dtype for name in METRICS} == {np.dtype(np.float64)}
+    assert set(trials) <= set(frame)
+
+
+def test_only_done_trials_count(make_trial, read):
+    trials = [make_trial("standard", "FrozenLake-v1", seed=seed) for seed in range(3)]
+    frame = read(trials[:2], trials[2:])
+    assert set(frame["status"]) == {DONE, FAILED}
+    found = summarise_trials(frame).frame
+    assert found["seed"].tolist() == [0, 1]
+    assert found.index.tolist() == [0, 1]
+
+
+def test_no_trials_at_all(make_trial, read):
+    frame = read([make_trial("standard", "FrozenLake-v1")]).iloc[:0]
+    summaries = summarise_trials(frame)
+    assert summaries.notes == []
+    assert summaries.frame.empty
+    assert set(METRICS) <= set(summaries.frame)
+
+
+def test_the_frame_given_is_left_as_it_was(make_trial, read):
+    trials = read([make_trial("standard", "CliffWalking-v1")])
+    before = trials.copy(deep=True)
+    summarise_trials(trials)
+    pd.testing.assert_frame_equal(trials, before)
+
+
+def test_order_of_the_rows_decides_nothing(make_trial, read):
+    envs = ("CliffWalking-v1", "FrozenLake-v1", "Blackjack-v1")
+    trials = read([make_trial("standard", env, seed=seed) for env in envs for seed in range(2)])
+    straight, turned = summarise_trials(trials), summarise_trials(trials[::-1])
+    again = turned.frame[::-1].reset_index(drop=True)
+    pd.testing.assert_frame_equal(again, straight.frame, check_exact=True)
+    assert sorted(turned.notes) == sorted(straight.notes)
+
+
+def test_step_limit_and_gamma_have_references_of_their_own(make_trial, read):
+    settings = [(0.5, 20), (0.99, 20), (0.99, 50)]
+    trials = [
+        make_trial("standard", "FrozenLake-v1", gamma=gamma, max_steps=limit)
+        for gamma, limit in settings
+    ]
+    frame = summarise_trials(read(trials)).frame
+    model = load_model("FrozenLake-v1", "{}")
+    for _, found in frame.iterrows():
+        exact = references(model, found["gamma"], found["max_steps"])
+        assert found["optimal_return"] == exact.optimal_return
+        assert found["random_value"] == exact.random_value
+    assert frame["random_return"].nunique() == 2
+
+
+def test_older_trials_lack_the_newer_columns():
+    found = summarise_trials(frame_of(row(policy_value=-14.0, optimal_value=-12.0))).frame
+    assert found["q_bias"].isna().all()
+    assert found["start_bias"].isna().all()
+    assert found["policy_gap"].tolist() == [2.0]
+
+
+def test_times_to_a_threshold_are_kept_where_they_are_joined():
+    found = summarise_trials(frame_of(row(episodes_to_threshold=7.0))).frame
+    assert found["episodes_to_threshold"].tolist() == [7.0]
+    assert found["steps_to_threshold"].isna().all()
+
+
+# Why something is missing
+
+
+def test_notes_say_why_references_are_missing(make_trial, read):
+    trials = read([make_trial("standard", "Blackjack-v1", seed=seed) for seed in range(2)])
+    gone = trials.assign(env="Gone-v0", fingerprint="0123456789abcdef").iloc[:1]
+    other = trials.assign(env="FrozenLake-v1", fingerprint="0123456789abcdef").iloc[:1]
+    summaries = summarise_trials(pd.concat([trials, gone, other], ignore_index=True))
+    columns = ["regret", "normalised_return", "normalised_policy_gap", *REFERENCE_COLUMNS]
+    assert summaries.frame[columns].isna().all(axis=None)
+    begin = "regret, normalised_return and normalised_policy_gap are null for"
+    assert summaries.notes[0] == (
+        f"{begin} 2 trials: Blackjack-v1 {{}} was trained without a model to compute exact "
+        "values from"
+    )
+    assert summaries.notes[1].startswith(f"{begin} 1 trial: Gone-v0 {{}} cannot be made here (")
+    assert summaries.notes[2].startswith(f"{begin} 1 trial: the model of FrozenLake-v1 {{}} must")
+    assert len(summaries.notes) == 3
+
+
+def test_settings_that_lack_references_for_one_reason_share_a_note():
+    summaries = summarise_trials(frame_of(row(gamma=0.9), row(gamma=0.99), row(max_steps=7)))
+    assert len(summaries.notes) == 1
+    assert "for 3 trials: Table-v0 {} was" in summaries.notes[0]
+
+
+def test_nothing_is_normalised_where_the_best_policy_is_no_better(register, table_env, make_trial):
+    table = {0: {a: [(1.0, 0, -1.0, True)] for a in range(2)}}
+    register("Flat-v0", entry_point=lambda: table_env(table, np.ones(1)))
+    trial = train(make_trial("standard", "Flat-v0", episodes=5, max_steps=5)).trial
+    flat = row("Flat-v0", trial.fingerprint, policy_value=-1.0, optimal_value=-1.0)
+    summaries = summarise_trials(frame_of(flat))
+    assert summaries.frame[["normalised_return", "normalised_policy_gap"]].isna().all(axis=None)
+    assert summaries.frame["regret"].tolist() == [190.0]
+    assert summaries.notes == [
+        f"{name} is null for 1 trial of Flat-v0: the gamma-optimal policy does not exceed the "
+        "random one there"
+        for name in ("normalised_return", "normalised_policy_gap")
+    ]
+
+
+# Failing and falling
+
+
+def test_failing_is_unknown_where_it_ends_no_episode(make_trial, read):
+    trials = read([make_trial("standard", env) for env in ("CliffWalking-v1", "FrozenLake-v1")])
+    rate = summarise_trials(trials).frame.set_index("env")["failure_rate"]
+    assert np.isnan(rate["CliffWalking-v1"])
+    assert 0 < rate["FrozenLake-v1"] <= 1
+
+
+def test_failures_are_whole_episodes():
+    # 1 - 0.7 - 0.3 is not 0 in binary.
+    found = summarise_trials(frame_of(row(truncation_rate=0.7, success_rate=0.3))).frame
+    assert found["failure_rate"].tolist() == [0.0]
+
+
+def walk_at_random(env_id, episodes, max_steps, seed=0):
+    """Returns, steps, and falls counted as jumps to the start, over several cells or none."""
+    env = gymnasium.make(env_id, max_episode_steps=max_steps)
+    rng = np.random.default_rng(seed)
+    returns, steps, falls = np.zeros(episodes), np.zeros(episodes, int), 0
+    for episode in range(episodes):
+        state, _ = env.reset(seed=seed if episode == 0 else None)
+        over = False
+        while not over:
+            last, (state, reward, terminated, truncated, _) = state, env.step(rng.integers(4))
+            distance = abs(state // 12 - last // 12) + abs(state % 12 - last % 12)
+            falls += state == 36 and (distance > 1 or reward == -100)
+            returns[episode] += reward
+            steps[episode] += 1
+            over = terminated or truncated
+    env.close()
+    return returns, steps, falls
+
+
+@pytest.mark.parametrize("env", ["CliffWalking-v1", "CliffWalkingSlippery-v1"])
+def test_falls_are_recovered_from_the_returns_of_a_random_walker(env):
+    returns, steps, falls = walk_at_random(env, episodes=23, max_steps=150)
+    assert falls > 20
+    log = {"mean_return": returns.mean(), "mean_steps": steps.mean(), "total_steps": steps.sum()}
+    found = summarise_trials(frame_of(row(env, episodes=23, **log))).frame.iloc[0]
+    assert found["falls"] == falls
+    assert found["falls_per_episode"] == falls / 23
+    assert found["falls_per_1000_steps"] == pytest.approx(1000 * falls / steps.sum(), rel=1e-14)
+
+
+def test_falls_of_long_runs_survive_the_rounding_of_means():
+    # 3 * (1/3) and its like: means whose multiples are not whole.
+    rng = np.random.default_rng(0)
+    rows, expected = [], []
+    for _ in range(300):
+        episodes = int(rng.integers(1, 10**6))
+        total_steps, falls = int(rng.integers(1, 10**9)), int(rng.integers(0, 10**8))
+        falls = min(falls, total_steps)
+        mean_return = -(total_steps + 99 * falls) / episodes
+        log = {"mean_return": mean_return, "mean_steps": total_steps / episodes}
+        rows.append(row("CliffWalking-v1", episodes=episodes, total_steps=total_steps, **log))
+        expected.append(falls)
+    assert summarise_trials(frame_of(*rows)).frame["falls"].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("env", "known"),
+    [
+        ("CliffWalking-v0", True),
+        ("CliffWalkingSlippery-v12", True),
+        ("gymnasium:CliffWalking-v1", True),
+        ("mine:CliffWalking-v1", False),
+        ("MyCliffWalking-v1", False),
+        ("VelocityGrid-v0", False),
+    ],
+)
+def test_falls_are_known_on_the_cliffs_alone(env, known):
+    found = summarise_trials(frame_of(row(env))).frame
+    assert found["falls"].tolist() == ([0.0] if known else pytest.approx([np.nan], nan_ok=True))
+    assert found["falls_per_episode"].notna().tolist() == [known]
+
+
+@pytest.mark.parametrize("mean_return", [-20.1, -19.0, 5.0, -20 * 101.0])
+def test_other_rewards_than_the_cliffs_are_refused(mean_return):
+    with pytest.raises(ResultsError) as refusal:
+        summarise_trials(frame_of(row("CliffWalking-v1", mean_return=mean_return)))
+    falls = -(mean_return * 10 + 200) / 99
+    assert str(refusal.value) == (
+        "the log of trial 0123456789abcdef (CliffWalking-v1 {}) must come from rewards of -1 a "
+        "step and -100 a fall, which make -(return + steps)/99 the whole number of falls, but it "
+        f"gives {falls:,.3f} in 200 steps"
+    )
+
+
+# Times to a threshold
+
+
+def test_censored_mean_by_hand():
+    found = censored_mean([10, 30, -1, 100], 100)
+    assert (found.share_reached, found.restricted_mean, found.n) == (0.75, 60.0, 4)
+
+
+def test_a_run_later_than_the_horizon_is_censored_there():
+    found = censored_mean(np.array([10, 30, 90]), 50)
+    assert (found.share_reached, found.restricted_mean) == (2 / 3, 30.0)
+
+
+def test_runs_that_never_reach_it():
+    found = censored_mean([-1, -1], 40)
+    assert (found.share_reached, found.restricted_mean) == (0.0, 40.0)
+
+
+@pytest.mark.parametrize(
+    ("times", "horizon", "message"),
+    [
+        ([], 10, r"times must be an array \(n,\) with n >= 1, got shape \(0,\)"),
+        ([[1.0]], 10, r"got shape \(1, 1\)"),
+        ([1.0, -2.0], 10, "times must be finite and >= 0, or -1 for never, got -2"),
+        ([np.nan], 10, "got nan"),
+        ([1.0], 0, "horizon must be a finite number > 0, got 0"),
+        ([1.0], np.inf, "got inf"),
+    ],
+)
+def test_times_that_cannot_be(times, horizon, message):
+    with pytest.raises(InputError, match=message):
+        censored_mean(times, horizon)
+
+
+def test_the_default_threshold_is_a_tenth_below_the_optimum():
+    exact = References(-13.0, -113.0, 13.0, 50.0, -12.0, -60.0, False)
+    assert default_threshold(exact) == -23.0
+    assert default_threshold(exact, share=0) == -13.0
+    assert default_threshold(exact, share=0.5) == -63.0
+    with pytest.raises(InputError, match=r"share must lie in \[0, 1\], got 2"):
+        default_threshold(exact, share=2)

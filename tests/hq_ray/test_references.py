@@ -1,0 +1,317 @@
+import math
+
+import numpy as np
+import pytest
+
+from hq_ray.environments import load_model
+from hq_ray.errors import InputError
+from hq_ray.model import Model, model_from_table
+from hq_ray.planning import optimal_values
+from hq_ray.references import NoReferences, References, references, references_of, value_errors
+
+ENVS = {
+    "cliff": ("CliffWalking-v1", "{}"),
+    "slippery cliff": ("CliffWalkingSlippery-v1", "{}"),
+    "lake": ("FrozenLake-v1", "{}"),
+    "taxi": ("Taxi-v4", "{}"),
+    "velocity": ("VelocityGrid-v0", '{"max_speed":2}'),
+}
+
+# By hand: on (action 0, -1) along 0 -> 1 -> home (10), or off at once (action 1, -4).
+CHAIN = {
+    0: {0: [(1.0, 1, -1.0, False)], 1: [(1.0, 0, -4.0, True)]},
+    1: {0: [(1.0, 2, 10.0, True)], 1: [(1.0, 0, -4.0, True)]},
+    2: {0: [(1.0, 2, 0.0, True)], 1: [(1.0, 2, 0.0, True)]},
+}
+
+
+def random_model(seed, n_states=7, n_actions=3, n_outcomes=4):
+    """Random outcomes, with repeats, zero probabilities and terminations of every reward."""
+    rng = np.random.default_rng(seed)
+    shape = (n_states, n_actions, n_outcomes)
+    probability = rng.random(shape) * (rng.random(shape) < 0.6)
+    probability[..., 0] += 1e-3
+    start = rng.random(n_states)
+    return Model(
+        next_state=rng.integers(n_states, size=shape).astype(np.int32),
+        reward=rng.normal(size=shape),
+        probability=probability / probability.sum(axis=-1, keepdims=True),
+        terminated=rng.random(shape) < 0.1,
+        start_probability=start / start.sum(),
+    )
+
+
+def outcomes(model, state, weights):
+    """(probability, next_state, reward, terminated) of a stochastic policy's step."""
+    for action, share in enumerate(weights):
+        for k in range(model.n_outcomes):
+            pair = (state, action, k)
+            if share * model.probability[pair] > 0:
+                yield (
+                    share * model.probability[pair],
+                    int(model.next_state[pair]),
+                    model.reward[pair],
+                    bool(model.terminated[pair]),
+                )
+
+
+def by_recursion(model, policy, max_steps):
+    """J and L under the limit: V_h(s) = sum p (r + V_{h-1}(s')), backwards from the last step."""
+    value, length = np.zeros(model.n_states), np.zeros(model.n_states)
+    for _ in range(max_steps):
+        new_value, new_length = np.zeros(model.n_states), np.ones(model.n_states)
+        for state in range(model.n_states):
+            for p, successor, reward, done in outcomes(model, state, policy[state]):
+                new_value[state] += p * (reward + (0.0 if done else value[successor]))
+                new_length[state] += 0.0 if done else p * length[successor]
+        value, length = new_value, new_length
+    return model.start_probability @ value, model.start_probability @ length
+
+
+def by_solving(model, policy, gamma):
+    """V at the start from (I - gamma P) V = r."""
+    system, rhs = np.eye(model.n_states), np.zeros(model.n_states)
+    for state in range(model.n_states):
+        for p, successor, reward, done in outcomes(model, state, policy[state]):
+            rhs[state] += p * reward
+            system[state, successor] -= 0.0 if done else gamma * p
+    return model.start_probability @ np.linalg.solve(system, rhs)
+
+
+def uniform(model):
+    return np.full((model.n_states, model.n_actions), 1 / model.n_actions)
+
+
+def optimal(model, gamma):
+    return np.eye(model.n_actions)[optimal_values(model, gamma).argmax(axis=1)]
+
+
+# By hand
+
+
+@pytest.mark.parametrize("max_steps", [2, 3, 1000])
+def test_the_chain_by_hand(max_steps):
+    found = references(model_from_table(CHAIN, [1.0, 0.0, 0.0]), 0.5, max_steps)
+    assert found == References(
+        optimal_return=9.0,
+        # half the time -4, else -1 and then 10 or -4 with equal chances
+        random_return=0.5 * -4 + 0.5 * (-1 + 3),
+        optimal_steps=2.0,
+        random_steps=1.5,
+        optimal_value=-1 + 0.5 * 10,
+        random_value=0.5 * -4 + 0.5 * (-1 + 0.5 * 3),
+        failure_terminates=True,
+    )
+
+
+def test_the_step_limit_cuts_returns_but_not_values():
+    found = references(model_from_table(CHAIN, [1.0, 0.0, 0.0]), 0.5, 1)
+    assert (found.optimal_return, found.optimal_steps) == (-1.0, 1.0)
+    assert (found.random_return, found.random_steps) == (-2.5, 1.0)
+    assert (found.optimal_value, found.random_value) == (4.0, -1.75)
+
+
+def test_first_states_are_averaged_over():
+    found = references(model_from_table(CHAIN, [0.25, 0.75, 0.0]), 0.5, 10)
+    assert found.optimal_return == 0.25 * 9 + 0.75 * 10
+    assert found.random_return == 0.25 * -1 + 0.75 * 3
+    assert found.optimal_steps == 1.25
+
+
+def test_gamma_decides_which_policy_is_the_optimal_one():
+    # 2 at once, or 0 now and 3 a step later: worth waiting for when gamma > 2/3.
+    table = {
+        0: {0: [(1.0, 0, 2.0, True)], 1: [(1.0, 1, 0.0, False)]},
+        1: {0: [(1.0, 1, 3.0, True)], 1: [(1.0, 1, 3.0, True)]},
+    }
+    model = model_from_table(table, [1.0, 0.0])
+    assert references(model, 0.6, 10).optimal_return == 2.0
+    assert references(model, 0.7, 10).optimal_return == 3.0
+
+
+def test_the_lowest_of_tied_actions_is_taken_whatever_rounding_says():
+    # Both ways are worth 0.3 at gamma 0.5, and the second is above the first by rounding alone.
+    table = {
+        0: {0: [(1.0, 1, 0.1, False)], 1: [(1.0, 0, 0.30000000000000004, True)]},
+        1: {0: [(1.0, 1, 0.4, True)], 1: [(1.0, 1, 0.4, True)]},
+    }
+    found = references(model_from_table(table, [1.0, 0.0]), 0.5, 10)
+    assert found.optimal_return == 0.5
+    assert found.optimal_steps == 2.0
+
+
+def test_near_gamma_1_a_lost_step_is_no_tie():
+    # Action 0 waits, which costs one part in 10^10 of the goal's value.
+    table = {0: {0: [(1.0, 0, 0.0, False)], 1: [(1.0, 0, 1.0, True)]}}
+    found = references(model_from_table(table, [1.0]), 1 - 1e-10, 100)
+    assert (found.optimal_return, found.optimal_steps) == (1.0, 1.0)
+
+
+def test_an_episode_that_never_ends_is_cut():
+    model = model_from_table({0: {0: [(1.0, 0, -1.0, False)]}}, [1.0])
+    found = references(model, 0.9, 50)
+    assert (found.optimal_return, found.random_steps) == (-50.0, 50.0)
+    assert found.random_value == pytest.approx(-10.0, rel=1e-12)
+    assert not found.failure_terminates
+
+
+# Known environments
+
+
+def test_the_cliff():
+    found = references(load_model(*ENVS["cliff"]), 0.99, 1000)
+    assert (found.optimal_return, found.optimal_steps) == (-13.0, 13.0)
+    assert found.optimal_value == pytest.approx(-(1 - 0.99**13) / (1 - 0.99), rel=1e-12)
+    assert found.random_return < -1000
+    assert not found.failure_terminates
+
+
+def test_a_random_walker_does_not_feel_the_slip():
+    # Slipping to either side turns a uniform choice into a uniform choice.
+    dry, wet = (references(load_model(*ENVS[e]), 0.99, 300) for e in ("cliff", "slippery cliff"))
+    for name in ("random_return", "random_steps", "random_value"):
+        assert getattr(wet, name) == pytest.approx(getattr(dry, name), rel=1e-10)
+    assert wet.optimal_return < dry.optimal_return
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("lake", True), ("velocity", True), ("taxi", False), ("cliff", False)]
+)
+def test_whether_failing_ends_an_episode(name, expected):
+    assert references(load_model(*ENVS[name]), 0.99, 100).failure_terminates is expected
+
+
+@pytest.mark.parametrize("name", ["lake", "taxi", "velocity"])
+def test_the_random_walker_by_simulation(name):
+    model, max_steps, n = load_model(*ENVS[name]), 100, 20_000
+    found = references(model, 0.99, max_steps)
+    rng = np.random.default_rng(0)
+    state = rng.choice(model.n_states, size=n, p=model.start_probability)
+    total, length, going = np.zeros(n), np.zeros(n), np.ones(n, bool)
+    for _ in range(max_steps):
+        action = rng.integers(model.n_actions, size=n)
+        beyond = model.cumulative[state, action] > rng.random(n)[:, None]
+        here = (state, action, beyond.argmax(axis=1))
+        total += going * model.reward[here]
+        length += going
+        going &= ~model.terminated[here]
+        state = model.next_state[here]
+    for sample, exact in ((total, found.random_return), (length, found.random_steps)):
+        assert abs(sample.mean() - exact) < 5 * sample.std(ddof=1) / math.sqrt(n)
+
+
+# Against naive recursions
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 0.99])
+@pytest.mark.parametrize("seed", range(6))
+def test_random_models(seed, gamma):
+    model, max_steps = random_model(seed), 1 + 7 * seed
+    found = references(model, gamma, max_steps)
+    best = by_recursion(model, optimal(model, gamma), max_steps)
+    chance = by_recursion(model, uniform(model), max_steps)
+    close = {"rel": 1e-10, "abs": 1e-10}
+    assert (found.optimal_return, found.optimal_steps) == pytest.approx(best, **close)
+    assert (found.random_return, found.random_steps) == pytest.approx(chance, **close)
+    expected = by_solving(model, optimal(model, gamma), gamma)
+    assert found.optimal_value == pytest.approx(expected, **close)
+    assert found.random_value == pytest.approx(by_solving(model, uniform(model), gamma), **close)
+
+
+@pytest.mark.parametrize("name", ["lake", "cliff"])
+def test_known_models(name):
+    model = load_model(*ENVS[name])
+    found = references(model, 0.9, 60)
+    chance = by_recursion(model, uniform(model), 60)
+    assert (found.random_return, found.random_steps) == pytest.approx(chance, rel=1e-10)
+    expected = by_solving(model, uniform(model), 0.9)
+    assert found.random_value == pytest.approx(expected, rel=1e-10)
+
+
+def test_an_early_end_changes_nothing():
+    # Every episode is over long before the limit.
+    model = load_model(*ENVS["lake"])
+    assert references(model, 0.99, 20_000) == references(model, 0.99, 10**9)
+
+
+def test_references_are_computed_once():
+    model = load_model(*ENVS["lake"])
+    assert references(model, 0.99, 100) is references(model, 0.99, 100)
+
+
+@pytest.mark.parametrize(
+    ("gamma", "max_steps", "message"),
+    [
+        (1.0, 10, r"gamma in \[0, 1\), got 1.0"),
+        (0.9, 0, "max_steps must be at least 1, got 0"),
+    ],
+)
+def test_out_of_bounds(gamma, max_steps, message):
+    with pytest.raises(InputError, match=message):
+        references(load_model(*ENVS["lake"]), gamma, max_steps)
+
+
+# By the names that trials have
+
+
+def test_references_of_trials(make_trial):
+    trial = make_trial("standard", "FrozenLake-v1", max_steps=70)
+    found = references_of(trial.env, trial.env_args, trial.fingerprint, trial.gamma, 70)
+    assert found is references(load_model(*ENVS["lake"]), 0.99, 70)
+
+
+@pytest.mark.parametrize(
+    ("env", "fingerprint", "reason"),
+    [
+        ("Blackjack-v1", None, "Blackjack-v1 {} was trained without a model to compute exact"),
+        ("Blackjack-v1", "00", "Blackjack-v1 {} has no transition table here"),
+        ("Nowhere-v3", "00", r"Nowhere-v3 {} cannot be made here \(NameNotFound: "),
+        ("no_such_module:Grid-v0", "00", r"cannot be made here \(ModuleNotFoundError: "),
+        (
+            "FrozenLake-v1",
+            "00",
+            r"the model of FrozenLake-v1 {} must be the one of the trials \(00\)",
+        ),
+    ],
+)
+def test_without_references(env, fingerprint, reason):
+    with pytest.raises(NoReferences, match=reason):
+        references_of(env, "{}", fingerprint, 0.99, 100)
+
+
+def test_an_environment_that_breaks_has_no_references(register):
+    def broken():
+        raise RuntimeError("no licence")
+
+    register("BrokenReference-v0", entry_point=broken)
+    with pytest.raises(NoReferences, match=r"\(RuntimeError: no licence\)"):
+        references_of("BrokenReference-v0", "{}", "00", 0.99, 100)
+
+
+# Value errors
+
+
+def test_value_errors_by_hand():
+    learned = np.array([[1.0, 0.0, -0.0], [-4.0, 6.0, 1.0]])
+    best = np.array([[2.0, 9.0, 9.0], [-1.0, 6.0, -3.0]])
+    # -1, -3, 0, 4
+    assert value_errors(learned, best) == (0.0, math.sqrt(26 / 4), 4.0)
+
+
+def test_value_errors_of_a_table_that_never_moved():
+    assert value_errors(np.zeros((2, 3)), np.ones((2, 3))) == (None, None, None)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_value_errors_do_not_depend_on_the_layout(order):
+    rng = np.random.default_rng(0)
+    learned, best = rng.normal(size=(2, 50, 4))
+    again = np.array(learned, order=order)
+    again.flags.writeable = False
+    best.flags.writeable = False
+    found = value_errors(again, best)
+    assert found == value_errors(learned, best)
+    errors = (learned - best).ravel()
+    expected = (errors.mean(), math.sqrt((errors**2).mean()), np.abs(errors).max())
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert all(type(value) is float for value in found)
