@@ -135,6 +135,7 @@ def sweep_command(
     """Run what is missing of SPEC: the first time, after a crash, or after it grew."""
     from hq_ray.memory_limit import parse_memory
     from hq_ray.training import ENGINES
+    from sweeps.api import describe
     from sweeps.batching import parse_trials_per_task
     from sweeps.run import RunOptions, run_missing
 
@@ -152,7 +153,7 @@ def sweep_command(
         planned.missing,
         place,
         RunOptions(local, address, cores, per_task, engine, keep_q_values, memory),
-        describe=lambda: place.describe(sweep.name, sweep.to_dict(), expanded.fingerprints),
+        describe=lambda: describe(sweep, place, expanded),
     )
     already = f", {planned.n_done:,} were there" if planned.n_done else ""
     say(

@@ -96,6 +96,7 @@ def _train(
 
 
 def _describe(request: Request, environment: Environment, results: Results) -> None:
+    key = f"{environment.id} {environment.args}"
     results.describe(
         Path(results.location.path).name,
         {
@@ -106,7 +107,8 @@ def _describe(request: Request, environment: Environment, results: Results) -> N
             "max_steps": request.max_steps or environment.max_steps,
             "parameters": dict(request.hyperparameters),
         },
-        {f"{environment.id} {environment.args}": environment.fingerprint},
+        {key: environment.fingerprint},
+        {key: dict.fromkeys(request.variants, len(request.seeds))},
     )
 
 

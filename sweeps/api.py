@@ -14,7 +14,7 @@ from hq_ray.training import ENGINES
 from sweeps.distributions import LONGEST, whole_number
 from sweeps.driver import Tally
 from sweeps.expand import Expanded, expand
-from sweeps.plan import Plan, plan
+from sweeps.plan import Plan, plan, planned_counts
 from sweeps.run import RunOptions, run_missing
 from sweeps.spec import Sweep, read_spec
 from sweeps.spec_text import shown
@@ -72,6 +72,12 @@ def open_plan(
     return place, expanded, plan(expanded.trials, place.published(), retry_failed)
 
 
+def describe(sweep: Sweep, place: Results, expanded: Expanded) -> None:
+    """Writes the sweep.json of a sweep that is about to run."""
+    planned = planned_counts(expanded.trials)
+    place.describe(sweep.name, sweep.to_dict(), expanded.fingerprints, planned)
+
+
 def run_sweep(
     sweep: Sweep | Mapping | str | os.PathLike,
     results: str | os.PathLike = "results",
@@ -117,7 +123,7 @@ def run_sweep(
         planned.missing,
         place,
         RunOptions(local, address, cores, trials_per_task, engine, keep_q_values, memory_per_task),
-        describe=lambda: place.describe(sweep.name, sweep.to_dict(), expanded.fingerprints),
+        describe=lambda: describe(sweep, place, expanded),
     )
     if tally.interrupted:
         raise KeyboardInterrupt

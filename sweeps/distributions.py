@@ -12,7 +12,7 @@ import numpy as np
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value
 from hq_ray.schedules import SCHEDULE_KINDS
-from sweeps.spec_text import near_miss_of, shown
+from sweeps.spec_text import near_miss_of, place_of, shown
 
 DISTRIBUTIONS = ("uniform", "log_uniform", "int_uniform", "int_log_uniform", "normal")
 # What can vary besides the hyperparameters; both are whole numbers >= 1.
@@ -115,8 +115,8 @@ def read_parameters(path: str, spec: object, method: str) -> dict[str, Parameter
     parameters = {}
     for name, given in spec.items():
         if name not in known:
-            where = f"{path}.{name}" if _is_word(name) else f"{path}: {shown(name)}"
-            raise InputError(f"{where}: unknown parameter{near_miss_of(name, known)}")
+            hint = near_miss_of(name, known)
+            raise InputError(f"{place_of(path, name)}: unknown parameter{hint}")
         parameters[name] = _parameter(f"{path}.{name}", name, given, method)
     return parameters
 
@@ -163,26 +163,23 @@ def listed(value: object) -> list | None:
     return list(value) if isinstance(value, list | tuple | range) else None
 
 
-def _is_word(key: object) -> bool:
-    return isinstance(key, str) and key.isidentifier() and len(key) <= 80
-
-
 def _values(path: str, name: str, given: Sequence, where: str, single: bool = False) -> Values:
     if not given:
         raise InputError(f"{where}: must hold at least one value")
     checked = [
-        _checked(where if single else f"{where}[{i}]", name, value) for i, value in enumerate(given)
+        checked_value(where if single else f"{where}[{i}]", name, value)
+        for i, value in enumerate(given)
     ]
     return Values(tuple(dict.fromkeys(checked)))
 
 
-def _checked(path: str, name: str, value: object) -> Value:
+def checked_value(path: str, name: str, value: object) -> Value:
     """A value within the bounds of its parameter; text such as `'1e-6'` counts as its number."""
     if name in LENGTHS:
         return whole_number(path, value, 1, LONGEST)
     row = HYPERPARAMETERS[name]
     number = value if row.kind is str else _from_text(value)
-    scalar = isinstance(number, str | Real) and not _is_huge(number)
+    scalar = isinstance(number, str | Real) and not is_huge(number)
     try:
         # What is no scalar is refused as `row` refuses, without being compared.
         return row.check(number if scalar else None)
@@ -199,7 +196,7 @@ def _from_text(value: object) -> object:
     return value
 
 
-def _is_huge(value: object) -> bool:
+def is_huge(value: object) -> bool:
     """Whether it is a whole number that no float holds."""
     return isinstance(value, Integral) and int(value).bit_length() > 1000
 
@@ -218,7 +215,7 @@ def _distribution(path: str, name: str, kind: str, given: Mapping) -> Distributi
     else:
         mean, std = 0.0, 1.0
     low, high = (
-        _checked(f"{path}.{key}", name, _number(f"{path}.{key}", given.get(key)))
+        checked_value(f"{path}.{key}", name, _number(f"{path}.{key}", given.get(key)))
         for key in ("min", "max")
     )
     if not low < high:
@@ -238,7 +235,7 @@ def _number(path: str, value: object) -> float:
     if value is None:
         raise InputError(f"{path}: must be given")
     number = _from_text(value)
-    usable = isinstance(number, Real) and not isinstance(number, bool) and not _is_huge(number)
+    usable = isinstance(number, Real) and not isinstance(number, bool) and not is_huge(number)
     if not usable or not abs(number) < 1e300:
         raise InputError(f"{path}: must be a finite number, got {shown(value)}")
     return int(number) if isinstance(number, Integral) else float(number)

@@ -8,7 +8,8 @@ from hq_ray.errors import InputError
 from hq_ray.trial import Trial
 from sweeps.plan import TrialSet
 from sweeps.space import configurations
-from sweeps.spec import EnvironmentRequest, Sweep
+from sweeps.spec import Sweep
+from sweeps.spec_entries import EnvironmentRequest
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def expand(sweep: Sweep) -> Expanded:
     Raises:
         InputError: an environment or a hyperparameter cannot be used.
     """
-    environments = {request: _resolved(sweep, request) for request in sweep.env}
+    environments = {env: _resolved(env, place) for env, place in sweep.environments.items()}
     templates: dict[str, Trial] = {}
     for configuration in configurations(sweep):
         environment = environments[configuration.env]
@@ -55,11 +56,10 @@ def expand(sweep: Sweep) -> Expanded:
     )
 
 
-def _resolved(sweep: Sweep, request: EnvironmentRequest) -> Environment:
+def _resolved(request: EnvironmentRequest, place: str) -> Environment:
     try:
         return resolve(request.id, request.arguments)
     except InputError as problem:
-        place = f"env[{sweep.env.index(request)}]" if len(sweep.env) > 1 else "env"
         raise InputError(f"{place}: {problem}") from problem
 
 

@@ -88,6 +88,15 @@ def count_by_configuration(picked: Picked, trials: TrialSet) -> list[int]:
     return np.bincount(np.asarray(picked.indices, np.int64) % n, minlength=n).tolist()
 
 
+def planned_counts(trials: TrialSet) -> dict[str, dict[str, int]]:
+    """How many trials are planned, by environment (`id args`) and variant, for sweep.json."""
+    counts: dict[str, dict[str, int]] = {}
+    for configuration in trials.configurations:
+        of = counts.setdefault(f"{configuration.env} {configuration.env_args}", {})
+        of[configuration.variant] = of.get(configuration.variant, 0) + len(trials.seeds)
+    return counts
+
+
 def one_configuration_each(
     environment: Environment,
     variants: Sequence[str],

@@ -1,11 +1,11 @@
-"""The configurations that a sweep means: a grid's product, or samples by their number."""
+"""The configurations that a sweep means: a list, a grid's product, or samples by their number."""
 
 import hashlib
 import itertools
 import math
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,32 +14,14 @@ from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
 from hq_ray.updates import VARIANTS
 from sweeps.constraints import holds
 from sweeps.distributions import Parameter
-from sweeps.spec import EnvironmentRequest, Sweep
+from sweeps.spec import Sweep
+from sweeps.spec_list import Configuration
 
 MOST_CONFIGURATIONS = 10_000_000
 
 
-@dataclass(frozen=True)
-class Configuration:
-    """A trial without its seed, its environment not yet resolved.
-
-    Attributes:
-        env: what was asked for.
-        variant: a name of the VARIANTS table.
-        episodes: training length.
-        max_steps: step limit; None for the environment's own.
-        hyperparameters: (name, value) of every hyperparameter, None where it is not read.
-    """
-
-    env: EnvironmentRequest
-    variant: str
-    episodes: int
-    max_steps: int | None
-    hyperparameters: tuple[tuple[str, Value | None], ...]
-
-
 def configurations(sweep: Sweep) -> list[Configuration]:
-    """Every distinct configuration, in the order environment, sample or grid point, variant.
+    """Every distinct configuration: as listed, or by environment, sample or grid point, variant.
 
     A parameter that a variant does not read makes no difference to it, so that points which differ
     in nothing else are one. The same sample gives the same common values to every variant and
@@ -48,6 +30,8 @@ def configurations(sweep: Sweep) -> list[Configuration]:
     Raises:
         InputError: there are too many, none, or values that contradict each other.
     """
+    if sweep.configurations is not None:
+        return _listed(sweep)
     points = [
         (number, variant, point)
         for variant in sweep.variant
@@ -66,6 +50,19 @@ def configurations(sweep: Sweep) -> list[Configuration]:
     if not kinds:
         raise InputError("constraints: must leave a configuration, but no configuration meets all")
     return [Configuration(env, *kind) for env in sweep.env for kind in kinds]
+
+
+def _listed(sweep: Sweep) -> list[Configuration]:
+    """The sweep's list, its lengths where an entry has none."""
+    filled = (
+        replace(
+            entry,
+            episodes=entry.episodes or sweep.episodes,
+            max_steps=entry.max_steps or sweep.max_steps,
+        )
+        for entry in sweep.configurations
+    )
+    return list(dict.fromkeys(filled))
 
 
 def _used(sweep: Sweep, variant: str, point: dict, lengths: dict) -> dict[str, Value | None]:

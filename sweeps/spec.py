@@ -13,14 +13,14 @@ parameters:
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from copy import deepcopy
+from dataclasses import dataclass, fields
 from pathlib import Path
 
-from hq_ray.errors import InputError, near_miss
-from hq_ray.hyperparameters import HYPERPARAMETERS
+from hq_ray.errors import InputError
 from hq_ray.trial import MAX_SEED
 from sweeps.constraints import check_constraint
-from sweeps.distributions import Parameter, read_parameters, whole_number
+from sweeps.distributions import LONGEST, Parameter, read_parameters, whole_number
 from sweeps.spec_entries import (
     EnvironmentRequest,
     as_mapping,
@@ -30,6 +30,9 @@ from sweeps.spec_entries import (
     read_variants,
     seeds_text,
 )
+from sweeps.spec_list import PRODUCT_KEYS, Configuration, read_configurations
+from sweeps.spec_overrides import override
+from sweeps.spec_selection import read_selection
 from sweeps.spec_text import near_miss_of, read_yaml, shown
 
 METHODS = ("grid", "random", "sobol")
@@ -43,65 +46,108 @@ class Sweep:
     Attributes:
         name: of the results folder.
         env: an id, a mapping with `id` and arguments, or a list of them.
-        variant: a name, `both`, or a list of names and of mappings with `id` and `parameters`.
+        variant: a name, `both` (the default), or a list of names and of mappings with `id` and
+            `parameters`.
         seeds: a range, a list, or text such as `0-9`.
-        episodes, max_steps: of every trial, unless they are parameters; max_steps None is the
-            environment's own.
-        method: `grid`, `random` or `sobol`.
+        episodes, max_steps: of every trial, unless they are parameters or a listed configuration
+            has its own; max_steps None is the environment's own.
+        method: `grid` (the default), `random` or `sobol`.
         samples: how many are drawn, for random and sobol.
-        sample_seed: which ones.
+        sample_seed: which ones; 0 by default.
         parameters: by name, values or a distribution; common to all variants.
         constraints: comparisons that a configuration must meet.
         variant_parameters: by variant, what replaces or joins the common ones.
+        configurations: each spelled out, in the place of env, variant, method, samples,
+            sample_seed, parameters, constraints and variant_parameters, which are then None.
+        selection: plain JSON values that say where the configurations come from; kept and written
+            with the spec, and not interpreted.
     """
 
     name: str
-    env: tuple[EnvironmentRequest, ...]
-    variant: tuple[str, ...] = ("standard", "harmonic")
+    env: tuple[EnvironmentRequest, ...] | None = None
+    variant: tuple[str, ...] | None = None
     seeds: Sequence[int] = range(5)
     episodes: int = 4000
     max_steps: int | None = None
-    method: str = "grid"
+    method: str | None = None
     samples: int | None = None
-    sample_seed: int = 0
-    parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    constraints: tuple[str, ...] = ()
-    variant_parameters: Mapping[str, Mapping[str, Parameter]] = field(default_factory=dict)
+    sample_seed: int | None = None
+    parameters: Mapping[str, Parameter] | None = None
+    constraints: tuple[str, ...] | None = None
+    variant_parameters: Mapping[str, Mapping[str, Parameter]] | None = None
+    configurations: tuple[Configuration, ...] | None = None
+    selection: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
-        variants, blocks = read_variants(self.variant)
-        given = as_mapping("variant_parameters", self.variant_parameters)
+        # Refused before anything else is looked at, as it shows what kind of spec is meant.
+        if self.configurations is not None:
+            self._check_alone()
+        elif self.env is None:
+            raise InputError("env: must be given in the spec, unless configurations are")
+        self._settle(
+            name=_name(self.name),
+            seeds=read_seeds(self.seeds),
+            episodes=whole_number("episodes", self.episodes, 1, LONGEST),
+        )
+        if self.max_steps is not None:
+            self._settle(max_steps=whole_number("max_steps", self.max_steps, 1, LONGEST))
+        if self.selection is not None:
+            self._settle(selection=read_selection(self.selection))
+        if self.configurations is not None:
+            self._settle(configurations=read_configurations(self.configurations))
+        else:
+            self._settle_product()
+
+    def _settle(self, **values: object) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def _check_alone(self) -> None:
+        for key in PRODUCT_KEYS:
+            if getattr(self, key) is not None:
+                raise InputError(
+                    f"{key}: must not be given together with configurations, "
+                    f"got {shown(getattr(self, key))}"
+                )
+
+    def _settle_product(self) -> None:
+        variants, blocks = read_variants("both" if self.variant is None else self.variant)
+        given = as_mapping("variant_parameters", _given(self.variant_parameters, {}))
         for variant in given:
             if variant not in variants:
                 hint = near_miss_of(variant, variants)
                 raise InputError(f"variant_parameters: unknown variant {shown(variant)}{hint}")
             if variant in blocks:
                 raise InputError(f"variant_parameters.{variant}: must be given once, with variant")
-        settle = object.__setattr__
-        settle(self, "name", _name(self.name))
-        settle(self, "method", _method(self.method))
-        settle(self, "env", read_environments(self.env))
-        settle(self, "variant", variants)
-        settle(self, "seeds", read_seeds(self.seeds))
-        settle(self, "episodes", whole_number("episodes", self.episodes, 1, 2**31 - 1))
-        if self.max_steps is not None:
-            settle(self, "max_steps", whole_number("max_steps", self.max_steps, 1, 2**31 - 1))
-        settle(self, "sample_seed", whole_number("sample_seed", self.sample_seed, 0, MAX_SEED))
-        settle(self, "samples", _samples(self.samples, self.method))
-        settle(self, "parameters", read_parameters("parameters", self.parameters, self.method))
         blocks |= {variant: (f"variant_parameters.{variant}", given[variant]) for variant in given}
-        settle(
-            self,
-            "variant_parameters",
-            {
-                variant: read_parameters(path, block, self.method)
+        method = _method(_given(self.method, "grid"))
+        texts = entries(_given(self.constraints, ()))
+        for index, text in enumerate(texts):
+            check_constraint(f"constraints[{index}]", text)
+        self._settle(
+            env=read_environments(self.env),
+            variant=variants,
+            method=method,
+            samples=_samples(self.samples, method),
+            sample_seed=whole_number("sample_seed", _given(self.sample_seed, 0), 0, MAX_SEED),
+            parameters=read_parameters("parameters", _given(self.parameters, {}), method),
+            constraints=tuple(texts),
+            variant_parameters={
+                variant: read_parameters(path, block, method)
                 for variant, (path, block) in blocks.items()
             },
         )
-        texts = entries(self.constraints)
-        for index, text in enumerate(texts):
-            check_constraint(f"constraints[{index}]", text)
-        settle(self, "constraints", tuple(texts))
+
+    @property
+    def environments(self) -> dict[EnvironmentRequest, str]:
+        """Each environment that is asked for, with its place in the spec."""
+        if self.configurations is None:
+            of = self.env
+            return {env: f"env[{i}]" if len(of) > 1 else "env" for i, env in enumerate(of)}
+        places: dict[EnvironmentRequest, str] = {}
+        for index, configuration in enumerate(self.configurations):
+            places.setdefault(configuration.env, f"configurations[{index}].env")
+        return places
 
     @classmethod
     def from_mapping(cls, spec: object) -> "Sweep":
@@ -117,9 +163,8 @@ class Sweep:
                 hint = near_miss_of(key, known)
                 raise InputError(f"the spec: unknown key {shown(key)}{hint}")
         spec = {key: value for key, value in spec.items() if value is not None}
-        for key in ("name", "env"):
-            if key not in spec:
-                raise InputError(f"{key}: must be given in the spec")
+        if "name" not in spec:
+            raise InputError("name: must be given in the spec")
         return cls(**spec)
 
     @classmethod
@@ -129,13 +174,25 @@ class Sweep:
 
     def to_dict(self) -> dict:
         """The spec as understood, in plain JSON values; `Sweep(**...)` makes it again."""
-        return {
+        spec = {
             "name": self.name,
-            "env": [{"id": request.id, **request.arguments} for request in self.env],
-            "variant": list(self.variant),
             "seeds": seeds_text(self.seeds),
             "episodes": self.episodes,
             "max_steps": self.max_steps,
+        }
+        if self.configurations is None:
+            spec |= self._product_to_dict()
+        else:
+            spec["configurations"] = [entry.to_dict() for entry in self.configurations]
+        if self.selection is not None:
+            # Copied, so that nobody changes the sweep through its text.
+            spec["selection"] = deepcopy(self.selection)
+        return {f.name: spec[f.name] for f in fields(self) if f.name in spec}
+
+    def _product_to_dict(self) -> dict:
+        return {
+            "env": [request.to_dict() for request in self.env],
+            "variant": list(self.variant),
             "method": self.method,
             "samples": self.samples,
             "sample_seed": self.sample_seed,
@@ -150,26 +207,13 @@ class Sweep:
     def with_overrides(self, overrides: Iterable[str]) -> "Sweep":
         """The sweep with parts replaced, each like `alpha=0.1,0.2`, `seeds=0-99`, `episodes=500`.
 
-        A name that is no key of the spec is a parameter, and gets the values given.
+        A name that is no key of the spec is a parameter, and gets the values given. With listed
+        configurations, `name`, `seeds`, `episodes` and `max_steps` can be replaced.
 
         Raises:
             InputError: not of that form, or what results cannot be used.
         """
-        spec = self.to_dict()
-        for override in overrides:
-            name, equals, text = (part.strip() for part in str(override).partition("="))
-            name = name.replace("-", "_").removeprefix("parameters.")
-            if not equals or not name:
-                raise InputError(f"--set must be like alpha=0.1,0.2, got {shown(override)}")
-            if name in ("parameters", "variant_parameters"):
-                raise InputError(f"--set takes one parameter by its own name, got {override!r}")
-            if name in ("name", "seeds"):
-                spec[name] = text
-            elif name == "constraints":
-                spec[name] = [text] if text else []
-            else:
-                _override(spec, name, _override_values(name, text))
-        return Sweep.from_mapping(spec)
+        return Sweep.from_mapping(override(self.to_dict(), overrides))
 
 
 def read_spec(path: str | os.PathLike) -> Sweep:
@@ -189,36 +233,8 @@ def read_spec(path: str | os.PathLike) -> Sweep:
         raise InputError(f"{path}: {problem}") from None
 
 
-def _override_values(name: str, text: str) -> list:
-    """`0.1,0.2` as a list; `{distribution: ...}` as a list of that."""
-    try:
-        values = read_yaml(f"[{text}\n]")
-    except InputError:
-        values = None
-    if not isinstance(values, list):
-        raise InputError(f"--set {name}: must be values with commas between, got {shown(text)}")
-    return values[0] if len(values) == 1 and isinstance(values[0], list) else values
-
-
-def _override(spec: dict, name: str, values: list) -> None:
-    """Puts values in the place of all that the spec says of the name."""
-    one = values[0] if len(values) == 1 else values
-    lengths = name in ("episodes", "max_steps")
-    if name in spec and not (lengths and len(values) != 1):
-        spec[name] = one
-    elif not lengths and name not in HYPERPARAMETERS:
-        raise InputError(f"--set {name}: unknown key{near_miss(name, [*spec, *HYPERPARAMETERS])}")
-    if lengths or name in HYPERPARAMETERS:
-        for block in (spec["parameters"], *spec["variant_parameters"].values()):
-            block.pop(name, None)
-        if not lengths or len(values) != 1:
-            spec["parameters"][name] = one if isinstance(one, dict) else {"values": values}
-    if name == "variant":
-        names = read_variants(one)[0]
-        blocks = spec["variant_parameters"]
-        spec["variant_parameters"] = {key: blocks[key] for key in blocks if key in names}
-    if name == "method" and one == "grid":
-        spec["samples"] = None
+def _given(value: object, default: object) -> object:
+    return default if value is None else value
 
 
 def _name(name: object) -> str:

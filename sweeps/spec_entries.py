@@ -27,6 +27,10 @@ class EnvironmentRequest:
         """The arguments as a mapping."""
         return json.loads(self.args)
 
+    def to_dict(self) -> dict:
+        """The form in a spec."""
+        return {"id": self.id, **self.arguments}
+
 
 def as_mapping(path: str, value: object) -> Mapping:
     """The value, or an InputError with the path if it is no mapping."""
@@ -51,20 +55,28 @@ def read_environments(value: object) -> tuple[EnvironmentRequest, ...]:
     Raises:
         InputError: with the path in the spec of what is wrong.
     """
-    requests = []
-    for index, entry in enumerate(entries(value)):
-        path = _place("env", value, index)
-        if isinstance(entry, EnvironmentRequest):
-            requests.append(entry)
-            continue
-        entry = {"id": entry} if isinstance(entry, str) else as_mapping(path, entry)
-        if not isinstance(entry.get("id"), str) or not entry["id"].strip():
-            raise InputError(f"{path}: must be an id or a mapping with an id, got {shown(entry)}")
-        args = {key: given for key, given in entry.items() if key != "id"}
-        requests.append(EnvironmentRequest(entry["id"].strip(), _canonical(path, args)))
+    requests = [
+        read_environment(_place("env", value, index), entry)
+        for index, entry in enumerate(entries(value))
+    ]
     if not requests:
         raise InputError("env: must name at least one environment")
     return tuple(dict.fromkeys(requests))
+
+
+def read_environment(path: str, entry: object) -> EnvironmentRequest:
+    """One environment from its id or a mapping of id and arguments.
+
+    Raises:
+        InputError: with the path in the spec of what is wrong.
+    """
+    if isinstance(entry, EnvironmentRequest):
+        return entry
+    entry = {"id": entry} if isinstance(entry, str) else as_mapping(path, entry)
+    if not isinstance(entry.get("id"), str) or not entry["id"].strip():
+        raise InputError(f"{path}: must be an id or a mapping with an id, got {shown(entry)}")
+    args = {key: given for key, given in entry.items() if key != "id"}
+    return EnvironmentRequest(entry["id"].strip(), _canonical(path, args))
 
 
 def _canonical(path: str, args: Mapping) -> str:

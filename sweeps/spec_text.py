@@ -25,6 +25,12 @@ def shown(value: object) -> str:
         return f"a {type(value).__name__} that cannot be shown"
 
 
+def place_of(path: str, key: object) -> str:
+    """Where a key of a mapping stands: `path.key`, or `path: key` where that could not be read."""
+    is_word = isinstance(key, str) and key.isidentifier() and len(key) <= 80
+    return f"{path}.{key}" if is_word else f"{path}: {shown(key)}"
+
+
 def near_miss_of(word: object, known: Iterable[str]) -> str:
     """`near_miss` of what may be no text at all, or more than is worth comparing."""
     return near_miss(word[:100] if isinstance(word, str) else "", known)

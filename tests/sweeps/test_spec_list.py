@@ -1,0 +1,527 @@
+"""Configurations listed in a spec: reading, errors, overrides, the trials of a grid, sweep.json."""
+
+import json
+import re
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sweeps.expand
+from hq_ray.cli import run_command_line
+from hq_ray.environments import resolve
+from hq_ray.errors import InputError
+from hq_ray.hyperparameters import HYPERPARAMETERS
+from hq_ray.schedules import SCHEDULE_KINDS
+from hq_ray.store import Results
+from sweeps import spec_selection
+from sweeps.api import run_sweep
+from sweeps.expand import expand
+from sweeps.jobs import SweepJob
+from sweeps.plan import TrialSet, planned_counts
+from sweeps.space import configurations
+from sweeps.spec import Sweep
+from sweeps.spec_list import Configuration
+from sweeps.spec_text import read_yaml
+
+TEXT = """
+name: quick-stage-2
+seeds: 1000-1029
+episodes: 4000
+configurations:
+  - {env: CliffWalking-v1, variant: standard, alpha: 0.2, eps_decay_episodes: 1000}
+  - {env: {id: VelocityGrid-v0, max_speed: 2}, variant: harmonic, alpha: 0.1, eps_shift: 10.0,
+     episodes: 2000, max_steps: 100, alpha_down: null}
+"""
+LAKE = {"env": "FrozenLake-v1", "variant": "standard"}
+SELECTION = {"results": "results/quick", "scores": [{"alpha": 0.1, "mean": -3.5}], "seeds": "0-9"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def resolved_once():
+    """Environments are built once for the whole file."""
+    known = lru_cache(lambda env, text: resolve(env, json.loads(text)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweeps.expand, "resolve", lambda env, args: known(env, json.dumps(args)))
+        yield
+
+
+def listed(*entries, **more):
+    return Sweep(name="a", configurations=list(entries), **more)
+
+
+# --- reading
+
+
+def test_entries_are_configurations():
+    first, second = configurations(Sweep.from_yaml(TEXT))
+    defaults = {name: row.default for name, row in HYPERPARAMETERS.items()}
+    unread = dict.fromkeys(["alpha_end", "alpha_decay_episodes", "alpha_down"])
+    assert (first.env.id, first.variant, first.episodes, first.max_steps) == (
+        "CliffWalking-v1",
+        "standard",
+        4000,
+        None,
+    )
+    assert dict(first.hyperparameters) == {
+        **defaults,
+        **unread,
+        "eps_shift": None,
+        "alpha": 0.2,
+        "eps_decay_episodes": 1000,
+    }
+    assert (second.env.arguments, second.variant) == ({"max_speed": 2}, "harmonic")
+    assert (second.episodes, second.max_steps) == (2000, 100)
+    assert dict(second.hyperparameters) == {**defaults, **unread, "alpha": 0.1, "eps_shift": 10.0}
+
+
+def test_yaml_and_python_values_mean_the_same():
+    assert Sweep.from_yaml(TEXT) == Sweep(
+        name="quick-stage-2",
+        seeds=range(1000, 1030),
+        configurations=(
+            {**LAKE, "env": "CliffWalking-v1", "alpha": np.float64(0.2), "eps_decay_episodes": 1e3},
+            {
+                "env": {"id": "VelocityGrid-v0", "max_speed": 2},
+                "variant": "harmonic",
+                "alpha": "0.1",
+                "eps_shift": 10,
+                "episodes": np.int64(2000),
+                "max_steps": 100,
+            },
+        ),
+    )
+
+
+def test_there_and_back():
+    sweep = replace(Sweep.from_yaml(TEXT), selection=SELECTION)
+    told = json.loads(json.dumps(sweep.to_dict()))
+    assert list(told) == ["name", "seeds", "episodes", "max_steps", "configurations", "selection"]
+    assert told["configurations"][1] == {
+        "env": {"id": "VelocityGrid-v0", "max_speed": 2},
+        "variant": "harmonic",
+        **{"alpha": 0.1, "alpha_schedule": "constant", "gamma": 0.99, "eps_schedule": "linear"},
+        **{"eps_start": 1.0, "eps_end": 0.05, "eps_decay_episodes": 3500, "eps_shift": 10.0},
+        **{"episodes": 2000, "max_steps": 100},
+    }
+    assert Sweep(**told) == Sweep.from_yaml(json.dumps(told)) == replace(sweep) == sweep
+    assert sweep.with_overrides([]) == sweep
+    assert (sweep.env, sweep.variant, sweep.method, sweep.parameters) == (None,) * 4
+
+
+def test_a_configuration_counts_once():
+    sweep = listed(
+        {**LAKE, "alpha": 0.2},
+        LAKE,
+        {**LAKE, "episodes": 10, "max_steps": 100, "eps_shift": None},
+        {**LAKE, "env": {"id": "FrozenLake-v1"}, "variant": "harmonic"},
+        seeds="0-2",
+        episodes=10,
+    )
+    assert len(sweep.configurations) == 4
+    assert len(configurations(sweep)) == 3
+    # The environment's own step limit, spelled out, is known once it is resolved.
+    assert len(expand(sweep).trials) == 2 * 3
+
+
+def test_configurations_of_another_sweep_can_be_listed():
+    grid = Sweep("grid", "FrozenLake-v1", parameters={"alpha": [0.1, 0.2]})
+    chosen = configurations(grid)[1:3]
+    assert configurations(listed(*chosen)) == chosen
+    assert all(isinstance(entry, Configuration) for entry in listed(*chosen).configurations)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ([], "configurations: must be a list of at least one mapping with env and variant, got []"),
+        (LAKE, "configurations: must be a list of at least one mapping with env and variant, got "),
+        ("x", "configurations: must be a list of at least one mapping with env and variant, got "),
+        ([3], "configurations[0]: must be a mapping, got 3"),
+        ([{"alhpa": 0.1}], "configurations[1].alhpa: unknown key; did you mean 'alpha'?"),
+        ([{3: 0.1}], "configurations[1]: 3: unknown key; known: env, variant, alpha, "),
+        ([{"seed": 3}], "configurations[1].seed: unknown key; "),
+        ([{"env": None}], "configurations[1].env: must be given"),
+        ([{"variant": None}], "configurations[1].variant: must be given"),
+        ([{"env": {"idd": "X"}}], "configurations[1].env: must be an id or a mapping with an id, "),
+        ([{"env": ["X"]}], "configurations[1].env: must be a mapping, got ['X']"),
+        (
+            [{"variant": "harmonc"}],
+            "configurations[1].variant: unknown variant 'harmonc'; did you mean 'harmonic'?",
+        ),
+        ([{"variant": "both"}], "configurations[1].variant: unknown variant 'both'; known: "),
+        (
+            [{"variant": ["standard"]}],
+            "configurations[1].variant: must be the name of one variant, got ['standard']",
+        ),
+        ([{"alpha": 1.5}], "configurations[1].alpha: must be in (0, 1], got 1.5"),
+        ([{"alpha": [0.1]}], "configurations[1].alpha: must be in (0, 1], got [0.1]"),
+        ([{"gamma": {"values": [0.1]}}], "configurations[1].gamma: must be in [0, 1), got {"),
+        ([{"eps_schedule": "linera"}], "configurations[1].eps_schedule: must be one of linear, "),
+        (
+            [{"episodes": 0}],
+            "configurations[1].episodes: must be a whole number from 1 to 2147483647, got 0",
+        ),
+        (
+            [{"eps_shift": 1.0}],
+            "configurations[1].eps_shift: must be left out or null, because variant standard does "
+            "not read it, got 1.0",
+        ),
+        (
+            [{"variant": "minimum", "alpha_end": 0.1}],
+            "configurations[1].alpha_end: must be left out or null, because variant minimum does "
+            "not read it, got 0.1",
+        ),
+        (
+            [{"eps_schedule": "constant", "eps_end": 0.1}],
+            "configurations[1].eps_end: must be left out or null, because eps_schedule constant "
+            "does not read it, got 0.1",
+        ),
+        (
+            [{"eps_schedule": "exponential", "eps_end": 0}],
+            "configurations[1]: eps_start and eps_end must be > 0 for an exponential eps_schedule",
+        ),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_with_its_place(change, message):
+    is_second = isinstance(change, list) and change and isinstance(change[0], dict)
+    entries = [LAKE, LAKE | change[0]] if is_second else change
+    with pytest.raises(InputError) as caught:
+        Sweep(name="a", configurations=entries)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("env", "FrozenLake-v1"),
+        ("variant", "both"),
+        ("method", "grid"),
+        ("samples", 3),
+        ("sample_seed", 0),
+        ("parameters", {"alpha": 0.1}),
+        ("constraints", ["alpha < 1"]),
+        ("variant_parameters", {}),
+    ],
+)
+def test_nothing_else_says_what_varies(key, value):
+    with pytest.raises(InputError) as caught:
+        listed(LAKE, **{key: value})
+    start = f"{key}: must not be given together with configurations, got {value!r}"
+    assert str(caught.value) == start
+    assert listed(LAKE, **{key: None}) == listed(LAKE)
+
+
+def test_a_spec_needs_an_environment_or_configurations():
+    for make in (Sweep, lambda **spec: Sweep.from_mapping(spec)):
+        with pytest.raises(InputError, match=r"^env: must be given in the spec, unless configura"):
+            make(name="a")
+
+
+def test_an_environment_that_cannot_be_is_named_with_its_place():
+    sweep = listed(LAKE, LAKE, LAKE | {"env": "FrozenLak-v1"})
+    with pytest.raises(InputError, match=r"^configurations\[2\]\.env: unknown environment 'Froz"):
+        expand(sweep)
+
+
+words = st.sampled_from([*HYPERPARAMETERS, "env", "variant", "episodes", "max_steps", "id", "x"])
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=3)
+    | st.sampled_from(["standard", "harmonic", "FrozenLake-v1", "linear", 10**400, 1j, 0.1, 3]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(words, inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(st.lists(values | st.dictionaries(words, values).map(lambda given: LAKE | given)) | values)
+@settings(max_examples=300)
+def test_any_list_is_a_sweep_or_one_sentence(entries):
+    said = ""
+    try:
+        sweep = Sweep.from_mapping({"name": "a", "configurations": entries, "env": None})
+    except InputError as problem:
+        said = str(problem)
+    else:
+        assert Sweep(**json.loads(json.dumps(sweep.to_dict()))) == sweep
+        assert configurations(sweep)
+    assert "\n" not in said
+
+
+# --- overrides
+
+
+@pytest.mark.parametrize(
+    ("override", "changes"),
+    [
+        ("seeds=0-4", {"seeds": range(5)}),
+        ("name=other", {"name": "other"}),
+        ("max-steps=60", {"max_steps": 60}),
+    ],
+)
+def test_overrides(override, changes):
+    sweep = listed(LAKE, LAKE | {"variant": "harmonic"})
+    assert sweep.with_overrides([override]) == replace(sweep, **changes)
+
+
+def test_a_length_replaces_those_of_the_entries():
+    sweep = listed(LAKE, LAKE | {"episodes": 7, "max_steps": 9}, episodes=5)
+    changed = sweep.with_overrides(["episodes=3"])
+    assert [(of.episodes, of.max_steps) for of in configurations(changed)] == [(3, None), (3, 9)]
+    assert [of.episodes for of in configurations(sweep)] == [5, 7]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        *(
+            (
+                f"{name}=x",
+                f"--set {name}: must be one of name, seeds, episodes, max_steps for listed "
+                "configurations, got 'x'",
+            )
+            for name in ("env", "variant", "method", "samples", "alpha", "constraints")
+        ),
+        ("parameters.eps-shift=1", "--set eps_shift: must be one of name, seeds, episodes, "),
+        ("parameters={}", "--set parameters: must be one of name, seeds, episodes, max_steps for "),
+        ("seed=0-9", "--set seed: unknown key; did you mean 'seeds'?"),
+        ("episodes=1,2", "--set episodes: must be one value for listed configurations, got '1,2'"),
+        ("episodes=0", "episodes: must be a whole number from 1 to 2147483647, got 0"),
+        ("configurations=[]", "--set configurations: must be changed in the spec, got '[]'"),
+        ("selection={}", "--set selection: must be changed in the spec, got '{}'"),
+    ],
+)
+def test_overrides_that_cannot_be(override, message):
+    with pytest.raises(InputError) as caught:
+        listed(LAKE).with_overrides([override])
+    assert str(caught.value).startswith(message)
+
+
+def test_a_grid_becomes_no_list():
+    with pytest.raises(InputError, match=r"^--set configurations: must be changed in the spec"):
+        Sweep("a", "FrozenLake-v1").with_overrides(["configurations=[]"])
+
+
+# --- selection
+
+
+@pytest.mark.parametrize("more", [{"configurations": [LAKE]}, {"env": "FrozenLake-v1"}])
+def test_a_selection_is_kept(more):
+    given_ = SELECTION | {
+        "deep": {"a b": [None, True, 2, (1.5, "x")]},
+        "array": np.array([[1.0, 2.0]]),
+        "n": np.int64(3),
+        "x": np.float32(0.5),
+    }
+    sweep = Sweep(name="a", selection=given_, **more)
+    plain = SELECTION | {
+        "deep": {"a b": [None, True, 2, [1.5, "x"]]},
+        "array": [[1.0, 2.0]],
+        "n": 3,
+        "x": 0.5,
+    }
+    assert sweep.selection == plain
+    assert json.loads(json.dumps(sweep.to_dict()))["selection"] == plain
+    assert Sweep(**sweep.to_dict()) == sweep
+    sweep.to_dict()["selection"]["deep"].clear()
+    assert sweep.selection == plain
+    assert Sweep(name="a", **more).selection is None
+    assert "selection" not in Sweep(name="a", **more).to_dict()
+
+
+CYCLE: list = []
+CYCLE.append(CYCLE)
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        ([], "selection: must be a mapping, got []"),
+        ({1: 2}, "selection: must have text as keys, got 1"),
+        ({"a": [{None: 2}]}, "selection.a[0]: must have text as keys, got None"),
+        ({"a": [0.5, float("nan")]}, "selection.a[1]: must be a plain JSON value (text, a finite "),
+        ({"a b": float("inf")}, "selection: 'a b': must be a plain JSON value (text, a finite "),
+        ({"a": 10**5000}, "selection.a: must be a plain JSON value"),
+        ({"a": {1, 2}}, "selection.a: must be a plain JSON value"),
+        ({"a": CYCLE}, "selection: must be at most 1,000,000 values, nested at most 20 deep"),
+    ],
+)
+def test_what_is_no_selection_is_one_sentence(selection, message):
+    with pytest.raises(InputError) as caught:
+        listed(LAKE, selection=selection)
+    assert str(caught.value).startswith(message)
+    assert len(str(caught.value)) < 300
+
+
+def test_aliases_of_aliases_do_not_explode(monkeypatch):
+    monkeypatch.setattr(spec_selection, "MOST_VALUES", 1000)
+    lines = ["  p: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"  p{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
+    spec = read_yaml("\n".join(["selection:", *lines]))
+    with pytest.raises(InputError, match=r"^selection: must be at most 1,000 values, nested at "):
+        listed(LAKE, **spec)
+
+
+# --- the trials of a grid
+
+
+@st.composite
+def products(draw):
+    method = draw(st.sampled_from(["grid", "random"]))
+    parameters = {
+        "alpha": st.lists(st.floats(0.01, 1), min_size=1, max_size=3),
+        "alpha_schedule": st.lists(st.sampled_from(SCHEDULE_KINDS), min_size=1, max_size=2),
+        "eps_shift": st.lists(st.floats(1e-9, 1e9), min_size=1, max_size=3),
+        "eps_schedule": st.lists(st.sampled_from(SCHEDULE_KINDS), min_size=1, max_size=4),
+        "max_steps": st.lists(st.sampled_from([5, 100, 200]), min_size=1, max_size=3),
+        "episodes": st.lists(st.integers(1, 500), min_size=1, max_size=2),
+    }
+    envs = ["FrozenLake-v1", {"id": "VelocityGrid-v0", "max_speed": 2}, "CliffWalking-v0"]
+    variants = ["standard", "harmonic", "minimum", "asymmetric"]
+    return Sweep(
+        name="a",
+        env=draw(st.lists(st.sampled_from(envs), min_size=1, max_size=3)),
+        variant=draw(st.lists(st.sampled_from(variants), min_size=1, unique=True)),
+        seeds=draw(st.lists(st.integers(0, 50), min_size=1, max_size=4, unique=True)),
+        episodes=draw(st.integers(1, 10)),
+        max_steps=draw(st.none() | st.integers(1, 10)),
+        method=method,
+        samples=None if method == "grid" else draw(st.integers(1, 5)),
+        parameters=draw(st.fixed_dictionaries({}, optional=parameters)),
+    )
+
+
+@given(products(), st.randoms(use_true_random=False))
+@settings(max_examples=60)
+def test_a_list_of_all_configurations_is_the_sweep(sweep, shuffled):
+    entries = [configuration.to_dict() for configuration in configurations(sweep)]
+    shuffled.shuffle(entries)
+    again = Sweep.from_mapping(
+        {"name": "b", "seeds": list(sweep.seeds), "configurations": json.loads(json.dumps(entries))}
+    )
+    expected, found = expand(sweep), expand(again)
+    assert len(found.trials) == len(expected.trials)
+    assert set(found.trials.ids()) == set(expected.trials.ids())
+    assert found.fingerprints == expected.fingerprints
+    assert set(found.notices) == set(expected.notices)
+    assert planned_counts(found.trials) == planned_counts(expected.trials)
+
+
+GRID = """
+name: grid
+env: [FrozenLake-v1, {id: VelocityGrid-v0, max_speed: 2}]
+variant: [standard, harmonic]
+seeds: 0-1
+episodes: 20
+parameters: {alpha: [0.1, 0.2]}
+"""
+LIST = """
+name: list
+seeds: 0-1
+episodes: 20
+selection: {results: results/grid, metric: final_return}
+configurations:
+  - {env: FrozenLake-v1, variant: harmonic, alpha: 0.1}
+  - {env: {id: VelocityGrid-v0, max_speed: 2}, variant: standard, alpha: 0.2}
+  - {env: FrozenLake-v1, variant: harmonic, alpha: 0.2}
+  - {env: FrozenLake-v1, variant: harmonic, alpha: 0.2}
+"""
+GRID_COUNTS = {"standard": 4, "harmonic": 4}
+VELOCITY = 'VelocityGrid-v0 {"max_speed":2}'
+
+
+def test_a_list_is_planned_and_run_like_the_grid(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("grid.yaml").write_text(GRID)
+    Path("list.yaml").write_text(LIST)
+    assert run_command_line(["plan", "list.yaml"]) == 0
+    said = capsys.readouterr().out
+    assert "6 trials: 6 new, 0 done, 0 failed" in said
+    assert "Estimate from " in said
+    assert run_command_line(["sweep", "grid.yaml", "--local"]) == 0
+    assert run_command_line(["sweep", "list.yaml", "--local"]) == 0
+    grid, some = (Results.at(f"results/{name}") for name in ("grid", "list"))
+    assert len(grid.published()) == 16
+    assert len(some.published()) == 6
+    assert set(some.published()) < set(grid.published())
+    told = some.description()
+    assert told["planned"] == {"FrozenLake-v1 {}": {"harmonic": 4}, VELOCITY: {"standard": 2}}
+    assert set(told["planned"]) == set(told["fingerprints"])
+    assert told["spec"] == Sweep.from_yaml(LIST).to_dict()
+    assert told["spec"]["selection"] == {"results": "results/grid", "metric": "final_return"}
+    assert grid.description()["planned"] == {
+        "FrozenLake-v1 {}": GRID_COUNTS,
+        VELOCITY: GRID_COUNTS,
+    }
+    # In the grid's folder, every listed trial is there already.
+    assert run_command_line(["sweep", "list.yaml", "--local", "--set", "name=grid"]) == 0
+    assert "All 6 trials are done in results/grid" in capsys.readouterr().out
+
+
+def test_logs_are_those_of_the_grid(tmp_path):
+    def curves(handle):
+        columns = ["trial_id", "episode", "episode_return", "steps"]
+        frame = handle.episodes(columns).sort_values(columns[:2], ignore_index=True)
+        return frame.astype({"trial_id": "str"})
+
+    grid = Sweep("grid", "FrozenLake-v1", seeds="0-1", episodes=20, parameters={"alpha": [0.1, 1]})
+    every = replace(
+        listed(*configurations(grid)), name="list", seeds=grid.seeds, selection=SELECTION
+    )
+    expected, found = (run_sweep(sweep, tmp_path, local=True) for sweep in (grid, every))
+    assert curves(found).equals(curves(expected))
+    assert len(curves(found)) == 8 * 20
+
+
+def test_planned_counts_are_the_newest_plans(tmp_path):
+    def planned(**changes):
+        spec = {"name": "a", "env": "FrozenLake-v1", "seeds": "0-2", "episodes": 5}
+        handle = run_sweep(spec | changes, tmp_path, local=True)
+        return handle.results.description()["planned"]
+
+    lake, cliff = "FrozenLake-v1 {}", "CliffWalking-v1 {}"
+    assert planned() == {lake: {"standard": 3, "harmonic": 3}}
+    grown = {"seeds": "0-4", "env": ["FrozenLake-v1", "CliffWalking-v0"]}
+    counts = {"standard": 5, "harmonic": 5}
+    assert planned(**grown) == {lake: counts, cliff: counts}
+    shrunk = {"seeds": "7", "variant": "minimum"}
+    assert planned(**shrunk) == {lake: {"minimum": 1}, cliff: counts}
+    # Nothing is missing, nothing is written.
+    assert planned() == {lake: {"minimum": 1}, cliff: counts}
+
+
+def test_a_run_says_what_it_planned(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = "run --env VelocityGrid-v0 --seeds 0-2 --episodes 10 --task train --local"
+    assert run_command_line([*words.split(), "--env_args", '{"max_speed": 2}', "--tag", "t"]) == 0
+    told = Results.at("results/t").description()
+    assert told["planned"] == {VELOCITY: {"standard": 3, "harmonic": 3}}
+    assert list(told["fingerprints"]) == [VELOCITY]
+
+
+def test_trials_are_counted_and_not_made(make_trial):
+    variants = ("standard", "harmonic", "standard")
+    trials = TrialSet([make_trial(variant) for variant in variants], range(10**12))
+    assert planned_counts(trials) == {"Table-v0 {}": {"standard": 2 * 10**12, "harmonic": 10**12}}
+
+
+def test_a_list_can_be_submitted():
+    job = SweepJob(TEXT, "s3://bucket/prefix", ("seeds=0-4", "episodes=10"))
+    assert job.sweep == Sweep.from_yaml(TEXT).with_overrides(["seeds=0-4", "episodes=10"])
+    assert {of.episodes for of in configurations(job.sweep)} == {10}
+
+
+def test_the_page_on_sweeps_lists_configurations_that_run():
+    page = Path(__file__).resolve().parents[2] / "docs" / "sweeps.md"
+    (text,) = re.findall(r"```yml\n(.*?)```", page.read_text(), re.DOTALL)
+    sweep = Sweep.from_yaml(text)
+    assert replace(sweep, selection=None) == Sweep.from_yaml(TEXT)
+    assert len(expand(sweep).trials) == 60
