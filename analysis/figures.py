@@ -1,6 +1,7 @@
 """Learning curves of one trial, and comparisons of variants over seeds.
 
-Functions from arrays to a Figure. All curves are smoothed; the raw ones are never drawn.
+Functions from arrays to a Figure. What is compared is smoothed, always; raw values are drawn only
+where they are asked for, faint and behind the curve of one trial.
 """
 
 import math
@@ -12,31 +13,29 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Polygon
 
 from analysis.captions import (
-    drawn_curves,
+    format_number,
     interval_words,
     off_scale_words,
     round_number,
-    single_seeds,
     variant_words,
     window_words,
+)
+from analysis.figure_bands import (
+    N_BINS,
+    axis_label,
+    draw_curve,
+    value_limits,
 )
 from analysis.labels import LineLabel, label_room, write_labels
 from analysis.panels import dress_episodes, panels
 from analysis.smoothing import thin_indices
-from analysis.statistics import SmoothedSeeds, informative_low, smooth_seeds
+from analysis.statistics import SmoothedSeeds, smooth_seeds
 from analysis.style import REFERENCE_STYLE, LineStyle, variant_styles
-from hq_ray.errors import InputError, near_miss
+from hq_ray.errors import InputError
 
-AXIS_LABELS = {
-    "returns": "episode return [reward units]",
-    "steps": "steps per episode [steps]",
-}
-N_BINS = 600
-N_MARKERS = 7
-WARM_UP_ALPHA = 0.5
+RAW_ALPHA = 0.35
 PNG_METADATA = {"Software": None}
 
 
@@ -50,18 +49,20 @@ def curve_figure(
     smooth: int,
     optimum: float | None = None,
     settings: str = "",
+    raw: bool = False,
 ) -> Figure:
-    """Draw the smoothed curve of one trial.
+    """Draw the smoothed curve of one trial, and nothing else unless raw values are asked for.
 
     Args:
         values: `(n_episodes,)`, return or steps of each episode.
         variant: the update rule; it chooses the style.
         seed: of the trial.
         env: name of the environment, with its arguments where it has some.
-        quantity: `returns` or `steps`.
+        quantity: `returns`, `steps` or another of `analysis.figure_bands.AXIS_LABELS`.
         smooth: window of the trailing mean, in episodes.
         optimum: level of a reference line, such as the expected return of the optimal policy.
         settings: hyperparameters for the caption.
+        raw: whether the value of each episode is drawn, too, faint and behind the curve.
 
     Raises:
         InputError: when values are not one-dimensional, empty or not finite, the window is no
@@ -73,8 +74,11 @@ def curve_figure(
         )
     curve = smooth_seeds(np.asarray(values)[None], smooth)
     title = f"{env}: {variant}, seed {seed}"
-    caption = [f"Line: {window_words(curve.window, curve.n_episodes)}.", settings]
-    return _draw({variant: curve}, quantity, title, caption, optimum=optimum, names={})
+    words = f"Line: {window_words(curve.window, curve.n_episodes)}."
+    caption = [f"{words} Faint: raw values of each episode." if raw else words, settings]
+    behind = np.asarray(values, dtype=np.float64) if raw else None
+    marks = {"optimum": optimum, "names": {}, "raw": behind}
+    return _draw({variant: curve}, quantity, title, caption, **marks)
 
 
 def compare_figure(
@@ -94,7 +98,7 @@ def compare_figure(
     Args:
         curves: `(n_seeds, n_episodes)` by variant; variants may differ in both numbers.
         env: name of the environment, with its arguments where it has some.
-        quantity: `returns` or `steps`.
+        quantity: `returns`, `steps` or another of `analysis.figure_bands.AXIS_LABELS`.
         smooth: window of the trailing mean, in episodes, the same for all variants.
         planned: number of seeds planned by variant; shown where it differs from those given.
         optimum: level of a reference line, such as the expected return of the optimal policy.
@@ -114,25 +118,6 @@ def compare_figure(
     names = {variant: variant_words(variant, n, goal(variant)) for variant, n in counts.items()}
     title = f"{env}: {' vs '.join(curves)}"
     return _draw(smoothed, quantity, title, [words, settings], optimum=optimum, names=names)
-
-
-def value_limits(
-    curves: Sequence[SmoothedSeeds], quantity: str, levels: Sequence[float] = ()
-) -> tuple[float, float]:
-    """Limits of the value axis: all that is drawn, without a bad start that would dwarf the rest.
-
-    Bad is low for returns and high for steps; see `analysis.statistics.informative_low`.
-    """
-    sign = -1.0 if quantity == "steps" else 1.0
-    drawn = [sign * values for curve in curves for values in drawn_curves(curve)]
-    goals = [sign * level for level in levels]
-    highest = max([*(float(values.max()) for values in drawn), *goals])
-    low, high = sorted((sign * informative_low(drawn, goals), sign * highest))
-    if high - low <= 1e-9 * max(abs(low), abs(high)):
-        pad = max(0.05 * abs(high), 0.5)
-    else:
-        pad = 0.05 * (high - low)
-    return low - pad, high + pad
 
 
 def save_png(figure: Figure, path: str | Path) -> None:
@@ -159,12 +144,12 @@ def _draw(
     *,
     optimum: float | None,
     names: Mapping[str, str],
+    raw: np.ndarray | None = None,
 ) -> Figure:
     """Lay out the page, then draw bands, lines and labels; `names` are written at line ends."""
-    if quantity not in AXIS_LABELS:
-        raise InputError(f"unknown quantity {quantity!r}{near_miss(quantity, AXIS_LABELS)}")
+    ylabel = axis_label(quantity)
     levels = [] if optimum is None or not math.isfinite(optimum) else [float(optimum)]
-    limits = value_limits(list(curves.values()), quantity, levels)
+    limits = value_limits(list(curves.values()), quantity, [*levels, *_usual(raw)])
     styles = variant_styles(curves)
     n_episodes = max(curve.n_episodes for curve in curves.values())
     window = next(iter(curves.values())).window
@@ -172,15 +157,17 @@ def _draw(
     for level in levels:
         text = f"optimum {round_number(level)}"
         labels.append(LineLabel(text, n_episodes, level, REFERENCE_STYLE))
-    note, right = off_scale_words(curves, limits), label_room(labels)
+    notes = [off_scale_words(curves, limits), _raw_off_scale_words(raw, limits)]
+    note, right = "; ".join(filter(None, notes)), label_room(labels)
     figure, ((axes,),) = panels(title, note, caption, right=right)
-    dress_episodes(axes, n_episodes, limits, AXIS_LABELS[quantity], window)
+    dress_episodes(axes, n_episodes, limits, ylabel, window)
     for level in levels:
         look = {"color": REFERENCE_STYLE.color, "linestyle": REFERENCE_STYLE.linestyle}
         axes.axhline(level, linewidth=1.0, zorder=1.5, **look)
+    if raw is not None:
+        _draw_raw(axes, raw, next(iter(styles.values())))
     for row, (variant, curve) in enumerate(curves.items()):
-        _draw_band(axes, curve, styles[variant])
-        _draw_lines(axes, curve, styles[variant], shift=row / len(curves))
+        draw_curve(axes, curve, styles[variant], shift=row / len(curves))
     write_labels(axes, labels)
     return figure
 
@@ -189,50 +176,25 @@ def _end_label(curve: SmoothedSeeds, text: str, style: LineStyle) -> LineLabel:
     return LineLabel(text, curve.n_episodes, float(curve.over_seeds.mean[-1]), style)
 
 
-def _draw_band(axes: Axes, curve: SmoothedSeeds, style: LineStyle) -> None:
-    """Fill mean ± SE; nothing with one seed."""
-    if curve.over_seeds.se is None:
-        return
-    low, high = curve.over_seeds.low, curve.over_seeds.high
-    if curve.n_episodes == 1:
-        # A band over a single episode has no width: give it some.
-        corners = [(0.98, low[0]), (1.02, low[0]), (1.02, high[0]), (0.98, high[0])]
-    else:
-        below, above = thin_indices(low, N_BINS), thin_indices(high, N_BINS)[::-1]
-        episodes = 1 + np.concatenate([below, above])
-        corners = np.column_stack([episodes, np.concatenate([low[below], high[above]])])
-    # add_patch would measure every corner as a curve to grow limits that are already set.
-    axes.add_artist(Polygon(corners, color=style.color, alpha=0.2, linewidth=0, zorder=1.2))
+def _draw_raw(axes: Axes, raw: np.ndarray, style: LineStyle) -> None:
+    """Draw the value of each episode, thin and faint, behind all else."""
+    shown = thin_indices(raw, N_BINS)
+    look = {"color": style.color, "alpha": RAW_ALPHA, "linewidth": 0.5, "zorder": 1.1}
+    axes.add_line(Line2D(1 + shown, raw[shown], marker="_" if len(raw) == 1 else "", **look))
 
 
-def _draw_lines(axes: Axes, curve: SmoothedSeeds, style: LineStyle, shift: float) -> None:
-    """Draw single seeds thin, then the mean, lighter before its first full window, with markers."""
-    mean = curve.over_seeds.mean
-    for seed in single_seeds(curve):
-        point = "_" if curve.n_episodes == 1 else ""
-        _draw_line(axes, seed, 0, style, linewidth=0.7, alpha=0.5, marker=point)
-    first_full = min(curve.window, curve.n_episodes) - 1
-    if first_full > 0:
-        _draw_line(axes, mean[: first_full + 1], 0, style, linewidth=1.8, alpha=WARM_UP_ALPHA)
-    if curve.window <= curve.n_episodes:
-        _draw_line(axes, mean[first_full:], first_full, style, linewidth=1.8)
-    at = marker_positions(curve.n_episodes, shift)
-    _draw_line(axes, mean[at], at, style, linestyle="", marker=style.marker, markersize=5.5)
+def _usual(raw: np.ndarray | None) -> list[float]:
+    """Where all but the extreme raw values of the second half lie: the axis shows these."""
+    return [] if raw is None else np.quantile(raw[len(raw) // 2 :], (0.01, 0.99)).tolist()
 
 
-def _draw_line(
-    axes: Axes, values: np.ndarray, start: int | np.ndarray, style: LineStyle, **look: object
-) -> None:
-    """Draw values at episodes start + 1, start + 2, ... or, with an array, at start + 1."""
-    if isinstance(start, int):
-        shown = thin_indices(values, N_BINS)
-        values, start = values[shown], start + shown
-    look = {"linestyle": style.linestyle, "color": style.color} | look
-    axes.add_line(Line2D(start + 1, values, **look))
-
-
-def marker_positions(n_episodes: int, shift: float) -> np.ndarray:
-    """Where a curve has its few markers; `shift` in [0, 1) keeps those of two curves apart."""
-    if n_episodes <= N_MARKERS:
-        return np.arange(n_episodes)
-    return ((np.arange(N_MARKERS) + 0.25 + 0.5 * shift) / N_MARKERS * n_episodes).astype(int)
+def _raw_off_scale_words(raw: np.ndarray | None, limits: tuple[float, float]) -> str:
+    """How many raw values are beyond the limits and how far; empty when none is."""
+    if raw is None:
+        return ""
+    outside = raw[(raw < limits[0]) | (raw > limits[1])]
+    if not outside.size:
+        return ""
+    furthest = float(outside[np.abs(outside - sum(limits) / 2).argmax()])
+    share = f"{format_number(len(outside))} of {format_number(len(raw))} episodes"
+    return f"raw values off scale in {share}, as far as {round_number(furthest)}"

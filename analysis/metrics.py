@@ -49,21 +49,21 @@ METRICS: dict[str, Metric] = {
         Metric(
             "final_return",
             "final return",
-            "return",
+            "reward units",
             True,
             "Mean return of the last tenth of the training episodes.",
         ),
         Metric(
             "mean_return",
             "mean return",
-            "return",
+            "reward units",
             True,
             "Mean return of all training episodes.",
         ),
         Metric(
             "return_per_step",
             "return per step",
-            "return/step",
+            "reward units/step",
             True,
             "Sum of all returns over the sum of all steps.",
         ),
@@ -78,7 +78,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "regret",
             "regret",
-            "return",
+            "reward units",
             False,
             "Sum over the training episodes of J* - R: what exploring and learning cost, against "
             "the gamma-optimal policy under the same step limit.",

@@ -144,6 +144,11 @@ def _trials(count: int) -> str:
     return f"{count:,} trial{'' if count == 1 else 's'}"
 
 
+def falls_of(returns: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Falls from a cliff that does not end the episode, `-(R + L) / 99`, of episodes or of sums."""
+    return (STEP_REWARD * steps - returns) / (STEP_REWARD - FALL_REWARD)
+
+
 def _falls(frame: pd.DataFrame) -> np.ndarray:
     """Number of falls of each CliffWalking trial, NaN elsewhere.
 
@@ -159,7 +164,7 @@ def _falls(frame: pd.DataFrame) -> np.ndarray:
     trials = frame.iloc[walks]
     total_return = (trials["mean_return"] * trials["episodes"]).to_numpy(np.float64)
     total_steps = trials["total_steps"].to_numpy(np.float64)
-    found = (STEP_REWARD * total_steps - total_return) / (STEP_REWARD - FALL_REWARD)
+    found = falls_of(total_return, total_steps)
     whole = np.rint(found) + 0.0
     # The mean is rounded, so its multiple is off by a few units in the last place.
     tolerance = 1e-6 + 8 * np.finfo(np.float64).eps * np.abs(total_return)

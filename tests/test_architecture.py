@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("envs", "hq_ray", "sweeps", "analysis")
 # The command line is the roof: it may import everything and is imported by nothing below.
-COMMANDS = {"cli", "cli_jobs", "cli_options", "cli_replay", "cli_run", "cli_status", "cli_sweep"}
+COMMANDS = {"cli", "cli_jobs", "cli_options", "cli_plot", "cli_reading", "cli_replay", "cli_report"}
+COMMANDS |= {"cli_run", "cli_status", "cli_sweep"}
 RUN = {"run_outputs", "run_paths", "run_request", "run_tasks"}
 ROOF = {f"hq_ray.{name}" for name in COMMANDS | RUN | {"__main__"}}
 LOOPS = {"hq_ray.kernel", "hq_ray.gymnasium_loop", "hq_ray.training", "hq_ray.batch"}
@@ -87,10 +88,11 @@ def test_analysis_never_reaches_the_loops(name):
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("ray", {"sweeps.jobs", "sweeps.ray_executor"}),
+        ("ray", {"sweeps.jobs", "sweeps.ray_executor", "sweeps.ray_map"}),
         ("matplotlib", DRAWING),
         ("imageio", {"hq_ray.video"}),
         ("click", {f"hq_ray.{name}" for name in COMMANDS}),
+        ("jinja2", {"analysis.report_page"}),
     ],
 )
 def test_libraries_stay_at_home(library, homes):

@@ -8,7 +8,8 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from analysis.captions import interval_words, off_scale_words, variant_words, window_words
-from analysis.figures import compare_figure, curve_figure, save_png, value_limits
+from analysis.figure_bands import value_limits
+from analysis.figures import compare_figure, curve_figure, save_png
 from analysis.labels import spread
 from analysis.page import text_width, wrap_text
 from analysis.smoothing import trailing_mean
@@ -331,3 +332,48 @@ def test_unusable_input_is_refused():
         compare({"standard": np.ones((2, 3))}, smooth=0)
     with pytest.raises(InputError, match=r"given shape \(3,\)"):
         compare({"standard": np.ones(3)})
+
+
+def raw_lines(figure):
+    return [line for line in figure.axes[0].lines if line.get_alpha() == 0.35]
+
+
+def test_raw_values_are_drawn_only_where_they_are_asked_for():
+    values = learning(1, 300)[0]
+    assert not raw_lines(one(values, smooth=50))
+    assert "raw values" not in words(one(values, smooth=50))
+    (line,) = raw_lines(one(values, smooth=50, raw=True))
+    assert line.get_xdata().tolist() == list(range(1, 301))
+    assert line.get_ydata().tolist() == values.tolist()
+    assert line.get_zorder() < 2
+    assert "Faint: raw values of each episode." in words(one(values, smooth=50, raw=True))
+
+
+def test_raw_values_are_thinned_and_keep_their_extremes():
+    values = learning(1, 50_000)[0]
+    values[20_001] = 500.0
+    (line,) = raw_lines(one(values, raw=True))
+    assert len(line.get_xdata()) <= 1202
+    assert line.get_ydata().max() == 500.0
+
+
+@pytest.mark.parametrize("n_episodes", LENGTHS)
+def test_raw_curves_of_every_length_draw_without_warnings(n_episodes):
+    figure = one(learning(1, n_episodes)[0], raw=True, optimum=12.0)
+    render(figure)
+    assert_texts_inside_and_apart(figure)
+
+
+def test_raw_values_beyond_the_axis_are_counted():
+    values = cliff(1)[0]
+    figure = one(values, smooth=20, raw=True)
+    low, high = figure.axes[0].get_ylim()
+    assert low <= np.quantile(values[500:], 0.01)
+    n_out = np.count_nonzero((values < low) | (values > high))
+    assert f"raw values off scale in {n_out} of 1,000 episodes, as far as -50,0" in words(figure)
+
+
+def test_shares_have_an_axis_from_0_to_1():
+    figure = one((learning(1, 200)[0] > 0).astype(float), quantity="success", smooth=20)
+    assert figure.axes[0].get_ylabel() == "episodes that succeed [share]"
+    assert figure.axes[0].get_ylim() == (-0.03, 1.03)
