@@ -13,7 +13,7 @@ from analysis.level_axis import LevelAxis, hyperparameter_label, shorten
 from analysis.level_lines import LevelLine, LevelPanel, off_scale
 from analysis.page import size_in_points
 from analysis.panels import dress, padded
-from analysis.style import INK, LABEL_SIZE, LineStyle
+from analysis.style import INK, LABEL_SIZE, MUTED, LineStyle
 
 DODGE = 3.0
 
@@ -56,6 +56,9 @@ def draw_panel(
     _dress(axes, panel, frame, title_room)
     if frame.zero:
         axes.axhline(0.0, color=INK, linewidth=0.9, zorder=1.1)
+    if not any(np.isfinite(line.mean).any() for line in panel.lines):
+        look = {"size": LABEL_SIZE, "color": MUTED, "ha": "center", "parse_math": False}
+        axes.text(0.5, 0.5, "no data", transform=axes.transAxes, **look)
     for line in panel.lines:
         if line.positions is None:
             _draw_level(axes, line, styles[line.variant])

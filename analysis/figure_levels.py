@@ -56,7 +56,7 @@ def levels_figure(
     """Draw each quantity in a row of panels, one per environment, at most two side by side.
 
     Args:
-        quantities: rows of panels; the first one gives the environments.
+        quantities: rows of panels; one without any series is left out.
         hyperparameter: its name.
         title: of the figure.
         caption: paragraphs of the caller, below one that explains the marks.
@@ -71,10 +71,12 @@ def levels_figure(
     tables = [series_of for quantity in quantities for series_of in quantity.table.values()]
     if not any(tables):
         raise InputError("a figure over levels needs an environment with a variant; given none")
+    quantities = [quantity for quantity in quantities if any(quantity.table.values())]
+    envs = list(dict.fromkeys(env for quantity in quantities for env in quantity.table))
     axis = level_axis(
         level for of in tables for series in of.values() for level in listed(series.get("levels"))
     )
-    shown = [[_read_panel(env, q, axis) for q in quantities] for env in quantities[0].table]
+    shown = [[_read_panel(env, q, axis) for q in quantities] for env in envs]
     flat = [panel for of_env in shown for panel in of_env]
     labels = line_names(flat, names or {})
     styles = variant_styles(labels)
@@ -83,7 +85,7 @@ def levels_figure(
     words = [mark_words(flat), *([caption] if isinstance(caption, str) else caption)]
     head = max(quantity.head for quantity in quantities)
     figure, grid = _page(title, note_words(flat, axis), words, named, head)
-    of_env: dict[str, list[Axes]] = {env: [] for env in quantities[0].table}
+    of_env: dict[str, list[Axes]] = {env: [] for env in envs}
     for i, row in enumerate(rows):
         quantity = quantities[i % len(quantities)]
         frame = PanelFrame(axis, hyperparameter, quantity.label, quantity.zero, quantity.head)

@@ -82,7 +82,8 @@ def eps_shift_figure(
     Raises:
         InputError: when there is nothing to draw, or a series has arrays of different lengths.
     """
-    medians = {env: m for env, m in (median_abs_error or {}).items() if m and m > 0}
+    given = (median_abs_error or {}) if any(scores.values()) else {}
+    medians = {env: median for env, median in given.items() if median and median > 0}
     above = HEAD if medians else 0.0
     rows = [Quantity(score_label, scores, head=above), Quantity(bias_label, bias, zero=True)]
     look = {"hyperparameter": "eps_shift", "title": title, "names": LIMITS}

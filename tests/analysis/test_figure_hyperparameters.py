@@ -271,6 +271,17 @@ def test_the_ratio_axis_is_eps_shift_over_the_median():
     assert np.allclose(np.array(figure.axes[0].get_xlim()) / 0.3, above.get_xlim())
 
 
+def test_a_quantity_without_series_is_left_out_and_an_empty_panel_says_so():
+    figure = call("values", policy_gap={}, bias={"e": {"standard": series(ALPHAS)}})
+    assert len(figure.axes) == 1
+    gap = {"a": {"standard": series(ALPHAS)}}
+    figure = call("values", policy_gap=gap, bias={"b": {"standard": level(1.0)}})
+    assert len(figure.axes) == 4
+    assert words(figure).count("no data") == 2
+    assert_legible(figure)
+    assert_legible(call("values", policy_gap={"a": {"standard": level(1.0)}}, bias={}))
+
+
 def test_zero_is_in_sight_of_values():
     figure = call("values", policy_gap={"e": {"standard": series(ALPHAS)}}, bias={"e": {}})
     for axes in figure.axes:

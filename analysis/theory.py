@@ -1,0 +1,213 @@
+"""What the harmonic update does, in closed form: its effective step size, its utility, its limit.
+
+`q_value`, `target`, `delta` = y - Q and `eps_shift` are in units of return, step sizes have none.
+Where Q <= 0 and y <= 0, the *non-positive regime* (rewards <= 0 and Q from 0), the update depends
+on delta alone, and it is risk-averse: a step of about alpha U(delta) with a concave utility U.
+Noise in y then lowers the value by about Var(y) / eps_shift, however small alpha is.
+
+Utilities of the TD error: Shen, Tobia, Sommer and Obermayer 2014, Neural Computation 26:1298-1328.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import numpy as np
+from numba import njit
+from scipy.optimize import brentq
+
+from hq_ray.errors import InputError
+from hq_ray.updates import EPS_DIV, harmonic
+
+BLOCK = 1 << 20
+
+
+def effective_step_size(
+    q_value: np.ndarray, target: np.ndarray, alpha: np.ndarray, eps_shift: np.ndarray
+) -> np.ndarray:
+    """The share of the way from Q to y that the harmonic update goes, elementwise.
+
+        alpha_eff = alpha u / ((1 - alpha) v + alpha u),   Q' = Q + alpha_eff (y - Q)
+        u = max(Q, Q - y, 0) + eps_shift,   v = max(y, y - Q, 0) + eps_shift
+
+    It is below alpha where y > Q and above alpha where y < Q. The operations and their order are
+    those of `hq_ray.updates.harmonic`, so Q + alpha_eff (y - Q) has the bits of the update.
+    """
+    least = np.minimum(target, np.minimum(q_value, 0.0))
+    u = np.maximum(q_value - least + eps_shift, EPS_DIV)
+    v = np.maximum(target - least + eps_shift, EPS_DIV)
+    weight = alpha * u
+    return weight / ((1.0 - np.asarray(alpha)) * v + weight)
+
+
+def harmonic_step(delta: np.ndarray, alpha: np.ndarray, eps_shift: np.ndarray) -> np.ndarray:
+    """Q' - Q for a TD error delta in the non-positive regime, elementwise.
+
+        delta >= 0:   alpha eps delta / (eps + (1 - alpha) delta)         < alpha eps / (1 - alpha)
+        delta < 0:    alpha (eps + |delta|) delta / (eps + alpha |delta|)   -> delta
+
+    with eps = eps_shift: upwards no step is longer than a bound, downwards a great error is
+    taken whole.
+    """
+    delta, alpha = np.asarray(delta, dtype=float), np.asarray(alpha, dtype=float)
+    rise, drop = np.maximum(delta, 0.0), np.maximum(-delta, 0.0)
+    up = alpha * rise / (1 + (1 - alpha) * (rise / eps_shift))
+    down = alpha * drop * (eps_shift + drop) / (eps_shift + alpha * drop)
+    return up - down
+
+
+def utility(delta: np.ndarray, eps_shift: np.ndarray) -> np.ndarray:
+    """U(delta), the step of a small alpha divided by alpha, in the non-positive regime.
+
+        U = delta / (1 + delta / eps_shift)   above 0,   delta (1 + |delta| / eps_shift)   below
+
+    Concave and increasing, with U ~ delta - delta^2 / eps_shift near 0: an exponential utility of
+    risk aversion 2 / eps_shift.
+    """
+    delta = np.asarray(delta, dtype=float)
+    rise, drop = np.maximum(delta, 0.0), np.maximum(-delta, 0.0)
+    return rise / (1 + rise / eps_shift) - drop * (1 + drop / eps_shift)
+
+
+def fixed_point(
+    outcomes: Sequence[float], probabilities: Sequence[float], eps_shift: float
+) -> float:
+    """The Q at which a noisy target moves it no more on average: E[U(y - Q)] = 0, small alpha.
+
+    It lies between the least outcome (eps_shift -> 0) and the mean (eps_shift -> infinity).
+
+    Args:
+        outcomes: the values of the target y, all <= 0, in units of return.
+        probabilities: of each, with sum 1.
+        eps_shift: > 0, in units of return.
+
+    Raises:
+        InputError: an outcome is positive or not finite, the probabilities are no distribution, or
+            eps_shift is not positive.
+    """
+    values, weights = _checked_target(outcomes, probabilities)
+    _check_shift(eps_shift)
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        return low
+
+    def expected_utility(q_value: float) -> float:
+        return float(weights @ utility(values - q_value, eps_shift))
+
+    # Rounding may leave no change of sign where eps_shift puts the root on an end.
+    if expected_utility(low) <= 0:
+        return low
+    return float(brentq(expected_utility, low, high, xtol=1e-13 * (high - low), rtol=1e-14))
+
+
+def fixed_point_approximation(
+    outcomes: Sequence[float], probabilities: Sequence[float], eps_shift: np.ndarray
+) -> np.ndarray:
+    """E[y] - Var(y) / eps_shift: the fixed point where eps_shift is far above the spread of y.
+
+    Args and errors as of `fixed_point`; eps_shift may be an array.
+    """
+    values, weights = _checked_target(outcomes, probabilities)
+    mean = weights @ values
+    return mean - weights @ (values - mean) ** 2 / np.asarray(eps_shift, dtype=float)
+
+
+def simulate_fixed_point(
+    outcomes: Sequence[float],
+    probabilities: Sequence[float],
+    alpha: float,
+    eps_shift: float,
+    n_updates: int,
+    seed: int = 0,
+) -> float:
+    """Mean Q over the second half of `n_updates` harmonic updates towards random targets.
+
+    Runs the update of the learner. It starts at the mean of y, so the first half must be long
+    enough for Q to come down: many times 1 / alpha updates, and more where eps_shift is small.
+
+    Args:
+        outcomes, probabilities, eps_shift: see `fixed_point`.
+        alpha: step size.
+        n_updates: at least 2.
+        seed: of the targets.
+
+    Raises:
+        InputError: as `fixed_point`, or when n_updates is less than 2.
+    """
+    values, weights = _checked_target(outcomes, probabilities)
+    _check_shift(eps_shift)
+    if n_updates < 2:
+        raise InputError(f"n_updates must be at least 2; given {n_updates}")
+    rng = np.random.Generator(np.random.PCG64(seed))
+    half = n_updates // 2
+    q_value, _ = _run(float(weights @ values), half, alpha, eps_shift, values, weights, rng)
+    rest = n_updates - half
+    return _run(q_value, rest, alpha, eps_shift, values, weights, rng)[1] / rest
+
+
+def least_updates_to_climb(drop: float, alpha: float, eps_shift: float) -> float:
+    """Updates of one pair needed at least to undo an erroneous fall, in the non-positive regime.
+
+    An upward step is shorter than alpha eps_shift / (1 - alpha), so a fall by `drop` takes more
+    than drop (1 - alpha) / (alpha eps_shift) of them. Downwards one may have been enough.
+    """
+    return drop * (1 - alpha) / (alpha * eps_shift)
+
+
+def _run(
+    q_value: float,
+    n_updates: int,
+    alpha: float,
+    eps_shift: float,
+    values: np.ndarray,
+    weights: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[float, float]:
+    """The last Q and the sum of all after their updates, drawn in blocks to bound the memory."""
+    total = 0.0
+    for start in range(0, n_updates, BLOCK):
+        targets = rng.choice(values, size=min(BLOCK, n_updates - start), p=weights)
+        q_value, part = _compiled_updates()(q_value, targets, alpha, eps_shift)
+        total += part
+    return q_value, total
+
+
+@cache
+def _compiled_updates() -> Callable[[float, np.ndarray, float, float], tuple[float, float]]:
+    """The learner's update in a compiled loop; compiled when first needed."""
+    rule = njit(error_model="numpy")(harmonic)
+
+    @njit(error_model="numpy")
+    def updates(q_value, targets, alpha, eps_shift):
+        total = 0.0
+        for target in targets:
+            q_value = rule(q_value, target, alpha, 0.0, eps_shift)
+            total += q_value
+        return q_value, total
+
+    return updates
+
+
+def _checked_target(
+    outcomes: Sequence[float], probabilities: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Outcomes and probabilities as float64 arrays of one shape."""
+    values, weights = np.asarray(outcomes, dtype=float), np.asarray(probabilities, dtype=float)
+    if values.ndim != 1 or values.shape != weights.shape or not values.size:
+        raise InputError(
+            "a noisy target needs as many probabilities as outcomes, at least one; "
+            f"given shapes {values.shape} and {weights.shape}"
+        )
+    if not (np.isfinite(values) & (values <= 0)).all():
+        raise InputError(
+            "the utility of the TD error holds for finite targets <= 0; "
+            f"given {outcomes!r} (shift positive ones below 0 first)"
+        )
+    if not ((weights >= 0).all() and math.isclose(weights.sum(), 1.0, abs_tol=1e-9)):
+        raise InputError(f"probabilities must be >= 0 and sum to 1; given {probabilities!r}")
+    return values, weights / weights.sum()
+
+
+def _check_shift(eps_shift: float) -> None:
+    if not eps_shift > 0:
+        raise InputError(f"eps_shift must be > 0; given {eps_shift!r}")

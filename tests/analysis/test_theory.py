@@ -1,0 +1,204 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numba import njit
+
+from analysis.theory import (
+    effective_step_size,
+    fixed_point,
+    fixed_point_approximation,
+    harmonic_step,
+    least_updates_to_climb,
+    simulate_fixed_point,
+    utility,
+)
+from hq_ray.errors import InputError
+from hq_ray.updates import harmonic
+
+CLIFF = ([-1.0, -11.0], [0.9, 0.1])
+step_sizes = st.floats(1e-3, 0.99)
+shifts = st.floats(-12, 16).map(lambda exponent: 10.0**exponent)
+losses = st.floats(-1e3, 0.0)
+
+
+def drawn(n, low=-100.0, high=100.0, seed=0):
+    rng = np.random.default_rng(seed)
+    q_value, target = rng.uniform(low, high, (2, n))
+    return q_value, target, rng.uniform(1e-3, 0.999, n), 10 ** rng.uniform(-12, 16, n)
+
+
+def test_the_effective_step_size_has_the_bits_of_the_update():
+    q_value, target, alpha, eps_shift = drawn(5000)
+    moved = q_value + effective_step_size(q_value, target, alpha, eps_shift) * (target - q_value)
+    arguments = zip(q_value, target, alpha, eps_shift, strict=True)
+    assert moved.tolist() == [harmonic(q, y, a, 0.0, e) for q, y, a, e in arguments]
+
+
+def test_the_effective_step_size_is_smaller_upwards_and_larger_downwards():
+    q_value, target, alpha, _ = drawn(5000)
+    # Beyond 1e10 the two distances round to one number and alpha_eff to alpha.
+    shift = 10 ** np.random.default_rng(1).uniform(-12, 10, 5000)
+    effective = effective_step_size(q_value, target, alpha, shift)
+    assert ((effective > 0) & (effective < 1 + 1e-15)).all()
+    assert ((effective < alpha) == (target > q_value)).all()
+
+
+def test_a_shift_to_zero_gives_the_least_or_the_ordinary_harmonic_mean():
+    q_value, target = np.array([-50.0, -10.0, 3.0]), np.array([-10.0, -50.0, -4.0])
+    moved = q_value + effective_step_size(q_value, target, 0.1, 1e-12) * (target - q_value)
+    np.testing.assert_allclose(moved, np.minimum(q_value, target), atol=1e-9)
+    gain = 10 + effective_step_size(10.0, 50.0, 0.1, 1e-12) * 40
+    assert gain == pytest.approx(1 / (0.9 / 10 + 0.1 / 50), rel=1e-12)
+    assert float(gain) == pytest.approx(10.87, abs=0.005)
+
+
+@pytest.mark.parametrize("eps_shift", [1e9, 1e12, 1e16])
+def test_a_great_shift_gives_alpha(eps_shift):
+    q_value, target, alpha, _ = drawn(2000)
+    np.testing.assert_allclose(
+        effective_step_size(q_value, target, alpha, eps_shift), alpha, rtol=300 / eps_shift + 1e-15
+    )
+
+
+@pytest.mark.parametrize("exponent", range(-12, 17))
+def test_the_step_in_the_non_positive_regime_depends_on_delta_alone(exponent):
+    q_value, target, alpha, _ = drawn(2000, -100, 0)
+    eps_shift = 10.0**exponent
+    moved = effective_step_size(q_value, target, alpha, eps_shift) * (target - q_value)
+    np.testing.assert_allclose(
+        harmonic_step(target - q_value, alpha, eps_shift), moved, rtol=1e-10, atol=1e-11
+    )
+
+
+def test_steps_by_hand():
+    # 0.1 * 1 * 9 / (1 + 0.9 * 9) and 0.1 * (1 + 9) * -9 / (1 + 0.1 * 9)
+    assert harmonic_step(9.0, 0.1, 1.0) == pytest.approx(0.9 / 9.1)
+    assert harmonic_step(-9.0, 0.1, 1.0) == pytest.approx(-9 / 1.9)
+    assert harmonic_step([0.0, 1e9], 0.1, 1.0).tolist() == pytest.approx([0, 0.1 / 0.9])
+    assert harmonic_step(-1e9, 0.1, 1.0) == pytest.approx(-1e9, rel=1e-7)
+
+
+@given(st.floats(-100, 0), st.floats(-100, 0), step_sizes, st.floats(-2, 4))
+def test_the_update_does_not_expand(q_value, target, alpha, exponent):
+    eps_shift, h = 10.0**exponent, 1e-5
+
+    def updated(q, y):
+        return harmonic(q, y, alpha, 0.0, eps_shift)
+
+    # One-sided, away from 0, so that both points stay in the regime.
+    in_q = (updated(q_value, target) - updated(q_value - h, target)) / h
+    in_y = (updated(q_value, target) - updated(q_value, target - h)) / h
+    both = (updated(q_value, target) - updated(q_value - h, target - h)) / h
+    assert -1e-6 <= in_q <= 1 + 1e-6
+    assert -1e-6 <= in_y <= 1 + 1e-6
+    assert both == pytest.approx(1, abs=1e-6)
+
+
+@given(st.floats(-100, 100), step_sizes, st.floats(-2, 4))
+def test_slopes_in_both_arguments_are_between_0_and_1_and_sum_to_1(delta, alpha, exponent):
+    # In y the slope is the step's in delta, in Q it is 1 minus that.
+    h = 1e-6 * max(1.0, abs(delta))
+    steps = harmonic_step([delta - h, delta + h], alpha, 10.0**exponent)
+    assert -1e-6 <= (steps[1] - steps[0]) / (2 * h) <= 1 + 1e-6
+
+
+@given(st.floats(-1e3, 1e3), st.floats(-3, 6))
+def test_utility_is_the_step_of_a_small_alpha(delta, exponent):
+    eps_shift = 10.0**exponent
+    alpha = 1e-9 / (1 + abs(delta) / eps_shift)
+    assert float(utility(delta, eps_shift)) == pytest.approx(
+        float(harmonic_step(delta, alpha, eps_shift)) / alpha, rel=1e-8
+    )
+
+
+def test_utility_is_concave_and_near_zero_quadratic():
+    delta = np.linspace(-20, 20, 401)
+    curve = utility(delta, 3.0)
+    assert (np.diff(curve) > 0).all()
+    assert (np.diff(curve, 2) < 1e-12).all()
+    small = np.array([-1e-3, 1e-3])
+    np.testing.assert_allclose(utility(small, 3.0), small - small**2 / 3.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("eps_shift", "expected", "approximation"),
+    [
+        (100.0, -2.09, -2.09),
+        (10.0, -2.93, -2.90),
+        (3.0, -5.40, -5.00),
+        (1.0, -8.64, -11.0),
+        (0.1, -10.75, -92.0),
+    ],
+)
+def test_known_fixed_points(eps_shift, expected, approximation):
+    found = fixed_point(*CLIFF, eps_shift)
+    assert found == pytest.approx(expected, abs=0.005)
+    weights, values = np.array(CLIFF[1]), np.array(CLIFF[0])
+    assert weights @ utility(values - found, eps_shift) == pytest.approx(0, abs=1e-9)
+    assert fixed_point_approximation(*CLIFF, eps_shift) == pytest.approx(approximation, abs=0.005)
+
+
+def test_the_fixed_point_runs_from_the_least_to_the_mean():
+    points = [fixed_point(*CLIFF, 10.0**exponent) for exponent in range(-12, 17)]
+    assert np.diff(points).min() >= -1e-12
+    assert points[0] == pytest.approx(-11, abs=1e-6)
+    assert points[-1] == pytest.approx(-2, abs=1e-12)
+    assert fixed_point([-3.0], [1.0], 1.0) == -3.0
+    assert fixed_point([-3.0, -3.0], [0.5, 0.5], 1.0) == -3.0
+    assert fixed_point([-3.0, -5.0], [1.0, 0.0], 1.0) == pytest.approx(-3.0)
+
+
+@pytest.mark.parametrize(("eps_shift", "expected"), [(100.0, -2.08), (10.0, -2.92), (3.0, -5.34)])
+def test_the_update_itself_settles_near_the_fixed_point(eps_shift, expected):
+    settled = simulate_fixed_point(*CLIFF, 0.01, eps_shift, 2_000_000, seed=1)
+    assert settled == pytest.approx(expected, abs=0.02)
+    assert settled == pytest.approx(fixed_point(*CLIFF, eps_shift), abs=0.08)
+
+
+def test_simulations_of_one_seed_are_equal_and_of_two_differ():
+    runs = [simulate_fixed_point(*CLIFF, 0.1, 3.0, 1001, seed) for seed in (4, 4, 5)]
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_a_great_fall_is_all_but_irreversible():
+    least = least_updates_to_climb(drop=87.0, alpha=0.1, eps_shift=1e-3)
+    assert least == pytest.approx(783_000)
+    rule = njit(harmonic)
+
+    @njit
+    def climb(q_value, target, goal, alpha, eps_shift):
+        n_updates = 0
+        while q_value < goal:
+            q_value = rule(q_value, target, alpha, 0.0, eps_shift)
+            n_updates += 1
+        return n_updates
+
+    assert rule(-13.0, -100.0, 0.1, 0.0, 1e-3) == pytest.approx(-100, abs=0.01)
+    needed = climb(-100.0, -13.0, -13.0 - 1e-3, 0.1, 1e-3)
+    assert least < needed < 1.001 * least
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "probabilities", "eps_shift", "words"),
+    [
+        ([1.0, -1.0], [0.5, 0.5], 1.0, "<= 0"),
+        ([np.nan, -1.0], [0.5, 0.5], 1.0, "finite"),
+        ([-1.0, -2.0], [0.5, 0.6], 1.0, "sum to 1"),
+        ([-1.0, -2.0], [1.5, -0.5], 1.0, "sum to 1"),
+        ([-1.0], [0.5, 0.5], 1.0, "as many"),
+        ([], [], 1.0, "at least one"),
+        ([-1.0, -2.0], [0.5, 0.5], 0.0, "eps_shift must be > 0"),
+        ([-1.0, -2.0], [0.5, 0.5], float("nan"), "eps_shift must be > 0"),
+    ],
+)
+def test_bad_targets_are_refused(outcomes, probabilities, eps_shift, words):
+    with pytest.raises(InputError, match=words):
+        fixed_point(outcomes, probabilities, eps_shift)
+    with pytest.raises(InputError, match=words):
+        simulate_fixed_point(outcomes, probabilities, 0.1, eps_shift, 10)
+
+
+def test_too_few_updates_are_refused():
+    with pytest.raises(InputError, match="n_updates must be at least 2; given 1"):
+        simulate_fixed_point(*CLIFF, 0.1, 1.0, 1)
