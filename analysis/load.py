@@ -1,104 +1,222 @@
 """Reads what sweeps have published: committed trials and their episodes, as frames and arrays."""
 
-from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import warnings
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analysis.published import Place, opened, rows_of, table_of, trials_table
+from analysis.where import Where, all_of, binds, conditions
 from hq_ray import schema
-from hq_ray.errors import ResultsError
-from hq_ray.store import DONE, READERS, Results
+from hq_ray.errors import InputError, ResultsError, near_miss
+from hq_ray.hyperparameters import HYPERPARAMETERS
+from hq_ray.store import FAILED, Results
 from hq_ray.trial import Trial
 
+# What a trial is; the same in every row of it, whatever became of it. In the order of sorting.
+IDENTITY = pa.schema(
+    schema.TRIALS.field(name)
+    for name in (
+        *("env", "env_args", "variant", *HYPERPARAMETERS, "episodes", "max_steps"),
+        *("fingerprint", "seed", "trial_id"),
+    )
+)
+ANY_COLUMN = pa.schema(
+    [*schema.EPISODES, *(f for f in schema.TRIALS if f.name not in schema.EPISODES.names)]
+)
+# So many cells of a sweep are named in a sentence about what is missing.
+CELLS_NAMED = 5
 
-def load_trials(results: Results, damaged: list[str] | None = None) -> pd.DataFrame:
-    """One row per committed trial; a trial published as failed and later as done counts once.
+
+class ResultsWarning(UserWarning):
+    """Results that can be read, but are not all that they seem to be."""
+
+
+def load_trials(
+    results: Place | Sequence[Place],
+    where: Where | None = None,
+    columns: Sequence[str] | None = None,
+    damaged: list[str] | None = None,
+    *,
+    quiet: bool = False,
+) -> pd.DataFrame:
+    """One row per committed trial, sorted by env, variant, hyperparameters and seed.
+
+    Failed trials are among them: see `status`. A trial published as failed and later as done, or in
+    several of the results, counts once.
 
     Args:
-        results: what to read.
+        results: a path, a URI, a `Results`, or several of these.
+        where: which trials, such as "alpha == 0.2 and variant == 'harmonic'"; see
+            `analysis.where_text`, or a pyarrow filter or expression.
+        columns: None for all.
         damaged: takes a sentence for each file that cannot be read, and the rest is read; None
             raises the first of them.
+        quiet: whether the sentences of `problems` are kept back.
 
     Raises:
+        InputError: no run or sweep wrote the results; an unknown column; a malformed `where`.
         ResultsError: a trials file is damaged or foreign.
+
+    Warns:
+        ResultsWarning: for each sentence of `problems`.
     """
-    return trials_table(results, damaged=damaged).drop(["batch"]).to_pandas()
+    folders, names = opened(results), _known_columns(columns, schema.TRIALS)
+    table = _selected(folders, conditions(where, schema.TRIALS), names, damaged)
+    if not quiet:
+        _warn(folders, table)
+    return table.select(names).to_pandas()
 
 
-def trials_table(
-    results: Results,
-    columns: Sequence[str] = schema.TRIALS.names,
+def load_episodes(
+    results: Place | Sequence[Place],
+    where: Where | None = None,
+    columns: Sequence[str] | None = None,
+    *,
+    quiet: bool = False,
+) -> pd.DataFrame:
+    """One row per episode of every trial that is done, each trial whole and its episodes in order.
+
+    Args:
+        results: a path, a URI, a `Results`, or several of these.
+        where: which episodes, as in `load_trials`. It may name columns of the episodes, and also
+            those that only trials have, such as `final_return`; but a condition that needs both
+            must be parted into conditions joined by `and`.
+        columns: of the episodes; None for all. Labels are categorical, of those that occur.
+        quiet: whether the sentences of `problems` are kept back.
+
+    Raises:
+        InputError: as for `load_trials`, or a condition that cannot be parted.
+        ResultsError: a file is damaged, foreign or not there.
+
+    Warns:
+        ResultsWarning: for each sentence of `problems`.
+    """
+    folders, names = opened(results), _known_columns(columns, schema.EPISODES)
+    parts = [(part, binds(part, schema.TRIALS)) for part in conditions(where, ANY_COLUMN)]
+    for part, of_trials in parts:
+        if not (of_trials or binds(part, schema.EPISODES)):
+            raise InputError(
+                "where must name columns of episodes and columns that only trials have in separate "
+                f"conditions, joined by 'and'; got {str(part)!r}"
+            )
+    trials = _selected(folders, [part for part, of_trials in parts if of_trials])
+    if not quiet:
+        _warn(folders, trials)
+    # The hyperparameters have statistics in the episodes files, the trial ids have none.
+    rest = all_of([part for part, _ in parts if binds(part, schema.EPISODES)])
+    empty = pa.schema([schema.EPISODES.field(name) for name in names]).empty_table()
+    tables = [empty, *rows_of(folders, "episodes", trials, names, rest)]
+    frame = pa.concat_tables(tables).unify_dictionaries().to_pandas()
+    for label in frame.select_dtypes("category"):
+        used = frame[label].cat.remove_unused_categories()
+        frame[label] = used.cat.reorder_categories(sorted(used.cat.categories))
+    return frame
+
+
+def problems(results: Place | Sequence[Place], trials: pd.DataFrame) -> list[str]:
+    """What a reader of these trials must know, a sentence each; none if all is well.
+
+    Failed trials; environments whose trials were trained on different models; trials that
+    sweep.json plans and that are not there.
+
+    Args:
+        results: where they were loaded from.
+        trials: as `load_trials` gives them, with all columns.
+    """
+    return [*_failed(trials), *_mixed_models(trials), *_not_there(opened(results), trials)]
+
+
+def _warn(folders: Sequence[Results], trials: pa.Table) -> None:
+    for sentence in problems(folders, trials.select(["status", *IDENTITY.names]).to_pandas()):
+        warnings.warn(sentence, ResultsWarning, stacklevel=3)
+
+
+def _failed(trials: pd.DataFrame) -> Iterator[str]:
+    number = int((trials["status"] == FAILED).sum())
+    if number:
+        yield f"{number:,} of {len(trials):,} trials failed and enter no curve and no average"
+
+
+def _mixed_models(trials: pd.DataFrame) -> Iterator[str]:
+    for (env, args), prints in trials.groupby(["env", "env_args"])["fingerprint"]:
+        counts = prints.where(prints.notna(), "none").value_counts().sort_index()
+        if len(counts) > 1:
+            shown = ", ".join(f"{mark[:8]}: {number:,} trials" for mark, number in counts.items())
+            yield (
+                f"trials of {env} {args} were trained on {len(counts)} different models of it and "
+                f"must not be compared ({shown})"
+            )
+
+
+def _not_there(folders: Sequence[Results], trials: pd.DataFrame) -> Iterator[str]:
+    plans = [_planned(folder) for folder in folders]
+    there = Counter(zip(trials["env"] + " " + trials["env_args"], trials["variant"], strict=True))
+    if all(there[cell] >= number for plan in plans for cell, number in plan.items()):
+        return
+    # Perhaps they are there and only not among these.
+    for folder, plan in zip(folders, plans, strict=True):
+        found = trials_table(folder, ["trial_id", "status", "env", "env_args", "variant"])
+        labels = (found[name].to_pylist() for name in ("env", "env_args", "variant"))
+        there = Counter(
+            (f"{env} {args}", variant) for env, args, variant in zip(*labels, strict=True)
+        )
+        short = {cell: plan[cell] - there[cell] for cell in plan if there[cell] < plan[cell]}
+        if short:
+            cells = [f"{plan[c] - n:,} of {plan[c]:,} {c[1]} on {c[0]}" for c, n in short.items()]
+            more = f" and {len(cells) - CELLS_NAMED} more" if len(cells) > CELLS_NAMED else ""
+            yield (
+                f"{sum(short.values()):,} of {sum(plan.values()):,} planned trials are not in "
+                f"{folder.location.text}: there are {', '.join(cells[:CELLS_NAMED])}{more}"
+            )
+
+
+def _planned(folder: Results) -> dict[tuple[str, str], int]:
+    """(`env args`, variant) -> number of trials; empty where sweep.json does not say."""
+    planned = folder.description().get("planned", {})
+    return {(env, variant): n for env, cells in planned.items() for variant, n in cells.items()}
+
+
+def _known_columns(columns: Sequence[str] | None, known: pa.Schema) -> list[str]:
+    if isinstance(columns, str):
+        raise InputError(f"columns must be a list of names, got {columns!r}")
+    names = known.names if columns is None else list(dict.fromkeys(columns))
+    for name in names:
+        if name not in known.names:
+            raise InputError(f"unknown column {name!r} in columns{near_miss(name, known.names)}")
+    return names
+
+
+def _selected(
+    folders: Sequence[Results],
+    parts: Sequence[pc.Expression],
+    columns: Sequence[str] = (),
     damaged: list[str] | None = None,
 ) -> pa.Table:
-    """The rows of `load_trials` with the batch file that each trial lies in.
-
-    `trial_id` and `status` must be among the columns.
-    """
-
-    def read(name: str) -> pa.Table | None:
-        try:
-            table = results.read("trials", name, columns)
-        except ResultsError as problem:
-            if damaged is None:
-                raise
-            damaged.append(str(problem))
-            return None
-        return table.append_column("batch", pa.array([name] * len(table), pa.string()))
-
-    with ThreadPoolExecutor(READERS) as pool:
-        found = pool.map(read, results.location.child("trials").files(".parquet"))
-        tables = [table for table in found if table is not None]
-    if not tables:
-        fields = [schema.TRIALS.field(name) for name in columns]
-        return pa.schema([*fields, pa.field("batch", pa.string())]).empty_table()
-    table = pa.concat_tables(tables)
-    # A retry that succeeded replaces the failure it retried.
-    order = pc.sort_indices(
-        table.append_column("rank", pc.if_else(pc.equal(table["status"], DONE), 0, 1)),
-        sort_keys=[("rank", "ascending"), ("batch", "ascending")],
+    """The trials for which all parts hold, sorted, with their identity and status."""
+    early = [binds(part, IDENTITY) for part in parts]
+    # Whether a failed trial was done later must be known before one asks what became of it.
+    late = all_of([part for part, soon in zip(parts, early, strict=True) if not soon])
+    names = dict.fromkeys([*columns, "status", *IDENTITY.names])
+    table = trials_table(
+        folders,
+        list(names) if late is None else schema.TRIALS.names,
+        damaged,
+        all_of([part for part, soon in zip(parts, early, strict=True) if soon]),
     )
-    _, first = np.unique(table["trial_id"].take(order).to_numpy(), return_index=True)
-    return table.take(order.take(pa.array(np.sort(first))))
+    table = table if late is None else table.filter(late)
+    return table.sort_by([(name, "ascending") for name in IDENTITY.names])
 
 
 def episodes_table(
     results: Results, trial_ids: Collection[str], columns: Sequence[str] | None = None
 ) -> pa.Table:
     """The episodes of the given trials, in the order trial, episode within each file."""
-    return _rows(results, "episodes", trial_ids, columns)
-
-
-def _rows(
-    results: Results, kind: str, trial_ids: Collection[str], columns: Sequence[str] | None
-) -> pa.Table:
-    trials = trials_table(results, ["trial_id", "status"])
-    mine = trials.filter(
-        pc.is_in(trials["trial_id"], pa.array(list(trial_ids), pa.string()))
-    ).filter(pc.field("status") == DONE)
-    # A trial that two batches hold is read from the one that `trials_table` chose.
-    wanted: dict[str, list[str]] = {}
-    pairs = zip(mine["batch"].to_pylist(), mine["trial_id"].to_pylist(), strict=True)
-    for batch, trial_id in sorted(pairs):
-        wanted.setdefault(batch, []).append(trial_id)
-    present = set(results.location.child(kind).files(".parquet"))
-    full = {"episodes": schema.EPISODES, "q_values": schema.Q_VALUES}[kind]
-    # Labels as plain strings, since each file has a dictionary of its own.
-    plain = pa.schema(
-        [
-            pa.field(name, pa.string() if pa.types.is_dictionary(kind) else kind)
-            for name, kind in zip(full.names, full.types, strict=True)
-            if columns is None or name in columns
-        ]
-    )
-    with ThreadPoolExecutor(READERS) as pool:
-        tables = pool.map(
-            lambda batch: results.read(kind, batch, plain.names, wanted[batch]).cast(plain),
-            [batch for batch in wanted if batch in present],
-        )
-        return pa.concat_tables([plain.empty_table(), *tables])
+    return table_of(results, "episodes", trial_ids, columns)
 
 
 def load_curves(
@@ -129,7 +247,7 @@ def load_curves(
 
 def load_q_values(results: Results, trials: Sequence[Trial]) -> Mapping[str, np.ndarray]:
     """Final Q tables (n_states, n_actions) by trial_id, for those trials that kept theirs."""
-    table = _rows(results, "q_values", [t.trial_id for t in trials], None)
+    table = table_of(results, "q_values", [t.trial_id for t in trials], None)
     table = table.sort_by([(name, "ascending") for name in ("trial_id", "state", "action")])
     ids, first = np.unique(table["trial_id"].to_numpy(), return_index=True)
     edges = [*first.tolist(), len(table)]

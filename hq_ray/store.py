@@ -6,12 +6,12 @@
 <results>/trials/<batch>.parquet    one row per trial; written last, so it commits the batch
 """
 
+import contextlib
 import datetime
 import hashlib
-import io
 import json
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hq_ray import encoding, schema
+from hq_ray.decoding import decode
 from hq_ray.episode_log import Trained
 from hq_ray.errors import HqRayError, InputError, ResultsError
 from hq_ray.location import Location
@@ -29,6 +30,7 @@ from hq_ray.versions import versions
 SWEEP_FILE = "sweep.json"
 DONE, FAILED = "done", "failed"
 KINDS = ("episodes", "trials", "q_values")
+SCHEMAS = {"episodes": schema.EPISODES, "trials": schema.TRIALS, "q_values": schema.Q_VALUES}
 READERS = 8
 
 
@@ -89,8 +91,22 @@ class Results:
             raise ResultsError(f"{self.location.child(SWEEP_FILE).text} must be a JSON object")
         return info
 
-    def describe(self, name: str, spec: Mapping, fingerprints: Mapping[str, str | None]) -> None:
-        """Writes sweep.json: the spec as understood, versions, fingerprints old and new."""
+    def describe(
+        self,
+        name: str,
+        spec: Mapping,
+        fingerprints: Mapping[str, str | None],
+        planned: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> None:
+        """Writes sweep.json: the spec as understood, versions, fingerprints old and new.
+
+        Args:
+            name: of the sweep.
+            spec: plain JSON values.
+            fingerprints: `id args` of each environment -> digest of its model.
+            planned: `id args` -> variant -> number of trials in the plan. Replaces what an earlier
+                plan said of the same environment; what is published may therefore be more.
+        """
         before = self.description()
         now = {
             "schema_version": schema.SCHEMA_VERSION,
@@ -98,6 +114,7 @@ class Results:
             "name": name,
             "spec": dict(spec),
             "fingerprints": {**before.get("fingerprints", {}), **fingerprints},
+            "planned": {**before.get("planned", {}), **(planned or {})},
             "versions": versions(),
         }
         if now != before:
@@ -149,32 +166,58 @@ class Results:
         """Removes one file of `trials`, `episodes` or `q_values`, if it is there."""
         self.location.child(kind).delete(name)
 
+    def open(self, kind: str, name: str) -> pq.ParquetFile:
+        """One file of `trials`, `episodes` or `q_values`, opened to read parts of it.
+
+        Raises:
+            ResultsError: the file is missing or damaged; the message names it.
+        """
+        with self.naming(kind, name):
+            return pq.ParquetFile(self._source(kind, name))
+
+    def _source(self, kind: str, name: str) -> str | pa.BufferReader:
+        folder = self.location.child(kind)
+        # From a store the file comes whole, by requests that are repeated when they fail.
+        if self.location.is_local:
+            return f"{folder.path}/{name}"
+        return pa.BufferReader(folder.read(name))
+
+    @contextlib.contextmanager
+    def naming(self, kind: str, name: str) -> Iterator[None]:
+        """Turns what goes wrong while a file is read into a ResultsError that names the file."""
+        try:
+            yield
+        except HqRayError:
+            raise
+        except (pa.ArrowException, OSError, KeyError) as problem:
+            raise ResultsError(
+                f"{self.location.child(kind).child(name).text} must be a Parquet file of this "
+                f"sweep: {problem}"
+            ) from None
+
     def read(
         self,
         kind: str,
         name: str,
         columns: Sequence[str] | None = None,
         trial_ids: Collection[str] | None = None,
+        where: pc.Expression | None = None,
     ) -> pa.Table:
-        """One file of `trials`, `episodes` or `q_values`, or the rows of some of its trials.
+        """One file of `trials`, `episodes` or `q_values`, or some of its columns and rows.
+
+        Args:
+            kind, name: of the file.
+            columns, where: see `hq_ray.decoding.decode`.
+            trial_ids: the trials whose rows are read; None for all.
 
         Raises:
             ResultsError: the file is damaged or foreign; the message names it.
         """
-        folder = self.location.child(kind)
-        # From a store the file comes whole, by requests that are repeated when they fail.
-        source = None if self.location.is_local else io.BytesIO(folder.read(name))
-        try:
-            return pq.read_table(
-                source or f"{folder.path}/{name}",
-                columns=None if columns is None else list(columns),
-                filters=None if trial_ids is None else pc.field("trial_id").isin(list(trial_ids)),
-                partitioning=None,
-            )
-        except (pa.ArrowException, OSError, KeyError) as problem:
-            raise ResultsError(
-                f"{folder.child(name).text} must be a Parquet file of this sweep: {problem}"
-            ) from None
+        if trial_ids is not None:
+            mine = pc.field("trial_id").isin(pa.array(list(trial_ids), pa.string()))
+            where = mine if where is None else where & mine
+        with self.naming(kind, name):
+            return decode(self._source(kind, name), SCHEMAS[kind], columns, where)
 
     def publish(
         self,

@@ -1,14 +1,28 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from object_store import empty_store, point_at, served
 
-from analysis.load import episodes_table, load_curves, load_q_values, load_trials
+from analysis.curves import stream_groups
+from analysis.load import (
+    ResultsWarning,
+    episodes_table,
+    load_curves,
+    load_episodes,
+    load_q_values,
+    load_trials,
+    problems,
+)
 from hq_ray import schema
 from hq_ray.episode_log import EpisodeLog, Trained
-from hq_ray.errors import ResultsError
+from hq_ray.errors import InputError, ResultsError
+from hq_ray.location import Location
 from hq_ray.store import DONE, FAILED, Failure, Results
 
 QUANTITIES = ("episode_return", "steps", "terminated", "truncated")
@@ -73,10 +87,14 @@ def test_one_row_per_trial(published, batch):
         assert frame.loc[done.trial.trial_id, "total_steps"] == done.summary["total_steps"]
 
 
-def test_a_place_without_results_has_no_trials(results):
+def test_a_sweep_that_has_published_nothing_has_no_trials(results):
+    results.describe("sweep", {}, {})
     frame = load_trials(results)
     assert len(frame) == 0
-    assert set(frame.columns) == set(schema.TRIALS.names)
+    assert list(frame.columns) == schema.TRIALS.names
+    frame = load_episodes(results)
+    assert len(frame) == 0
+    assert list(frame.columns) == schema.EPISODES.names
 
 
 def test_a_failure_that_was_retried_counts_once(published, batch, make_trial):
@@ -84,7 +102,7 @@ def test_a_failure_that_was_retried_counts_once(published, batch, make_trial):
     published.publish([], [failure(retried)])
     published.publish([], [failure(retried), failure(hopeless)])
     published.publish([], [failure(hopeless)])
-    frame = load_trials(published)
+    frame = load_trials(published, quiet=True)
     assert frame["trial_id"].is_unique
     status = frame.set_index("trial_id")["status"]
     assert status.to_dict() == {d.trial.trial_id: DONE for d in batch} | {hopeless.trial_id: FAILED}
@@ -203,8 +221,326 @@ def test_what_is_not_damaged_is_still_read(published):
     (Path(results.location.path) / "trials" / names[0]).write_bytes(b"rubbish")
     whole = sum(len(results.read("trials", name)) for name in names[1:])
     damaged = []
-    assert len(load_trials(results, damaged)) == whole
+    assert len(load_trials(results, damaged=damaged)) == whole
     assert len(damaged) == 1
     assert names[0] in damaged[0]
     with pytest.raises(ResultsError, match=names[0]):
         load_trials(results)
+
+
+# Which trials and episodes
+
+
+@pytest.fixture
+def grid_trials(make_trial):
+    """Two variants, two step sizes, three seeds."""
+    return [
+        make_trial(variant, env="FrozenLake-v1", seed=seed, alpha=alpha)
+        for variant in ("standard", "harmonic")
+        for alpha in (0.1, 0.2)
+        for seed in range(3)
+    ]
+
+
+@pytest.fixture
+def grid(results, grid_trials):
+    """Scattered over three batches."""
+    for first in range(3):
+        results.publish([trained(trial) for trial in grid_trials[first::3]])
+    return results
+
+
+@pytest.mark.parametrize(
+    ("where", "number"),
+    [
+        (None, 12),
+        ("alpha == 0.2 and variant == 'harmonic' and seed in [0, 1]", 2),
+        ("alpha == 0.2 or seed == 0", 8),
+        ("eps_shift is None", 6),
+        ("not eps_shift < 1", 6),
+        ("status == 'done' and total_steps > 0", 12),
+        ("status == 'failed'", 0),
+        ([("alpha", "==", 0.2)], 6),
+        (pc.field("seed") == 1, 4),
+    ],
+)
+def test_which_trials(grid, where, number):
+    frame = load_trials(grid, where)
+    assert len(frame) == number
+    if isinstance(where, str) and "is None" not in where:
+        everything = load_trials(grid)
+        expected = everything.query(where, engine="python")["trial_id"]
+        assert frame["trial_id"].tolist() == expected.tolist()
+
+
+def test_trials_are_sorted_whatever_their_files(grid, grid_trials, tmp_path):
+    frame = load_trials(grid)
+    keys = ["env", "variant", "alpha", "seed"]
+    assert frame[keys].equals(frame[keys].sort_values(keys, ignore_index=True))
+    assert load_trials(grid, columns=["seed"])["seed"].tolist() == frame["seed"].tolist()
+    other = Results.at(tmp_path / "other")
+    other.publish([trained(trial) for trial in grid_trials[::-1]])
+    moment = ["finished_at"]
+    assert load_trials(other).drop(columns=moment).equals(frame.drop(columns=moment))
+
+
+def test_some_columns(grid):
+    frame = load_trials(grid, "alpha == 0.1", ["final_return", "seed"])
+    assert list(frame.columns) == ["final_return", "seed"]
+    frame = load_episodes(grid, "alpha == 0.1", ["episode_return", "seed"])
+    assert list(frame.columns) == ["episode_return", "seed"]
+    assert len(frame) == 6 * 30
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "alpha == 0.2 and seed in [0, 1]",
+        "episode >= 10 and variant != 'standard'",
+        "steps > 20 and not terminated or seed == 2",
+        "not eps_shift > 0 and episode == 3",
+        "steps <= max_steps",
+        [("alpha", "==", 0.2), ("episode", "<", 5)],
+        pc.field("episode_return") > 0,
+    ],
+)
+def test_which_episodes(grid, where):
+    plain = pd.read_parquet(
+        Path(grid.location.path) / "episodes",
+        filters=None if isinstance(where, str) else where,
+    )
+    expected = plain.query(where, engine="python") if isinstance(where, str) else plain
+    found = load_episodes(grid, where)
+    assert len(found) > 0
+    order = ["trial_id", "episode"]
+    as_text = dict.fromkeys(("trial_id", "env", "variant"), str)
+    found, expected = (
+        frame.astype(as_text).sort_values(order, ignore_index=True)[
+            ["trial_id", "variant", "seed", "alpha", "episode", "episode_return", "steps"]
+        ]
+        for frame in (found, expected)
+    )
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_episodes_by_what_only_trials_know(grid):
+    trials = load_trials(grid)
+    best = trials.loc[trials["total_steps"].idxmax()]
+    frame = load_episodes(grid, f"total_steps >= {best['total_steps']} and episode < 7")
+    assert frame["trial_id"].unique().tolist() == [best["trial_id"]]
+    assert frame["episode"].tolist() == list(range(7))
+    assert frame["trial_id"].cat.categories.tolist() == [best["trial_id"]]
+
+
+@pytest.mark.parametrize("where", ["total_steps > steps", "status == 'done' or episode == 1"])
+def test_conditions_on_both_must_be_parted(grid, where):
+    with pytest.raises(InputError, match="in separate conditions, joined by 'and'; got"):
+        load_episodes(grid, where)
+
+
+def test_a_failure_is_not_seen_where_the_retry_was_done(published, batch):
+    published.publish([], [failure(batch[0].trial)])
+    assert len(load_trials(published, "status == 'failed'")) == 0
+
+
+def test_episodes_of_failed_and_uncommitted_trials_are_left_out(published, batch, make_trial):
+    published.publish([], [failure(make_trial(seed=8))])
+    name = published.publish([batch[0], trained(make_trial(seed=9))])
+    published.location.child("trials").delete(f"{name}.parquet")
+    for done in batch:
+        published.publish([done])
+    frame = load_episodes(published, quiet=True)
+    counts = frame.groupby("trial_id", observed=False).size()
+    assert counts.to_dict() == {done.trial.trial_id: done.trial.episodes for done in batch}
+
+
+def test_several_sweeps_count_a_trial_once(published, batch, make_trial, tmp_path):
+    other = Results.at(tmp_path / "other")
+    more = trained(make_trial(seed=7))
+    other.publish([more, batch[0]], [failure(batch[1].trial)])
+    places = [str(tmp_path / "other"), published]
+    frame = load_trials(places)
+    assert sorted(frame["trial_id"]) == sorted(d.trial.trial_id for d in [*batch, more])
+    assert set(frame["status"]) == {DONE}
+    assert len(load_episodes(places)) == sum(d.trial.episodes for d in [*batch, more])
+    assert load_trials(places)["trial_id"].equals(load_trials(places[::-1])["trial_id"])
+
+
+@pytest.mark.parametrize("load", [load_trials, load_episodes])
+def test_unknown_columns_are_named(published, load):
+    with pytest.raises(InputError, match="unknown column 'alhpa' in where; did you mean 'alpha'"):
+        load(published, "alhpa == 0.2")
+    with pytest.raises(InputError, match="unknown column 'alhpa' in columns; did you mean 'alpha'"):
+        load(published, columns=["alhpa"])
+    with pytest.raises(InputError, match="columns must be a list of names, got 'alpha'"):
+        load(published, columns="alpha")
+
+
+# Places
+
+
+MUST = "results must be a folder that a run or sweep wrote, got "
+
+
+@pytest.mark.parametrize("load", [load_trials, load_episodes])
+def test_places_that_hold_no_results(published, tmp_path, load):
+    (tmp_path / "mine").mkdir()
+    for place, tail in (
+        ("sweap", "/sweap', which is not there; did you mean 'sweep'?"),
+        ("mine", "/mine', which has none"),
+        ("", f"', which has none; did you mean '{tmp_path}/sweep'?"),
+        ("no/where", "/no/where', which is not there"),
+    ):
+        with pytest.raises(InputError) as caught:
+            load(str(tmp_path / place) if place else str(tmp_path))
+        assert str(caught.value) == f"{MUST}'{tmp_path}{tail}"
+    Results.at(tmp_path / "again").publish([], [])
+    with pytest.raises(InputError, match="which has none; in it are: again, sweep"):
+        load(tmp_path)
+    with pytest.raises(InputError, match=r"at least one folder .*, got none"):
+        load([])
+
+
+def test_many_neighbours_are_not_listed(tmp_path):
+    for number in range(12):
+        (tmp_path / f"{number:030}").mkdir()
+    with pytest.raises(InputError) as caught:
+        load_trials(tmp_path / "zzz")
+    assert str(caught.value).endswith("/zzz', which is not there")
+
+
+def test_files_without_their_sweep_file_are_results(published, batch):
+    assert not published.location.child("sweep.json").exists()
+    assert len(load_trials(published.location)) == len(batch)
+    assert len(load_trials(Path(published.location.path))) == len(batch)
+
+
+# What a reader must be told
+
+
+def test_all_is_well(published):
+    published.describe("a", {}, {}, {"Table-v0 {}": {"standard": 1, "harmonic": 1, "minimum": 1}})
+    assert problems(published, load_trials(published)) == []
+
+
+def test_failures_are_told(published, make_trial):
+    published.publish([], [failure(make_trial(seed=8)), failure(make_trial(seed=9))])
+    sentence = "2 of 6 trials failed and enter no curve and no average"
+    with pytest.warns(ResultsWarning, match=sentence) as caught:
+        frame = load_trials(published)
+    assert [warning.filename for warning in caught] == [__file__]
+    assert problems(published, frame) == [sentence]
+    with pytest.warns(ResultsWarning, match=sentence):
+        load_episodes(published, columns=["steps"])
+    assert len(load_trials(published, "status == 'done'")) == 4
+    assert len(load_trials(published, quiet=True)) == 6
+
+
+def test_different_models_are_told(published, make_trial):
+    old = make_trial(env="FrozenLake-v1", seed=11)
+    published.publish([trained(replace(old, fingerprint="0" * 16))])
+    with pytest.warns(ResultsWarning) as caught:
+        load_trials(published, columns=["seed"])
+    (warning,) = caught
+    assert str(warning.message) == (
+        "trials of FrozenLake-v1 {} were trained on 2 different models of it and must not be "
+        f"compared (00000000: 1 trials, {old.fingerprint[:8]}: 1 trials)"
+    )
+
+
+def test_missing_trials_are_told(published, batch):
+    planned = {
+        "Table-v0 {}": {"standard": 3, "harmonic": 1, "minimum": 2},
+        "FrozenLake-v1 {}": {"harmonic": 1},
+    }
+    published.describe("a", {}, {}, planned)
+    sentence = (
+        f"3 of 7 planned trials are not in {published.location.text}: there are "
+        "1 of 3 standard on Table-v0 {}, 1 of 2 minimum on Table-v0 {}"
+    )
+    with pytest.warns(ResultsWarning) as caught:
+        frame = load_trials(published)
+    assert [str(warning.message) for warning in caught] == [sentence]
+    # A choice among the trials is no lack of them, and does not hide one.
+    assert problems(published, frame[:1]) == [sentence]
+    planned["Table-v0 {}"] |= {"standard": 1, "minimum": 1}
+    published.describe("a", {}, {}, planned)
+    assert problems(published, frame[:1]) == []
+
+
+def test_what_is_missing_in_many_cells_is_cut_short(published):
+    published.describe("a", {}, {}, {f"E{n} {{}}": {"standard": 2} for n in range(9)})
+    (sentence,) = problems(published, load_trials(published, quiet=True))
+    assert sentence.startswith("18 of 18 planned trials are not in ")
+    assert sentence.endswith("0 of 2 standard on E4 {} and 4 more")
+
+
+# Files of other versions
+
+
+def rewrite(results, kind, change):
+    for file in (Path(results.location.path) / kind).iterdir():
+        pq.write_table(change(pq.read_table(file)), file)
+
+
+def test_columns_that_older_files_lack_are_null(published, batch):
+    before = load_episodes(published)
+    rewrite(published, "trials", lambda table: table.drop_columns(["policy_value", "engine"]))
+    rewrite(published, "episodes", lambda table: table.drop_columns(["success", "alpha_schedule"]))
+    frame = load_trials(published, "policy_value is None")
+    assert len(frame) == len(batch)
+    assert frame["policy_value"].isna().all()
+    assert frame["policy_value"].dtype == np.float64
+    assert len(load_trials(published, "engine == 'kernel'")) == 0
+    after = load_episodes(published, "success is None")
+    assert after[["success", "alpha_schedule"]].isna().all(axis=None)
+    assert list(after.columns) == list(before.columns)
+    same = ["seed", "episode", "episode_return"]
+    assert after[same].equals(before[same])
+
+
+def test_files_that_another_tool_wrote_are_read(published):
+    before = load_episodes(published), load_trials(published)
+    kinds = {"trial_id": pa.large_string(), "variant": pa.string(), "steps": pa.int64()}
+
+    def rewritten(table):
+        for name, kind in kinds.items():
+            column = table[name] if name == "steps" else table[name].cast(pa.string())
+            table = table.set_column(table.column_names.index(name), name, column.cast(kind))
+        return table.replace_schema_metadata(None)
+
+    rewrite(published, "episodes", rewritten)
+    assert load_episodes(published).equals(before[0])
+    found = load_episodes(published, "variant == 'harmonic' and steps > 3")
+    assert len(found) == ((before[0]["variant"] == "harmonic") & (before[0]["steps"] > 3)).sum()
+
+
+def test_a_file_without_what_is_never_null_is_named(published):
+    rewrite(published, "episodes", lambda table: table.drop_columns(["steps"]))
+    with pytest.raises(ResultsError, match=r"episodes/.*\.parquet must be .* no column 'steps'"):
+        load_episodes(published)
+    assert len(load_episodes(published, columns=["episode_return"])) > 0
+
+
+def test_an_episodes_file_that_is_gone_is_named(published):
+    name = published.location.child("episodes").files()[0]
+    published.delete("episodes", name)
+    with pytest.raises(ResultsError, match=rf"episodes/{name} must be a Parquet file"):
+        load_episodes(published)
+
+
+def test_results_in_an_object_store(monkeypatch, grid_trials):
+    with served(empty_store()) as endpoint:
+        point_at(endpoint, monkeypatch)
+        Location.of("s3://bucket?allow_bucket_creation=true").filesystem.create_dir("bucket")
+        results = Results.at("s3://bucket/some/sweep")
+        results.publish([trained(trial) for trial in grid_trials])
+        assert len(load_trials("s3://bucket/some/sweep", "seed == 1")) == 4
+        assert len(load_episodes("s3://bucket/some/sweep", "seed == 1 and episode < 3")) == 12
+        ids = [trial.trial_id for trial in grid_trials[:3]]
+        ((_, curves),) = stream_groups("s3://bucket/some/sweep", [ids], ["steps"])
+        assert curves["steps"].shape == (3, 30)
+        with pytest.raises(InputError, match="which is not there; did you mean 'sweep'"):
+            load_trials("s3://bucket/some/sweap")
+        with pytest.raises(InputError, match="has none; did you mean 's3://bucket/some/sweep'"):
+            load_trials("s3://bucket/some")
