@@ -30,7 +30,7 @@ FIGURES = {
     "mean_se": "analysis.figure_curves:mean_se_figure",
     "mean_se_panels": "analysis.figure_curves:mean_se_panels_figure",
     "optimism": "analysis.figure_selection:optimism_figure",
-    "pairs": "analysis.figure_scores:pairs_figure",
+    "pairs": "analysis.figure_pairs:pairs_figure",
     "profile": "analysis.figure_profiles:profile_figure",
     "rates": "analysis.figure_rates:rates_figure",
     "seeds": "analysis.figure_curves:seeds_figure",

@@ -4,7 +4,7 @@ Also how all figures of scores read their entries and name what is not named at 
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,18 +14,26 @@ from matplotlib.lines import Line2D
 from analysis.captions import format_number, round_number
 from analysis.figure_bands import draw_band, marker_positions
 from analysis.figure_facets import facets
+from analysis.figure_keys import corner, draw_intervals, key_room, line_look, marker_look, write_key
 from analysis.labels import MAX_DIRECT_LABELS, LineLabel, label_room, write_labels
-from analysis.page import MARGIN, size_in_points, text_width
-from analysis.panels import dress, padded
+from analysis.page import size_in_points, text_width
+from analysis.panels import dress
+from analysis.score_entries import (
+    Columns,
+    Entry,
+    focused,
+    label_of,
+    missing_words,
+    named_words,
+    off_scale,
+    paragraphs,
+    read,
+    sentences,
+    stacked,
+    variants_of,
+)
 from analysis.style import INK, LABEL_SIZE, LineStyle, variant_styles
-from hq_ray.errors import InputError, near_miss
-
-Entry = Mapping[str, object]
-Columns = Mapping[str, np.ndarray]
-KEY_START, KEY_HANDLE, KEY_GAP = 12.0, 30.0, 6.0
-# An axis leaves the far away out when that would take this many times the room of the rest.
-FOCUS = 3.0
-MOST_NAMED = 3
+from hq_ray.errors import InputError
 
 
 def profile_figure(
@@ -42,7 +50,8 @@ def profile_figure(
 
     Args:
         profiles: by panel, which is an environment or a kind of run, and variant: `tau`
-            `(n_points,)` ascending, `share` in [0, 1], and where there is a band `low` and `high`.
+            `(n_points,)` ascending, best the scores themselves, at which the shares change,
+            `share` in [0, 1], and where there is a band `low` and `high`.
         score_label: of the tau axis with its unit, one for all or one per panel.
         title, caption: above and below the panels.
         runs: what is counted, such as `runs` or `configurations`.
@@ -218,173 +227,3 @@ def _draw_budget(axes: Axes, line: Columns, style: LineStyle) -> None:
     at = np.searchsorted(x, np.geomspace(x[0], x[-1], 6) * (1 - 1e-9)).clip(max=len(x) - 1)
     at = np.unique(at)
     axes.add_line(Line2D(x[at], score[at], **marker_look(style)))
-
-
-def variants_of(rows: Mapping[str, Mapping]) -> list[str]:
-    """All variants of all panels, in order of appearance."""
-    return list(dict.fromkeys(name for row in rows.values() for name in row))
-
-
-def required(rows: Mapping[str, Mapping], what: str) -> None:
-    """Refuse no panels, and panels without variants."""
-    if not rows:
-        raise InputError(f"{what} needs at least one environment; given none")
-    bare = [panel for panel, row in rows.items() if not row]
-    if bare:
-        raise InputError(f"{what} needs at least one variant in every panel; none in {bare[0]!r}")
-
-
-def read(
-    rows: Mapping[str, Mapping[str, Entry]],
-    what: str,
-    needed: Sequence[str],
-    optional: Sequence[str] = (),
-) -> dict[str, dict[str, Columns]]:
-    """The entries' columns as float64 arrays of one length; None is NaN, absent optional ones too.
-
-    Raises:
-        InputError: no panel or variant, a column is missing, or lengths differ.
-    """
-    required(rows, what)
-    found: dict[str, dict[str, Columns]] = {panel: {} for panel in rows}
-    for panel, row in rows.items():
-        for variant, entry in row.items():
-            missing = [name for name in needed if entry.get(name) is None]
-            if missing:
-                hint = near_miss(missing[0], entry)
-                raise InputError(f"{variant} in {panel!r} has no {missing[0]!r}{hint}")
-            n = np.size(entry[needed[0]])
-            given = {name: entry.get(name) for name in (*needed, *optional)}
-            arrays = {
-                name: np.full(n, np.nan) if values is None else np.asarray(values, float).ravel()
-                for name, values in given.items()
-            }
-            if n == 0 or {array.size for array in arrays.values()} != {n}:
-                sizes = ", ".join(f"{name} {array.size}" for name, array in arrays.items())
-                raise InputError(
-                    f"columns must have one length, at least 1; {variant} in {panel!r} has {sizes}"
-                )
-            found[panel][variant] = arrays
-    return found
-
-
-def label_of(score_label: str | Mapping[str, str], panel: str) -> str:
-    """The label of a panel, where they may differ."""
-    if isinstance(score_label, str):
-        return score_label
-    if panel not in score_label:
-        raise InputError(f"every panel needs a score label; {panel!r} has none")
-    return score_label[panel]
-
-
-def stacked(entries: Iterable[Columns], *names: str) -> np.ndarray:
-    """All values of some columns of several entries, one after the other."""
-    return np.concatenate([entry[name] for entry in entries for name in names])
-
-
-def paragraphs(caption: str | Sequence[str]) -> list[str]:
-    """A caption as a list of paragraphs."""
-    return [caption] if isinstance(caption, str) else list(caption)
-
-
-def sentences(*words: str) -> str:
-    """Those that say something, one after the other."""
-    return ". ".join(filter(None, words))
-
-
-def named_words(what: str, names: Mapping[str, Sequence[str]]) -> str:
-    """`what: CliffWalking-v1 (standard, harmonic); ...`; empty where nobody is named."""
-    parts = [f"{panel} ({', '.join(some)})" for panel, some in names.items() if some]
-    if len(parts) > MOST_NAMED:
-        parts = [*parts[:MOST_NAMED], f"and {len(parts) - MOST_NAMED} more"]
-    return f"{what}: {'; '.join(parts)}" if parts else ""
-
-
-def missing_words(
-    what: str, rows: Mapping[str, Mapping[str, Columns]], names: Sequence[str]
-) -> str:
-    """Who has no point at which all of these columns are known."""
-    none = {
-        panel: [
-            variant
-            for variant, entry in row.items()
-            if not np.all([np.isfinite(entry[name]) for name in names], axis=0).any()
-        ]
-        for panel, row in rows.items()
-    }
-    return named_words(what, none)
-
-
-def off_scale(
-    rows: Mapping[str, Mapping[str, Columns]],
-    name: str,
-    limits: Mapping[str, tuple[float, float]],
-) -> dict[str, list[str]]:
-    """By panel, how far the values of a column go beyond the limits, where they do."""
-    found: dict[str, list[str]] = {}
-    for panel, row in rows.items():
-        low, high = limits[panel]
-        values = stacked(row.values(), name)
-        beyond = values[(values < low) | (values > high)]
-        furthest = np.abs(beyond - (low + high) / 2).argmax() if beyond.size else None
-        found[panel] = [] if furthest is None else [f"to {round_number(beyond[furthest])}"]
-    return found
-
-
-def focused(inner: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    """Limits around all values, or those near the inner ones when the others are far away."""
-    inner, values = inner[np.isfinite(inner)], values[np.isfinite(values)]
-    span = float(np.ptp(inner)) if inner.size else 0.0
-    if not span or np.ptp(values) <= FOCUS * 3 * span:
-        return padded(values)
-    low, high = inner.min() - span, inner.max() + span
-    return padded([max(low, values.min()), min(high, values.max())])
-
-
-def line_look(style: LineStyle) -> dict[str, object]:
-    """How a line of a variant looks, with its marker."""
-    look = {"color": style.color, "linestyle": style.linestyle, "linewidth": 1.8}
-    return look | {"marker": style.marker, "markersize": 5.5}
-
-
-def marker_look(style: LineStyle) -> dict[str, object]:
-    """How its markers look where they stand alone."""
-    return line_look(style) | {"linestyle": ""}
-
-
-def key_room(names: Iterable[str]) -> float:
-    """Room on the right of a panel for a key with these names."""
-    width = max(text_width(name, LABEL_SIZE) for name in names)
-    return KEY_START + KEY_HANDLE + KEY_GAP + width + MARGIN
-
-
-def write_key(axes: Axes, entries: Sequence[tuple[str, Mapping[str, object]]]) -> None:
-    """Write names beside a panel, from its top down, each with a piece of its line."""
-    width, height = size_in_points(axes)
-    for rank, (name, look) in enumerate(entries):
-        row = 1 - (rank + 0.5) * LABEL_SIZE * 1.8 / height
-        across = [1 + (KEY_START + part * KEY_HANDLE) / width for part in (0, 0.5, 1)]
-        place = {"transform": axes.transAxes, "clip_on": False, "markevery": [1]}
-        axes.add_line(Line2D(across, [row] * 3, **(dict(look) | place)))
-        left = 1 + (KEY_START + KEY_HANDLE + KEY_GAP) / width
-        text = {"size": LABEL_SIZE, "color": look["color"], "va": "center_baseline"}
-        axes.text(left, row, name, transform=axes.transAxes, parse_math=False, **text)
-
-
-def corner(frames: Sequence[Axes]) -> Axes:
-    """The panel in the upper right."""
-    top = max(round(frame.get_position().y1, 6) for frame in frames)
-    first = [frame for frame in frames if round(frame.get_position().y1, 6) == top]
-    return max(first, key=lambda frame: frame.get_position().x1)
-
-
-def draw_intervals(
-    axes: Axes, places: np.ndarray, low: np.ndarray, high: np.ndarray, along: str, **look: object
-) -> None:
-    """Bars with caps from low to high along `x` or `y`, at places on the other axis."""
-    look = {"linewidth": 2.0, "solid_capstyle": "butt", "zorder": 2} | look
-    look |= {"marker": "|" if along == "x" else "_", "markersize": 7}
-    for place, *ends in zip(places, low, high, strict=True):
-        if np.isfinite(ends).all():
-            across = (ends, [place] * 2) if along == "x" else ([place] * 2, ends)
-            axes.add_line(Line2D(*across, **look))

@@ -8,27 +8,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.captions import format_number
-from analysis.figure_facets import facets
-from analysis.figure_profiles import (
+from analysis.figure_keys import draw_intervals, marker_look
+from analysis.figure_rows import dress_rows, row_panels
+from analysis.level_axis import shorten
+from analysis.page import size_in_points, text_width
+from analysis.panels import padded
+from analysis.score_entries import (
     Entry,
-    draw_intervals,
-    key_room,
     label_of,
-    marker_look,
     named_words,
-    paragraphs,
-    read,
     required,
     sentences,
     variants_of,
-    write_key,
 )
-from analysis.level_axis import shorten
-from analysis.page import MARGIN, size_in_points, text_width, write_page
-from analysis.panels import NAME_ROOM, TICK_ROOM, dress, padded
 from analysis.style import (
-    FIGURE_INCHES,
-    GRID,
     INK,
     LABEL_SIZE,
     MUTED,
@@ -40,8 +33,7 @@ from hq_ray.errors import InputError, near_miss
 
 STATISTICS = {"mean": "mean", "median": "median", "iqm": "IQM"}
 OVERALL = "overall"
-ROW_HEIGHT, WIDEST_ROW_NAME, WIDEST_ENV, NARROWEST = 15.0, 330.0, 220.0, 120.0
-MANY_PAIRS = 60
+WIDEST_ENV = 220.0
 GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -75,15 +67,14 @@ def intervals_figure(
         gaps = [(name, name, limits_of(e["gap"])) for name, e in row.items() if e.get("gap")]
         if gaps:
             rows[f"{env}: optimality gap"] = gaps
-            labels[f"{env}: optimality gap"] = "mean shortfall from the goal (lower is better)"
-    rows = {panel: lines for panel, lines in rows.items() if lines}
+            labels[f"{env}: optimality gap"] = "mean shortfall (lower is better)"
     alone = {
         env: [name for name, entry in row.items() if not _has_interval(entry)]
         for env, row in scores.items()
     }
     texts = {panel: [(text, name) for text, name, _ in lines] for panel, lines in rows.items()}
     note = named_words("no interval", alone)
-    figure, frames = row_panels(title, note, caption, texts)
+    figure, frames = row_panels(title, note, caption, texts, labels=[*labels.values()])
     for axes, (panel, lines) in zip(frames, rows.items(), strict=True):
         drawn = np.concatenate([values for *_, values in lines])
         limits = padded(drawn, 0.06)
@@ -251,80 +242,6 @@ def _write_beside(axes: Axes, level: float, text: str, bold: bool) -> None:
     axes.text(left, level, text, transform=place, color=INK, parse_math=False, **look)
 
 
-def pairs_figure(
-    *,
-    pairs: Mapping[str, Mapping[str, Sequence[float]]],
-    score_label: str | Mapping[str, str],
-    title: str,
-    caption: str | Sequence[str] = "",
-    variant: str = "harmonic",
-    baseline: str = "standard",
-    higher_is_better: bool = True,
-) -> Figure:
-    """Draw a line per seed from its score with the baseline to that with the variant.
-
-    Args:
-        pairs: by environment, the scores of both by name, in the same order of seeds; a seed that
-            lacks one of them is left out, and the note says so.
-        score_label: of the value axis with its unit, one for all or one per environment.
-        title, caption: above and below the panels.
-        variant, baseline: who is compared; the baseline stands on the left.
-        higher_is_better: which way a line of a win goes.
-
-    Raises:
-        InputError: when there is no environment, or one lacks a score list or has unequal ones.
-    """
-    entries = {env: {"pair": row} for env, row in pairs.items()}
-    given = read(entries, "a figure of pairs", (baseline, variant))
-    styles = variant_styles([baseline, variant])
-    looks = {
-        "win": {"color": styles[variant].color, "linestyle": "-"},
-        "tie": {"color": MUTED, "linestyle": (0, (1, 1.6))},
-        "loss": {"color": styles[baseline].color, "linestyle": (0, (5, 2))},
-    }
-    scores, dropped = {}, {}
-    for env, row in given.items():
-        both = np.stack([row["pair"][baseline], row["pair"][variant]])
-        known = np.isfinite(both).all(axis=0)
-        scores[env] = both[:, known]
-        dropped[env] = [f"{(~known).sum()} of {known.size}"] if not known.all() else []
-    note = sentences(
-        f"a win: {variant} better than {baseline}",
-        named_words("seeds without both scores", dropped),
-    )
-    n_most = max(both.shape[1] for both in scores.values())
-    room = key_room([f"losses {format_number(n_most)}"])
-    figure, frames = facets(title, note, paragraphs(caption), [*scores], room)
-    for axes, (env, both) in zip(frames, scores.items(), strict=True):
-        label = label_of(score_label, env)
-        ticks = ((0.0, 1.0), (baseline, variant))
-        dress(axes, "", label, (-0.15, 1.15), padded(both, 0.06), title=env, xticks=ticks)
-        signs = np.sign(both[1] - both[0]) * (1 if higher_is_better else -1)
-        kinds = np.array(["loss", "tie", "win"])[signs.astype(int) + 1]
-        _draw_pairs(axes, both, kinds, looks)
-        _write_counts(axes, kinds, looks)
-    return figure
-
-
-def _draw_pairs(axes: Axes, both: np.ndarray, kinds: np.ndarray, looks: Mapping) -> None:
-    """Lines with a dot at each end, thin where there are many; losses, often fewer, on top."""
-    many = both.shape[1] > MANY_PAIRS
-    look = {"linewidth": 0.5, "alpha": 0.45} if many else {"linewidth": 1.3, "alpha": 0.75}
-    look |= {"marker": "o", "markersize": 2 if many else 3.5}
-    for kind in ("tie", "win", "loss"):
-        for ends in both[:, kinds == kind].T:
-            axes.add_line(Line2D([0, 1], ends, gid=kind, **(look | looks[kind])))
-
-
-def _write_counts(axes: Axes, kinds: np.ndarray, looks: Mapping) -> None:
-    words = {"win": "wins", "tie": "ties", "loss": "losses"}
-    counts = {kind: format_number(int((kinds == kind).sum())) for kind in words}
-    entries = [
-        (f"{words[kind]} {counts[kind]}", looks[kind] | {"linewidth": 1.6}) for kind in words
-    ]
-    write_key(axes, entries)
-
-
 def numbers(values: object) -> np.ndarray:
     """A flat float64 array; None is NaN."""
     return np.atleast_1d(np.asarray(values, dtype=float)).ravel()
@@ -342,83 +259,5 @@ def draw_row(
     estimate, low, high = values
     draw_intervals(axes, np.array([level]), *np.array([[low], [high]]), "x", color=style.color)
     face = style.color if filled else "white"
-    look = marker_look(style) | {"markersize": 6, "markerfacecolor": face}
+    look = marker_look(style) | {"markersize": 5, "markerfacecolor": face}
     axes.add_line(Line2D([estimate], [level], zorder=3, **look))
-
-
-def row_panels(
-    title: str,
-    note: str,
-    caption: str | Sequence[str],
-    rows: Mapping[str, Sequence[tuple[str, str]]],
-    *,
-    n_columns: int = 2,
-    right: float = MARGIN,
-    pitch: float = ROW_HEIGHT,
-) -> tuple[Figure, list[Axes]]:
-    """A page whose panels hold rows of text, each row equally high.
-
-    Args:
-        title, note, caption: see `analysis.page.write_page`.
-        rows: by panel, the text of each row and the variant that it is the name of, or "".
-        n_columns: at most; fewer where a panel's name does not fit.
-        right: room right of each panel, in points.
-        pitch: least height of a row, in points.
-    """
-    texts = [_row_name(text) for row in rows.values() for text, _ in row]
-    left = max(text_width(text, TICK_SIZE, "bold") for text in texts) + 12 + MARGIN
-    width, height = FIGURE_INCHES
-    span = 72 * width / 2 - left - right
-    widest = max(text_width(name, LABEL_SIZE, "bold") for name in rows)
-    n_columns = min(n_columns if max(NARROWEST, widest - right) <= span else 1, len(rows))
-    counts = [len(row) for row in rows.values()]
-    lines = [counts[start : start + n_columns] for start in range(0, len(counts), n_columns)]
-    page = write_page(title, note, paragraphs(caption))
-    texts_height = page.height - page.top + page.bottom + len(lines) * (NAME_ROOM + TICK_ROOM)
-    n_rows = sum(map(max, lines))
-    inches = (width, max(height, (texts_height + pitch * n_rows) / 72))
-    pitch = (72 * inches[1] - texts_height) / n_rows
-    page = write_page(title, note, paragraphs(caption), inches)
-    frames, top = [], page.top
-    for line in lines:
-        for column, count in enumerate(line):
-            start, end = (page.width * (column + side) / n_columns for side in (0, 1))
-            frame_top = top - NAME_ROOM
-            edges = (start + left, frame_top - pitch * count, end - right, frame_top)
-            frames.append(page.add_axes(*edges))
-        top -= NAME_ROOM + TICK_ROOM + pitch * max(line)
-    return page.figure, frames
-
-
-def _row_name(text: str) -> str:
-    return shorten(text, WIDEST_ROW_NAME, TICK_SIZE, "bold")
-
-
-def dress_rows(
-    axes: Axes,
-    name: str,
-    rows: Sequence[tuple[str, str]],
-    styles: Mapping[str, LineStyle],
-    xlabel: str,
-    xlimits: tuple[float, float],
-    heads: Sequence[str] = (),
-) -> None:
-    """Dress one panel of `row_panels`: names left of its rows, heads bold, lines between blocks.
-
-    Args:
-        axes: the frame.
-        name: of the panel.
-        rows: its rows, as `row_panels` was given them.
-        styles: by variant; the head of a variant's rows has its colour.
-        xlabel, xlimits: of the horizontal axis.
-        heads: texts of further rows to set off as heads.
-    """
-    ticks = (range(len(rows)), [_row_name(text) for text, _ in rows])
-    dress(axes, xlabel, name, xlimits, (len(rows) - 0.5, -0.5), yticks=ticks, grid="x")
-    axes.yaxis.label.set_weight("bold")
-    axes.tick_params(axis="y", length=0)
-    for level, ((text, variant), tick) in enumerate(zip(rows, axes.get_yticklabels(), strict=True)):
-        if variant or text in heads:
-            tick.set(weight="bold", color=styles[variant].color if variant else INK)
-            if level:
-                axes.axhline(level - 0.5, color=GRID, linewidth=1.2, zorder=0.5)

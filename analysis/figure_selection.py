@@ -1,4 +1,7 @@
-"""What tuning chose: how far that was luck, and how often other seeds would choose the same."""
+"""What tuning chose: how far that was luck, and how often other seeds would choose the same.
+
+Also how rows of text with bars or intervals stand below each other in panels.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,10 +13,14 @@ from matplotlib.patches import Rectangle
 
 from analysis.captions import format_number, round_number
 from analysis.figure_facets import facets
-from analysis.figure_profiles import (
+from analysis.figure_keys import draw_intervals
+from analysis.figure_rows import dress_rows, row_panels, share_words
+from analysis.labels import LineLabel, label_room, write_labels
+from analysis.page import MARGIN, size_in_points
+from analysis.panels import dress, padded
+from analysis.score_entries import (
     Columns,
     Entry,
-    draw_intervals,
     missing_words,
     named_words,
     paragraphs,
@@ -23,11 +30,11 @@ from analysis.figure_profiles import (
     stacked,
     variants_of,
 )
-from analysis.figure_scores import dress_rows, row_panels
-from analysis.labels import LineLabel, label_room, write_labels
-from analysis.page import MARGIN, size_in_points
-from analysis.panels import dress, padded
-from analysis.style import INK, TICK_SIZE, variant_styles
+from analysis.style import (
+    INK,
+    TICK_SIZE,
+    variant_styles,
+)
 from hq_ray.errors import InputError
 
 TOP = 10
@@ -163,7 +170,7 @@ def selection_figure(
         looks = [styles[name].color for name, found in row.items() for _ in [None, *found]]
         for level, (bar, color) in enumerate(zip(shown, looks, strict=True)):
             if bar is not None:
-                _draw_bar(axes, level, bar[1], color, bar[0].startswith("all other ("))
+                _draw_bar(axes, level, bar[1], color, bar[0].startswith(f"{REST} ("))
     return figure
 
 
@@ -180,12 +187,16 @@ def _bars(entry: Entry, top: int, where: str) -> list[tuple[str, float]]:
         raise InputError(f"every configuration needs a label and a share; {where} has {given}")
     if not ((values >= 0) & (values <= 1)).all() or values.sum() > 1 + 1e-6:
         raise InputError(f"shares must lie in [0, 1] with a sum of at most 1; {where} has others")
+    n = _count(entry)
+    if n < len(labels):
+        raise InputError(f"n_configurations must be {len(labels)} or more; {where} has {n}")
     order = np.argsort(-values, kind="stable")[:top]
     order = order[values[order] > 0] if values.any() else order
     bars = [(str(labels[i]), float(values[i])) for i in order]
-    n_others = _count(entry) - len(bars)
-    others = max(0.0, 1.0 - sum(value for _, value in bars))
-    return [*bars, (f"all other ({format_number(n_others)})", others)] if n_others else bars
+    # Of a list that was cut, what is not in it is the rest of all resamples.
+    whole = values.sum() if n == len(labels) else 1.0
+    others = round(max(0.0, float(whole - values[order].sum())), 9)
+    return [*bars, (f"{REST} ({format_number(n - len(bars))})", others)] if n > len(bars) else bars
 
 
 def _draw_bar(axes: Axes, level: float, share: float, color: str, rest: bool) -> None:
@@ -195,10 +206,3 @@ def _draw_bar(axes: Axes, level: float, share: float, color: str, rest: bool) ->
     after, place = 4 / size_in_points(axes)[0], axes.get_yaxis_transform()
     look = {"size": TICK_SIZE, "va": "center_baseline", "color": INK, "parse_math": False}
     axes.text(share + after, level, share_words(share), transform=place, **look)
-
-
-def share_words(share: float) -> str:
-    """A share in percent, `< 1 %` for a small one that is not 0."""
-    if 0 < share < 0.005:
-        return "< 1 %"
-    return "> 99 %" if 0.995 < share < 1 else f"{100 * share:.0f} %"
