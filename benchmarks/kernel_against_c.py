@@ -2,12 +2,11 @@
 
     python benchmarks/kernel_against_c.py [--quick] [--json FILE]
 
-Needs gcc. Both train the same 32 seeds in turn, A B A B, and their Q tables are checked equal.
+Needs gcc, and measures nothing without it. Both train the same 32 seeds in turn, A B A B, and
+their Q tables are checked equal.
 """
 
-import argparse
 import ctypes
-import json
 import math
 import shutil
 import statistics
@@ -19,10 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from kernel_speed import ENVIRONMENTS, EPISODES, TRIALS, trial
-from machine import facts
-from rich.console import Console
-from rich.table import Table
+from frame import conclude, grid, named, parse, parser, skip
+from kernel_speed import ENVIRONMENTS, EPISODES, QUICK_ENVIRONMENTS, TRIALS, trial
 
 from hq_ray.environments import load_model, resolve
 from hq_ray.kernel import environment_tables, train_on_kernel
@@ -100,35 +97,31 @@ def measure(library: ctypes.CDLL, env: str, args: dict, variant: str, repeats: i
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one repeat")
-    parser.add_argument("--json", type=Path, help="write the figures there")
-    options = parser.parse_args()
+    given = parse(parser(__doc__, f"one repeat of {QUICK_ENVIRONMENTS} environments"))
     if shutil.which("gcc") is None:
-        sys.exit("kernel_against_c.py needs gcc on the PATH")
-    repeats = 1 if options.quick else 7
+        skip(given, "kernel_against_c.py needs gcc on the PATH")
     with tempfile.TemporaryDirectory() as folder:
         library = compiled(folder)
         rows = [
-            measure(library, env, args, variant, repeats)
-            for env, args in ENVIRONMENTS
+            measure(library, env, args, variant, 1 if given.quick else 7)
+            for env, args in ENVIRONMENTS[: QUICK_ENVIRONMENTS if given.quick else None]
             for variant in ("standard", "harmonic")
         ]
-    table = Table(title="kernel against plain C of the same bits, one core")
-    for heading in ("env", "variant", "kernel / C", "kernel [M steps/s]", "C [M steps/s]"):
-        table.add_column(heading, justify="left" if heading in ("env", "variant") else "right")
-    for row in rows:
-        name = row["env"] + "".join(f" {k}={v}" for k, v in row["env_args"].items())
-        rates = (f"{row['kernel'] / 1e6:.1f}", f"{row['c'] / 1e6:.1f}")
-        table.add_row(name, row["variant"], f"{row['ratio']:.2f}", *rates)
+    lines = [
+        [
+            named(row["env"], row["env_args"]),
+            row["variant"],
+            f"{row['ratio']:.2f}",
+            f"{row['kernel'] / 1e6:.1f}",
+            f"{row['c'] / 1e6:.1f}",
+        ]
+        for row in rows
+    ]
+    headings = ["env", "variant", "kernel / C", "kernel [M steps/s]", "C [M steps/s]"]
+    table = grid("kernel against plain C of the same bits, one core", headings, lines, labels=2)
     mean = math.exp(statistics.mean(math.log(row["ratio"]) for row in rows))
-    console = Console()
-    console.print(table)
-    console.print(f"geometric mean {mean:.2f}; Q tables equal")
-    console.print(facts())
-    if options.json:
-        content = {"machine": facts(), "rows": rows, "geometric_mean": mean}
-        options.json.write_text(json.dumps(content, indent=2) + "\n")
+    told = f"geometric mean {mean:.2f}; Q tables equal"
+    conclude(given, [table, told], rows=rows, geometric_mean=mean)
 
 
 if __name__ == "__main__":

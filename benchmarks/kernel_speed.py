@@ -8,17 +8,12 @@ fewer episodes and epsilon falling over the same share of them, on an environmen
 `gymnasium.make` gives it.
 """
 
-import argparse
-import json
 import statistics
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import gymnasium
-from machine import facts
-from rich.console import Console
-from rich.table import Table
+from frame import conclude, grid, named, parse, parser
 
 from hq_ray.environments import Environment, load_model, resolve
 from hq_ray.gymnasium_loop import train_on_gymnasium
@@ -34,6 +29,8 @@ ENVIRONMENTS = (
     ("VelocityGrid-v0", {}),
     ("VelocityGrid-v0", {"max_speed": 2}),
 )
+# The first two: one without draws of the environment's own, one with.
+QUICK_ENVIRONMENTS = 2
 EPISODES = 4000
 TRIALS = 32
 LOOP_EPISODES = {"CliffWalking-v1": 100, "Taxi-v4": 100}
@@ -88,34 +85,26 @@ def measure(environment: Environment, args: dict, variant: str, repeats: int) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one repeat")
-    parser.add_argument("--json", type=Path, help="write the figures there")
-    options = parser.parse_args()
+    given = parse(parser(__doc__, f"one repeat of {QUICK_ENVIRONMENTS} environments"))
     rows = []
-    console = Console()
-    with console.status("measuring"):
-        for env, args in ENVIRONMENTS:
-            environment = resolve(env, args)
-            for variant in ("standard", "harmonic"):
-                figures = measure(environment, args, variant, 1 if options.quick else 5)
-                rows.append({"env": env, "env_args": args, "variant": variant, **figures})
-    table = Table(title="kernel against the Gymnasium loop, one core")
-    for heading in ("env", "variant", "kernel / loop", "kernel [M steps/s]", "loop [k steps/s]"):
-        table.add_column(heading, justify="left" if heading in ("env", "variant") else "right")
-    for row in rows:
-        name = row["env"] + "".join(f" {k}={v}" for k, v in row["env_args"].items())
-        table.add_row(
-            name,
+    for env, args in ENVIRONMENTS[: QUICK_ENVIRONMENTS if given.quick else None]:
+        environment = resolve(env, args)
+        for variant in ("standard", "harmonic"):
+            figures = measure(environment, args, variant, 1 if given.quick else 5)
+            rows.append({"env": env, "env_args": args, "variant": variant, **figures})
+    lines = [
+        [
+            named(row["env"], row["env_args"]),
             row["variant"],
             f"{row['ratio']:,.0f}",
             f"{row['kernel'] / 1e6:.1f}",
             f"{row['loop'] / 1e3:.1f}",
-        )
-    console.print(table)
-    console.print(facts())
-    if options.json:
-        options.json.write_text(json.dumps({"machine": facts(), "rows": rows}, indent=2) + "\n")
+        ]
+        for row in rows
+    ]
+    headings = ["env", "variant", "kernel / loop", "kernel [M steps/s]", "loop [k steps/s]"]
+    table = grid("kernel against the Gymnasium loop, one core", headings, lines, labels=2)
+    conclude(given, [table], rows=rows)
 
 
 if __name__ == "__main__":

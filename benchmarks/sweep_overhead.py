@@ -5,16 +5,14 @@
 Each row is one sweep of standard and harmonic trials into a temporary folder, on all cores.
 """
 
-import argparse
-import json
 import tempfile
 import time
-from pathlib import Path
 
+import ray
+from contenders import settle, worker_ready
+from frame import conclude, grid, named, parse, parser
 from kernel_speed import trial
-from machine import facts
-from rich.console import Console
-from rich.table import Table
+from machine import cores
 
 from hq_ray.environments import resolve
 from hq_ray.store import Results
@@ -44,7 +42,6 @@ def measure(session: Session, env: str, args: dict, episodes: int, n_trials: int
         started = time.perf_counter()
         tally = run_missing(missing, results, RunOptions(), session)
         seconds = time.perf_counter() - started
-    cores = facts()["cores"]
     return {
         "env": env,
         "env_args": args,
@@ -54,43 +51,39 @@ def measure(session: Session, env: str, args: dict, episodes: int, n_trials: int
         "trial_milliseconds": tally.train_seconds / tally.done * 1e3,
         "trials_per_second": tally.done / seconds,
         "million_steps_per_second": tally.steps / seconds / 1e6,
-        "overhead": seconds / (tally.train_seconds / cores),
+        "overhead": seconds / (tally.train_seconds / cores()),
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a hundredth of the trials")
-    parser.add_argument("--json", type=Path, help="write the figures there")
-    options = parser.parse_args()
+    given = parse(parser(__doc__, "a hundredth of the trials of two sweeps"))
+    sweeps = [SWEEPS[0], SWEEPS[-1]] if given.quick else SWEEPS
     with Session() as session:
         session.wait()
-        time.sleep(3)  # the workers' own start belongs to Ray's
+        task = ray.remote(worker_ready)
+        settle(lambda n: ray.get([task.remote() for _ in range(n)]))
         rows = [
-            measure(session, env, args, episodes, n // 100 if options.quick else n)
-            for env, args, episodes, n in SWEEPS
+            measure(session, env, args, episodes, n // 100 if given.quick else n)
+            for env, args, episodes, n in sweeps
         ]
-    table = Table(title="sweeps on Ray, wall time after its start")
-    for heading in ("env", "episodes", "trials", "ms of training a trial"):
-        table.add_column(heading, justify="left" if heading == "env" else "right")
-    for heading in ("trials/s", "M steps/s", "wall / (training / cores)"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        name = row["env"] + "".join(f" {k}={v}" for k, v in row["env_args"].items())
-        table.add_row(
-            name,
+    lines = [
+        [
+            named(row["env"], row["env_args"]),
+            f"{row['overhead']:.2f}",
             f"{row['episodes']:,}",
             f"{row['trials']:,}",
             f"{row['trial_milliseconds']:.2f}",
             f"{row['trials_per_second']:,.0f}",
             f"{row['million_steps_per_second']:,.0f}",
-            f"{row['overhead']:.2f}",
-        )
-    console = Console()
-    console.print(table)
-    console.print(facts())
-    if options.json:
-        options.json.write_text(json.dumps({"machine": facts(), "rows": rows}, indent=2) + "\n")
+        ]
+        for row in rows
+    ]
+    headings = [
+        *("env", "wall / (training / cores)", "episodes", "trials", "training a trial [ms]"),
+        *("trials/s", "M steps/s"),
+    ]
+    table = grid("sweeps on Ray, wall time after its start", headings, lines, labels=1)
+    conclude(given, [table], rows=rows)
 
 
 if __name__ == "__main__":
