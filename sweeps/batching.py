@@ -9,6 +9,9 @@ from hq_ray.trial import Trial
 # A Ray task costs about a millisecond, as much as a short trial, so long queues of short trials
 # travel together; few trials travel alone, where nothing is gained and failures are isolated.
 TARGET_SECONDS = 1.0
+# A sweep of hours needs no file a second and core: its tasks grow to half a minute, while at least
+# TASKS_AHEAD of them are left for each core. That divides the files of a resumed sweep by 30.
+LONGEST_SECONDS, TASKS_AHEAD = 30.0, 200
 ALONE_PER_CORE = 32
 PROBE_TRIALS = 8
 MOST_ROWS = 4_000_000
@@ -49,13 +52,15 @@ class Batcher:
 
     def next_batch(self) -> tuple[Trial, ...]:
         """The next trials in order; empty when none is left."""
-        most = self._most()
+        if not self.remaining:
+            return ()
+        most, most_rows = self._most(), self._most_rows()
         batch: list[Trial] = []
         rows = 0
         while self._next < len(self._trials) and len(batch) < most:
             trial = self._trials[self._next]
             rows += trial.episodes
-            if batch and self._fixed is None and rows > self._most_rows():
+            if batch and self._fixed is None and rows > most_rows:
                 break
             batch.append(trial)
             self._next += 1
@@ -72,4 +77,7 @@ class Batcher:
     def _most_rows(self) -> float:
         if self._seconds_per_row is None:
             return MOST_ROWS
-        return min(MOST_ROWS, TARGET_SECONDS / self._seconds_per_row)
+        ahead = self.remaining * self._trials[self._next].episodes * self._seconds_per_row
+        seconds = ahead / (self._cores * TASKS_AHEAD)
+        seconds = min(LONGEST_SECONDS, max(TARGET_SECONDS, seconds))
+        return min(MOST_ROWS, seconds / self._seconds_per_row)

@@ -65,11 +65,20 @@ def test_a_number_sets_the_size_by_hand(short_trials):
     assert [len(b) for b in batches(Batcher(short_trials[:10], 2, 4), 1e-9)] == [4, 4, 2]
 
 
-@pytest.mark.parametrize("seconds_per_trial", [0.01, 0.05, 0.2])
+@pytest.mark.parametrize("seconds_per_trial", [0.01, 0.05])
 def test_a_batch_takes_about_a_second(short_trials, seconds_per_trial):
     found = batches(Batcher(short_trials, 2), seconds_per_trial / 100)
     lasting = [seconds_per_trial * len(batch) for batch in found[1 : len(found) // 2]]
     assert 0.5 < min(lasting) <= max(lasting) < 1.5
+
+
+@pytest.mark.parametrize(("seconds_per_trial", "longest"), [(0.4, 5.0), (2.0, 25.0), (7.0, 30.0)])
+def test_batches_of_a_long_sweep_take_longer(short_trials, seconds_per_trial, longest):
+    found = batches(Batcher(short_trials, 2), seconds_per_trial / 100)
+    lasting = [seconds_per_trial * len(batch) for batch in found]
+    assert longest - seconds_per_trial < max(lasting) <= longest
+    ahead = len(short_trials) * seconds_per_trial / 2
+    assert max(lasting) <= max(1, ahead / 200)
 
 
 def test_a_trial_longer_than_that_travels_alone(short_trials):
