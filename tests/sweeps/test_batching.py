@@ -75,7 +75,7 @@ def test_a_batch_takes_about_a_second(short_trials, seconds_per_trial):
 @pytest.mark.parametrize(("seconds_per_trial", "longest"), [(0.4, 5.0), (2.0, 25.0), (7.0, 30.0)])
 def test_batches_of_a_long_sweep_take_longer(short_trials, seconds_per_trial, longest):
     found = batches(Batcher(short_trials, 2), seconds_per_trial / 100)
-    lasting = [seconds_per_trial * len(batch) for batch in found]
+    lasting = [seconds_per_trial * len(batch) for batch in found[1:]]
     assert longest - seconds_per_trial < max(lasting) <= longest
     ahead = len(short_trials) * seconds_per_trial / 2
     assert max(lasting) <= max(1, ahead / 200)
