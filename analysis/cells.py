@@ -6,6 +6,7 @@ where a trial is missing, so that no seed ever counts for a configuration that i
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,8 @@ from analysis.captions import format_number
 from hq_ray.hyperparameters import HYPERPARAMETERS
 
 SETTINGS = (*HYPERPARAMETERS, "episodes", "max_steps")
-IDENTITY = ("env", "env_args", "fingerprint", "variant", *SETTINGS)
+# The two of the first question go before the controls; the first one there is the baseline.
+VARIANT_ORDER = ("standard", "harmonic")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,20 +50,36 @@ class Cell:
     def trial_ids(self, configuration: int) -> list[str]:
         """Of the trials of a configuration, by rising seed."""
         rows = self.rows[configuration]
-        return self.trials["trial_id"].iloc[rows[rows >= 0]].tolist()
+        return self._trial_ids[rows[rows >= 0]].tolist()
 
-    @property
+    @cached_property
+    def _trial_ids(self) -> np.ndarray:
+        return self.trials["trial_id"].to_numpy(dtype=object)
+
+    @cached_property
     def varying(self) -> pd.DataFrame:
-        """The columns of `settings` that have more than one level."""
+        """The columns of `settings` that have more than one level; null is a level."""
         several = [c for c in self.settings if self.settings[c].nunique(dropna=False) > 1]
         return self.settings[several]
 
-    def label(self, configuration: int, names: Sequence[str] | None = None) -> str:
-        """A configuration in words: `alpha 0.1, eps_shift 10`, of what varies or of `names`."""
-        row = self.settings.iloc[configuration]
-        names = list(self.varying) if names is None else names
-        words = [f"{name} {level_text(row[name])}" for name in names if not pd.isna(row[name])]
-        return ", ".join(words) or "the only configuration"
+    def label(self, configuration: int) -> str:
+        """A configuration in words, of what varies: `alpha 0.1, eps_shift 10`."""
+        return self.labels[configuration]
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Every configuration in words."""
+        if not self.varying.shape[1]:
+            return ["the only configuration"] * len(self)
+        columns = [_words(name, self.varying[name]) for name in self.varying]
+        return [", ".join(filter(None, words)) for words in zip(*columns, strict=True)]
+
+
+def _words(name: str, column: pd.Series) -> list[str]:
+    """`alpha 0.1` for each row; nothing where the configuration does not read it."""
+    codes, levels = pd.factorize(column)
+    texts = [f"{name} {level_text(level)}" for level in levels]
+    return [texts[code] if code >= 0 else "" for code in codes]
 
 
 def level_text(value: object) -> str:
@@ -75,9 +93,11 @@ def environment_labels(trials: pd.DataFrame) -> pd.Series:
     """`id`, `id {arguments}`, and the model's digest where an environment has several models."""
     labels = trials["env"].astype(str)
     labels = labels.where(trials["env_args"] == "{}", labels + " " + trials["env_args"].astype(str))
-    models = trials["fingerprint"].fillna("no model").astype(str)
-    mixed = models.groupby(labels).transform("nunique") > 1
-    return labels.where(~mixed, labels + " (model " + models.str[:8] + ")")
+    models = trials["fingerprint"].astype(object)
+    models = models.where(models.notna(), None)
+    mixed = models.groupby(labels).transform("nunique", dropna=False) > 1
+    named = ("model " + models.str[:8]).where(models.notna(), "no model")
+    return labels.where(~mixed, labels + " (" + named + ")")
 
 
 def cells(trials: pd.DataFrame) -> list[Cell]:
@@ -109,9 +129,6 @@ def by_environment(found: Sequence[Cell]) -> dict[str, dict[str, Cell]]:
     for cell in sorted(found, key=lambda cell: (cell.env, variant_rank(cell.variant))):
         table.setdefault(cell.env, {})[cell.variant] = cell
     return table
-
-
-VARIANT_ORDER = ("standard", "harmonic")
 
 
 def variant_rank(variant: str) -> tuple[int, str]:

@@ -1,177 +1,209 @@
-"""Two tuned variants on one environment: whose score is higher, by how much, how surely.
-
-A variant is represented by one score per seed. Where it has several configurations, the choice
-among them must not see the score that it is judged by; so it is made on one half of the seeds and
-scored on the other, and the larger grid is held to the number of configurations of the smaller one.
-"""
+"""Two tuned variants on one environment: whose score is higher, by how much, how surely."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from analysis.aggregates import iqm, worst_mean
 from analysis.cells import Cell
+from analysis.contender import (
+    AVERAGED,
+    CROSS_FITTED,
+    FRESH,
+    SAME_SEEDS,
+    SINGLE,
+    Contender,
+    Entrant,
+    entrant,
+    on_seeds,
+)
+from analysis.differences import (
+    IndependentDifference,
+    independent_difference,
+    seedwise_difference,
+    shared_seeds,
+)
 from analysis.intervals import Interval
 from analysis.metrics import Metric
-from analysis.paired import PairedDifference, improvement_interval, paired_difference
-from analysis.tuning import cross_fitted_scores
+from analysis.paired import PairedDifference, improvement_interval
 
-SINGLE = "one configuration each"
-CROSS_FITTED = "tuned on one half of the seeds, scored on the other"
-SAME_SEEDS = "chosen and scored on the same seed, so too high"
-FRESH = "chosen in stage one, scored on fresh seeds"
 RESAMPLES = 10_000
 
 
 @dataclass(frozen=True, eq=False)
-class Contender:
-    """A variant on an environment, with one score per seed.
-
-    Attributes:
-        cell: its configurations.
-        best: the one with the best mean over all seeds; its name and its curves are shown.
-        scores: `(n_seeds,)` over the seeds of the cell, NaN where there is none.
-        budget: how many configurations it was chosen from.
-        how: by what right the scores stand for the variant.
-    """
-
-    cell: Cell
-    best: int
-    scores: np.ndarray
-    budget: int
-    how: str
-
-    def score_of(self, seeds: np.ndarray) -> np.ndarray:
-        """Scores of these seeds, which are all among those of the cell."""
-        return self.scores[np.searchsorted(self.cell.seeds, seeds)]
-
-
-def best_configuration(cell: Cell, judged: Metric) -> int | None:
-    """The configuration with the best mean over its seeds; None where no trial has the metric."""
-    scores = _upwards(cell, judged)
-    there = np.isfinite(scores)
-    if not there.any():
-        return None
-    counts = there.sum(axis=1)
-    means = np.where(there, scores, 0.0).sum(axis=1) / np.maximum(counts, 1)
-    # One lucky seed is no configuration: those with most seeds go first.
-    eligible = counts >= min(2, counts.max())
-    return int(np.where(eligible, means, -np.inf).argmax())
-
-
-def contender(
-    cell: Cell, judged: Metric, budget: int | None = None, fixed: int | None = None
-) -> Contender | None:
-    """A variant's score per seed; None where no trial has the metric.
-
-    Args:
-        cell: its configurations.
-        judged: the metric; of costs, the lowest is best.
-        budget: number of configurations to choose from; None is all.
-        fixed: the configuration that stage one chose.
-    """
-    best = best_configuration(cell, judged) if fixed is None else fixed
-    if best is None:
-        return None
-    if fixed is not None or len(cell) == 1:
-        how = SINGLE if fixed is None else FRESH
-        return Contender(cell, best, cell.scores(judged.name)[best], 1, how)
-    budget = len(cell) if budget is None else min(budget, len(cell))
-    sign = 1.0 if judged.higher_is_better else -1.0
-    fit = cross_fitted_scores(_upwards(cell, judged), budget)
-    how = CROSS_FITTED if fit.cross_fitted else SAME_SEEDS
-    return Contender(cell, best, sign * fit.per_seed, budget, how)
-
-
-def _upwards(cell: Cell, judged: Metric) -> np.ndarray:
-    return judged.scores(cell.scores(judged.name))
-
-
-@dataclass(frozen=True, eq=False)
 class Comparison:
-    """A variant against a baseline on one environment, paired by seed.
+    """A variant against a baseline on one environment.
 
     Attributes:
-        env, variant, baseline: who.
         metric: by what.
-        seeds: `(n,)`, those that both have.
-        scores, base_scores: `(n,)`.
-        difference: of the scores, variant minus baseline.
+        ours, base: who stands for the variant and who for the baseline.
+        paired: whether the seeds of both are the same and are compared one by one.
+        difference: of the mean scores, variant minus baseline.
         improvement: probability that a run of the variant is the better one.
-        contenders: by variant, who stands for it.
         rope: differences up to this size do not matter; None where nobody said.
     """
 
-    env: str
-    variant: str
-    baseline: str
     metric: Metric
-    seeds: np.ndarray
-    scores: np.ndarray
-    base_scores: np.ndarray
-    difference: PairedDifference
+    ours: Contender
+    base: Contender
+    paired: bool
+    difference: PairedDifference | IndependentDifference
     improvement: Interval
-    contenders: Mapping[str, Contender]
     rope: float | None
+
+    @property
+    def env(self) -> str:
+        """Where, as cells name it."""
+        return self.ours.cell.env
+
+    @property
+    def variant(self) -> str:
+        """Who is compared."""
+        return self.ours.cell.variant
+
+    @property
+    def baseline(self) -> str:
+        """With whom."""
+        return self.base.cell.variant
+
+    @property
+    def seeds(self) -> np.ndarray:
+        """`(n,)` of the variant, and of both where they are paired."""
+        return self.ours.seeds
+
+    @property
+    def scores(self) -> np.ndarray:
+        """`(n,)` of the variant, see Contender."""
+        return self.ours.scores
+
+    @property
+    def base_scores(self) -> np.ndarray:
+        """`(m,)` of the baseline; seed by seed those of `scores` where they are paired."""
+        return self.base.scores
+
+    @property
+    def n_seeds(self) -> int:
+        """Seeds of the one that has fewer."""
+        return min(len(self.ours.seeds), len(self.base.seeds))
 
     @property
     def how(self) -> str:
         """By what right, in words; the weaker right of the two counts."""
-        rights = {one.how for one in self.contenders.values()}
-        return next(how for how in (SAME_SEEDS, CROSS_FITTED, FRESH, SINGLE) if how in rights)
+        order = (SAME_SEEDS, CROSS_FITTED, AVERAGED, FRESH, SINGLE)
+        return next(how for how in order if how in (self.ours.how, self.base.how))
 
     @property
     def budget(self) -> int:
         """How many configurations each was chosen from; the larger of the two."""
-        return max(one.budget for one in self.contenders.values())
+        return max(self.ours.budget, self.base.budget)
 
-    def summary(self) -> dict[str, float | int | str | None]:
-        """One row of a table."""
-        d = self.difference
+    def summary(self) -> dict[str, float | int | bool | str | None]:
+        """One row of a table; None for what there is not, such as wins without pairs."""
+        d, paired = self.difference, self.paired
         row = {"env": self.env, "variant": self.variant, "baseline": self.baseline}
-        row |= {"metric": self.metric.name, "unit": self.metric.unit, "n": len(self.seeds)}
-        for name, values in (("", self.scores), ("baseline_", self.base_scores)):
-            sign = 1.0 if self.metric.higher_is_better else -1.0
-            row |= {
-                f"{name}mean": float(values.mean()),
-                f"{name}iqm": float(iqm(values)),
-                f"{name}worst_tenth": sign * float(worst_mean(sign * values)),
-            }
+        row |= {"metric": self.metric.name, "unit": self.metric.unit}
+        row |= {"n": len(self.ours.seeds), "baseline_n": len(self.base.seeds), "paired": paired}
+        row |= _spread("", self.ours, self.metric) | _spread("baseline_", self.base, self.metric)
         row |= {"difference": float(d.mean), "low": float(d.low), "high": float(d.high)}
         row |= {"p_value": float(d.p_value), "p_method": d.p_method}
-        row |= {"wins": int(d.wins), "ties": int(d.ties), "losses": int(d.losses)}
+        row |= {k: int(getattr(d, k)) if paired else None for k in ("wins", "ties", "losses")}
         row |= {"improvement": float(self.improvement.estimate)}
         row |= {"improvement_low": float(self.improvement.low)}
         row |= {"improvement_high": float(self.improvement.high)}
-        row |= {"seed_correlation": float(d.seed_correlation)}
-        row |= {"variance_ratio": float(d.variance_ratio), "budget": self.budget, "how": self.how}
+        pairing = ("seed_correlation", "variance_ratio")
+        row |= {k: float(getattr(d, k)) if paired else None for k in pairing}
+        row |= {"budget": self.budget, "how": self.how}
         return {key: None if value != value else value for key, value in row.items()}
 
 
+def _spread(prefix: str, one: Contender, metric: Metric) -> dict[str, float]:
+    sign = 1.0 if metric.higher_is_better else -1.0
+    return {
+        f"{prefix}mean": float(one.scores.mean()),
+        f"{prefix}iqm": float(iqm(one.drawn_runs).mean()),
+        f"{prefix}worst_tenth": sign * float(worst_mean(sign * one.drawn_runs).mean()),
+    }
+
+
 def compare(
-    ours: Contender, base: Contender, judged: Metric, rope: float | None = None, seed: int = 0
+    cell: Cell,
+    baseline: Cell,
+    judged: Metric,
+    *,
+    equal_budget: bool = True,
+    fixed: Mapping[str, int] | None = None,
+    rope: float | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Comparison | None:
-    """The two by the seeds that both have; None where there is no such seed."""
-    seeds = np.intersect1d(ours.cell.seeds, base.cell.seeds)
-    a, b = ours.score_of(seeds), base.score_of(seeds)
-    both = np.isfinite(a) & np.isfinite(b)
-    seeds, a, b = seeds[both], a[both], b[both]
-    if not seeds.size:
+    """The two on the seeds that both have, or, where these are few, each on its own.
+
+    Trials of one seed met the same random numbers, so they are compared in pairs. Both are tuned on
+    the seeds that they are compared on, so that neither has more to choose by.
+
+    Args:
+        cell: the variant.
+        baseline: what to compare it with, on the same environment.
+        judged: the metric.
+        equal_budget: hold both to as many configurations as the smaller grid has.
+        fixed: by variant, the configuration that stage one chose.
+        rope: the size up to which a difference does not matter.
+        resamples: of the bootstrap, and of the sign-flip test above 16 seeds.
+        seed: of what is drawn.
+
+    Returns:
+        None where one of them has no seed with the metric.
+    """
+    fixed = fixed or {}
+    sides = [entrant(one, judged, fixed.get(one.variant)) for one in (cell, baseline)]
+    shared = shared_seeds(sides[0].seeds, sides[1].seeds)
+    if shared is not None:
+        sides = [side.only(shared) for side in sides]
+    ours, base = _contenders(sides, equal_budget, seed)
+    if shared is not None:
+        ours, base = on_seeds(ours, base.seeds), on_seeds(base, ours.seeds)
+    if not (ours.seeds.size and base.seeds.size):
         return None
-    return Comparison(
-        env=ours.cell.env,
-        variant=ours.cell.variant,
-        baseline=base.cell.variant,
-        metric=judged,
-        seeds=seeds,
-        scores=a,
-        base_scores=b,
-        difference=paired_difference(a, b, RESAMPLES, seed),
-        improvement=improvement_interval([judged.scores(a)], [judged.scores(b)], RESAMPLES, seed),
-        contenders={ours.cell.variant: ours, base.cell.variant: base},
-        rope=rope,
+    if shared is not None:
+        difference = seedwise_difference(ours, base, resamples, seed)
+    else:
+        difference = independent_difference(ours, base)
+    improvement = _improvement([(ours, base)], judged, resamples, seed)
+    return Comparison(judged, ours, base, shared is not None, difference, improvement, rope)
+
+
+def _contenders(sides: Sequence[Entrant], equal_budget: bool, seed: int) -> list[Contender]:
+    # What stage one chose was chosen from a grid, however few of it are here.
+    sizes = [side.n_configurations for side in sides if side.how != FRESH]
+    budget = min(sizes) if equal_budget and sizes else None
+    return [side.contender(budget, seed) for side in sides]
+
+
+def overall_improvement(
+    found: Sequence[Comparison], resamples: int = RESAMPLES, seed: int = 0
+) -> Interval:
+    """Probability that a run of the variant is the better one, averaged over environments.
+
+    Args:
+        found: comparisons of one pair of variants, one for each environment.
+        resamples, seed: of the bootstrap.
+    """
+    return _improvement([(one.ours, one.base) for one in found], found[0].metric, resamples, seed)
+
+
+def _improvement(
+    pairs: Sequence[tuple[Contender, Contender]], judged: Metric, resamples: int, seed: int
+) -> Interval:
+    """Of runs; where these are drawn, estimate and limits are means over the draws."""
+    n_draws = max(len(one.drawn_runs) for pair in pairs for one in pair)
+    ours, base = (
+        [np.broadcast_to(judged.scores(one.drawn_runs), (n_draws, len(one.seeds))) for one in side]
+        for side in zip(*pairs, strict=True)
     )
+    found = improvement_interval(ours, base, resamples, seed)
+    means = {name: float(getattr(found, name).mean()) for name in ("estimate", "low", "high")}
+    return replace(found, **means)
 
 
 def compare_all(
@@ -193,14 +225,9 @@ def compare_all(
     found = []
     for env, row in table.items():
         baseline, *others = row.values()
-        for other in others:
-            budget = min(len(baseline), len(other)) if equal_budget else None
-            pair = [
-                contender(cell, judged, budget, (fixed or {}).get((env, cell.variant)))
-                for cell in (other, baseline)
-            ]
-            if None not in pair:
-                found.append(compare(*pair, judged, (ropes or {}).get(env)))
+        chosen = {name: number for (where, name), number in (fixed or {}).items() if where == env}
+        options = {"equal_budget": equal_budget, "fixed": chosen, "rope": (ropes or {}).get(env)}
+        found += [compare(other, baseline, judged, **options) for other in others]
     return [one for one in found if one is not None]
 
 

@@ -7,16 +7,20 @@ part in the choice. See Cawley and Talbot, "On Over-fitting in Model Selection",
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import pandas as pd
 
 from analysis.cells import SETTINGS, VARIANT_ORDER, Cell
-from analysis.metrics import metric
-from analysis.tuning import top_configurations
+from analysis.contender import best_configurations, choosable_scores
+from analysis.metrics import Metric, metric
+from analysis.statistics import mean_and_se
 from hq_ray.errors import InputError
+from hq_ray.hyperparameters import HYPERPARAMETERS
+from hq_ray.trial import MAX_SEED
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,12 @@ class Chosen:
 
     def row(self, cell: Cell) -> int | None:
         """Which configuration of a cell it is; None where the cell has none like it."""
-        for number in range(len(cell)):
-            if settings_of(cell, number) == self.settings:
-                return number
-        return None
+        same = np.full(len(cell), set(self.settings) <= set(SETTINGS))
+        for name in SETTINGS:
+            column, level = cell.settings[name], self.settings.get(name)
+            same &= (column.isna() if level is None else column == level).to_numpy(dtype=bool)
+        found = np.flatnonzero(same)
+        return int(found[0]) if found.size else None
 
 
 @dataclass(frozen=True)
@@ -83,9 +89,12 @@ class Selection:
             InputError: it is not one that `to_dict` wrote.
         """
         try:
-            chosen = [Chosen(**one) for one in content["chosen"]]
+            chosen = [
+                Chosen(**{**one, "settings": dict(one["settings"])}) for one in content["chosen"]
+            ]
+            metric(content["metric"])
             return cls(**{**content, "chosen": chosen})
-        except (KeyError, TypeError) as problem:
+        except (KeyError, TypeError, ValueError) as problem:
             raise InputError(
                 f"the selection of a stage-two sweep must be one that `hq-ray select` wrote: "
                 f"{problem}"
@@ -94,20 +103,9 @@ class Selection:
 
 def settings_of(cell: Cell, configuration: int) -> dict[str, object]:
     """A configuration's settings as plain values, without those that it does not read."""
-    row = cell.settings.iloc[configuration]
-    found = {}
-    for name in SETTINGS:
-        value = row[name]
-        if isinstance(value, str):
-            found[name] = value
-        elif value is not None and not math.isnan(value):
-            found[name] = (
-                int(value) if float(value).is_integer() and name in WHOLE else float(value)
-            )
-    return found
-
-
-WHOLE = {"alpha_decay_episodes", "eps_decay_episodes", "episodes", "max_steps"}
+    found = {name: cell.settings[name].iloc[configuration] for name in SETTINGS}
+    kinds = {name: row.kind for name, row in HYPERPARAMETERS.items()}
+    return {n: kinds.get(n, int)(level) for n, level in found.items() if not pd.isna(level)}
 
 
 def select(
@@ -131,39 +129,58 @@ def select(
         equal_budget: whether larger grids are cut.
         seed: of the draw.
     """
-    sign = 1.0 if metric(metric_name).higher_is_better else -1.0
+    judged = metric(metric_name)
     chosen, budgets, seeds = [], {}, set()
     for env, row in table.items():
-        budgets[env] = tuning_budget(row) if equal_budget else max(map(len, row.values()))
-        for variant, cell in row.items():
-            seeds |= {int(one) for one in cell.seeds}
-            scores = cell.scores(metric_name)
-            for rank, number in enumerate(
-                top_configurations(sign * scores, top, min(budgets[env], len(cell)), seed), start=1
-            ):
-                mine = scores[number][np.isfinite(scores[number])]
-                se = float(mine.std(ddof=1) / math.sqrt(mine.size)) if mine.size > 1 else None
-                settings = settings_of(cell, number)
-                summary = (float(mine.mean()), se, int(mine.size))
-                chosen.append(Chosen(env, variant, rank, settings, *summary))
+        counts = {variant: n_choosable(cell, judged) for variant, cell in row.items()}
+        budgets[env] = tuning_budget(counts) if equal_budget else max(counts.values())
+        for cell in row.values():
+            seeds |= set(cell.seeds.tolist())
+            best = best_configurations(cell, judged, top, max(1, budgets[env]), seed)
+            chosen += [
+                _chosen(cell, int(number), rank, metric_name)
+                for rank, number in enumerate(best, start=1)
+            ]
     if not chosen:
         raise InputError(f"a selection needs trials that have {metric_name}, found none")
     return Selection(results, metric_name, sorted(seeds), budgets, chosen)
 
 
-def tuning_budget(row: Mapping[str, Cell]) -> int:
+def _chosen(cell: Cell, number: int, rank: int, metric_name: str) -> Chosen:
+    scores = cell.scores(metric_name)[number]
+    over = mean_and_se(scores[np.isfinite(scores)][:, None])
+    se = None if over.se is None else float(over.se[0])
+    settings = settings_of(cell, number)
+    return Chosen(cell.env, cell.variant, rank, settings, float(over.mean[0]), se, over.n)
+
+
+def n_choosable(cell: Cell, judged: Metric) -> int:
+    """How many configurations of a cell can be chosen by a metric."""
+    return int(np.isfinite(choosable_scores(cell, judged)).any(axis=1).sum())
+
+
+def tuning_budget(counts: Mapping[str, int]) -> int:
     """How many configurations every variant of an environment may be chosen from.
 
     The smaller grid of the first question's two variants: a control that has next to nothing to
     tune, such as minimum, holds nobody back.
+
+    Args:
+        counts: by variant, the configurations that there are.
     """
-    asked = [cell for variant, cell in row.items() if variant in VARIANT_ORDER]
-    return min(map(len, asked if len(asked) > 1 else row.values()))
+    asked = [counts[variant] for variant in VARIANT_ORDER if variant in counts]
+    return min(asked if len(asked) > 1 else counts.values())
 
 
 def fresh_seeds(used: Sequence[int], n: int) -> range:
-    """n seeds above all used ones, from the next round thousand."""
-    first = (max(used, default=-1) // 1000 + 1) * 1000
+    """n seeds above all used ones, from the next round thousand.
+
+    Raises:
+        InputError: there are no seeds so great.
+    """
+    first = (int(max(used, default=-1)) // 1000 + 1) * 1000
+    if first + n - 1 > MAX_SEED:
+        raise InputError(f"fresh seeds must lie above all used ones, got {first - 1}, up to 2**63")
     return range(first, first + n)
 
 
@@ -182,7 +199,7 @@ def stage_two_spec(
         "name": name,
         "seeds": f"{seeds[0]}-{seeds[-1]}",
         "configurations": [
-            {"env": dict(environments[one.env]), "variant": one.variant, **one.settings}
+            {"env": deepcopy(environments[one.env]), "variant": one.variant, **one.settings}
             for one in selection.chosen
         ],
         "selection": selection.to_dict(),
@@ -190,10 +207,51 @@ def stage_two_spec(
 
 
 def environments_of(table: Mapping[str, Mapping[str, Cell]]) -> dict[str, dict]:
-    """By the name that cells have, the environment as specs name it: `{"id": ..., **arguments}`."""
-    found = {}
+    """By the name that cells have, the environment as specs name it: `{"id": ..., **arguments}`.
+
+    Raises:
+        InputError: the trials of one environment come from several models of it.
+    """
+    found: dict[str, dict] = {}
     for env, row in table.items():
         cell = next(iter(row.values()))
         trial = cell.trials.iloc[cell.rows[cell.rows >= 0][0]]
-        found[env] = {"id": trial["env"], **json.loads(trial["env_args"])}
+        request = {"id": trial["env"], **json.loads(trial["env_args"])}
+        if request in found.values():
+            raise InputError(
+                f"a second stage needs one model of each environment, got several of {env}; "
+                "choose one by its fingerprint, like --where \"fingerprint == '...'\""
+            )
+        found[env] = request
     return found
+
+
+def standing(
+    selection: Selection, table: Mapping[str, Mapping[str, Cell]], judged: Metric
+) -> tuple[dict[tuple[str, str], int], list[str]]:
+    """Who stands for each variant in a second stage: what stage one ranked first.
+
+    Where that has no score here, the next rank stands in, and a note says so.
+
+    Returns:
+        By (env, variant) the configuration, and the notes.
+    """
+    found: dict[tuple[str, str], int] = {}
+    missing: dict[tuple[str, str], list[int]] = {}
+    for one in sorted(selection.chosen, key=lambda one: one.rank):
+        key = (one.env, one.variant)
+        cell = table.get(one.env, {}).get(one.variant)
+        number = None if cell is None else one.row(cell)
+        if key in found:
+            continue
+        if number is None or not np.isfinite(cell.scores(judged.name)[number]).any():
+            missing.setdefault(key, []).append(one.rank)
+        else:
+            found[key] = number
+    notes = [
+        f"{variant} on {env}: what stage one ranked {' and '.join(map(str, ranks))} has no "
+        f"{judged.label} here; "
+        + (f"rank {max(ranks) + 1} stands in" if (env, variant) in found else "nothing stands in")
+        for (env, variant), ranks in missing.items()
+    ]
+    return found, notes

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,23 +10,23 @@ import numpy as np
 import pandas as pd
 
 from analysis.cells import Cell, by_environment, cells
-from analysis.comparison import Comparison, best_configuration, compare_all
-from analysis.curves import stream_groups, time_to_threshold
+from analysis.comparison import Comparison, compare_all
+from analysis.contender import best_configuration
+from analysis.curves import stream_groups
 from analysis.load import load_trials, problems
 from analysis.metrics import METRICS, Metric, metric
-from analysis.selection import Selection
-from analysis.summaries import default_threshold, summarise_trials
+from analysis.selection import Selection, standing
+from analysis.summaries import summarise_trials
+from analysis.times import TIMES, Progress, add_times
 from hq_ray.errors import InputError
 from hq_ray.references import NoReferences, References, references_of
 from hq_ray.store import DONE, Results
 
 CURVES = ("episode_return", "steps", "success", "truncated")
-TIMES = ("episodes_to_threshold", "steps_to_threshold")
 IN_RETURNS = ("final_return", "mean_return")
 # Up to this share of the best policy's return, or of what it has above a random one's where that is
 # less, a difference is held not to matter, unless the person says otherwise.
 ROPE_SHARE = 0.01
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Study:
         smooth: window of all curves, in episodes.
         notes: sentences on what is missing, failed, mixed or unknown.
         selection: what stage one chose, where the results are a second stage.
-        fixed: by (env, variant), the configuration that stage one ranked first.
+        fixed: by (env, variant), the configuration that stands for stage one's choice.
         references: by environment, where its model is at hand.
         ropes: by environment, the size up to which a difference of the metric does not matter.
         comparisons: every variant against its environment's baseline.
@@ -92,11 +92,14 @@ class Study:
     def lead(self) -> str:
         """One sentence on what was read."""
         n_configurations = sum(map(len, self.cells))
-        return (
-            f"{len(self.trials):,} trials, {n_configurations:,} configurations, "
-            f"{len({cell.variant for cell in self.cells}):,} variants, "
-            f"{len(self.table):,} environments. Judged by {self.judged.label}."
+        counts = (
+            (len(self.trials), "trial"),
+            (n_configurations, "configuration"),
+            (len({cell.variant for cell in self.cells}), "variant"),
+            (len(self.table), "environment"),
         )
+        words = ", ".join(f"{n:,} {word}{'' if n == 1 else 's'}" for n, word in counts)
+        return f"{words}. Judged by {self.judged.label}."
 
     def stem(self, kind: str, env: str) -> str:
         """A file name for a figure of one environment; without it where there is only one."""
@@ -134,24 +137,25 @@ def study(
         progress: called with (configurations read, of how many).
 
     Raises:
-        InputError: the metric, a column or the results are not known; the metric has no better end.
+        InputError: the metric, a column or the results are not known; the metric has no better end;
+            the rope is no size.
     """
     judged = judging_metric(metric_name)
+    _check_rope(rope)
     damaged: list[str] = []
     trials = load_trials(list(results), where, damaged=damaged, quiet=True)
-    notes = [*damaged, *(s for one in results for s in problems(one, trials))]
     summaries = summarise_trials(trials[trials["status"] == DONE])
-    notes += summaries.notes
-    table = _table(summaries.frame)
+    selection, unread = _selection(results)
+    frame, left_out = _fresh(summaries.frame, selection)
+    table = _table(frame)
     known = _references(table)
     if with_times or judged.name in TIMES:
-        times = _times(results, table, known, smooth, progress)
-        frame = summaries.frame.drop(columns=[*TIMES], errors="ignore")
-        table = _table(frame.merge(times, how="left", left_on="trial_id", right_index=True))
-    selection = _selection(results)
-    fixed = _fixed(selection, table)
+        table = _table(add_times(frame, results, table, known, smooth, progress))
+    fixed, stand_ins = standing(selection, table, judged) if selection else ({}, [])
     best = _best(table, judged) | fixed
     ropes = _ropes(table, judged, known, rope)
+    notes = [*damaged, *problems(list(results), trials), *summaries.notes]
+    notes += [*unread, *left_out, *stand_ins, *_unknown_times(table, judged, known)]
     return Study(
         results=results,
         trials=trials,
@@ -209,35 +213,6 @@ def _best(table: Mapping[str, Mapping[str, Cell]], judged: Metric) -> dict[tuple
     return {key: number for key, number in found.items() if number is not None}
 
 
-def _times(
-    results: Sequence[Results],
-    table: Mapping[str, Mapping[str, Cell]],
-    known: Mapping[str, References],
-    smooth: int,
-    progress: Progress | None,
-) -> pd.DataFrame:
-    """By trial_id, the first episode whose trailing mean return reaches the threshold, and the
-    steps until then; where it never does, the length of training (E[min(tau, T)] is then the mean).
-    """
-    groups, levels = [], []
-    for env in known:
-        for cell in table[env].values():
-            groups += [cell.trial_ids(number) for number in range(len(cell))]
-            levels += [default_threshold(known[env])] * len(cell)
-    parts = []
-    read = stream_groups(results, groups, ["episode_return", "steps"])
-    for done, (number, columns) in enumerate(read, start=1):
-        returns, steps = columns["episode_return"], columns["steps"]
-        first = time_to_threshold(returns, levels[number], smooth)
-        last = np.where(first < 0, returns.shape[1], first)
-        total = np.cumsum(steps, axis=1, dtype=np.int64)[np.arange(len(last)), last - 1]
-        times = {"episodes_to_threshold": last.astype(float), "steps_to_threshold": total}
-        parts.append(pd.DataFrame(times, index=groups[number]))
-        if progress:
-            progress(done, len(groups))
-    return pd.concat(parts) if parts else pd.DataFrame(columns=[*TIMES], dtype=float)
-
-
 def _curves(
     results: Sequence[Results],
     table: Mapping[str, Mapping[str, Cell]],
@@ -249,24 +224,50 @@ def _curves(
     return {keys[number]: columns for number, columns in stream_groups(results, groups, CURVES)}
 
 
-def _selection(results: Sequence[Results]) -> Selection | None:
-    """What stage one chose, where exactly one sweep was read and it is a second stage."""
-    if len(results) != 1:
-        return None
-    content = results[0].description().get("spec", {}).get("selection")
-    return Selection.from_dict(content) if content else None
+def _selection(results: Sequence[Results]) -> tuple[Selection | None, list[str]]:
+    """What stage one chose, where exactly one sweep was read and it is a second stage; notes."""
+    contents = [(one.description().get("spec") or {}).get("selection") for one in results]
+    if not any(contents):
+        return None, []
+    if len(results) > 1:
+        names = ", ".join(r.location.text for r, c in zip(results, contents, strict=True) if c)
+        return None, [
+            f"{names} is a second stage but was read together with other results, so its seeds "
+            "count as any others; read it alone for the verdict of fresh seeds"
+        ]
+    try:
+        return Selection.from_dict(contents[0]), []
+    except InputError as problem:
+        return None, [f"{problem}; the configurations are compared as if nothing had chosen them"]
 
 
-def _fixed(
-    selection: Selection | None, table: Mapping[str, Mapping[str, Cell]]
-) -> dict[tuple[str, str], int]:
-    """The configurations that stage one ranked first, where this stage has them."""
-    found = {}
-    for one in selection.chosen if selection else ():
-        cell = table.get(one.env, {}).get(one.variant)
-        if one.rank == 1 and cell is not None and (number := one.row(cell)) is not None:
-            found[one.env, one.variant] = number
-    return found
+def _fresh(frame: pd.DataFrame, selection: Selection | None) -> tuple[pd.DataFrame, list[str]]:
+    """The trials without those on seeds that stage one chose by, and a note on these."""
+    if selection is None:
+        return frame, []
+    used = frame["seed"].isin(list(selection.seeds))
+    n = int(used.sum())
+    if not n:
+        return frame, []
+    note = f"{n:,} trial{'s' * (n > 1)} on seeds that stage one chose by left out"
+    return frame[~used].reset_index(drop=True), [note]
+
+
+def _unknown_times(
+    table: Mapping[str, Mapping[str, Cell]], judged: Metric, known: Mapping[str, References]
+) -> list[str]:
+    missing = [env for env in table if env not in known] if judged.name in TIMES else []
+    if not missing:
+        return []
+    return [
+        f"{judged.name} is null on {', '.join(missing)}: its threshold takes a model, one gamma, "
+        "and one max_steps"
+    ]
+
+
+def _check_rope(rope: float | None) -> None:
+    if rope is not None and not 0 <= rope < float("inf"):
+        raise InputError(f"rope must be a finite number >= 0, got {rope}")
 
 
 def _ropes(

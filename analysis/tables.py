@@ -10,87 +10,131 @@ from analysis.cells import SETTINGS, Cell
 from analysis.intervals import mean_interval
 from analysis.metrics import METRICS, Metric
 from analysis.multiplicity import holm
-from analysis.paired import paired_difference
+from analysis.paired import EXACT_UP_TO, paired_difference
 from analysis.resampling import bootstrap
+from analysis.tuning import seed_means
 
+# Of the bootstrap and of the sign flips; fewer where a table of a great sweep would take minutes.
 RESAMPLES = 10_000
-# Sign flips of a million pairs would take hours; fewer resamples per pair serve to rank them.
-MOST_FLIPS = 3e9
+MOST_MEANS, LEAST_MEANS = 2e7, 2_000
+MOST_FLIPS, LEAST_FLIPS = 3e9, 999
+
+STATISTICS = ["mean", "sd", "se", "low", "high", "median", "iqm", "iqm_low", "iqm_high"]
+STATISTICS += ["min", "max", "worst_tenth"]
+PAIRED = ["mean", "baseline_mean", "difference", "se", "low", "high", "p_value"]
+PAIRED += ["wins", "ties", "losses", "seed_correlation", "variance_ratio"]
+COUNTS = ["wins", "ties", "losses"]
 
 
 def summary_table(table: Mapping[str, Mapping[str, Cell]], judged: Metric) -> pd.DataFrame:
     """One row per configuration: settings, n, and the metric's mean, spread, intervals, quantiles;
-    then the means over seeds of every other metric that the trials have.
+    then the means over seeds of every metric that the trials have.
 
     `se`, `low`, `high` (95 % t interval) and the bootstrap interval of the IQM are null with one
-    seed.
+    seed; all statistics are where no trial has the metric. No rows where there are no cells.
     """
-    frames = [_summary(cell, judged) for row in table.values() for cell in row.values()]
-    frames = [frame for frame in frames if len(frame)]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    found = [cell for row in table.values() for cell in row.values()]
+    if not found:
+        return pd.DataFrame(columns=["env", "variant", "configuration", *SETTINGS, "n", "metric"])
+    scores = _stacked([cell.scores(judged.name) for cell in found])
+    numbers = np.full((len(scores), len(STATISTICS)), np.nan)
+    for rows, values in _by_count(scores):
+        numbers[rows] = _statistics(values, judged)
+    names = [name for name in METRICS if all(name in cell.trials for cell in found)]
+    others = {n: np.concatenate([seed_means(cell.scores(n)) for cell in found]) for n in names}
+    return pd.concat(
+        [
+            pd.concat([_configurations(cell) for cell in found], ignore_index=True),
+            pd.DataFrame({"n": np.isfinite(scores).sum(axis=1), "metric": judged.name}),
+            pd.DataFrame(numbers, columns=STATISTICS),
+            pd.DataFrame(others),
+        ],
+        axis=1,
+    )
 
 
-def _summary(cell: Cell, judged: Metric) -> pd.DataFrame:
-    frame = pd.DataFrame({"env": cell.env, "variant": cell.variant}, index=range(len(cell)))
-    frame["configuration"] = [cell.label(number) for number in range(len(cell))]
-    frame[list(SETTINGS)] = cell.settings
-    frame["n"] = np.isfinite(cell.scores(judged.name)).sum(axis=1)
-    frame["metric"] = judged.name
-    statistics = pd.DataFrame(index=frame.index, columns=STATISTICS, dtype=float)
-    for rows, values in _by_count(cell.scores(judged.name)):
-        statistics.loc[rows] = _statistics(values, judged)
-    others = {name: _means(cell, name) for name in METRICS if name in cell.trials}
-    return pd.concat([frame, statistics, pd.DataFrame(others, index=frame.index)], axis=1)
-
-
-STATISTICS = ["mean", "sd", "se", "low", "high", "median", "iqm", "iqm_low", "iqm_high"]
-STATISTICS += ["min", "max", "worst_tenth"]
+def _configurations(cell: Cell) -> pd.DataFrame:
+    names = {"env": cell.env, "variant": cell.variant, "configuration": cell.labels}
+    return pd.concat([pd.DataFrame(names), cell.settings], axis=1)
 
 
 def _statistics(values: np.ndarray, judged: Metric) -> np.ndarray:
     """The columns of STATISTICS for configurations of equally many seeds, `(rows, n)`."""
-    several = values.shape[1] > 1
-    mean = mean_interval(values)
-    middle = bootstrap(values, "iqm", RESAMPLES) if several else None
-    sd = values.std(axis=1, ddof=1) if several else np.full(len(values), np.nan)
+    mean, none = mean_interval(values), np.full(len(values), np.nan)
+    error, middle = none, (none, none)
+    if values.shape[1] > 1:
+        error = mean_interval(values, "se").high - mean.estimate
+        resamples = int(np.clip(MOST_MEANS // len(values), LEAST_MEANS, RESAMPLES))
+        interval = bootstrap(values, "iqm", resamples)
+        middle = (interval.low, interval.high)
     sign = 1.0 if judged.higher_is_better else -1.0
-    none = np.full(len(values), np.nan)
-    columns = [mean.estimate, sd, sd / np.sqrt(values.shape[1]), mean.low, mean.high]
-    columns += [np.median(values, axis=1), iqm(values)]
-    columns += [middle.low, middle.high] if middle else [none, none]
+    columns = [mean.estimate, error * np.sqrt(values.shape[1]), error, mean.low, mean.high]
+    columns += [np.median(values, axis=1), iqm(values), *middle]
     columns += [values.min(axis=1), values.max(axis=1), sign * worst_mean(sign * values)]
     return np.column_stack(columns)
 
 
-def _means(cell: Cell, name: str) -> np.ndarray:
-    scores = cell.scores(name)
-    there = np.isfinite(scores)
-    counts = there.sum(axis=1)
-    sums = np.where(there, scores, 0.0).sum(axis=1)
-    return np.divide(sums, counts, out=np.full(len(cell), np.nan), where=counts > 0)
+def _stacked(scores: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays (rows, seeds) below each other, NaN to the right of those with fewer seeds."""
+    widest = max(one.shape[1] for one in scores)
+    rows = [
+        np.pad(one, ((0, 0), (0, widest - one.shape[1])), constant_values=np.nan) for one in scores
+    ]
+    return np.concatenate(rows)
 
 
-def _by_count(scores: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(row numbers, finite values) for each number of seeds that configurations have."""
-    there = np.isfinite(scores)
+def _by_count(*scores: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """(row numbers, values (rows, n), ...) for each number n of seeds that all arrays have."""
+    there = np.all([np.isfinite(one) for one in scores], axis=0)
     counts = there.sum(axis=1)
     for n in np.unique(counts[counts > 0]):
         rows = np.flatnonzero(counts == n)
-        yield rows, scores[rows][there[rows]].reshape(len(rows), n)
+        yield rows, *(one[rows][there[rows]].reshape(len(rows), n) for one in scores)
 
 
 def pairs_table(table: Mapping[str, Mapping[str, Cell]], judged: Metric) -> pd.DataFrame:
     """One row per pair of a configuration and one of the baseline that agrees in all they share.
 
-    The difference is the variant's score minus the baseline's, paired by seed. `holm` says whether
-    it differs from 0 after Holm's correction within its environment and variant.
+    The difference is the variant's score minus the baseline's, paired by seed; pairs without a
+    common seed are left out. `p_value` is the sign-flip test's; `holm` says whether it stays below
+    5 % after Holm's correction within its environment and variant. Null with one common seed.
     """
-    frames = []
-    for row in table.values():
-        baseline, *others = row.values()
-        frames += [_pairs(cell, baseline, judged) for cell in others]
-    frames = [frame for frame in frames if len(frame)]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    families = [
+        _family(cell, baseline, judged)
+        for baseline, *others in (list(row.values()) for row in table.values())
+        for cell in others
+    ]
+    families = [one for one in families if len(one[0])]
+    if not families:
+        names = ["env", "variant", "baseline", "configuration", "baseline_configuration"]
+        return pd.DataFrame(columns=[*names, *SETTINGS, "metric", "n", *PAIRED, "holm"])
+    frames, ours, theirs = zip(*families, strict=True)
+    a, b = _stacked(ours), _stacked(theirs)
+    numbers = np.full((len(a), len(PAIRED)), np.nan)
+    for rows, x, y in _by_count(a, b):
+        numbers[rows] = _paired(x, y)
+    n = (np.isfinite(a) & np.isfinite(b)).sum(axis=1)
+    found = pd.DataFrame(numbers, columns=PAIRED).astype(dict.fromkeys(COUNTS, np.int64))
+    head = pd.concat(frames, ignore_index=True).assign(metric=judged.name, n=n)
+    sizes = np.cumsum([len(one) for one in frames])[:-1]
+    survives = [holm(p) for p in np.split(found["p_value"].to_numpy(), sizes)]
+    return pd.concat([head, found], axis=1).assign(holm=np.concatenate(survives))
+
+
+def _family(
+    cell: Cell, baseline: Cell, judged: Metric
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Names and settings of the pairs, and the scores of both `(n_pairs, n_common_seeds)`."""
+    ours, theirs = matched(cell, baseline)
+    _, mine, base = np.intersect1d(cell.seeds, baseline.seeds, return_indices=True)
+    a = cell.scores(judged.name)[:, mine][ours]
+    b = baseline.scores(judged.name)[:, base][theirs]
+    kept = (np.isfinite(a) & np.isfinite(b)).any(axis=1)
+    frame = _configurations(cell).iloc[ours[kept]].reset_index(drop=True)
+    labels = [baseline.labels[number] for number in theirs[kept]]
+    frame.insert(2, "baseline", baseline.variant)
+    frame.insert(4, "baseline_configuration", labels)
+    return frame, a[kept], b[kept]
 
 
 def matched(cell: Cell, baseline: Cell) -> tuple[np.ndarray, np.ndarray]:
@@ -108,59 +152,36 @@ def matched(cell: Cell, baseline: Cell) -> tuple[np.ndarray, np.ndarray]:
     return both["_ours"].to_numpy(), both["_theirs"].to_numpy()
 
 
-def _pairs(cell: Cell, baseline: Cell, judged: Metric) -> pd.DataFrame:
-    ours, theirs = matched(cell, baseline)
-    _, mine, base = np.intersect1d(cell.seeds, baseline.seeds, return_indices=True)
-    a = cell.scores(judged.name)[:, mine][ours]
-    b = baseline.scores(judged.name)[:, base][theirs]
-    there = np.isfinite(a) & np.isfinite(b)
-    kept = there.any(axis=1)
-    ours, theirs, a, b, there = ours[kept], theirs[kept], a[kept], b[kept], there[kept]
-    frame = pd.DataFrame({"env": cell.env, "variant": cell.variant}, index=range(len(ours)))
-    if not len(frame):
-        return frame
-    frame["baseline"] = baseline.variant
-    frame["configuration"] = [cell.label(number) for number in ours]
-    frame["baseline_configuration"] = [baseline.label(number) for number in theirs]
-    settings = cell.settings.iloc[ours].reset_index(drop=True)
-    frame[list(SETTINGS)] = settings
-    frame["metric"] = judged.name
-    for name in PAIRED:
-        frame[name] = np.nan
-    patterns, which = np.unique(there, axis=0, return_inverse=True)
-    for number, pattern in enumerate(patterns):
-        rows = np.flatnonzero(which == number)
-        x, y = a[np.ix_(rows, pattern)], b[np.ix_(rows, pattern)]
-        flips = int(min(RESAMPLES, max(999, MOST_FLIPS // x.size)))
-        frame.loc[rows, PAIRED] = _paired(x, y, flips)
-    p_values = frame["p_value"].to_numpy()
-    frame["holm"] = holm(p_values)
-    return frame
-
-
-PAIRED = ["n", "mean", "baseline_mean", "difference", "se", "low", "high", "p_value"]
-PAIRED += ["wins", "ties", "losses", "seed_correlation", "variance_ratio"]
-
-
-def _paired(x: np.ndarray, y: np.ndarray, flips: int) -> np.ndarray:
-    d = paired_difference(x, y, flips)
-    n = np.full(len(x), x.shape[1])
-    columns = [n, x.mean(axis=1), y.mean(axis=1), d.mean, d.se, d.low, d.high, d.p_value]
+def _paired(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The columns of PAIRED for pairs of equally many seeds, `(rows, n)` each."""
+    d = paired_difference(x, y, int(np.clip(MOST_FLIPS // x.size, LEAST_FLIPS, RESAMPLES)))
+    columns = [mean_interval(x).estimate, mean_interval(y).estimate]
+    columns += [d.mean, d.se, d.low, d.high, d.p_value]
     columns += [d.wins, d.ties, d.losses, d.seed_correlation, d.variance_ratio]
-    return np.column_stack([np.broadcast_to(column, n.shape) for column in columns])
+    return np.column_stack(columns)
 
 
 def significant(pairs: pd.DataFrame) -> Sequence[str]:
     """For each family of pairs, how many differ from 0 after Holm's correction, in words."""
-    sentences = []
     if not len(pairs):
-        return sentences
-    for (env, variant, baseline), part in pairs.groupby(["env", "variant", "baseline"], sort=False):
-        excluding = int(((part["low"] > 0) | (part["high"] < 0)).sum())
-        sentences.append(
-            f"{env}, {variant} against {baseline} at equal hyperparameters: the 95 % interval of "
-            f"{excluding} of {len(part)} differences excludes 0 "
-            f"({0.05 * len(part):.1f} expected by chance); {int(part['holm'].sum())} remain after "
-            "Holm's correction."
-        )
-    return sentences
+        return []
+    families = pairs.groupby(["env", "variant", "baseline"], sort=False)
+    return [_family_words(*names, part) for names, part in families]
+
+
+def _family_words(env: str, variant: str, baseline: str, part: pd.DataFrame) -> str:
+    tested = part[part["n"] > 1]
+    of = f"{env}, {variant} against {baseline} at equal hyperparameters"
+    if not len(tested):
+        return f"{of}: no pair has two common seeds, so no difference has an interval."
+    excluding = int(((tested["low"] > 0) | (tested["high"] < 0)).sum())
+    most = int(tested["n"].max())
+    least = 2.0 ** (1 - most) if most <= EXACT_UP_TO else 1 / (1 + RESAMPLES)
+    if least > 0.05 / len(tested):
+        corrected = f"no sign-flip test of {most} seeds can survive Holm's correction"
+    else:
+        corrected = f"{int(tested['holm'].sum())} remain after Holm's correction"
+    return (
+        f"{of}: the 95 % interval of {excluding} of {len(tested)} differences excludes 0 "
+        f"({0.05 * len(tested):.1f} expected by chance); {corrected}."
+    )

@@ -1,0 +1,153 @@
+"""What the whole must do, from training to verdict: answers that are known beforehand."""
+
+import numpy as np
+import pytest
+
+from analysis.figure_curves import mean_se_figure, seeds_figure
+from analysis.figures import compare_figure, curve_figure
+from analysis.statistics import smooth_seeds
+from analysis.summaries import falls_of
+from analysis.theory import fixed_point
+from hq_ray.training import train, train_together
+
+LENGTHS = (1, 2, 150, 151, 152, 4000)
+CLIFF = "CliffWalking-v1"
+
+
+# 1. The required figures, of any size, without a warning (which would be an error here).
+
+
+def learning(n_seeds, n_episodes, seed=0):
+    noise = np.random.default_rng(seed).normal(0, 20, (n_seeds, n_episodes))
+    return -13 - 100 * np.exp(-np.arange(n_episodes) / 50) + noise
+
+
+def drawn(figure):
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())
+    assert pixels.std() > 0
+    return pixels
+
+
+@pytest.mark.parametrize("n_episodes", LENGTHS)
+@pytest.mark.parametrize("n_seeds", [1, 2, 5, 30])
+def test_means_with_bands_of_every_size(n_seeds, n_episodes):
+    curves = {}
+    for place, variant in enumerate(("standard", "harmonic")):
+        # The second variant lacks a seed: one of its trials failed.
+        kept = max(1, n_seeds - place)
+        over = smooth_seeds(learning(kept, n_episodes, place), 151).over_seeds
+        curves[variant] = {"mean": over.mean, "se": over.se, "n": kept, "planned": n_seeds}
+    drawn(mean_se_figure(curves=curves, quantity="returns", title="Means", window=151))
+
+
+@pytest.mark.parametrize("n_episodes", LENGTHS)
+def test_one_trial_and_all_seeds_of_every_length(n_episodes):
+    one = learning(1, n_episodes)[0]
+    names = {"variant": "harmonic", "seed": 3, "env": CLIFF, "quantity": "returns"}
+    drawn(curve_figure(one, **names, smooth=151, raw=True, optimum=-13.0))
+    smoothed = smooth_seeds(learning(30, n_episodes), 151).seeds
+    curves = {"standard": {"seeds": smoothed}, "harmonic": {"seeds": smoothed[:1]}}
+    drawn(seeds_figure(curves=curves, quantity="returns", title="Seeds", window=151))
+
+
+def test_variants_of_unequal_length_and_number_of_seeds():
+    curves = {"standard": learning(5, 400), "harmonic": learning(3, 250)}
+    figure = compare_figure(
+        curves, env=CLIFF, quantity="returns", smooth=151, planned={"harmonic": 5}
+    )
+    words = " ".join(text.get_text() for axes in figure.axes for text in axes.texts)
+    assert "harmonic (n = 3 of 5)" in words
+    drawn(figure)
+
+
+def test_constant_data_is_a_level_line():
+    over = smooth_seeds(np.full((5, 300), -13.0), 151).over_seeds
+    assert (over.mean == -13).all()
+    assert (over.se == 0).all()
+    curves = {"standard": {"mean": over.mean, "se": over.se, "n": 5}}
+    drawn(mean_se_figure(curves=curves, quantity="returns", title="Level", window=151))
+
+
+# 6. Experiments of which the answer is known.
+
+
+@pytest.fixture(scope="module")
+def on_the_cliff(make_trial):
+    """Trained trials of CliffWalking by seed, with a constant exploration of 0.1."""
+
+    def run(variant, n_seeds=8, **hyperparameters):
+        where = {"env": CLIFF, "episodes": 300, "max_steps": 1000}
+        plain = {"eps_schedule": "constant", "eps_start": 0.1, **hyperparameters}
+        return [train(make_trial(variant, **where, seed=s, **plain)) for s in range(n_seeds)]
+
+    return run
+
+
+def early(runs):
+    return np.mean([run.log.episode_return[:50].mean() for run in runs])
+
+
+def test_a_small_eps_shift_learns_on_the_cliff_as_fast_as_alpha_one(on_the_cliff):
+    """Deterministic and non-positive: at 1e-6 the update is the minimum, whatever alpha."""
+    fastest = early(on_the_cliff("standard", alpha=1.0))
+    slowest = early(on_the_cliff("standard", alpha=0.05))
+    assert slowest < 3 * fastest
+    for alpha in (0.05, 0.2, 0.5):
+        runs = on_the_cliff("harmonic", alpha=alpha, eps_shift=1e-6)
+        assert early(runs) == pytest.approx(fastest, abs=0.2 * abs(fastest))
+        for run in runs:
+            assert run.summary["policy_value"] == pytest.approx(run.summary["optimal_value"])
+            assert run.summary["start_value"] == pytest.approx(run.summary["optimal_value"])
+
+
+def test_alpha_one_and_the_minimum_are_the_same_learner_on_the_cliff(on_the_cliff):
+    pairs = zip(on_the_cliff("standard", alpha=1.0), on_the_cliff("minimum"), strict=True)
+    for standard, minimum in pairs:
+        assert np.array_equal(standard.log.episode_return, minimum.log.episode_return)
+        assert np.array_equal(standard.log.q_values, minimum.log.q_values)
+
+
+def test_a_great_eps_shift_is_the_standard_update(on_the_cliff):
+    ours = on_the_cliff("harmonic", 3, alpha=0.2, eps_shift=1e12)
+    for harmonic, standard in zip(ours, on_the_cliff("standard", 3, alpha=0.2), strict=True):
+        assert np.array_equal(harmonic.log.episode_return, standard.log.episode_return)
+        assert harmonic.log.q_values == pytest.approx(standard.log.q_values, abs=1e-6)
+
+
+def test_falls_are_recovered_from_return_and_steps(on_the_cliff):
+    for run in on_the_cliff("standard", 3):
+        falls = falls_of(run.log.episode_return, run.log.steps.astype(float))
+        assert (falls == np.rint(falls)).all()
+        assert (falls >= 0).all()
+        # The optimum from the start takes 13 steps and no fall.
+        assert (run.log.episode_return <= -13 - 99 * falls).all()
+        assert falls.sum() > 0
+
+
+@pytest.fixture
+def lottery(register, table_env):
+    """One state, one action, and it ends: -1 in nine of ten times, -11 in one."""
+    table = {0: {0: [(0.9, 0, -1.0, True), (0.1, 0, -11.0, True)]}}
+    register("Lottery-v0", entry_point=lambda: table_env(table, [1.0]))
+    return "Lottery-v0"
+
+
+@pytest.mark.parametrize("eps_shift", [3.0, 10.0, 100.0])
+def test_noise_lowers_what_the_learner_believes_by_the_law(lottery, make_trial, eps_shift):
+    trials = [
+        make_trial("harmonic", lottery, seed=s, episodes=3000, alpha=0.01, eps_shift=eps_shift)
+        for s in range(60)
+    ]
+    q_values = np.array([run.log.q_values[0, 0] for run in train_together(trials)])
+    expected = fixed_point([-1.0, -11.0], [0.9, 0.1], eps_shift)
+    error = q_values.std(ddof=1) / np.sqrt(len(q_values))
+    assert error < 0.1
+    assert q_values.mean() == pytest.approx(expected, abs=4 * error + 0.05)
+
+
+def test_the_law_by_numbers():
+    table = {100: -2.09, 10: -2.93, 3: -5.40, 1: -8.64, 0.1: -10.75}
+    found = {shift: fixed_point([-1.0, -11.0], [0.9, 0.1], shift) for shift in table}
+    for shift, value in table.items():
+        assert found[shift] == pytest.approx(value, abs=0.006)

@@ -1,0 +1,120 @@
+import numpy as np
+import pandas as pd
+import pytest
+from trial_frames import alphas, table_of, trials_of
+
+from analysis.cells import SETTINGS, by_environment, cells, environment_labels, level_text
+
+NAN = float("nan")
+
+
+def only(*frames):
+    (cell,) = cells(pd.concat(frames, ignore_index=True))
+    return cell
+
+
+def test_a_cell_is_configurations_by_seeds():
+    cell = only(trials_of("standard", alphas(2), [3, 1, 2], [[1, 2, 3], [4, 5, 6]]))
+    assert (cell.env, cell.variant, len(cell)) == ("Table-v0", "standard", 2)
+    assert cell.seeds.tolist() == [1, 2, 3]
+    assert cell.scores("final_return").tolist() == [[2, 3, 1], [5, 6, 4]]
+    assert list(cell.settings) == list(SETTINGS)
+    assert cell.settings["alpha"].tolist() == [1 / 3, 2 / 3]
+    assert cell.settings["eps_shift"].isna().all()
+
+
+def test_missing_trials_are_nan_and_have_no_id():
+    scores = [[1, NAN, 3], [NAN, 5, NAN]]
+    cell = only(trials_of("standard", alphas(2), range(3), scores))
+    assert np.array_equal(cell.scores("final_return"), scores, equal_nan=True)
+    assert cell.rows.tolist()[1][0] == -1
+    assert len(cell.trial_ids(0)) == 2
+    by_seed = cell.trials.set_index("trial_id")["seed"]
+    assert by_seed[cell.trial_ids(0)].tolist() == [0, 2]
+
+
+def test_a_metric_that_is_nowhere_is_nan():
+    cell = only(trials_of("standard", alphas(2), range(2), [[1, 2], [3, 4]]))
+    assert np.isnan(cell.scores("success_rate")).all()
+
+
+def test_whatever_order_the_trials_come_in():
+    frames = [
+        trials_of("harmonic", [{"alpha": a, "eps_shift": e} for a in (0.1, 0.2) for e in (1, 10)],
+                  range(3), np.arange(12).reshape(4, 3)),
+        trials_of("standard", alphas(2), range(4), np.arange(8).reshape(2, 4)),
+    ]  # fmt: skip
+    trials = pd.concat(frames, ignore_index=True)
+    expected = cells(trials)
+    shuffled = cells(trials.sample(frac=1, random_state=0))
+    for one, other in zip(expected, shuffled, strict=True):
+        assert (one.env, one.variant) == (other.env, other.variant)
+        pd.testing.assert_frame_equal(one.settings, other.settings)
+        assert one.labels == other.labels
+        assert np.array_equal(one.scores("final_return"), other.scores("final_return"))
+        assert one.trial_ids(1) == other.trial_ids(1)
+
+
+def test_labels_name_what_varies_and_is_read():
+    levels = [
+        {"eps_schedule": "constant", "eps_start": 0.1},
+        {"eps_schedule": "linear", "eps_start": 1.0, "eps_end": 0.1, "eps_decay_episodes": 2000},
+        {"eps_schedule": "linear", "eps_start": 1.0, "eps_end": 0.0, "eps_decay_episodes": 2000},
+    ]
+    cell = only(trials_of("standard", levels, [0], [[1], [2], [3]]))
+    assert set(cell.varying) == {"eps_schedule", "eps_start", "eps_end", "eps_decay_episodes"}
+    assert sorted(cell.labels) == [
+        "eps_schedule constant, eps_start 0.1",
+        "eps_schedule linear, eps_start 1, eps_end 0, eps_decay_episodes 2,000",
+        "eps_schedule linear, eps_start 1, eps_end 0.1, eps_decay_episodes 2,000",
+    ]
+    assert [cell.label(number) for number in range(3)] == cell.labels
+
+
+def test_lengths_are_settings_too():
+    levels = [{"episodes": 100}, {"episodes": 200}, {"episodes": 100, "max_steps": 10}]
+    cell = only(trials_of("standard", levels, [0], [[1], [2], [3]]))
+    assert list(cell.varying) == ["episodes", "max_steps"]
+    assert cell.labels[0] == "episodes 100, max_steps 10"
+
+
+def test_one_configuration_has_nothing_to_name():
+    assert only(trials_of("minimum", [{}], [0, 1], [[1, 2]])).labels == ["the only configuration"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(1e-6, "1e-06"), (0.1, "0.1"), (3500.0, "3,500"), ("linear", "linear"), (None, "none")],
+)
+def test_level_text(value, words):
+    assert level_text(value) == words
+
+
+# Environments
+
+
+def test_environments_are_told_apart_by_arguments_and_by_model():
+    args = '{"max_speed":2}'
+    frames = [
+        trials_of("standard", [{}], [0], [[1]], env="A-v0", fingerprint="a" * 16),
+        trials_of("standard", [{}], [0], [[1]], env="B-v0", fingerprint="b" * 16),
+        trials_of("standard", [{}], [1], [[1]], env="B-v0", fingerprint="c" * 16),
+        trials_of("standard", [{}], [2], [[1]], env="B-v0"),
+        trials_of("standard", [{}], [0], [[1]], env="B-v0", env_args=args, fingerprint="d" * 16),
+        trials_of("standard", [{}], [0], [[1]], env="C-v0"),
+    ]
+    assert environment_labels(pd.concat(frames, ignore_index=True)).tolist() == [
+        "A-v0",
+        "B-v0 (model bbbbbbbb)",
+        "B-v0 (model cccccccc)",
+        "B-v0 (no model)",
+        'B-v0 {"max_speed":2}',
+        "C-v0",
+    ]
+
+
+def test_the_first_question_comes_before_the_controls():
+    variants = ("asymmetric", "harmonic", "minimum", "standard")
+    table = table_of(*(trials_of(variant, [{}], [0], [[1]]) for variant in variants))
+    assert list(table["Table-v0"]) == ["standard", "harmonic", "asymmetric", "minimum"]
+    assert by_environment([]) == {}

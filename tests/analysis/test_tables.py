@@ -1,0 +1,297 @@
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from trial_frames import alphas, table_of, trials_of
+
+from analysis.cells import SETTINGS
+from analysis.metrics import METRICS
+from analysis.multiplicity import holm
+from analysis.paired import sign_flip_test
+from analysis.resampling import bootstrap
+from analysis.tables import matched, pairs_table, significant, summary_table
+
+NAN = float("nan")
+RETURN, STEPS = METRICS["final_return"], METRICS["final_steps"]
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def holed(*shape, seed=0, share=0.25):
+    """Scores of which some trials are missing."""
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(-13, 4, size=shape)
+    scores[rng.random(shape) < share] = NAN
+    return scores
+
+
+def harmonic_grid():
+    return [{"alpha": a, "eps_shift": e} for a in (0.1, 0.2, 0.4) for e in (1e-6, 1.0, 100.0)]
+
+
+def frames(share=0.25):
+    """Two environments, two variants and a control, seeds that are not all the same."""
+    small = [{"alpha": a} for a in (0.1, 0.2, 0.4)]
+    found = []
+    for place, env in enumerate(("A-v0", "B-v0")):
+        found += [
+            trials_of("standard", small, range(12), holed(3, 12, seed=place, share=share), env=env),
+            trials_of("harmonic", harmonic_grid(), range(3, 14),
+                      holed(9, 11, seed=place + 5, share=share), env=env),
+            trials_of("minimum", [{}], range(12), holed(1, 12, seed=place + 9, share=share),
+                      env=env),
+        ]  # fmt: skip
+    return found
+
+
+# One row per configuration
+
+
+def test_a_row_of_the_summary_equals_plain_loops():
+    table = table_of(*frames())
+    found = summary_table(table, RETURN)
+    number = 0
+    for row in table.values():
+        for cell in row.values():
+            for label, scores in zip(cell.labels, cell.scores("final_return"), strict=True):
+                values = np.sort([x for x in scores if x == x])
+                got = found.iloc[number]
+                number += 1
+                n = len(values)
+                assert (got["configuration"], got["n"]) == (label, n)
+                half = stats.t.ppf(0.975, n - 1) * stats.sem(values)
+                cut = n // 4
+                interval = bootstrap(values, "iqm", 10_000)
+                expected = {
+                    "mean": sum(values) / n,
+                    "sd": np.sqrt(sum((x - sum(values) / n) ** 2 for x in values) / (n - 1)),
+                    "se": stats.sem(values),
+                    "low": sum(values) / n - half,
+                    "high": sum(values) / n + half,
+                    "median": np.median(values),
+                    "iqm": np.mean(values[cut : n - cut]),
+                    "iqm_low": interval.low,
+                    "iqm_high": interval.high,
+                    "min": values[0],
+                    "max": values[-1],
+                    "worst_tenth": np.mean(values[: max(1, -(-n // 10))]),
+                }
+                for name, value in expected.items():
+                    assert got[name] == pytest.approx(value, rel=1e-10, abs=1e-10), name
+    assert number == len(found)
+
+
+def test_the_worst_of_costs_are_the_highest():
+    table = table_of(trials_of("standard", [{}], range(4), [[1.0, 2, 3, 4]], metric="final_steps"))
+    assert summary_table(table, STEPS)["worst_tenth"].tolist() == [4]
+
+
+def test_one_seed_has_no_interval_and_none_has_nothing():
+    scores = [[1.0, 2.0], [3.0, NAN]]
+    found = summary_table(table_of(trials_of("standard", alphas(2), range(2), scores)), RETURN)
+    assert found["n"].tolist() == [2, 1]
+    alone = found.iloc[1]
+    assert alone[["mean", "median", "iqm", "min", "max", "worst_tenth"]].tolist() == [3.0] * 6
+    assert alone[["sd", "se", "low", "high", "iqm_low", "iqm_high"]].isna().all()
+    unknown = summary_table(
+        table_of(trials_of("standard", alphas(2), range(2), scores)), METRICS["success_rate"]
+    )
+    assert unknown["n"].tolist() == [0, 0]
+    assert unknown["mean"].isna().all()
+
+
+def test_the_other_metrics_are_means_over_seeds():
+    trials = trials_of("standard", alphas(2), range(3), [[1, 2, 3], [4, 5, NAN]])
+    trials["mean_steps"] = trials["final_return"] * 10
+    trials.loc[0, "mean_steps"] = NAN
+    found = summary_table(table_of(trials), RETURN)
+    assert found["mean_steps"].tolist() == [25, 45]
+    assert found["final_return"].tolist() == found["mean"].tolist()
+    assert found["success_rate"].isna().all()
+
+
+# One row per pair
+
+
+def test_configurations_are_matched_by_what_both_read():
+    levels = {
+        "standard": [{"alpha": 0.1}, {"alpha": 0.2}, {"alpha": 0.2, "eps_schedule": "constant"}],
+        "harmonic": [
+            {"alpha": 0.2, "eps_shift": 1.0},
+            {"alpha": 0.2, "eps_shift": 10.0},
+            {"alpha": 0.2, "eps_shift": 1.0, "eps_schedule": "constant"},
+            {"alpha": 0.3, "eps_shift": 1.0},
+        ],
+        "minimum": [{}, {"eps_schedule": "constant"}],
+    }
+    table = table_of(
+        *(trials_of(v, some, [0], np.zeros((len(some), 1))) for v, some in levels.items())
+    )["Table-v0"]
+
+    def names(variant):
+        ours, theirs = matched(table[variant], table["standard"])
+        return [
+            (table[variant].label(a), table["standard"].label(b))
+            for a, b in zip(ours, theirs, strict=True)
+        ]
+
+    common = "eps_schedule linear, eps_end 0.05, eps_decay_episodes 3,500"
+    assert set(names("harmonic")) == {
+        ("alpha 0.2, eps_schedule constant, eps_shift 1", "alpha 0.2, eps_schedule constant"),
+        (f"alpha 0.2, {common}, eps_shift 1", f"alpha 0.2, {common}"),
+        (f"alpha 0.2, {common}, eps_shift 10", f"alpha 0.2, {common}"),
+    }
+    assert len(names("minimum")) == 3
+
+
+def test_a_row_of_the_pairs_equals_plain_loops():
+    table = table_of(*frames())
+    found = pairs_table(table, RETURN)
+    assert list(found["env"].unique()) == ["A-v0", "B-v0"]
+    assert len(found) == 2 * (9 + 3)
+    for _, got in found.iterrows():
+        cells = table[got["env"]]
+        ours, base = cells[got["variant"]], cells["standard"]
+        x = ours.scores("final_return")[ours.labels.index(got["configuration"])]
+        y = base.scores("final_return")[base.labels.index(got["baseline_configuration"])]
+        x = dict(zip(ours.seeds.tolist(), x, strict=True))
+        y = dict(zip(base.seeds.tolist(), y, strict=True))
+        both = [s for s in sorted(x.keys() & y.keys()) if x[s] == x[s] and y[s] == y[s]]
+        a, b = np.array([x[s] for s in both]), np.array([y[s] for s in both])
+        d, n = a - b, len(both)
+        half = stats.t.ppf(0.975, n - 1) * stats.sem(d)
+        expected = {
+            "n": n, "mean": a.mean(), "baseline_mean": b.mean(), "difference": d.mean(),
+            "se": stats.sem(d), "low": d.mean() - half, "high": d.mean() + half,
+            "p_value": sign_flip_test(d[None])[0][0],
+            "wins": (d > 0).sum(), "ties": (d == 0).sum(), "losses": (d < 0).sum(),
+            "seed_correlation": np.corrcoef(a, b)[0, 1],
+            "variance_ratio": d.var(ddof=1) / (a.var(ddof=1) + b.var(ddof=1)),
+        }  # fmt: skip
+        for name, value in expected.items():
+            assert got[name] == pytest.approx(value, rel=1e-10, abs=1e-10), name
+
+
+def test_holm_is_by_environment_and_variant():
+    rng = np.random.default_rng(0)
+    trials = []
+    for env, shift in (("A-v0", 3.0), ("B-v0", 0.0)):
+        base = rng.normal(size=(6, 12))
+        trials += [
+            trials_of("standard", alphas(6), range(12), base, env=env),
+            trials_of("harmonic", alphas(6), range(12), base + shift + rng.normal(size=(6, 12)),
+                      env=env),
+        ]  # fmt: skip
+    found = pairs_table(table_of(*trials), RETURN)
+    for _, part in found.groupby("env"):
+        assert part["holm"].tolist() == holm(part["p_value"].to_numpy()).tolist()
+    assert found.groupby("env")["holm"].sum().tolist() == [6, 0]
+
+
+def test_equal_variants_make_no_difference():
+    scores = noise(8, 10)
+    table = table_of(
+        *(trials_of(v, alphas(8), range(10), scores) for v in ("standard", "harmonic"))
+    )
+    found = pairs_table(table, RETURN)
+    assert (found[["difference", "se", "low", "high"]] == 0).all(axis=None)
+    assert (found["p_value"] == 1).all()
+    assert (found["ties"] == 10).all()
+    assert not found["holm"].any()
+
+
+def test_pairs_take_a_common_seed():
+    table = table_of(
+        trials_of("standard", alphas(2), range(4), [[1, 2, NAN, NAN], [1, 2, 3, 4]]),
+        trials_of("harmonic", alphas(2), range(4), [[NAN, NAN, 3, 4], [NAN, NAN, NAN, 4]]),
+    )
+    found = pairs_table(table, RETURN)
+    assert found["n"].tolist() == [1]
+    assert found[["se", "low", "high", "seed_correlation"]].isna().all(axis=None)
+    assert found["holm"].tolist() == [False]
+    (words,) = significant(found)
+    assert "no pair has two common seeds" in words
+
+
+# In words
+
+
+def test_families_are_counted_in_words():
+    base = noise(20, 12)
+    scores = base + 0.01 * noise(20, 12, seed=1)
+    scores[:5] += 50
+    table = table_of(
+        trials_of("standard", alphas(20), range(12), base),
+        trials_of("harmonic", alphas(20), range(12), scores),
+    )
+    pairs = pairs_table(table, RETURN)
+    excluding = int(((pairs["low"] > 0) | (pairs["high"] < 0)).sum())
+    assert significant(pairs) == [
+        "Table-v0, harmonic against standard at equal hyperparameters: the 95 % interval of "
+        f"{excluding} of 20 differences excludes 0 (1.0 expected by chance); 5 remain after Holm's "
+        "correction."
+    ]
+
+
+def test_what_no_test_can_reach_is_told():
+    table = table_of(
+        *(trials_of(v, alphas(2), range(5), noise(2, 5, seed=s)) for s, v in
+          enumerate(("standard", "harmonic")))
+    )  # fmt: skip
+    (words,) = significant(pairs_table(table, RETURN))
+    assert words.endswith("no sign-flip test of 5 seeds can survive Holm's correction.")
+
+
+# For pandas
+
+
+def parquet(frame):
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("of", [summary_table, pairs_table])
+def test_the_same_bytes_whatever_order_the_trials_come_in(of):
+    trials = pd.concat(frames(), ignore_index=True)
+    expected = parquet(of(table_of(trials), RETURN))
+    for state in range(3):
+        assert parquet(of(table_of(trials.sample(frac=1, random_state=state)), RETURN)) == expected
+
+
+def test_types_are_what_they_seem():
+    trials = pd.concat(frames(), ignore_index=True)
+    summary, pairs = (of(table_of(trials), RETURN) for of in (summary_table, pairs_table))
+    for frame in (summary, pairs):
+        again = pd.read_parquet(io.BytesIO(parquet(frame)))
+        pd.testing.assert_frame_equal(again, frame)
+        assert not frame.columns.duplicated().any()
+        for name in SETTINGS:
+            assert frame[name].dtype == trials[name].dtype, name
+        assert frame["n"].dtype == np.int64
+        assert frame["episodes"].dtype == np.int32
+    assert pairs["holm"].dtype == bool
+    assert {pairs[name].dtype for name in ("wins", "ties", "losses")} == {np.dtype(np.int64)}
+    floats = summary.columns[summary.columns.get_loc("mean") :]
+    assert {summary[name].dtype for name in floats} == {np.dtype(np.float64)}
+
+
+@pytest.mark.parametrize("of", [summary_table, pairs_table])
+def test_no_rows_keep_their_columns(of):
+    full = of(table_of(*frames()), RETURN)
+    empty = of({}, RETURN)
+    assert len(empty) == 0
+    assert list(empty) == [name for name in full if name in set(empty)]
+    assert {"env", "variant", "n", "metric"} <= set(empty)
+    assert len(pd.read_parquet(io.BytesIO(parquet(empty)))) == 0
+    assert significant(pairs_table({}, RETURN)) == []
+
+
+def test_a_control_alone_has_no_pairs():
+    table = table_of(trials_of("minimum", [{}], range(3), noise(1, 3)))
+    assert len(pairs_table(table, RETURN)) == 0
+    assert len(summary_table(table, RETURN)) == 1

@@ -1,0 +1,54 @@
+"""Frames of trials with scores that a test chooses, typed as results are; nothing is trained."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from analysis.cells import by_environment, cells
+from hq_ray import schema
+from hq_ray.hyperparameters import used_hyperparameters
+from hq_ray.store import DONE
+from hq_ray.trial import TRIAL_FIELDS, Trial
+
+NOW = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
+
+
+def trials_of(variant, levels, seeds, scores, env="Table-v0", metric="final_return", **columns):
+    """Trials of one variant: a configuration per mapping of `levels`, its scores per row.
+
+    A NaN score means that the trial is not there. `columns` are of all trials; `episodes`,
+    `max_steps` and `fingerprint` may also be among the levels.
+    """
+    rows = []
+    for given, of_seeds in zip(levels, np.asarray(scores, dtype=float), strict=True):
+        identity = {"env_args": "{}", "fingerprint": None, "episodes": 100, "max_steps": 50}
+        identity = {**identity, **columns}
+        identity |= {name: given[name] for name in identity if name in given}
+        hyperparameters = {name: level for name, level in given.items() if name not in identity}
+        used = used_hyperparameters(variant, hyperparameters)
+        for seed, score in zip(seeds, of_seeds, strict=True):
+            if not np.isnan(score):
+                trial = Trial(env=env, variant=variant, seed=int(seed), **identity, **used)
+                row = {name: getattr(trial, name) for name in (*TRIAL_FIELDS, "trial_id")}
+                row |= {"status": DONE, "finished_at": NOW}
+                rows.append(row | {metric: float(score)})
+    return typed(rows)
+
+
+def typed(rows):
+    """Rows as `load_trials` would give them."""
+    table = {name: [row.get(name) for row in rows] for name in schema.TRIALS.names}
+    arrays = [pa.array(table[field.name], field.type, from_pandas=True) for field in schema.TRIALS]
+    return pa.Table.from_arrays(arrays, schema=schema.TRIALS).to_pandas()
+
+
+def table_of(*frames):
+    """Cells by environment and variant of these trials."""
+    return by_environment(cells(pd.concat(frames, ignore_index=True)))
+
+
+def alphas(n):
+    """n configurations that differ in alpha."""
+    return [{"alpha": (number + 1) / (n + 1)} for number in range(n)]
