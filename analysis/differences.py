@@ -25,6 +25,7 @@ from analysis.paired import (
     unpaired_difference,
 )
 from analysis.statistics import mean_and_se
+from analysis.tuning import TIE
 
 HALVES = "cross-fitted t"
 
@@ -65,11 +66,14 @@ def seedwise_difference(
         resamples: sign vectors drawn where n > 16.
         seed: of these.
     """
-    found = paired_difference(ours.scores, base.scores, resamples, seed)
+    # Tied configurations share a score by weights that round; equal trials must differ by 0.
+    equal = np.isclose(ours.scores, base.scores, rtol=TIE, atol=0.0)
+    theirs = np.where(equal, ours.scores, base.scores)
+    found = paired_difference(ours.scores, theirs, resamples, seed)
     halves = np.maximum(ours.halves, base.halves)
     if not halves.any():
         return found
-    se, freedom = halves_error(ours.scores - base.scores, halves)
+    se, freedom = halves_error(ours.scores - theirs, halves)
     return replace(found, **_by_halves(found, se, freedom))
 
 

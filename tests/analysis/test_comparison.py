@@ -259,6 +259,14 @@ def test_equal_variants_differ_by_exactly_nothing():
     assert found.improvement.estimate == pytest.approx(0.5)
 
 
+def test_equal_trials_differ_by_exactly_nothing_where_ties_are_shared():
+    best = 1e3 * noise(10)
+    worse = best - 100
+    found = compared([best] * 3, [best, worse, worse], equal_budget=False)
+    assert found.difference.mean == 0
+    assert found.difference.p_value == 1
+
+
 # Over environments
 
 
