@@ -1,15 +1,11 @@
 """A batch of trained trials as Parquet bytes.
 
-Three quarters of the columns are constant within a trial. Each is put together from shared
-constant pieces instead of being filled row by row, and encoded as what is cheapest to write:
-dictionaries for labels, plain LZ4 for constant numbers (9 instead of 21 microseconds a trial and
-column), packed differences for counters. zstd would save a tenth of the bytes for a fifth of the
-time.
+The episodes file is put together by `hq_ray.parquet_file` from what is known of each column; the
+other two have few rows and are left to pyarrow.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from operator import attrgetter
 
 import numpy as np
 import pyarrow as pa
@@ -18,42 +14,49 @@ from pyarrow import csv
 
 from hq_ray import schema
 from hq_ray.episode_log import Trained
+from hq_ray.parquet_columns import (
+    Chunk,
+    constant_chunk,
+    counter_chunk,
+    flag_chunk,
+    number_chunk,
+)
+from hq_ray.parquet_file import parquet_file
 from hq_ray.trial import TRIAL_FIELDS, Trial
 
 ROW_GROUP_ROWS = 262_144
-LOG_COLUMNS = ("episode", "episode_return", "steps", "terminated", "truncated", "success")
-PACKED = {"episode": "DELTA_BINARY_PACKED", "steps": "DELTA_BINARY_PACKED"}
+LOG_TYPES = {
+    "episode_return": np.float64,
+    "steps": np.int32,
+    "terminated": np.bool_,
+    "truncated": np.bool_,
+    "success": np.bool_,
+}
+CONSTANT = [f for f in schema.EPISODES if f.name != "episode" and f.name not in LOG_TYPES]
 # Statistics let a reader skip row groups; on the others they would only cost time.
 FILTERED = ("env", "variant", "seed", "alpha", "eps_shift", "gamma")
-# 1.15 times as fast as pyarrow's default of 1,024.
-VALUES_PER_WRITE = 65_536
-# Pieces up to this long are kept and shared between trials.
-SHARED_LENGTH = 5_000
 
 
 def encode_episodes(batch: Sequence[Trained]) -> pa.Buffer:
-    """The episodes file of a batch, trials in the order given, each whole in one row group."""
-    labels = [f.name for f in schema.EPISODES if pa.types.is_dictionary(f.type)]
-    small = {*labels, *PACKED}
-    compression = {f.name: "none" if f.name in small else "lz4" for f in schema.EPISODES}
-    sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(
-        sink,
-        schema.EPISODES,
-        compression=compression,
-        use_dictionary=[*labels, "episode_return"],
-        column_encoding=PACKED,
-        write_statistics=list(FILTERED),
-        write_batch_size=VALUES_PER_WRITE,
-    ) as writer:
-        for group in _row_groups(batch):
-            writer.write_table(_episode_table(group), row_group_size=ROW_GROUP_ROWS * 2**10)
-    return sink.getvalue()
+    """The episodes file of a batch, trials in the order given, each whole in one row group.
+
+    Raises:
+        ValueError: a log is not of its trial's length.
+    """
+    groups = [_column_chunks(group) for group in _row_groups(batch)]
+    return pa.py_buffer(parquet_file(schema.EPISODES, groups))
+
+
+def warm_up() -> None:
+    """Compiles, or loads from the disk cache, what encoding calls."""
+    number_chunk(np.zeros(2))
 
 
 def encode_trials(rows: Sequence[dict]) -> pa.Buffer:
     """The trials file of a batch from one dict per trial; what a row lacks is null."""
-    return _whole(pa.Table.from_pylist(list(rows), schema=schema.TRIALS))
+    # A batch of one trial is written in a quarter of the time that zstd and dictionaries take.
+    table = pa.Table.from_pylist(list(rows), schema=schema.TRIALS)
+    return _whole(table, compression="lz4", use_dictionary=False)
 
 
 def encode_q_values(batch: Sequence[Trained]) -> pa.Buffer:
@@ -67,7 +70,7 @@ def encode_q_values(batch: Sequence[Trained]) -> pa.Buffer:
         "action": pa.array(np.concatenate(actions).astype(np.int32)),
         "q_value": pa.array(np.concatenate([q.ravel() for q in _q_tables(batch)])),
     }
-    return _whole(pa.table(columns, schema=schema.Q_VALUES))
+    return _whole(pa.table(columns, schema=schema.Q_VALUES), compression="zstd")
 
 
 def encode_csv(column: str, values: np.ndarray) -> bytes:
@@ -82,9 +85,9 @@ def _q_tables(batch: Sequence[Trained]) -> list[np.ndarray]:
     return [done.log.q_values for done in batch]
 
 
-def _whole(table: pa.Table) -> pa.Buffer:
+def _whole(table: pa.Table, **options: object) -> pa.Buffer:
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(table, sink, **options)
     return sink.getvalue()
 
 
@@ -100,76 +103,43 @@ def _row_groups(batch: Sequence[Trained]) -> list[list[Trained]]:
     return groups
 
 
-def _episode_table(batch: Sequence[Trained]) -> pa.Table:
-    lengths = [done.trial.episodes for done in batch]
-    columns = []
-    for field in schema.EPISODES:
-        if field.name in LOG_COLUMNS:
-            pieces = [_LOG_PIECES[field.name](done) for done in batch]
-            columns.append(pa.chunked_array(pieces, field.type))
-            continue
-        values = [getattr(done.trial, field.name) for done in batch]
-        if pa.types.is_dictionary(field.type):
-            columns.append(_labels(values, lengths))
-        else:
-            columns.append(_numbers(values, lengths, field.type))
-    return pa.table(columns, schema=schema.EPISODES)
+def _column_chunks(group: Sequence[Trained]) -> list[Chunk]:
+    """A row group, column by column in the order of the schema."""
+    lengths = [done.trial.episodes for done in group]
+    of_trials = attrgetter(*(field.name for field in CONSTANT))
+    values = zip(*[of_trials(done.trial) for done in group], strict=True)
+    constant = {
+        field.name: constant_chunk(column, lengths, field, field.name in FILTERED)
+        for field, column in zip(CONSTANT, values, strict=True)
+    }
+    measured = {
+        "episode": counter_chunk(lengths),
+        "episode_return": number_chunk(_logged(group, "episode_return")),
+        "steps": number_chunk(_logged(group, "steps")),
+        "terminated": flag_chunk(_logged(group, "terminated")),
+        "truncated": flag_chunk(_logged(group, "truncated")),
+        "success": _success_chunk(group),
+    }
+    chunks = constant | measured
+    return [chunks[name] for name in schema.EPISODES.names]
 
 
-@dataclass(frozen=True)
-class _LogPiece:
-    """One column of one trial's log; a dataclass only so that the table below reads as a table."""
-
-    attribute: str
-
-    def __call__(self, done: Trained) -> pa.Array:
-        return pa.array(getattr(done.log, self.attribute))
+def _success_chunk(group: Sequence[Trained]) -> Chunk:
+    known = [(int(done.log.success is not None), done.trial.episodes) for done in group]
+    told = [done for done in group if done.log.success is not None]
+    return flag_chunk(_logged(told, "success") if told else np.empty(0, np.bool_), known)
 
 
-def _episode_numbers(done: Trained) -> pa.Array:
-    return _counter(done.trial.episodes)
-
-
-def _successes(done: Trained) -> pa.Array:
-    if done.log.success is None:
-        return pa.nulls(done.trial.episodes, pa.bool_())
-    return pa.array(done.log.success)
-
-
-_LOG_PIECES = {
-    "episode": _episode_numbers,
-    "success": _successes,
-    **{name: _LogPiece(name) for name in ("episode_return", "steps", "terminated", "truncated")},
-}
-
-
-def _counter(length: int) -> pa.Array:
-    make = _short_counter if length <= SHARED_LENGTH else _short_counter.__wrapped__
-    return make(length)
-
-
-@lru_cache(maxsize=16)
-def _short_counter(length: int) -> pa.Array:
-    return pa.array(np.arange(length, dtype=np.int32))
-
-
-def _numbers(
-    values: Sequence[float | int | None], lengths: Sequence[int], kind: pa.DataType
-) -> pa.ChunkedArray:
-    """Each number repeated over its trial's rows, as pieces that trials share."""
-    pieces = [_constant(v, n, str(kind)) for v, n in zip(values, lengths, strict=True)]
-    return pa.chunked_array(pieces, kind)
-
-
-def _constant(value: float | int | None, length: int, kind: str) -> pa.Array:
-    # Long pieces would fill the memory if they were kept.
-    make = _short_constant if length <= SHARED_LENGTH else _short_constant.__wrapped__
-    return make(value, length, kind)
-
-
-@lru_cache(maxsize=512)
-def _short_constant(value: float | int | None, length: int, kind: str) -> pa.Array:
-    return pa.repeat(pa.scalar(value, kind), length)
+def _logged(group: Sequence[Trained], name: str) -> np.ndarray:
+    """One column of the trials' logs, end to end."""
+    logs = [getattr(done.log, name) for done in group]
+    for done, log in zip(group, logs, strict=True):
+        if len(log) != done.trial.episodes:
+            raise ValueError(
+                f"{name} of {done.trial.trial_id} must have {done.trial.episodes} entries, "
+                f"got {len(log)}"
+            )
+    return np.concatenate(logs, dtype=LOG_TYPES[name])
 
 
 def _labels(values: Sequence[str | None], lengths: Sequence[int]) -> pa.DictionaryArray:

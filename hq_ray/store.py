@@ -242,11 +242,13 @@ class Results:
             self.location.child("episodes").write(name, encoding.encode_episodes(trained))
             if keep_q_values:
                 self.location.child("q_values").write(name, encoding.encode_q_values(trained))
+        # Made before the question, so that little time lies between the answer and the commit.
+        rows = [_done_row(done) for done in trained] + [_failed_row(f) for f in failures]
+        content = encoding.encode_trials(rows)
         if not may_commit():
             # What was written stays uncommitted, and the new driver clears it away.
             raise Superseded(f"another driver has taken over {self.location.text}")
-        rows = [_done_row(done) for done in trained] + [_failed_row(f) for f in failures]
-        self.location.child("trials").write(name, encoding.encode_trials(rows))
+        self.location.child("trials").write(name, content)
         return name.removesuffix(".parquet")
 
 

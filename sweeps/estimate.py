@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hq_ray.encoding import encode_episodes
+from hq_ray import encoding
 from hq_ray.training import train_together, warm_up
 from hq_ray.trial import Trial
 from sweeps.plan import Plan, TrialSet, count_by_configuration
@@ -86,12 +86,13 @@ def _pilot(templates: Sequence[Trial], spent: float) -> tuple[float, int, int, i
     step = max(1, len(templates) // most)
     chosen = templates[::step][:most]
     warm_up(chosen)
+    encoding.warm_up()
     started = time.perf_counter()
     trained = []
     for trial in chosen:
         trained += train_together([trial])
         if time.perf_counter() - started > PILOT_SECONDS:
             break
-    size = encode_episodes(trained).size
+    size = encoding.encode_episodes(trained).size
     rows = sum(done.trial.episodes for done in trained)
     return time.perf_counter() - started, size, rows, len(trained)

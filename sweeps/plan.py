@@ -1,7 +1,7 @@
 """The plan: which trials a request means, and which of them are still to be run."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from hq_ray.environments import Environment
 from hq_ray.hyperparameters import Value, used_hyperparameters
 from hq_ray.store import DONE
-from hq_ray.trial import Trial, trial_ids
+from hq_ray.trial import Trial, seeded, trial_ids
 
 
 class TrialSet(Sequence[Trial]):
@@ -22,6 +22,7 @@ class TrialSet(Sequence[Trial]):
     def __init__(self, configurations: Sequence[Trial], seeds: Sequence[int]):
         self.configurations = configurations
         self.seeds = seeds
+        self._makers: list[Callable[[int], Trial] | None] = [None] * len(configurations)
 
     def __len__(self) -> int:
         return len(self.configurations) * len(self.seeds)
@@ -33,8 +34,11 @@ class TrialSet(Sequence[Trial]):
     def __getitem__(self, index: int | slice) -> "Trial | Picked":
         if isinstance(index, slice):
             return Picked(self, range(len(self))[index])
-        seed, configuration = divmod(range(len(self))[index], len(self.configurations))
-        return replace(self.configurations[configuration], seed=self.seeds[seed])
+        seed, number = divmod(range(len(self))[index], len(self.configurations))
+        make = self._makers[number]
+        if make is None:
+            make = self._makers[number] = seeded(self.configurations[number])
+        return make(self.seeds[seed])
 
     def ids(self) -> list[str]:
         """The trial ids, in order."""

@@ -1,3 +1,4 @@
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from hq_ray.environments import resolve
 from hq_ray.errors import InputError
 from hq_ray.store import DONE, FAILED
-from sweeps.plan import one_configuration_each, plan
+from sweeps.plan import TrialSet, one_configuration_each, plan
 
 CLIFF = "CliffWalking-v1"
 
@@ -108,3 +109,20 @@ def test_the_step_limit_is_the_environments_where_none_is_given(env, limit):
 def test_an_unknown_hyperparameter_is_refused():
     with pytest.raises(InputError, match="did you mean 'alpha'"):
         one_configuration_each(resolve(CLIFF), ("standard",), (0,), 10, None, {"alfa": 0.1})
+
+
+def test_a_trial_of_a_set_is_the_configuration_at_its_seed(make_trial):
+    configurations = [
+        make_trial(alpha=0.1, env_args='{"a":"\\"seed\\":0,"}'),
+        make_trial(gamma=0.0),
+    ]
+    trials = TrialSet(configurations, [3, 2**63 - 1])
+    for trial, (seed, configuration) in zip(
+        trials, [(s, c) for s in trials.seeds for c in configurations], strict=True
+    ):
+        plain = replace(configuration, seed=seed)
+        assert trial == plain
+        assert trial.trial_id == plain.trial_id
+        assert trial.identity == plain.identity
+        again = pickle.loads(pickle.dumps(trial))
+        assert (again, again.trial_id) == (plain, plain.trial_id)
