@@ -4,16 +4,20 @@ What a figure shows is in the arguments of one call; `figures.json` holds these 
 makes the same figure from them again, next year too.
 """
 
+import hashlib
 import importlib
 import json
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from analysis.thinned import restored
 from hq_ray.errors import InputError, near_miss
 
-DIGITS = 6
+# Longer file names than this are cut, and a digest keeps them apart.
+LONGEST_STEM = 100
 
 # name: module and function
 FIGURES = {
@@ -62,7 +66,7 @@ class Exhibit:
 
 
 def draw(exhibit: Exhibit) -> object:
-    """The matplotlib Figure of an exhibit.
+    """The matplotlib Figure of an exhibit, from itself or from what `from_json` read.
 
     Raises:
         InputError: there is no such kind of figure.
@@ -71,7 +75,7 @@ def draw(exhibit: Exhibit) -> object:
         hint = near_miss(exhibit.figure, FIGURES)
         raise InputError(f"unknown figure {exhibit.figure!r}{hint}")
     module, _, function = FIGURES[exhibit.figure].partition(":")
-    return getattr(importlib.import_module(module), function)(**exhibit.arguments)
+    return getattr(importlib.import_module(module), function)(**restored(exhibit.arguments))
 
 
 def to_json(exhibits: Iterable[Exhibit]) -> str:
@@ -87,39 +91,29 @@ def from_json(text: str) -> list[Exhibit]:
         InputError: the text is no such list.
     """
     try:
-        return [Exhibit(**entry) for entry in json.loads(text)]
+        entries = json.loads(text)
+        if not isinstance(entries, list):
+            raise TypeError("it holds no list")
+        return [Exhibit(**entry) for entry in entries]
     except (ValueError, TypeError) as problem:
         raise InputError(f"figures.json must be one that a report wrote: {problem}") from None
 
 
-def shortened(exhibit: Exhibit) -> Exhibit:
-    """The exhibit with numbers of DIGITS significant digits, more than any screen can show.
-
-    A report draws from these, so that what is drawn and what `figures.json` holds is the same.
-    """
-    return replace(exhibit, arguments=_short(exhibit.arguments))
-
-
-def _short(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {key: _short(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_short(one) for one in value]
-    array = np.asarray(value)
-    if array.dtype != np.float64 or not array.size:
-        return value
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        scale = 10.0 ** (DIGITS - 1 - np.floor(np.log10(np.abs(array))))
-        rounded = np.rint(array * scale) / scale
-    rounded = np.where(np.isfinite(rounded), rounded, array)
-    return rounded if array.ndim else float(rounded)
+def file_stem(text: str) -> str:
+    """Text as a file name: no other signs than letters, digits, `.`, `-`, `_`, and not too long."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("_")
+    if len(plain) <= LONGEST_STEM:
+        return plain
+    return f"{plain[: LONGEST_STEM - 9]}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            value = np.where(np.isfinite(value), value.astype(object), None)
+        return value.tolist()
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
     if isinstance(value, np.generic):

@@ -1,8 +1,10 @@
 """Exhibit of a sweep's health: what is there, what failed, how long it took."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from analysis.cells import environment_labels
+from analysis.cells import environment_labels, variant_rank
 from analysis.exhibits import Exhibit
 from analysis.study import Study
 from hq_ray.store import DONE, FAILED
@@ -22,15 +24,17 @@ def planned_counts(study: Study) -> dict[tuple[str, str], int]:
     return counts
 
 
-def health_exhibits(study: Study) -> list[Exhibit]:
-    """One figure; a row per environment and variant."""
-    planned = planned_counts(study)
-    labels = environment_labels(study.trials) if len(study.trials) else study.trials.get("env", [])
+def health_exhibits(study: Study, planned: Mapping[tuple[str, str], int]) -> list[Exhibit]:
+    """One figure; a row per environment and variant.
+
+    Args:
+        study: the results.
+        planned: see `planned_counts`; empty where not all trials were read.
+    """
+    labels = environment_labels(study.trials) if len(study.trials) else study.trials["env"]
+    keys = {*planned, *zip(labels, study.trials["variant"], strict=True)}
     rows = []
-    keys = dict.fromkeys(planned)
-    if len(study.trials):
-        keys |= dict.fromkeys(zip(labels, study.trials["variant"], strict=True))
-    for env, variant in sorted(keys):
+    for env, variant in sorted(keys, key=lambda key: (key[0], variant_rank(key[1]))):
         part = study.trials[(labels == env) & (study.trials["variant"] == variant)]
         done = part[part["status"] == DONE]
         cell = study.table.get(env, {}).get(variant)
@@ -50,17 +54,7 @@ def health_exhibits(study: Study) -> list[Exhibit]:
         )
     if not rows:
         return []
-    return [
-        Exhibit(
-            stem="health",
-            section="health",
-            figure="health",
-            arguments={
-                "rows": rows,
-                "title": "What the sweep holds",
-                "caption": [study.data_words],
-            },
-            shows="Trials planned, done and failed, seeds per configuration, seconds, truncation.",
-            shows_not="Why trials failed; the section says so in words.",
-        )
-    ]
+    arguments = {"rows": rows, "title": "What the sweep holds", "caption": [study.data_words]}
+    shows = "Trials planned, done and failed, seeds per configuration, seconds, truncation."
+    shows_not = "Why trials failed; the table of failures does."
+    return [Exhibit("health", "health", "health", arguments, shows, shows_not)]

@@ -1,17 +1,21 @@
-"""A figure per trial: as many as there are seeds, so they are made as jobs that can be spread."""
+"""Figures of single trials: as many as there are seeds, so they are made as jobs to be spread."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from analysis.cells import Cell
 from analysis.curves import stream_groups
+from analysis.exhibits import file_stem
 from analysis.figures import curve_figure
 from analysis.report_page import png_bytes
 from analysis.study import Study
 from hq_ray.location import Location
 
 QUANTITIES = {"returns": "episode_return", "steps": "steps"}
+# Drawing takes a fraction of a second, opening the results may take as long: some share it.
+JOBS_PER_GROUP = 8
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,8 @@ def _jobs(study: Study, cell: Cell, number: int) -> list[Job]:
         "returns": reference and reference.optimal_return,
         "steps": reference and reference.optimal_steps,
     }
-    parts = ("per_seed", cell.env, cell.variant, *([label] if len(cell) > 1 else []))
-    folder = "/".join(re.sub(r"[^A-Za-z0-9.=-]+", "_", part).strip("_") for part in parts)
+    parts = (cell.env, cell.variant, *([label.replace(", ", "_")] if len(cell) > 1 else []))
+    folder = "/".join(["per_seed", *map(file_stem, parts)])
     seeds = cell.seeds[cell.rows[number] >= 0].tolist()
     return [
         Job(
@@ -67,7 +71,7 @@ def _jobs(study: Study, cell: Cell, number: int) -> list[Job]:
             folder=f"{folder}/s{seed}",
             env=cell.env,
             variant=cell.variant,
-            settings=label,
+            settings=label if len(cell) > 1 else "",
             seed=seed,
             smooth=study.smooth,
             optimum=optimum,
@@ -81,23 +85,36 @@ def _absolute(location: Location) -> str:
     return location.path if location.is_local else location.text
 
 
-def draw_job(job: Job) -> dict[str, bytes]:
-    """The learning curve and the steps curve of one trial, as PNG by name."""
+def in_groups(jobs: Sequence[Job]) -> list[Sequence[Job]]:
+    """The jobs, in order, in groups that are worth a task."""
+    return [jobs[at : at + JOBS_PER_GROUP] for at in range(0, len(jobs), JOBS_PER_GROUP)]
+
+
+def draw_jobs(jobs: Sequence[Job]) -> list[dict[str, bytes]]:
+    """For each trial its learning curve and its steps curve, as PNG by name.
+
+    Args:
+        jobs: all of the same results.
+    """
     columns = list(QUANTITIES.values())
-    curves: Sequence = next(iter(stream_groups(list(job.results), [[job.trial_id]], columns)))[1]
-    return {
-        f"seed_{quantity}": png_bytes(
-            curve_figure(
-                curves[column][0],
-                variant=job.variant,
-                seed=job.seed,
-                env=job.env,
-                quantity=quantity,
-                smooth=job.smooth,
-                optimum=job.optimum[quantity],
-                settings=job.settings,
-                raw=True,
-            )
+    groups = [[job.trial_id] for job in jobs]
+    # One thread: a task has one core.
+    read = stream_groups(list(jobs[0].results), groups, columns, threads=1)
+    drawn = {number: dict(_draw(jobs[number], curves)) for number, curves in read}
+    return [drawn[number] for number in range(len(jobs))]
+
+
+def _draw(job: Job, curves: dict[str, np.ndarray]) -> Iterator[tuple[str, bytes]]:
+    for quantity, column in QUANTITIES.items():
+        figure = curve_figure(
+            curves[column][0],
+            variant=job.variant,
+            seed=job.seed,
+            env=job.env,
+            quantity=quantity,
+            smooth=job.smooth,
+            optimum=job.optimum[quantity],
+            settings=job.settings,
+            raw=True,
         )
-        for quantity, column in QUANTITIES.items()
-    }
+        yield f"seed_{quantity}", png_bytes(figure)

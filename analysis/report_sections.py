@@ -1,264 +1,238 @@
 """What a report says in words and tables, chapter by chapter; the verdict stands first."""
 
-import json
-from collections import Counter
-from collections.abc import Sequence
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
 
 import pandas as pd
 
-from analysis.cells import SETTINGS
 from analysis.comparison import Comparison, compare_all, headline
-from analysis.exhibits_health import planned_counts
 from analysis.exhibits_scores import scores_words
 from analysis.metrics import METRICS
 from analysis.report_page import Section
+from analysis.report_tables import (
+    chosen_table,
+    comparison_table,
+    configurations_table,
+    drawn_table,
+    equal_settings_table,
+    failures_table,
+    provenance_table,
+    scores_table,
+)
 from analysis.study import Study
-from analysis.tables import significant
 from analysis.verdict import basis_words, judge, overall_words
 from hq_ray.store import DONE, FAILED
+from hq_ray.versions import versions
 
-# Beside the metric of the verdict, each comparison is shown by these.
+# Beside the metric of the verdict, the comparison is shown by these.
 SIDE_METRICS = (
     "final_return",
     "mean_return",
     "policy_gap",
     "final_success_rate",
     "truncation_rate",
+    "episodes_to_threshold",
+    "falls_per_1000_steps",
 )
-SIDE_METRICS += ("episodes_to_threshold", "falls_per_1000_steps")
-MOST_FAILURES = 20
 
 
-def report_sections(study: Study, summary: pd.DataFrame, pairs: pd.DataFrame) -> list[Section]:
-    """The chapters, without the figures."""
+def report_sections(
+    study: Study,
+    summary: pd.DataFrame,
+    pairs: pd.DataFrame,
+    planned: Mapping[tuple[str, str], int],
+    where: str | None = None,
+) -> list[Section]:
+    """The chapters, without the figures.
+
+    Args:
+        study: the results.
+        summary, pairs: see `analysis.tables`.
+        planned: numbers of trials; empty where not all were read.
+        where: which trials were read, as the person said it.
+    """
     return [
         _verdict(study),
-        Section("curves", "Learning curves", _curve_words(study)),
+        _curves(study),
         _scores(study),
-        Section("sensitivity", "Hyperparameters", list(significant(pairs))),
+        _hyperparameters(study, pairs),
         _selection(study),
         _configurations(study, summary),
-        _health(study),
-        _provenance(study),
+        _health(study, sum(planned.values())),
+        _provenance(study, where),
     ]
 
 
 def _verdict(study: Study) -> Section:
-    section = Section("verdict", "Verdict")
+    section = Section("verdict", "Verdict", "Verdict")
+    section.warnings = list(study.notes)
     asked = headline(study.comparisons)
+    if not asked:
+        section.paragraphs = [f"{nothing_words(study)} What there is stands below."]
+        return section
     section.verdicts = [judge(one) for one in asked]
-    if asked:
-        section.paragraphs = [overall_words(asked), basis_words(asked), _metric_words(study)]
-    else:
-        section.paragraphs = [_nothing_words(study)]
+    section.paragraphs = [overall_words(asked)]
+    section.details = [basis_words(asked), *_metric_words(study)]
     others = [one for one in study.comparisons if one not in asked]
     if others:
-        section.tables.append(("Controls, against the same baseline", comparison_table(others)))
-    section.warnings = list(study.notes)
+        section.tables.append(comparison_table("Other variants", others))
     return section
 
 
-def _metric_words(study: Study) -> str:
-    words = f"Judged by {study.judged.label}: {study.judged.summary}"
+def _metric_words(study: Study) -> list[str]:
+    """What is judged by, and from what size on a difference matters."""
+    judged = study.judged
+    unit = f" [{judged.unit}]" if judged.unit else ""
+    words = [f"Judged by {judged.label}{unit}: {judged.summary}"]
     if study.ropes:
-        sizes = ", ".join(f"{env} {rope:.3g}" for env, rope in study.ropes.items())
-        unit = f" [{study.judged.unit}]" if study.judged.unit else ""
-        words += f" Differences up to this size are held not to matter{unit}: {sizes}."
+        sizes = "; ".join(f"{env}: ±{rope:.3g}" for env, rope in study.ropes.items())
+        words.append(f"Differences up to this size are held not to matter{unit}: {sizes}.")
     return words
 
 
-def _nothing_words(study: Study) -> str:
-    """Why there is no verdict, and what there is instead."""
+def nothing_words(study: Study) -> str:
+    """Why there is no verdict."""
     if not study.table:
-        return "No trial is done yet, so nothing can be said; what failed is below."
+        return "No trial is done, so nothing can be said."
     variants = {variant for row in study.table.values() for variant in row}
     if len(variants) == 1:
-        return (
-            f"Only {next(iter(variants))} was run, so there is nothing to compare it with; its "
-            "curves, its sensitivity and its table are below."
-        )
+        return f"Only {next(iter(variants))} was run, so there is nothing to compare it with."
     if not any(len(row) > 1 for row in study.table.values()):
         return "No environment was run with two variants, so none can be compared."
-    return f"No two variants have a common seed with {study.judged.name}, so none can be compared."
+    return f"No two variants have trials with {study.judged.name}, so none can be compared."
 
 
-def _curve_words(study: Study) -> list[str]:
-    return [] if study.curves else ["There are no episodes to draw."]
-
-
-def comparison_table(found: Sequence[Comparison]) -> pd.DataFrame:
-    """One row per comparison, with the columns that a reader looks for."""
-    rows = []
-    for one in found:
-        row = one.summary()
-        rows.append(
-            {
-                "environment": one.env,
-                "variant": one.variant,
-                "baseline": one.baseline,
-                "metric": one.metric.name,
-                "unit": one.metric.unit or "–",
-                "n": row["n"],
-                "mean": row["mean"],
-                "baseline mean": row["baseline_mean"],
-                "difference": row["difference"],
-                "low": row["low"],
-                "high": row["high"],
-                "p (sign flip)": row["p_value"],
-                "P(better)": row["improvement"],
-                "wins/ties/losses": f"{row['wins']}/{row['ties']}/{row['losses']}",
-                "tuned over": row["budget"],
-                "verdict": judge(one).kind,
-            }
-        )
-    return pd.DataFrame(rows)
+def _curves(study: Study) -> Section:
+    section = Section("curves", "Curves", "Learning curves")
+    if not study.curves:
+        section.paragraphs = ["There are no episodes to draw."]
+    elif any(len(cell) > 1 for cell in study.cells):
+        section.tables = [drawn_table(study)]
+    return section
 
 
 def _scores(study: Study) -> Section:
-    section = Section("scores", "Scores over seeds")
+    section = Section("scores", "Scores", "Scores over seeds")
     asked = headline(study.comparisons)
     if not asked:
         section.paragraphs = ["There are no two variants to compare by their scores."]
         return section
-    section.paragraphs = [
-        scores_words(study, asked),
-        "Variants share their random streams seed by seed, so their difference is taken in pairs: "
-        "a variance ratio Var(difference) / (sum of both variances) below 1 says that it paid.",
-    ]
-    columns = ["environment", "n", "mean", "baseline mean", "IQM", "baseline IQM"]
-    columns += ["worst tenth", "baseline worst tenth", "variance ratio", "seed correlation"]
-    names = ["env", "n", "mean", "baseline_mean", "iqm", "baseline_iqm"]
-    names += ["worst_tenth", "baseline_worst_tenth", "variance_ratio", "seed_correlation"]
-    frame = pd.DataFrame([one.summary() for one in asked])[names]
-    section.tables.append(
-        (f"{asked[0].variant} and {asked[0].baseline}", frame.set_axis(columns, axis=1))
-    )
-    section.tables.append(("The same comparison by other metrics", _other_metrics(study)))
+    section.paragraphs = [scores_words(study, asked)]
+    if any(one.paired for one in asked):
+        section.paragraphs.append(
+            "Variants share their random streams seed by seed, so they are compared in pairs. The "
+            "variance ratio is Var(difference) / (Var + Var of the baseline): below 1, pairing "
+            "paid. The worst tenth is the mean over that part of the seeds."
+        )
+    section.tables.append(scores_table(asked))
+    others = _by_other_metrics(study, asked)
+    if others:
+        title = "The same by other metrics, tuned by each, with no correction for their number"
+        section.tables.append(comparison_table(title, others))
     return section
 
 
-def _other_metrics(study: Study) -> pd.DataFrame:
-    """Each variant tuned and compared by each metric; differences of one seed have no interval."""
-    found = []
-    for name in SIDE_METRICS:
-        if name != study.judged.name and all(name in cell.trials for cell in study.cells):
-            found += headline(compare_all(study.table, METRICS[name], study.fixed))
-    return comparison_table(found)
+def _by_other_metrics(study: Study, asked: list[Comparison]) -> list[Comparison]:
+    """The same pairs of variants, tuned and compared by each of SIDE_METRICS."""
+    pairs = {one.env: (one.baseline, one.variant) for one in asked}
+    table = {env: {v: study.table[env][v] for v in pair} for env, pair in pairs.items()}
+    names = [name for name in SIDE_METRICS if name != study.judged.name]
+    known = [n for n in names if all(n in cell.trials for cell in study.cells)]
+    return [one for n in known for one in compare_all(table, METRICS[n], study.fixed)]
+
+
+def _hyperparameters(study: Study, pairs: pd.DataFrame) -> Section:
+    section = Section("sensitivity", "Hyperparameters", "Hyperparameters")
+    if all(len(cell) == 1 for cell in study.cells):
+        section.paragraphs = ["No hyperparameter was swept."]
+        return section
+    if study.selection:
+        section.paragraphs = [
+            "Stage one chose these configurations, so they are no grid; how scores depend on "
+            "hyperparameters, the report of stage one shows."
+        ]
+        return section
+    table = equal_settings_table(pairs)
+    section.tables = [table] if table else []
+    return section
 
 
 def _selection(study: Study) -> Section:
-    section = Section("selection", "Tuning and selection")
-    if study.selection is None:
-        if all(len(cell) == 1 for cell in study.cells):
-            section.paragraphs = ["There was one configuration per variant: nothing was selected."]
-            return section
+    section = Section("selection", "Selection", "Tuning and selection")
+    if study.selection is not None:
+        stage = study.selection
         section.paragraphs = [
-            "The best of many configurations owes part of its score to luck. `hq-ray select` "
-            "writes the spec of a second stage that runs the best ones on fresh seeds; the report "
-            "of that stage says what they are worth."
+            f"Stage one ({stage.results}, {len(stage.seeds)} seeds, by {stage.metric}) chose; the "
+            "scores of this stage come from other seeds. Optimism is the score that a "
+            "configuration was chosen by, minus its score on fresh seeds."
         ]
-        needed = [
-            f"{one.env}: {one.difference.seeds_needed:,.0f}"
-            for one in headline(study.comparisons)
-            if 0 < one.difference.seeds_needed < float("inf")
-        ]
-        if needed:
-            section.paragraphs.append(
-                "Seeds that would show a difference of the size seen here in four of five "
-                f"experiments: {'; '.join(needed)}."
-            )
+        section.tables.append(chosen_table(study))
+        return section
+    if all(len(cell) == 1 for cell in study.cells):
+        section.paragraphs = ["There was one configuration per variant: nothing was selected."]
         return section
     section.paragraphs = [
-        f"Stage one ({study.selection.results}, {len(study.selection.seeds)} seeds, by "
-        f"{study.selection.metric}) chose; the scores of this stage come from other seeds. "
-        "Optimism is the score that a configuration was chosen by, minus its score on fresh seeds."
+        "The best of many configurations owes part of its score to luck. `hq-ray select` writes "
+        "the spec of a second stage that runs the best ones on fresh seeds; the report of that "
+        "stage says what they are worth.",
+        *_seeds_needed(study),
     ]
-    rows = []
-    for one in study.selection.chosen:
-        cell = study.table.get(one.env, {}).get(one.variant)
-        number = None if cell is None else one.row(cell)
-        row = {"environment": one.env, "variant": one.variant, "rank": one.rank}
-        row["configuration"] = "not run" if number is None else cell.label(number)
-        row |= {"stage one": one.mean, "its n": one.n}
-        if number is not None:
-            scores = cell.scores(study.selection.metric)[number]
-            scores = scores[scores == scores]
-            row |= {"fresh": scores.mean() if scores.size else None, "fresh n": scores.size}
-            row["optimism"] = one.mean - scores.mean() if scores.size else None
-        rows.append(row)
-    section.tables.append(("Chosen configurations", pd.DataFrame(rows)))
     return section
+
+
+def _seeds_needed(study: Study) -> list[str]:
+    needed = [
+        f"{one.env}: {float(f'{one.difference.seeds_needed:.2g}'):,.0f}"
+        for one in headline(study.comparisons)
+        if 0 < one.difference.seeds_needed < float("inf")
+    ]
+    if not needed:
+        return []
+    return [
+        "Seeds that would show a true difference of the size seen here in four of five "
+        f"experiments, about: {'; '.join(needed)}."
+    ]
 
 
 def _configurations(study: Study, summary: pd.DataFrame) -> Section:
-    section = Section("configurations", "All configurations")
+    section = Section("configurations", "Table", "All configurations")
     if not len(summary):
         section.paragraphs = ["There is no configuration with a done trial."]
         return section
-    several = [
-        name
-        for name in SETTINGS
-        if any(name in cell.varying for cell in study.cells)
-        or summary.groupby("variant")[name].nunique(dropna=False).max() > 1
-    ]
-    columns = ["env", "variant", *several, "n", "mean", "se", "low", "high", "iqm"]
-    columns += [
-        name
-        for name in ("mean_return", "final_return", "policy_gap", "success_rate")
-        if name != study.judged.name and name in summary and summary[name].notna().any()
-    ]
-    order = summary.sort_values("mean", ascending=not study.judged.higher_is_better, kind="stable")
-    section.browser = order[columns]
+    unit = f" [{study.judged.unit}]" if study.judged.unit else ""
     section.paragraphs = [
-        f"`mean`, `se`, the 95 % t interval `low` to `high` and the IQM are of {study.judged.label}"
-        f"{' [' + study.judged.unit + ']' if study.judged.unit else ''}, over n seeds."
+        f"`mean`, `se`, the 95 % t interval from `low` to `high`, and `iqm` are of "
+        f"{study.judged.label}{unit}, over `n` seeds. `summary.parquet` beside this page has more "
+        "columns."
     ]
+    section.browser = configurations_table(study, summary)
     return section
 
 
-def _health(study: Study) -> Section:
-    section = Section("health", "Health of the sweep")
-    status = study.trials["status"] if len(study.trials) else pd.Series(dtype=str)
-    planned = sum(planned_counts(study).values())
+def _health(study: Study, planned: int) -> Section:
+    section = Section("health", "Health", "Health of the sweep")
+    status = study.trials["status"]
     of_planned = f" of {planned:,} planned" if planned else ""
     section.paragraphs = [
         f"{(status == DONE).sum():,}{of_planned} trials done, {(status == FAILED).sum():,} failed, "
-        f"{study.trials['train_seconds'].sum() if len(study.trials) else 0:,.1f} s of training. "
-        "Failed trials are in no average."
+        f"{study.trials['train_seconds'].sum():,.1f} s of training. Failed trials are in no "
+        "average."
     ]
-    if not len(study.trials):
-        return section
-    failed = study.trials[status == FAILED]
-    reasons = Counter(
-        f"{kind}: {text}"
-        for kind, text in zip(failed["error_type"], failed["error_message"], strict=True)
-    )
-    if reasons:
-        rows = [{"trials": n, "reason": reason} for reason, n in reasons.most_common(MOST_FAILURES)]
-        section.tables.append(("Failures", pd.DataFrame(rows)))
+    failures = failures_table(study)
+    section.tables = [failures] if failures else []
     return section
 
 
-def _provenance(study: Study) -> Section:
-    section = Section("provenance", "Provenance")
-    section.paragraphs = [f"Read: {study.data_words}"]
-    for one, info in zip(study.results, study.descriptions, strict=True):
-        rows = [{"what": "results", "value": one.location.text}]
-        rows += [
-            {"what": name, "value": str(value)} for name, value in info.get("versions", {}).items()
-        ]
-        rows += [
-            {"what": f"model of {name}", "value": str(value)}
-            for name, value in info.get("fingerprints", {}).items()
-        ]
-        spec = {k: v for k, v in info.get("spec", {}).items() if k != "selection" and v is not None}
-        rows += [
-            {"what": f"spec: {name}", "value": _short(json.dumps(value))}
-            for name, value in spec.items()
-        ]
-        section.tables.append((info.get("name", one.location.text), pd.DataFrame(rows)))
+def _provenance(study: Study, where: str | None) -> Section:
+    section = Section("provenance", "Provenance", "Provenance")
+    ours = {name: versions()[name] for name in ("hq_ray", "git_commit")}
+    ours |= {name: version(name) for name in ("numpy", "scipy", "pandas", "matplotlib")}
+    written = ", ".join(f"{name} {one}" for name, one in ours.items() if one)
+    section.paragraphs = [
+        f"Read: {study.data_words}" + (f" Only trials where `{where}`." if where else ""),
+        f"Written by {written}, python {platform.python_version()}.",
+    ]
+    described = zip(study.results, study.descriptions, strict=True)
+    section.tables = [provenance_table(one, info) for one, info in described]
     return section
-
-
-def _short(text: str, most: int = 400) -> str:
-    return text if len(text) <= most else f"{text[:most]} …"

@@ -1,10 +1,11 @@
-"""What the commands that read results share: their flags, opening the results, progress."""
+"""What the commands that read results share: their flags, opening the results, the verdicts."""
 
 from collections.abc import Callable
 
 import click
 
 from hq_ray.cli_options import Count, say
+from hq_ray.cli_progress import Show
 from hq_ray.errors import InputError
 from hq_ray.store import Results
 
@@ -24,13 +25,13 @@ def reading_flags(command: Callable) -> Callable:
 
 
 def open_results(places: tuple[str, ...]) -> list[Results]:
-    """The results folders.
+    """The results folders, each once.
 
     Raises:
         InputError: one is not there.
     """
     found = []
-    for place in places:
+    for place in dict.fromkeys(place.rstrip("/") or place for place in places):
         results = Results.at(place)
         if not results.location.exists():
             raise InputError(f"results must be a folder that a run or sweep wrote, got {place!r}")
@@ -38,22 +39,28 @@ def open_results(places: tuple[str, ...]) -> list[Results]:
     return found
 
 
-def study_with_progress(places: list[Results], **options: object) -> object:
-    """The study of these results; what takes more than a moment shows how far it is."""
-    from rich.progress import Progress
+def read_study(
+    places: list[Results], show: Show, where: str | None = None, **options: object
+) -> object:
+    """The study of these results, as `analysis.study.study` makes it.
 
+    Raises:
+        InputError: there is no trial, or none that is asked for.
+    """
     from analysis.study import study
 
-    with Progress(transient=True) as bar:
-        task = None
+    def advance(done: int, total: int) -> None:
+        show("reading configurations", done, total)
 
-        def advance(done: int, total: int) -> None:
-            nonlocal task
-            if task is None:
-                task = bar.add_task("reading episodes", total=total)
-            bar.update(task, completed=done)
-
-        return study(places, progress=advance, **options)
+    found = study(places, where=where, progress=advance, **options)
+    if not len(found.trials):
+        names = " and ".join(one.location.text for one in places)
+        if where:
+            raise InputError(
+                f"--where must match a trial of {names}, got {where!r}, which has none"
+            )
+        raise InputError(f"results must hold trials, but {names} has none yet")
+    return found
 
 
 def results_name(places: list[Results]) -> str:
@@ -68,6 +75,7 @@ def show_verdicts(found: object) -> None:
     from rich.text import Text
 
     from analysis.comparison import headline
+    from analysis.report_sections import nothing_words
     from analysis.verdict import basis_words, judge, overall_words
 
     asked = headline(found.comparisons)
@@ -76,15 +84,14 @@ def show_verdicts(found: object) -> None:
         table.add_column(name, justify="left" if name in ("environment", "verdict") else "right")
     for one in asked:
         row = one.summary()
+        n = str(row["n"]) if one.paired else f"{row['n']}, {row['baseline_n']}"
         interval = "–" if row["low"] is None else f"{row['low']:,.3g} to {row['high']:,.3g}"
-        chance, kind = f"{row['improvement']:.2f}", judge(one).kind
-        table.add_row(
-            Text(one.env), str(row["n"]), f"{row['difference']:,.3g}", interval, chance, kind
-        )
+        chance, difference = f"{row['improvement']:.2f}", f"{row['difference']:,.3g}"
+        table.add_row(Text(one.env), n, difference, interval, chance, judge(one).kind)
     if asked:
         Console().print(table)
     for one in asked:
         say(judge(one).sentence)
-    say(f"{overall_words(asked)} {basis_words(asked)}" if asked else "There is nothing to compare.")
+    say(f"{overall_words(asked)} {basis_words(asked)}" if asked else nothing_words(found))
     for note in found.notes:
         say(f"Note: {note}")

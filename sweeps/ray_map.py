@@ -1,15 +1,16 @@
 """One function over many items as Ray tasks, for what follows a sweep: figures by the thousand."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import ray
+from ray.exceptions import RayTaskError
 
+from hq_ray.errors import HqRayError
 from sweeps.ray_executor import ray_session
 
 T, R = TypeVar("T"), TypeVar("R")
-# A task costs about a millisecond; this many items share one.
-ITEMS_PER_TASK = 8
 TASKS_PER_CORE = 3
 
 
@@ -23,25 +24,31 @@ def map_on_ray(
 
     Args:
         function: of a module, so that workers can import it.
-        items: small enough to travel.
+        items: small enough to travel, each worth a task: a millisecond at least.
         address: of a cluster; None starts a Ray of its own.
         cores: of that Ray; None is all.
 
     Raises:
         InputError: no cluster answers at the address.
+        HqRayError: what the function raises on purpose, as it was raised.
     """
+    if not items:
+        return
     with ray_session(address, cores):
-        task = ray.remote(_each)
-        parts = [items[at : at + ITEMS_PER_TASK] for at in range(0, len(items), ITEMS_PER_TASK)]
+        task = ray.remote(function)
         window = max(2, TASKS_PER_CORE * int(ray.cluster_resources().get("CPU", 1)))
-        under_way = [task.remote(function, part) for part in parts[:window]]
-        for number in range(len(parts)):
-            found = ray.get(under_way[number])
-            under_way[number] = None  # lets Ray forget the results that were taken
-            if number + window < len(parts):
-                under_way.append(task.remote(function, parts[number + window]))
-            yield from found
+        under_way = deque(task.remote(item) for item in items[:window])
+        for number in range(len(items)):
+            # Popped before it is waited for, so that Ray forgets a result once it is taken.
+            yield _result(under_way.popleft())
+            if number + window < len(items):
+                under_way.append(task.remote(items[number + window]))
 
 
-def _each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    return [function(item) for item in items]
+def _result(reference: ray.ObjectRef) -> object:
+    try:
+        return ray.get(reference)
+    except RayTaskError as problem:
+        if isinstance(problem.cause, HqRayError):
+            raise problem.cause from None
+        raise

@@ -1,15 +1,20 @@
 """The pages under docs/ do what they say: their specs are read and run, their Python too."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from analysis import report
+from analysis.metrics import METRICS
+from analysis.smoothing import MODES
 from hq_ray.cli import run_command_line
 from sweeps.spec import Sweep
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SWEEPS = (DOCS / "sweeps.md").read_text()
+ANALYSIS = (DOCS / "analysis.md").read_text()
 
 
 def blocks(language, text=SWEEPS):
@@ -63,3 +68,29 @@ def test_python_blocks_run(tmp_path, monkeypatch, capsys):
     for block in blocks("python"):
         exec(block, {})
     assert "harmonic" in capsys.readouterr().out
+
+
+def test_the_analysis_is_as_shown(tmp_path, monkeypatch, capsys):
+    """All commands and blocks in order, on shorter runs and without drawing."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(report, "picture", lambda exhibit: bytes(24))
+    Path("alpha.yaml").write_text(blocks("yaml")[0])
+    commands = [shlex.split(line) for line in re.findall(r"^    \$ hq-ray (.*)$", ANALYSIS, re.M)]
+    assert len(commands) == 7
+    for command in commands:
+        shorter = ["--set", "episodes=40", "--local"] if command[0] == "sweep" else []
+        assert run_command_line([*command, *shorter]) == 0, command
+    said = capsys.readouterr().out
+    assert "CliffWalking-v1: each variant chosen from up to 4 configurations" in said
+    assert "Ran 360 trials" in said
+    for block in blocks("python", ANALYSIS):
+        exec(block, {})
+    assert re.search(r"± \d+\.\d+, n = 10\n", capsys.readouterr().out)
+    assert {path.name for path in Path("redrawn").iterdir()} == {
+        path.name for path in Path("reports/alpha-by-shift/figures").iterdir()
+    }
+
+
+def test_the_analysis_names_all_metrics_and_modes():
+    assert {name for name in METRICS if f"`{name}`" not in ANALYSIS} == set()
+    assert {name for name in MODES if f"`{name}`" not in ANALYSIS} == set()

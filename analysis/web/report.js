@@ -6,6 +6,7 @@
   const { columns, rows } = JSON.parse(source.textContent);
   const PAGE = 100;
   const COMPARISON = /^([A-Za-z_][\w.]*)(<=|>=|!=|=|<|>)(.*)$/;
+  const GROUPED = /^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$/;
   const TESTS = {
     "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b,
     ">=": (a, b) => a >= b, "=": (a, b) => a === b, "!=": (a, b) => a !== b,
@@ -22,37 +23,39 @@
   function text(value) {
     if (value === null) return "";
     if (typeof value !== "number") return String(value);
-    if (value !== 0 && (Math.abs(value) >= 1e7 || Math.abs(value) < 1e-4)) return value.toExponential(2);
+    const size = Math.abs(value);
+    if (value !== 0 && (size >= 1e7 || size < 1e-4)) {
+      const [digits, power] = Number(value.toPrecision(4)).toExponential().split("e");
+      return `${digits}e${power[0]}${power.slice(1).padStart(2, "0")}`;
+    }
     return Number(value.toPrecision(5)).toLocaleString("en-US", { maximumFractionDigits: 8 });
   }
 
-  // A test of one row for one word of the filter; null when the word cannot be understood.
+  // A test of one row for one word of the filter, or a sentence on what is wrong with the word.
   function test(word) {
     const parts = COMPARISON.exec(word);
     if (!parts) return (row, i) => texts[i].includes(word.toLowerCase());
-    const column = columns.indexOf(parts[1]);
-    if (column < 0 || parts[3] === "") return null;
-    const number = Number(parts[3]);
-    const wanted = Number.isNaN(number) ? parts[3].toLowerCase() : number;
+    const [, name, sign, given] = parts;
+    const column = columns.indexOf(name);
+    if (column < 0) return `no column ${name}; columns: ${columns.join(", ")}`;
+    if (given === "") return `${word} must end in a value`;
+    const number = Number(GROUPED.test(given) ? given.replaceAll(",", "") : given);
+    const numeric = !Number.isNaN(number);
+    if (!numeric && "<>".includes(sign[0])) return `${word} must compare with a number`;
+    const wanted = numeric ? number : given.toLowerCase();
     return (row) => {
       const value = row[column];
-      if (value === null) return parts[2] === "!=";
-      const mine = typeof wanted === "number" ? value : String(value).toLowerCase();
-      return TESTS[parts[2]](mine, wanted);
+      if (value === null) return sign === "!=";
+      return TESTS[sign](numeric ? value : String(value).toLowerCase(), wanted);
     };
   }
 
+  // The rows that hold to every word that can be understood, and what is wrong with the first other.
   function matching() {
-    const words = filter.value.trim().split(/\s+/).filter(Boolean);
-    const tests = words.map(test);
-    const bad = words[tests.indexOf(null)];
-    filter.classList.toggle("bad", bad !== undefined);
-    filter.setAttribute("aria-invalid", String(bad !== undefined));
-    if (bad !== undefined) {
-      count.textContent = `'${bad}' must compare one of: ${columns.join(", ")}`;
-      return null;
-    }
-    return rows.map((_, i) => i).filter((i) => tests.every((holds) => holds(rows[i], i)));
+    const tests = filter.value.trim().split(/\s+/).filter(Boolean).map(test);
+    const holding = tests.filter((one) => typeof one === "function");
+    const found = rows.map((_, i) => i).filter((i) => holding.every((holds) => holds(rows[i], i)));
+    return { found, wrong: tests.find((one) => typeof one === "string") };
   }
 
   function compare(i, j) {
@@ -65,8 +68,9 @@
   }
 
   function draw() {
-    const found = matching();
-    if (found === null) return;
+    const { found, wrong } = matching();
+    filter.classList.toggle("bad", wrong !== undefined);
+    filter.setAttribute("aria-invalid", String(wrong !== undefined));
     if (order.column >= 0) found.sort(compare);
     body.replaceChildren(...found.slice(0, shown).map((i) => {
       const line = document.createElement("tr");
@@ -77,7 +81,8 @@
       });
       return line;
     }));
-    count.textContent = `${found.length.toLocaleString("en-US")} of ${rows.length.toLocaleString("en-US")}`;
+    const [some, all] = [found.length, rows.length].map((n) => n.toLocaleString("en-US"));
+    count.textContent = wrong ?? `${some} of ${all}`;
     more.hidden = found.length <= shown;
   }
 
@@ -85,6 +90,7 @@
   columns.forEach((name, column) => {
     const cell = document.createElement("th");
     cell.scope = "col";
+    if (rows.some((row) => typeof row[column] === "number")) cell.className = "number";
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = name;

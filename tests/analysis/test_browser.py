@@ -1,0 +1,226 @@
+"""The report's page in a real browser, at a laptop's width and at a phone's."""
+
+import json
+import shutil
+
+import pytest
+from small_sweeps import HOSTILE_ENV, make_up
+
+from analysis.report import write_report
+from analysis.study import study
+from hq_ray.store import Results
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="chromium and chromedriver must be installed"
+)
+SIZES = {"laptop": (1280, 900), "phone": (390, 800)}
+FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars"]
+FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+# Elements with text of their own whose text does not fit them, and that cannot be scrolled to it.
+CLIPPED = """
+return [...document.querySelectorAll("h1, h2, p, li, td, th, strong, code, a, output, label")]
+  .filter((e) => e.offsetParent !== null && !e.closest(".scroll, nav"))
+  .filter((e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0
+    && getComputedStyle(e).display !== "inline")
+  .map((e) => e.outerHTML.slice(0, 120));
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    found = study([Results.at(make_up(folder / "made"))], with_times=True)
+    return write_report(found, folder / "report")
+
+
+@pytest.fixture(scope="module")
+def driver():
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    browser.implicitly_wait(0)
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture(params=SIZES.values(), ids=list(SIZES))
+def browser(driver, page, request):
+    """The page, loaded anew; at the end the console must be empty."""
+    width, height = request.param
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    driver.get(f"file://{page}")
+    yield driver
+    assert driver.get_log("browser") == []
+
+
+def rows(browser):
+    return browser.execute_script(
+        "return [...document.querySelectorAll('#browser-table tbody tr')]"
+        ".map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+
+
+def column(browser, name):
+    names = browser.execute_script(
+        "return [...document.querySelectorAll('#browser-table th')].map((cell) => cell.innerText)"
+    )
+    place = [one.split(" ")[0] for one in names].index(name)
+    return [row[place] for row in rows(browser)]
+
+
+def numbers(texts):
+    return [float(text.replace(",", "")) for text in texts if text]
+
+
+def ask(browser, text):
+    """Types into the filter; returns the count's words."""
+    field = browser.find_element("id", "filter")
+    field.clear()
+    field.send_keys(text)
+    return browser.find_element("id", "count").text
+
+
+def sort(browser, name):
+    for button in browser.find_elements("css selector", "#browser-table th button"):
+        if button.text == name:
+            browser.execute_script("arguments[0].click()", button)
+
+
+def test_the_page_fits_its_window(browser):
+    width = browser.execute_script("return window.innerWidth")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert browser.execute_script(CLIPPED) == []
+    # What is wider scrolls in itself.
+    wide = browser.execute_script(
+        "return [...document.querySelectorAll('main *')]"
+        ".filter((e) => !e.closest('.scroll, .picture'))"
+        ".filter((e) => e.getBoundingClientRect().right > window.innerWidth + 1)"
+        ".map((e) => e.outerHTML.slice(0, 120))"
+    )
+    assert wide == []
+
+
+def test_all_links_of_the_bar_can_be_reached(browser):
+    last = browser.execute_script(
+        "const links = [...document.querySelectorAll('nav a')]; links.at(-1).scrollIntoView();"
+        "const at = links.at(-1).getBoundingClientRect(); return [at.left, at.right]"
+    )
+    width = browser.execute_script("return window.innerWidth")
+    assert 0 <= last[0] < last[1] <= width + 1
+    if width > 600:
+        bar = "const bar = document.querySelector('nav ul'); "
+        assert browser.execute_script(f"{bar}return bar.scrollWidth <= bar.clientWidth")
+
+
+def test_all_figures_are_there(browser):
+    sizes = browser.execute_script("return [...document.images].map((one) => one.naturalWidth)")
+    assert len(sizes) > 10
+    assert min(sizes) > 1_000
+
+
+def test_names_are_text_and_nothing_runs(browser):
+    assert (
+        browser.execute_script("return document.querySelectorAll('main b#x, main i').length") == 0
+    )
+    assert browser.execute_script("return document.querySelectorAll('script').length") == 2
+    assert set(column(browser, "env")) == {f'{HOSTILE_ENV} {{"text":"<i>"}}'}
+
+
+def test_sorting_is_by_number_and_both_ways(browser):
+    assert len(rows(browser)) == 100
+    sort(browser, "alpha")
+    rising = numbers(column(browser, "alpha"))
+    assert rising == sorted(rising)
+    assert rising[0] < 0.02
+    sort(browser, "alpha")
+    falling = numbers(column(browser, "alpha"))
+    assert falling == sorted(falling, reverse=True)
+    assert falling[0] > 0.89
+    pressed = browser.execute_script(
+        "return document.querySelector('[aria-sort]').getAttribute('aria-sort')"
+    )
+    assert pressed == "descending"
+    sort(browser, "variant")
+    assert column(browser, "variant")[0] == "harmonic"
+
+
+def test_more_is_shown_when_asked_for(browser):
+    browser.execute_script("document.getElementById('more').click()")
+    assert len(rows(browser)) == 120
+    assert not browser.find_element("id", "more").is_displayed()
+
+
+def test_the_filter_narrows(browser):
+    assert ask(browser, "") == "120 of 120"
+    assert ask(browser, "HARMonic") == "60 of 120"
+    assert ask(browser, "harmonic alpha<0.1") == "6 of 120"
+    assert max(numbers(column(browser, "alpha"))) < 0.1
+    assert ask(browser, "variant=standard alpha>=0.9") == "1 of 120"
+    assert ask(browser, "variant!=standard") == "60 of 120"
+    assert ask(browser, "n=2 </script>") == "120 of 120"
+    assert ask(browser, "nowhere") == "0 of 120"
+    assert rows(browser) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("alpa<0.3", "no column alpa; columns: env, variant, alpha"),
+        ("alpha<", "alpha< must end in a value"),
+        ("alpha<small", "alpha<small must compare with a number"),
+    ],
+)
+def test_the_filter_says_what_is_wrong(browser, given, told):
+    assert ask(browser, f"harmonic {given}").startswith(told)
+    assert browser.find_element("id", "filter").get_attribute("aria-invalid") == "true"
+    assert len(rows(browser)) == 60  # the words that are understood hold
+    assert ask(browser, "harmonic") == "60 of 120"
+    assert browser.find_element("id", "filter").get_attribute("aria-invalid") == "false"
+
+
+def test_what_is_missing_stands_last(driver, page, tmp_path):
+    """With values as no results have them."""
+    from pathlib import Path
+
+    content = {"columns": ["a", "b"], "rows": [[None, "x"], [2, None], [1e-9, "é"], [-10, "10"]]}
+    text = Path(page).read_text()
+    start = text.index('id="rows">') + len('id="rows">')
+    end = text.index("</script>", start)
+    other = tmp_path / "other.html"
+    other.write_text(text[:start] + json.dumps(content) + text[end:])
+    driver.get(f"file://{other}")
+    assert column(driver, "a") == ["", "2", "1e-09", "-10"]
+    sort(driver, "a")
+    assert column(driver, "a") == ["-10", "1e-09", "2", ""]
+    sort(driver, "a")
+    assert column(driver, "a") == ["2", "1e-09", "-10", ""]
+    sort(driver, "b")
+    assert column(driver, "b") == ["10", "é", "x", ""]
+
+
+def test_the_keyboard_is_enough(browser):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    field = browser.find_element("id", "filter")
+    field.send_keys("harmonic", Keys.TAB)  # to the table, which scrolls with the arrows
+    assert browser.switch_to.active_element.get_attribute("class") == "scroll"
+    browser.switch_to.active_element.send_keys(Keys.TAB)
+    assert browser.switch_to.active_element.text == "env"
+    browser.switch_to.active_element.send_keys(Keys.TAB)
+    browser.switch_to.active_element.send_keys(Keys.TAB)
+    assert browser.switch_to.active_element.text == "alpha"
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    cell = browser.switch_to.active_element.find_element(By.XPATH, "..")
+    assert cell.get_attribute("aria-sort") == "ascending"
+    found = numbers(column(browser, "alpha"))
+    assert found == sorted(found)

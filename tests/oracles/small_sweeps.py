@@ -1,0 +1,76 @@
+"""Small sweeps for tests of what reads results: trained in a second, or made up."""
+
+from pathlib import Path
+
+import numpy as np
+
+from hq_ray.episode_log import EpisodeLog, Trained
+from hq_ray.hyperparameters import used_hyperparameters
+from hq_ray.store import Failure, Results
+from hq_ray.trial import Trial
+from sweeps.api import run_sweep
+
+HOSTILE_ENV = 'A</script><b id="x">&`$'
+HOSTILE_FAILURE = "no </script><img src=x onerror=alert(1)> 'quotes' \"more\" ünïcode [red] `x`"
+
+GRID = {"alpha": [0.1, 0.5], "eps_shift": [0.01, 10.0]}
+
+
+def train(folder: Path, name: str = "tiny", **spec: object) -> Path:
+    """A trained sweep of FrozenLake, in batches of three trials; returns its results folder."""
+    sweep = {"name": name, "env": "FrozenLake-v1", "seeds": "0-3", "episodes": 40} | spec
+    sweep.setdefault("parameters", GRID)
+    run_sweep(sweep, folder, local=True, trials_per_task=3)
+    return folder / name
+
+
+def in_other_files(results: Path, folder: Path) -> Path:
+    """The same results with their batches named so that they are found in the other order."""
+    for kind in ("trials", "episodes"):
+        (folder / kind).mkdir(parents=True)
+        paths = sorted((results / kind).glob("*.parquet"))
+        for number, path in enumerate(reversed(paths)):
+            (folder / kind / f"{number:03d}.parquet").write_bytes(path.read_bytes())
+    (folder / "sweep.json").write_bytes((results / "sweep.json").read_bytes())
+    return folder
+
+
+def make_up(
+    folder: Path,
+    n_alphas: int = 60,
+    n_seeds: int = 2,
+    env: str = HOSTILE_ENV,
+    fingerprint: str | None = None,
+) -> Path:
+    """Made-up trials of two variants with many alphas, and one failure, all with hostile texts."""
+    alphas = np.linspace(0.01, 0.9, n_alphas).round(4).tolist()
+    trained = [
+        _made_up(_trial(env, fingerprint, variant, seed, alpha))
+        for variant in ("standard", "harmonic")
+        for alpha in alphas
+        for seed in range(n_seeds)
+    ]
+    failed = _trial(env, fingerprint, "standard", 99, 0.5)
+    results = Results.at(folder)
+    results.describe(folder.name, {"name": folder.name, "env": [env]}, {})
+    results.publish(trained, [Failure(failed, "ValueError", HOSTILE_FAILURE, "Traceback: no")])
+    return folder
+
+
+def _trial(env: str, fingerprint: str | None, variant: str, seed: int, alpha: float) -> Trial:
+    used = used_hyperparameters(variant, {"alpha": alpha})
+    return Trial(env, '{"text":"<i>"}', fingerprint, variant, seed, 6, 9, **used)
+
+
+def _made_up(trial: Trial) -> Trained:
+    random = np.random.default_rng([trial.seed, int(1e4 * trial.alpha)])
+    n = trial.episodes
+    returns = random.normal(-20, 5, n) + 10 * trial.alpha
+    steps = random.integers(1, trial.max_steps, n, dtype=np.int32)
+    log = EpisodeLog(returns, steps, np.ones(n, bool), None, np.zeros((2, 2)))
+    summary = {
+        "total_steps": int(steps.sum()),
+        "mean_return": float(returns.mean()),
+        "final_return": float(returns[-1]),
+    }
+    return Trained(trial, log, "kernel", summary, 0.01, 0.02)

@@ -1,0 +1,26 @@
+import pytest
+
+from analysis.captions import format_number
+from hq_ray.errors import InputError
+from hq_ray.memory_limit import parse_memory
+from sweeps.ray_map import map_on_ray
+
+
+def test_nothing_needs_no_ray():
+    assert list(map_on_ray(format_number, [])) == []
+
+
+@pytest.mark.ray
+def test_results_come_in_order_and_errors_as_they_were_raised():
+    from sweeps.ray_executor import ray_session
+
+    with ray_session(None, 1):
+        numbers = [1000 * n for n in range(20)]
+        assert list(map_on_ray(format_number, numbers)) == [f"{n:,}" for n in numbers]
+        with pytest.raises(InputError) as refused:
+            list(map_on_ray(parse_memory, ["1GB", "much"]))
+        assert "\n" not in str(refused.value)
+        with pytest.raises(TypeError):
+            list(map_on_ray(format_number, ["x"]))
+        # Whoever stops early leaves nothing that waits.
+        assert next(map_on_ray(format_number, numbers)) == "0"
