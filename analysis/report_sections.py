@@ -74,10 +74,23 @@ def _verdict(study: Study) -> Section:
     section.verdicts = [judge(one) for one in asked]
     section.paragraphs = [overall_words(asked)]
     section.details = [basis_words(asked), *_metric_words(study)]
+    whole = _whole_grids(study, asked)
+    if whole:
+        title = "The same when each variant is tuned over its whole grid, however large"
+        section.tables.append(comparison_table(title, whole))
     others = [one for one in study.comparisons if one not in asked]
     if others:
         section.tables.append(comparison_table("Other variants", others))
     return section
+
+
+def _whole_grids(study: Study, asked: list[Comparison]) -> list[Comparison]:
+    """The comparisons without the equal budget, where that held somebody back."""
+    sides = [side for one in asked for side in (one.ours, one.base)]
+    if not any(1 < side.budget < len(side.cell) for side in sides):
+        return []
+    found = compare_all(study.table, study.judged, study.fixed, study.ropes, equal_budget=False)
+    return headline(found)
 
 
 def _metric_words(study: Study) -> list[str]:

@@ -10,7 +10,7 @@ from analysis.cells import SETTINGS, Cell
 from analysis.intervals import mean_interval
 from analysis.metrics import METRICS, Metric
 from analysis.multiplicity import holm
-from analysis.paired import EXACT_UP_TO, paired_difference
+from analysis.paired import paired_difference
 from analysis.resampling import bootstrap
 from analysis.tuning import seed_means
 
@@ -159,29 +159,3 @@ def _paired(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     columns += [d.mean, d.se, d.low, d.high, d.p_value]
     columns += [d.wins, d.ties, d.losses, d.seed_correlation, d.variance_ratio]
     return np.column_stack(columns)
-
-
-def significant(pairs: pd.DataFrame) -> Sequence[str]:
-    """For each family of pairs, how many differ from 0 after Holm's correction, in words."""
-    if not len(pairs):
-        return []
-    families = pairs.groupby(["env", "variant", "baseline"], sort=False)
-    return [_family_words(*names, part) for names, part in families]
-
-
-def _family_words(env: str, variant: str, baseline: str, part: pd.DataFrame) -> str:
-    tested = part[part["n"] > 1]
-    of = f"{env}, {variant} against {baseline} at equal hyperparameters"
-    if not len(tested):
-        return f"{of}: no pair has two common seeds, so no difference has an interval."
-    excluding = int(((tested["low"] > 0) | (tested["high"] < 0)).sum())
-    most = int(tested["n"].max())
-    least = 2.0 ** (1 - most) if most <= EXACT_UP_TO else 1 / (1 + RESAMPLES)
-    if least > 0.05 / len(tested):
-        corrected = f"no sign-flip test of {most} seeds can survive Holm's correction"
-    else:
-        corrected = f"{int(tested['holm'].sum())} remain after Holm's correction"
-    return (
-        f"{of}: the 95 % interval of {excluding} of {len(tested)} differences excludes 0 "
-        f"({0.05 * len(tested):.1f} expected by chance); {corrected}."
-    )

@@ -11,7 +11,7 @@ from analysis.metrics import METRICS
 from analysis.multiplicity import holm
 from analysis.paired import sign_flip_test
 from analysis.resampling import bootstrap
-from analysis.tables import matched, pairs_table, significant, summary_table
+from analysis.tables import matched, pairs_table, summary_table
 
 NAN = float("nan")
 RETURN, STEPS = METRICS["final_return"], METRICS["final_steps"]
@@ -213,37 +213,6 @@ def test_pairs_take_a_common_seed():
     assert found["n"].tolist() == [1]
     assert found[["se", "low", "high", "seed_correlation"]].isna().all(axis=None)
     assert found["holm"].tolist() == [False]
-    (words,) = significant(found)
-    assert "no pair has two common seeds" in words
-
-
-# In words
-
-
-def test_families_are_counted_in_words():
-    base = noise(20, 12)
-    scores = base + 0.01 * noise(20, 12, seed=1)
-    scores[:5] += 50
-    table = table_of(
-        trials_of("standard", alphas(20), range(12), base),
-        trials_of("harmonic", alphas(20), range(12), scores),
-    )
-    pairs = pairs_table(table, RETURN)
-    excluding = int(((pairs["low"] > 0) | (pairs["high"] < 0)).sum())
-    assert significant(pairs) == [
-        "Table-v0, harmonic against standard at equal hyperparameters: the 95 % interval of "
-        f"{excluding} of 20 differences excludes 0 (1.0 expected by chance); 5 remain after Holm's "
-        "correction."
-    ]
-
-
-def test_what_no_test_can_reach_is_told():
-    table = table_of(
-        *(trials_of(v, alphas(2), range(5), noise(2, 5, seed=s)) for s, v in
-          enumerate(("standard", "harmonic")))
-    )  # fmt: skip
-    (words,) = significant(pairs_table(table, RETURN))
-    assert words.endswith("no sign-flip test of 5 seeds can survive Holm's correction.")
 
 
 # For pandas
@@ -288,7 +257,6 @@ def test_no_rows_keep_their_columns(of):
     assert list(empty) == [name for name in full if name in set(empty)]
     assert {"env", "variant", "n", "metric"} <= set(empty)
     assert len(pd.read_parquet(io.BytesIO(parquet(empty)))) == 0
-    assert significant(pairs_table({}, RETURN)) == []
 
 
 def test_a_control_alone_has_no_pairs():
