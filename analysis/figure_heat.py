@@ -14,8 +14,8 @@ from matplotlib.transforms import ScaledTranslation
 
 from analysis.captions import format_number
 from analysis.heat_cells import Cells, Print, cell_text, fitting_print, key_words, read_cells
-from analysis.level_axis import LevelAxis, hyperparameter_label, shorten
-from analysis.page import MARGIN, size_in_points, text_width
+from analysis.level_axis import LevelAxis, hyperparameter_label
+from analysis.page import MARGIN, shorten, size_in_points, text_width
 from analysis.panels import NAME_ROOM, dress, panels, room_for, round_numbers
 from analysis.style import FIGURE_INCHES, INK, LABEL_SIZE, MUTED, TICK_SIZE
 from hq_ray.errors import InputError

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.level_axis import shorten
-from analysis.page import MARGIN, size_in_points, text_width
+from analysis.page import MARGIN, shorten, size_in_points, text_width
 from analysis.panels import dress, panels
 from analysis.style import FIGURE_INCHES, INK, LABEL_SIZE, TICK_SIZE, LineStyle, variant_styles
 from hq_ray.errors import InputError

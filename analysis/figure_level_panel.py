@@ -9,9 +9,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox, ScaledTranslation, Transform
 
-from analysis.level_axis import LevelAxis, hyperparameter_label, shorten
+from analysis.level_axis import LevelAxis, hyperparameter_label
 from analysis.level_lines import LevelLine, LevelPanel, off_scale
-from analysis.page import size_in_points
+from analysis.page import shorten, size_in_points
 from analysis.panels import dress, padded
 from analysis.style import INK, LABEL_SIZE, MUTED, LineStyle
 

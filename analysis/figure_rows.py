@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.level_axis import shorten
-from analysis.page import MARGIN, text_width, write_page
-from analysis.panels import NAME_ROOM, TICK_ROOM, dress
+from analysis.page import MARGIN, shorten, text_width, write_page
+from analysis.panels import NAME_ROOM, TICK_ROOM, dress, room_for_heading
 from analysis.score_entries import (
     paragraphs,
 )
@@ -101,6 +100,7 @@ def dress_rows(
         heads: texts of further rows to set off as heads.
     """
     ticks = (range(len(rows)), [_row_name(text) for text, _ in rows])
+    name = shorten(name, room_for_heading(axes), LABEL_SIZE, "bold")
     dress(axes, xlabel, name, xlimits, (len(rows) - 0.5, -0.5), yticks=ticks, grid="x")
     axes.yaxis.label.set_weight("bold")
     axes.tick_params(axis="y", length=0)

@@ -10,8 +10,7 @@ from matplotlib.lines import Line2D
 from analysis.captions import format_number
 from analysis.figure_keys import draw_intervals, marker_look
 from analysis.figure_rows import dress_rows, row_panels
-from analysis.level_axis import shorten
-from analysis.page import size_in_points, text_width
+from analysis.page import shorten, size_in_points, text_width
 from analysis.panels import padded
 from analysis.score_entries import (
     Entry,

@@ -8,13 +8,12 @@ from numbers import Real
 import numpy as np
 
 from analysis.captions import format_number, round_number
-from analysis.page import text_width
+from analysis.page import shorten, text_width
 from analysis.style import TICK_SIZE
 from hq_ray.hyperparameters import HYPERPARAMETERS
 
 Level = float | int | str | bool | None
 LOG_FROM_RATIO = 20.0
-ELLIPSIS = "…"
 
 
 @dataclass(frozen=True)
@@ -118,18 +117,6 @@ def hyperparameter_label(name: str) -> str:
     row = HYPERPARAMETERS.get(name)
     unit = re.search(r"\[[^]]+\]$", row.summary) if row else None
     return f"{name} {unit.group()}" if unit else name
-
-
-def shorten(text: str, width: float, size: float, weight: str = "normal") -> str:
-    """The text, its middle left out where it is wider than `width`: ends tell names apart."""
-    if text_width(text, size, weight) <= width:
-        return text
-    for n_kept in range(len(text) - 1, 1, -1):
-        head = (n_kept + 1) // 2
-        shorter = text[:head] + ELLIPSIS + text[len(text) - (n_kept - head) :]
-        if text_width(shorter, size, weight) <= width:
-            return shorter
-    return text[:1] + ELLIPSIS
 
 
 def _texts(levels: Sequence[Level]) -> tuple[str, ...]:

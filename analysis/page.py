@@ -25,6 +25,7 @@ from analysis.style import (
 )
 
 MARGIN = 12.0
+ELLIPSIS = "…"
 LEADING = 1.45
 
 
@@ -137,3 +138,15 @@ def _pieces(word: str, width: float, size: float, weight: str) -> list[str]:
         pieces.append(word[:length])
         word = word[length:]
     return [*pieces, word]
+
+
+def shorten(text: str, width: float, size: float, weight: str = "normal") -> str:
+    """The text, its middle left out where it is wider than `width`: ends tell names apart."""
+    if text_width(text, size, weight) <= width:
+        return text
+    for n_kept in range(len(text) - 1, 1, -1):
+        head = (n_kept + 1) // 2
+        shorter = text[:head] + ELLIPSIS + text[len(text) - (n_kept - head) :]
+        if text_width(shorter, size, weight) <= width:
+            return shorter
+    return text[:1] + ELLIPSIS

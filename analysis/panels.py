@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 
 from analysis.captions import format_number
-from analysis.page import MARGIN, size_in_points, text_width, write_page
+from analysis.page import MARGIN, shorten, size_in_points, text_width, write_page
 from analysis.style import FIGURE_INCHES, GRID, INK, LABEL_SIZE, MUTED, TICK_SIZE
 
 LEFT = 62.0
@@ -115,6 +115,7 @@ def dress(
     axes.set_ylabel(ylabel, rotation=0, ha="left", va="bottom", **look)
     axes.yaxis.set_label_coords(0.0, 1 + 7 / height)
     if title:
+        title = shorten(title, room_for_heading(axes), LABEL_SIZE, "bold")
         above = 1 + (NAME_ROOM + 2) / height
         axes.text(0, above, title, transform=axes.transAxes, weight="bold", va="bottom", **look)
 
@@ -138,6 +139,11 @@ def dress_episodes(
     if 1 < window <= n_episodes:
         look = {"transform": axes.get_xaxis_transform(), "color": MUTED, "linewidth": 1.2}
         axes.add_line(Line2D([window, window], [0, 0.03], **look))
+
+
+def room_for_heading(axes: Axes) -> float:
+    """From the left edge of the axes to the margin of the page, in points."""
+    return 72 * axes.figure.get_figwidth() * (1 - axes.get_position().x0) - MARGIN
 
 
 def _found_ticks(

@@ -3,8 +3,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from analysis.level_axis import hyperparameter_label, level_axis, listed, shorten
-from analysis.page import text_width
+from analysis.level_axis import hyperparameter_label, level_axis, listed
+from analysis.page import shorten, text_width
 
 
 @pytest.mark.parametrize(
