@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from hq_ray import schema
+from hq_ray.cli import COMMANDS
 from hq_ray.cli import cli as group
 from hq_ray.cli_run import command
 from hq_ray.hyperparameters import HYPERPARAMETERS
@@ -190,7 +191,9 @@ def test_the_variant_of_the_example_is_the_same_on_both_engines(tmp_path):
 
 
 def test_every_flag_on_the_page_exists():
-    known = {name.replace("-", "_") for option in command.params for name in option.opts}
+    commands = [group.get_command(None, name) for name in COMMANDS]
+    options = [option for one in commands for option in one.params]
+    known = {name.replace("-", "_") for option in options for name in option.opts}
     known |= {"__help"}
     pip = re.sub(r"pip install [^&\n`]*", "", README)
     flags = {flag.replace("-", "_") for flag in FLAG.findall(pip)}
