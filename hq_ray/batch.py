@@ -97,10 +97,20 @@ def _train_group(group: list[Trial], engine: str) -> tuple[list[Trained], list[F
         # Not this trial's fault but this machine's: every trial here would fail like it.
         raise
     except (Exception, SystemExit) as problem:
+        if isinstance(problem, SystemExit) and _told_to_stop(problem):
+            raise
         if len(group) > 1:
             alone = [_train_group([trial], engine) for trial in group]
             return [d for done, _ in alone for d in done], [f for _, bad in alone for f in bad]
         return [], [_failure(group[0], problem)]
+
+
+def _told_to_stop(problem: SystemExit) -> bool:
+    """Whether Ray's handler of a signal raised it, in whatever line the trial was: this process is
+    to end, and the trial has not failed.
+    """
+    frames = (frame for frame, _ in traceback.walk_tb(problem.__traceback__))
+    return any(frame.f_globals.get("__name__", "").split(".")[0] == "ray" for frame in frames)
 
 
 def _failure(trial: Trial, problem: BaseException) -> Failure:

@@ -118,6 +118,20 @@ def test_an_interrupt_is_no_failure_of_the_trial(results, fragile):
     assert results.published() == {}
 
 
+def test_an_environment_that_exits_has_failed(results, fragile):
+    report = run_batch(fragile({2}, SystemExit(1)), results)
+    assert (len(report.done), report.reasons) == (3, ("SystemExit: 1",))
+
+
+def test_a_worker_that_is_told_to_stop_publishes_nothing(results, fragile, monkeypatch):
+    handler = {"__name__": "ray._private.worker"}
+    exec("def sigterm(*_):\n    raise SystemExit(1)", handler)
+    monkeypatch.setattr(Fragile, "step", handler["sigterm"])
+    with pytest.raises(SystemExit):
+        run_batch(fragile({}, None), results)
+    assert results.published() == {}
+
+
 def test_another_model_here_than_planned_stops_the_batch(results, trials):
     changed = replace(trials[1], fingerprint="0123456789abcdef")
     with pytest.raises(ModelError, match="must be the planned one"):
