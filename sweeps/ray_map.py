@@ -8,7 +8,7 @@ import ray
 from ray.exceptions import RayTaskError
 
 from hq_ray.errors import HqRayError
-from sweeps.ray_executor import ray_session
+from sweeps.session import Session
 
 T, R = TypeVar("T"), TypeVar("R")
 TASKS_PER_CORE = 3
@@ -34,7 +34,10 @@ def map_on_ray(
     """
     if not items:
         return
-    with ray_session(address, cores):
+    # In a thread of Ray's own: a thread that has started one Ray and gives tasks to the next would
+    # number them like those of the next one's starter, and Ray aborts at a number that it has.
+    with Session(address, cores) as session:
+        session.wait()
         task = ray.remote(function)
         window = max(2, TASKS_PER_CORE * int(ray.cluster_resources().get("CPU", 1)))
         under_way = deque(task.remote(item) for item in items[:window])

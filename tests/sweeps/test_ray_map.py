@@ -4,6 +4,7 @@ from analysis.captions import format_number
 from hq_ray.errors import InputError
 from hq_ray.memory_limit import parse_memory
 from sweeps.ray_map import map_on_ray
+from sweeps.session import Session
 
 
 def test_nothing_needs_no_ray():
@@ -12,9 +13,8 @@ def test_nothing_needs_no_ray():
 
 @pytest.mark.ray
 def test_results_come_in_order_and_errors_as_they_were_raised():
-    from sweeps.ray_executor import ray_session
-
-    with ray_session(None, 1):
+    with Session(None, 1) as session:
+        session.wait()
         numbers = [1000 * n for n in range(20)]
         assert list(map_on_ray(format_number, numbers)) == [f"{n:,}" for n in numbers]
         with pytest.raises(InputError) as refused:
