@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from analysis.episodes_file import EpisodesFile, Misplaced
 from analysis.published import trials_table
 from hq_ray import schema
 from hq_ray.decoding import conformed
@@ -24,10 +25,13 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class Spot:
-    """Where a trial lies: folder, file, number of episodes, and its number among all trials."""
+    """Where a trial lies: folder, file, its first row there if the file is as it was written,
+    number of episodes, and its number among all trials.
+    """
 
     place: int
     batch: str
+    first_row: int
     episodes: int
     number: int
 
@@ -37,10 +41,12 @@ class Wanted:
     """A trial that is to be read.
 
     Attributes:
+        first_row: where its episodes begin, if the file is as it was written.
         episodes: how many it must have.
         rows: arrays `(episodes,)` by column, each of which takes the trial's curves.
     """
 
+    first_row: int
     episodes: int
     rows: list[Mapping[str, np.ndarray]]
 
@@ -49,11 +55,11 @@ def located(folders: Sequence[Results], groups: Sequence[Sequence[str]]) -> dict
     """Where the trials of the groups lie; refuses those that are not done."""
     table = trials_table(folders, ["trial_id", "status", "episodes"])
     wanted = {trial_id for group in groups for trial_id in group}
-    names = ("trial_id", "status", "place", "batch", "episodes")
+    names = ("trial_id", "status", "place", "batch", "first_row", "episodes")
     rows = zip(*(table[name].to_pylist() for name in names), strict=True)
     spots = {
-        trial_id: Spot(place, batch, episodes, number)
-        for number, (trial_id, status, place, batch, episodes) in enumerate(rows)
+        trial_id: Spot(place, batch, first_row, episodes, number)
+        for number, (trial_id, status, place, batch, first_row, episodes) in enumerate(rows)
         if status == DONE and trial_id in wanted
     }
     missing = sorted(wanted - set(spots))
@@ -106,6 +112,31 @@ def read_file(results: Results, name: str, wanted: Mapping[str, Wanted]) -> None
         ResultsError: the file is damaged or not there, a trial has not as many episodes as it must,
             or they are not in order.
     """
+    with results.naming("episodes", name), EpisodesFile(results, name) as file:
+        columns = list(next(iter(wanted.values())).rows[0])
+        if file.ours and "episode" not in columns and set(columns) <= set(file.stored):
+            try:
+                return _fill_pieces(file, columns, wanted)
+            except Misplaced:
+                pass
+    _search(results, name, wanted)
+
+
+def _fill_pieces(file: EpisodesFile, columns: Sequence[str], wanted: Mapping[str, Wanted]) -> None:
+    """As `read_file`, where trials lie as this writer put them."""
+    trials = sorted(wanted.items(), key=lambda item: item[1].first_row)
+    starts = np.array([one.first_row for _, one in trials])
+    lengths = np.array([one.episodes for _, one in trials])
+    ids = [trial_id for trial_id, _ in trials]
+    for trial_id, low, piece in file.pieces(starts, lengths, ids, columns):
+        for column, values in zip(columns, piece, strict=True):
+            array = _numbers(values, column)
+            for row in wanted[trial_id].rows:
+                row[column][low : low + len(array)] = array
+
+
+def _search(results: Results, name: str, wanted: Mapping[str, Wanted]) -> None:
+    """As `read_file`, wherever in the file the trials lie."""
     columns = next(iter(wanted.values())).rows[0].keys()
     found = dict.fromkeys(wanted, 0)
     file = results.open("episodes", name)
@@ -147,13 +178,13 @@ def _arrays(file: pq.ParquetFile, group: int, columns: Sequence[str]) -> dict[st
     table = conformed(
         file.read_row_group(group, columns=present, use_threads=False), fields, stored
     )
-    arrays = {}
-    for name in fields.names:
-        values = table[name].combine_chunks()
-        if fields.field(name).nullable:
-            values = values.cast(pa.float64())
-        arrays[name] = values.to_numpy(zero_copy_only=False)
-    return arrays
+    return {name: _numbers(table[name].combine_chunks(), name) for name in fields.names}
+
+
+def _numbers(values: pa.Array, column: str) -> np.ndarray:
+    if schema.EPISODES.field(column).nullable:
+        values = values.cast(pa.float64())
+    return values.to_numpy(zero_copy_only=False)
 
 
 def _check_complete(

@@ -20,7 +20,7 @@ from analysis.statistics import MeanAndSE, mean_and_se
 from hq_ray.errors import InputError
 from hq_ray.store import READERS, Results
 
-BUDGET_BYTES = 256 * 2**20
+BUDGET_BYTES = 512 * 2**20
 
 Curves = dict[str, np.ndarray]
 T = TypeVar("T")
@@ -104,7 +104,7 @@ def _fill(
         for row, trial_id in enumerate(groups[number]):
             spot = spots[trial_id]
             trials = files.setdefault((spot.place, spot.batch), {})
-            wanted = trials.setdefault(trial_id, Wanted(spot.episodes, []))
+            wanted = trials.setdefault(trial_id, Wanted(spot.first_row, spot.episodes, []))
             wanted.rows.append({name: array[row] for name, array in arrays.items()})
     with ThreadPoolExecutor(threads or _threads(folders)) as pool:
         tasks = [
@@ -160,7 +160,10 @@ def mean_of_seeds(
         window, mode: see `analysis.smoothing.smooth`.
     """
     known = {n: c for n, c in curves.items() if not np.isnan(c[0, 0]) or not np.isnan(c).all()}
-    return {name: mean_and_se(smooth(c, window, mode)) for name, c in known.items()}
+    # Curves that are not smoothed need not be copied, but window and mode must still be such.
+    smooth(np.zeros(1), window, mode)
+    plain = window in (None, 0, 1)
+    return {n: mean_and_se(c if plain else smooth(c, window, mode)) for n, c in known.items()}
 
 
 def mean_curves(

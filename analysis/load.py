@@ -9,7 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.published import Place, opened, rows_of, table_of, trials_table
+from analysis.episode_rows import CONSTANT, episode_rows
+from analysis.published import Place, named, opened, table_of, trials_table
 from analysis.where import Where, all_of, binds, conditions
 from hq_ray import schema
 from hq_ray.errors import InputError, ResultsError, near_miss
@@ -17,14 +18,12 @@ from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.store import FAILED, Results
 from hq_ray.trial import Trial
 
-# What a trial is; the same in every row of it, whatever became of it. In the order of sorting.
-IDENTITY = pa.schema(
-    schema.TRIALS.field(name)
-    for name in (
-        *("env", "env_args", "variant", *HYPERPARAMETERS, "episodes", "max_steps"),
-        *("fingerprint", "seed", "trial_id"),
-    )
+SORTED_BY = (
+    *("env", "env_args", "variant", *HYPERPARAMETERS, "episodes", "max_steps"),
+    *("fingerprint", "seed", "trial_id"),
 )
+# What `problems` looks at.
+TOLD = ("status", "env", "env_args", "variant", "fingerprint")
 ANY_COLUMN = pa.schema(
     [*schema.EPISODES, *(f for f in schema.TRIALS if f.name not in schema.EPISODES.names)]
 )
@@ -66,7 +65,13 @@ def load_trials(
         ResultsWarning: for each sentence of `problems`.
     """
     folders, names = opened(results), _known_columns(columns, schema.TRIALS)
-    table = _selected(folders, conditions(where, schema.TRIALS), names, damaged)
+    table = trials_table(
+        folders,
+        list(dict.fromkeys([*names, *TOLD])),
+        damaged,
+        all_of(conditions(where, schema.TRIALS)),
+        order=SORTED_BY,
+    )
     if not quiet:
         _warn(folders, table)
     return table.select(names).to_pandas()
@@ -104,13 +109,18 @@ def load_episodes(
                 "where must name columns of episodes and columns that only trials have in separate "
                 f"conditions, joined by 'and'; got {str(part)!r}"
             )
-    trials = _selected(folders, [part for part, of_trials in parts if of_trials])
+    rest = all_of([part for part, of_trials in parts if not of_trials])
+    needed = {*names, *named(rest, schema.EPISODES)}
+    constant = [name for name in CONSTANT if name in needed]
+    trials = trials_table(
+        folders,
+        [*dict.fromkeys(["trial_id", "episodes", *TOLD, *constant])],
+        where=all_of([part for part, of_trials in parts if of_trials]),
+    )
     if not quiet:
         _warn(folders, trials)
-    # The hyperparameters have statistics in the episodes files, the trial ids have none.
-    rest = all_of([part for part, _ in parts if binds(part, schema.EPISODES)])
     empty = pa.schema([schema.EPISODES.field(name) for name in names]).empty_table()
-    tables = [empty, *rows_of(folders, "episodes", trials, names, rest)]
+    tables = [empty, *episode_rows(folders, trials, names, rest)]
     frame = pa.concat_tables(tables).unify_dictionaries().to_pandas()
     for label in frame.select_dtypes("category"):
         used = frame[label].cat.remove_unused_categories()
@@ -128,43 +138,63 @@ def problems(results: Place | Sequence[Place], trials: pd.DataFrame) -> list[str
         results: where they were loaded from.
         trials: as `load_trials` gives them, with all columns.
     """
-    return [*_failed(trials), *_mixed_models(trials), *_not_there(opened(results), trials)]
+    return _problems(opened(results), pa.Table.from_pandas(trials[list(TOLD)]))
+
+
+def _problems(folders: Sequence[Results], trials: pa.Table) -> list[str]:
+    counts = _counted(trials, TOLD)
+    return [*_failed(counts), *_mixed_models(counts), *_not_there(folders, counts)]
+
+
+def _counted(trials: pa.Table, columns: Sequence[str]) -> list[dict]:
+    """The distinct values of columns, and in `n` how many trials have them."""
+    counts = trials.group_by(list(columns)).aggregate([([], "count_all")])
+    return counts.rename_columns([*columns, "n"]).to_pylist()
 
 
 def _warn(folders: Sequence[Results], trials: pa.Table) -> None:
-    for sentence in problems(folders, trials.select(["status", *IDENTITY.names]).to_pandas()):
+    for sentence in _problems(folders, trials):
         warnings.warn(sentence, ResultsWarning, stacklevel=3)
 
 
-def _failed(trials: pd.DataFrame) -> Iterator[str]:
-    number = int((trials["status"] == FAILED).sum())
+def _failed(counts: Sequence[dict]) -> Iterator[str]:
+    number = sum(row["n"] for row in counts if row["status"] == FAILED)
     if number:
-        yield f"{number:,} of {len(trials):,} trials failed and enter no curve and no average"
+        trials = sum(row["n"] for row in counts)
+        yield f"{number:,} of {trials:,} trials failed and enter no curve and no average"
 
 
-def _mixed_models(trials: pd.DataFrame) -> Iterator[str]:
-    for (env, args), prints in trials.groupby(["env", "env_args"])["fingerprint"]:
-        counts = prints.where(prints.notna(), "none").value_counts().sort_index()
-        if len(counts) > 1:
-            shown = ", ".join(f"{mark[:8]}: {number:,} trials" for mark, number in counts.items())
+def _mixed_models(counts: Sequence[dict]) -> Iterator[str]:
+    models: dict[str, Counter] = {}
+    for row in counts:
+        prints = models.setdefault(f"{row['env']} {row['env_args']}", Counter())
+        prints[row["fingerprint"] or "none"] += row["n"]
+    for env, prints in sorted(models.items()):
+        if len(prints) > 1:
+            shown = ", ".join(f"{mark[:8]}: {n:,} trials" for mark, n in sorted(prints.items()))
             yield (
-                f"trials of {env} {args} were trained on {len(counts)} different models of it and "
+                f"trials of {env} were trained on {len(prints)} different models of it and "
                 f"must not be compared ({shown})"
             )
 
 
-def _not_there(folders: Sequence[Results], trials: pd.DataFrame) -> Iterator[str]:
+def _cells(counts: Sequence[dict]) -> Counter:
+    """(`env args`, variant) -> number of trials."""
+    there: Counter = Counter()
+    for row in counts:
+        there[f"{row['env']} {row['env_args']}", row["variant"]] += row["n"]
+    return there
+
+
+def _not_there(folders: Sequence[Results], counts: Sequence[dict]) -> Iterator[str]:
     plans = [_planned(folder) for folder in folders]
-    there = Counter(zip(trials["env"] + " " + trials["env_args"], trials["variant"], strict=True))
+    there = _cells(counts)
     if all(there[cell] >= number for plan in plans for cell, number in plan.items()):
         return
     # Perhaps they are there and only not among these.
     for folder, plan in zip(folders, plans, strict=True):
-        found = trials_table(folder, ["trial_id", "status", "env", "env_args", "variant"])
-        labels = (found[name].to_pylist() for name in ("env", "env_args", "variant"))
-        there = Counter(
-            (f"{env} {args}", variant) for env, args, variant in zip(*labels, strict=True)
-        )
+        columns = ["env", "env_args", "variant"]
+        there = _cells(_counted(trials_table(folder, columns), columns))
         short = {cell: plan[cell] - there[cell] for cell in plan if there[cell] < plan[cell]}
         if short:
             cells = [f"{plan[c] - n:,} of {plan[c]:,} {c[1]} on {c[0]}" for c, n in short.items()]
@@ -189,27 +219,6 @@ def _known_columns(columns: Sequence[str] | None, known: pa.Schema) -> list[str]
         if name not in known.names:
             raise InputError(f"unknown column {name!r} in columns{near_miss(name, known.names)}")
     return names
-
-
-def _selected(
-    folders: Sequence[Results],
-    parts: Sequence[pc.Expression],
-    columns: Sequence[str] = (),
-    damaged: list[str] | None = None,
-) -> pa.Table:
-    """The trials for which all parts hold, sorted, with their identity and status."""
-    early = [binds(part, IDENTITY) for part in parts]
-    # Whether a failed trial was done later must be known before one asks what became of it.
-    late = all_of([part for part, soon in zip(parts, early, strict=True) if not soon])
-    names = dict.fromkeys([*columns, "status", *IDENTITY.names])
-    table = trials_table(
-        folders,
-        list(names) if late is None else schema.TRIALS.names,
-        damaged,
-        all_of([part for part, soon in zip(parts, early, strict=True) if soon]),
-    )
-    table = table if late is None else table.filter(late)
-    return table.sort_by([(name, "ascending") for name in IDENTITY.names])
 
 
 def episodes_table(

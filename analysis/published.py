@@ -1,17 +1,18 @@
 """What is published in one or several results folders, as Arrow tables."""
 
 import os
+import re
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import fs
 
+from analysis.trial_files import PLACED, trial_files
 from hq_ray import schema
-from hq_ray.errors import InputError, ResultsError, near_miss
+from hq_ray.errors import InputError, near_miss
 from hq_ray.location import Location
 from hq_ray.store import DONE, READERS, SCHEMAS, SWEEP_FILE, Results
 
@@ -73,62 +74,39 @@ def trials_table(
     columns: Sequence[str] = schema.TRIALS.names,
     damaged: list[str] | None = None,
     where: pc.Expression | None = None,
+    order: Sequence[str] = (),
 ) -> pa.Table:
-    """One row per committed trial, with the file that it lies in.
+    """One row per committed trial, with the place that it lies at.
 
     A trial published as failed and later as done counts once, as done; one that several folders or
     batches hold counts in the first of them.
 
     Args:
         results: one folder or several.
-        columns: of the trials files; `trial_id` and `status` must be among them. Two more say where
-            the trial lies: `place`, the number of the folder, and `batch`, the name of its file.
+        columns: of the trials files. Three more say where the trial lies: `place`, the number of
+            the folder, `batch`, the name of its file, and `first_row` among its episodes there.
         damaged: takes a sentence for each file that cannot be read, and the rest is read; None
             raises the first of them.
-        where: which trials. It may only name columns that are the same in every row of a trial.
+        where: which trials.
+        order: columns to sort by; none for the order in which trials lie in the files.
 
     Raises:
         ResultsError: a trials file is damaged or foreign.
     """
     folders = [results] if isinstance(results, Results) else list(results)
-
-    def read(file: tuple[int, str]) -> pa.Table | None:
-        place, name = file
-        try:
-            table = folders[place].read("trials", name, columns, where=where)
-        except ResultsError as problem:
-            if damaged is None:
-                raise
-            damaged.append(str(problem))
-            return None
-        places = pa.array(np.full(len(table), place, np.int32))
-        table = table.append_column("place", places)
-        return table.append_column("batch", pa.array([name] * len(table), pa.string()))
-
-    files = [
-        (place, name)
-        for place, folder in enumerate(folders)
-        for name in folder.location.child("trials").files(".parquet")
-    ]
-    with ThreadPoolExecutor(READERS) as pool:
-        tables = [table for table in pool.map(read, files) if table is not None]
-    if tables:
-        return _each_once(pa.concat_tables(tables))
-    fields = [schema.TRIALS.field(name) for name in columns]
-    more = [pa.field("place", pa.int32()), pa.field("batch", pa.string())]
-    return pa.schema([*fields, *more]).empty_table()
+    needed = {*columns, *named(where, schema.TRIALS)}
+    names = [name for name in schema.TRIALS.names if name in needed]
+    table = trial_files(folders, damaged).table(names, order, damaged)
+    return (table if where is None else table.filter(where)).select([*columns, *PLACED])
 
 
-def _each_once(table: pa.Table) -> pa.Table:
-    # A retry that succeeded replaces the failure it retried.
-    order = pc.sort_indices(
-        table.append_column("rank", pc.if_else(pc.equal(table["status"], DONE), 0, 1)),
-        sort_keys=[("rank", "ascending"), ("place", "ascending"), ("batch", "ascending")],
-    )
-    table = table.take(order)
-    numbers = table["trial_id"].combine_chunks().dictionary_encode().indices
-    _, first = np.unique(numbers.to_numpy(), return_index=True)
-    return table if len(first) == len(table) else table.take(pa.array(first))
+def named(where: pc.Expression | None, known: pa.Schema) -> list[str]:
+    """The columns that an expression names, and perhaps more."""
+    if where is None:
+        return []
+    words = set(re.findall(r"\w+", str(where)))
+    # A column may also be given by its number.
+    return known.names if "FieldPath" in words else [name for name in known.names if name in words]
 
 
 def rows_of(

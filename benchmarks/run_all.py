@@ -34,6 +34,7 @@ SCRIPTS = (
     Script("trial_cost", "what a trial costs outside its training"),
     Script("sweep_overhead", "sweeps on Ray"),
     Script("sweep_against_others", "sweeps against Pool, joblib and Ray Tune"),
+    Script("reading", "reading against pandas, DuckDB and Polars"),
     Script("scaling", "workers, nodes, memory, and a model on paper", ("--million",)),
 )
 

@@ -26,7 +26,8 @@ def read(tmp_path):
         results = Results.at(tmp_path / "sweep")
         lost = [Failure(trial, "ValueError", "no", "Traceback: no") for trial in failed]
         results.publish([train(trial) for trial in trials], lost)
-        return load_trials(results, quiet=True).sort_values(["env", "variant", "seed"], ignore_index=True)
+        found = load_trials(results, quiet=True)
+        return found.sort_values(["env", "variant", "seed"], ignore_index=True)
 
     return publish
 
