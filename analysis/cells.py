@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from analysis.captions import format_number
+from analysis.drawing.captions import format_number
 from hq_ray.hyperparameters import HYPERPARAMETERS
 
 SETTINGS = (*HYPERPARAMETERS, "episodes", "max_steps")

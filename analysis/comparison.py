@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.aggregates import iqm, worst_mean
 from analysis.cells import Cell
 from analysis.contender import (
     AVERAGED,
@@ -24,9 +23,10 @@ from analysis.differences import (
     seedwise_difference,
     shared_seeds,
 )
-from analysis.intervals import Interval
 from analysis.metrics import Metric
-from analysis.paired import PairedDifference, improvement_interval
+from analysis.statistics.aggregates import iqm, worst_mean
+from analysis.statistics.intervals import Interval
+from analysis.statistics.paired import PairedDifference, improvement_interval
 
 RESAMPLES = 10_000
 

@@ -11,7 +11,12 @@ import numpy as np
 
 from analysis.cells import Cell
 from analysis.metrics import Metric
-from analysis.tuning import budget_weights, cross_fitted_scores, seed_means, top_configurations
+from analysis.statistics.tuning import (
+    budget_weights,
+    cross_fitted_scores,
+    seed_means,
+    top_configurations,
+)
 
 SINGLE = "one configuration each"
 FRESH = "chosen in stage one, scored on fresh seeds"

@@ -16,16 +16,16 @@ import numpy as np
 from scipy import stats
 
 from analysis.contender import Contender
-from analysis.intervals import t_factor
-from analysis.paired import (
+from analysis.statistics.intervals import t_factor
+from analysis.statistics.means import mean_and_se
+from analysis.statistics.paired import (
     PairedDifference,
     UnpairedDifference,
     paired_difference,
     seeds_needed,
     unpaired_difference,
 )
-from analysis.statistics import mean_and_se
-from analysis.tuning import TIE
+from analysis.statistics.tuning import TIE
 
 HALVES = "cross-fitted t"
 

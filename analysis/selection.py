@@ -17,7 +17,7 @@ import pandas as pd
 from analysis.cells import SETTINGS, VARIANT_ORDER, Cell
 from analysis.contender import best_configurations, choosable_scores
 from analysis.metrics import Metric, metric
-from analysis.statistics import mean_and_se
+from analysis.statistics.means import mean_and_se
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.trial import MAX_SEED

@@ -12,12 +12,12 @@ import pandas as pd
 from analysis.cells import Cell, by_environment, cells
 from analysis.comparison import Comparison, compare_all
 from analysis.contender import best_configuration
-from analysis.curves import stream_groups
 from analysis.load import load_trials, problems
 from analysis.metrics import METRICS, Metric, metric
+from analysis.reading.curves import stream_groups
+from analysis.reading.times import TIMES, Progress, add_times
 from analysis.selection import Selection, standing
 from analysis.summaries import summarise_trials
-from analysis.times import TIMES, Progress, add_times
 from hq_ray.errors import InputError
 from hq_ray.references import NoReferences, References, references_of
 from hq_ray.store import DONE, Results

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.aggregates import iqm, worst_mean
 from analysis.cells import SETTINGS, Cell
-from analysis.intervals import mean_interval
 from analysis.metrics import METRICS, Metric
-from analysis.multiplicity import holm
-from analysis.paired import paired_difference
-from analysis.resampling import bootstrap
-from analysis.tuning import seed_means
+from analysis.statistics.aggregates import iqm, worst_mean
+from analysis.statistics.intervals import mean_interval
+from analysis.statistics.multiplicity import holm
+from analysis.statistics.paired import paired_difference
+from analysis.statistics.resampling import bootstrap
+from analysis.statistics.tuning import seed_means
 
 # Of the bootstrap and of the sign flips; fewer where a table of a great sweep would take minutes.
 RESAMPLES = 10_000

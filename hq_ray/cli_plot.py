@@ -38,9 +38,9 @@ def plot_command(
     cores: int | None,
 ) -> None:
     """Draw learning curves of the best configuration of each variant: means, seeds, rates."""
-    from analysis.exhibits_curves import curve_exhibits
-    from analysis.exhibits_rates import rate_exhibits
     from analysis.report import writable, write_pictures
+    from analysis.reporting.exhibits_curves import curve_exhibits
+    from analysis.reporting.exhibits_rates import rate_exhibits
 
     places = open_results(results)
     folder = out or f"plots/{results_name(places)}"
@@ -50,7 +50,7 @@ def plot_command(
         exhibits = [*curve_exhibits(found, successes_only), *rate_exhibits(found)]
         write_pictures((e for e in exhibits if not e.stem.startswith("diff_")), folder, show)
         if per_seed != "none":
-            from analysis.per_seed import per_seed_jobs
+            from analysis.reporting.per_seed import per_seed_jobs
 
             _per_seed(per_seed_jobs(found, per_seed == "all"), folder, address, cores, show)
     for note in found.notes:
@@ -74,9 +74,9 @@ def compare_command(
     rope: float | None,
 ) -> None:
     """Draw mean ± standard error of the variants and their paired difference; say who wins."""
-    from analysis.exhibits_curves import curve_exhibits
-    from analysis.exhibits_scores import score_exhibits
     from analysis.report import writable, write_pictures
+    from analysis.reporting.exhibits_curves import curve_exhibits
+    from analysis.reporting.exhibits_scores import score_exhibits
 
     places = open_results(results)
     folder = out or f"plots/{results_name(places)}"
@@ -103,7 +103,7 @@ def _per_seed(
     jobs: Sequence, folder: str, address: str | None, cores: int | None, show: Show
 ) -> None:
     """Draws two figures per trial as Ray tasks; their bytes come back, so any node may draw."""
-    from analysis.per_seed import draw_jobs, in_groups
+    from analysis.reporting.per_seed import draw_jobs, in_groups
     from hq_ray.location import Location
     from sweeps.ray_map import map_on_ray
 

@@ -75,7 +75,7 @@ def show_verdicts(found: object) -> None:
     from rich.text import Text
 
     from analysis.comparison import headline
-    from analysis.report_sections import nothing_words
+    from analysis.reporting.report_sections import nothing_words
     from analysis.verdict import basis_words, judge, overall_words
 
     asked = headline(found.comparisons)

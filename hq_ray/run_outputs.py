@@ -46,7 +46,7 @@ def draw(
     paths: RunPaths,
 ) -> None:
     """Draws each trial's curves, the comparison over seeds, or both, as the tasks say."""
-    from analysis.figures import compare_figure, curve_figure, save_png
+    from analysis.drawing.figures import compare_figure, curve_figure, save_png
 
     env = environment.id if environment.args == "{}" else f"{environment.id} {environment.args}"
     for quantity, column in QUANTITIES.items():

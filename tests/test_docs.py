@@ -8,7 +8,7 @@ import pytest
 
 from analysis import report
 from analysis.metrics import METRICS
-from analysis.smoothing import MODES
+from analysis.reading.smoothing import MODES
 from hq_ray.cli import run_command_line
 from sweeps.spec import Sweep
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from analysis.figure_curves import mean_se_figure, seeds_figure
-from analysis.figures import compare_figure, curve_figure
-from analysis.statistics import smooth_seeds
+from analysis.drawing.figure_curves import mean_se_figure, seeds_figure
+from analysis.drawing.figures import compare_figure, curve_figure
+from analysis.statistics.means import smooth_seeds
 from analysis.summaries import falls_of
 from analysis.theory import fixed_point
 from hq_ray.training import train, train_together

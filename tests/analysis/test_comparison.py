@@ -16,8 +16,8 @@ from analysis.contender import (
 )
 from analysis.differences import halves_error, shared_seeds
 from analysis.metrics import METRICS
-from analysis.paired import paired_difference
-from analysis.tuning import budget_weights, cross_fitted_scores
+from analysis.statistics.paired import paired_difference
+from analysis.statistics.tuning import budget_weights, cross_fitted_scores
 
 NAN = float("nan")
 RETURN, STEPS = METRICS["final_return"], METRICS["final_steps"]

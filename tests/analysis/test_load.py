@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 from object_store import empty_store, point_at, served
 
-from analysis.curves import stream_groups
 from analysis.load import (
     ResultsWarning,
     episodes_table,
@@ -19,6 +18,7 @@ from analysis.load import (
     load_trials,
     problems,
 )
+from analysis.reading.curves import stream_groups
 from hq_ray import schema
 from hq_ray.episode_log import EpisodeLog, Trained
 from hq_ray.errors import InputError, ResultsError

@@ -4,8 +4,8 @@ import pytest
 
 from analysis.comparison import CROSS_FITTED, FRESH, SINGLE
 from analysis.load import load_curves, load_trials
+from analysis.reading.smoothing import trailing_mean
 from analysis.selection import environments_of, select, stage_two_spec
-from analysis.smoothing import trailing_mean
 from analysis.study import judging_metric, study
 from analysis.summaries import default_threshold
 from analysis.verdict import basis_words, judge

@@ -8,9 +8,9 @@ from trial_frames import alphas, table_of, trials_of
 
 from analysis.cells import SETTINGS
 from analysis.metrics import METRICS
-from analysis.multiplicity import holm
-from analysis.paired import sign_flip_test
-from analysis.resampling import bootstrap
+from analysis.statistics.multiplicity import holm
+from analysis.statistics.paired import sign_flip_test
+from analysis.statistics.resampling import bootstrap
 from analysis.tables import matched, pairs_table, summary_table
 
 NAN = float("nan")

@@ -10,7 +10,7 @@ from analysis.comparison import compare
 from analysis.contender import FRESH
 from analysis.metrics import METRICS
 from analysis.selection import fresh_seeds, select, standing
-from analysis.tuning import optimism
+from analysis.statistics.tuning import optimism
 from analysis.verdict import judge
 
 RETURN = METRICS["final_return"]

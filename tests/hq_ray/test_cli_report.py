@@ -8,7 +8,7 @@ import yaml
 from small_sweeps import GRID, make_up, train
 
 from analysis import report
-from analysis.exhibits import draw
+from analysis.reporting.exhibits import draw
 from hq_ray import cli_progress
 from hq_ray.cli import run_command_line
 from sweeps.spec import Sweep

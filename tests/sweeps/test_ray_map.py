@@ -1,6 +1,6 @@
 import pytest
 
-from analysis.captions import format_number
+from analysis.drawing.captions import format_number
 from hq_ray.errors import InputError
 from hq_ray.memory_limit import parse_memory
 from sweeps.ray_map import map_on_ray

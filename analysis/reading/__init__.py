@@ -1,0 +1,1 @@
+"""Episodes and trials from Parquet: conditions, files, curves."""

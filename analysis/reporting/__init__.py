@@ -1,0 +1,1 @@
+"""What a report shows: exhibits, chapters, the page."""

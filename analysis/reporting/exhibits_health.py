@@ -1,0 +1,60 @@
+"""Exhibit of a sweep's health: what is there, what failed, how long it took."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from analysis.cells import environment_labels, variant_rank
+from analysis.reporting.exhibits import Exhibit
+from analysis.study import Study
+from hq_ray.store import DONE, FAILED
+
+QUANTILES = (np.arange(20) + 0.5) / 20
+
+
+def planned_counts(study: Study) -> dict[tuple[str, str], int]:
+    """Planned trials by (environment as `id {arguments}`, variant), where sweep.json says."""
+    counts: dict[tuple[str, str], int] = {}
+    for info in study.descriptions:
+        for key, row in info.get("planned", {}).items():
+            name, _, args = key.partition(" ")
+            env = name if args == "{}" else key
+            for variant, count in row.items():
+                counts[env, variant] = counts.get((env, variant), 0) + count
+    return counts
+
+
+def health_exhibits(study: Study, planned: Mapping[tuple[str, str], int]) -> list[Exhibit]:
+    """One figure; a row per environment and variant.
+
+    Args:
+        study: the results.
+        planned: see `planned_counts`; empty where not all trials were read.
+    """
+    labels = environment_labels(study.trials) if len(study.trials) else study.trials["env"]
+    keys = {*planned, *zip(labels, study.trials["variant"], strict=True)}
+    rows = []
+    for env, variant in sorted(keys, key=lambda key: (key[0], variant_rank(key[1]))):
+        part = study.trials[(labels == env) & (study.trials["variant"] == variant)]
+        done = part[part["status"] == DONE]
+        cell = study.table.get(env, {}).get(variant)
+        seconds = done["train_seconds"].dropna().to_numpy(dtype=float)
+        truncated = done["truncation_rate"].dropna().to_numpy(dtype=float)
+        rows.append(
+            {
+                "env": env,
+                "variant": variant,
+                "done": len(done),
+                "planned": planned.get((env, variant)),
+                "failed": int((part["status"] == FAILED).sum()),
+                "seeds": None if cell is None else (cell.rows >= 0).sum(axis=1),
+                "seconds": np.quantile(seconds, QUANTILES) if seconds.size else None,
+                "truncated": float(truncated.mean()) if truncated.size else None,
+            }
+        )
+    if not rows:
+        return []
+    arguments = {"rows": rows, "title": "What the sweep holds", "caption": [study.data_words]}
+    shows = "Trials planned, done and failed, seeds per configuration, seconds, truncation."
+    shows_not = "Why trials failed; the table of failures does."
+    return [Exhibit("health", "health", "health", arguments, shows, shows_not)]

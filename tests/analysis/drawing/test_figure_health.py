@@ -1,0 +1,132 @@
+import json
+
+import numpy as np
+import pytest
+
+from analysis.drawing.figure_health import health_figure
+from hq_ray.errors import InputError
+
+LONG = 'VelocityGrid-v0 {"max_speed": 2, "width": 12, "height": 14, "cliff_penalty": -250.0}'
+VARIANTS = ("standard", "harmonic", "minimum", "asymmetric")
+
+
+def row(env="CliffWalking-v1", variant="standard", **changes):
+    seconds = np.exp(np.random.default_rng(0).normal(-4, 1, 12)).tolist()
+    counts = {"planned": 15, "done": 12, "failed": 2, "seeds": [5, 4, 3]}
+    return (
+        {"env": env, "variant": variant, "seconds": seconds, "truncated": 0.066} | counts | changes
+    )
+
+
+def health(rows, **changes):
+    return health_figure(rows=rows, **({"title": "Health of a sweep"} | changes))
+
+
+def render(figure):
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())
+
+
+def texts_of(figure):
+    texts = list(figure.texts)
+    for axes in figure.axes:
+        texts += axes.texts
+        if axes.axison:
+            texts += [axes.yaxis.label, *axes.get_xticklabels()]
+    return [text for text in texts if text.get_text()]
+
+
+def words(figure):
+    return [text.get_text() for text in texts_of(figure)]
+
+
+def assert_texts_inside_and_apart(figure):
+    renderer, texts = figure.canvas.get_renderer(), texts_of(figure)
+    boxes = [text.get_window_extent(renderer) for text in texts]
+    for i, box in enumerate(boxes):
+        assert box.x0 >= 0, texts[i]
+        assert box.y0 >= 0, texts[i]
+        assert box.x1 <= figure.bbox.x1, texts[i]
+        assert box.y1 <= figure.bbox.y1, texts[i]
+        for j, other in enumerate(boxes[:i]):
+            apart = box.x0 >= other.x1 or other.x0 >= box.x1
+            # Line boxes of neighbouring lines may touch by a pixel or two of empty descent.
+            apart = apart or box.y0 >= other.y1 - 3 or other.y0 >= box.y1 - 3
+            assert apart, (texts[i], texts[j])
+
+
+HARD = {
+    "one": [row()],
+    "counts alone": [{"env": "A-v0", "variant": "standard", "done": 3}],
+    "nothing done": [row(done=0, failed=0, seconds=[], seeds=[], truncated=None)],
+    "zero seconds": [row(seconds=[0.0, 0.0])],
+    "mathematics": [row("my:$env_x$-v0", "my_$rule$_x")],
+    "large": [
+        row(env, variant, planned=1_200_000, done=1_100_000, failed=99_999, seeds=[28, 30])
+        for env in ("CliffWalking-v1", LONG, *(f"Env{i}-v0" for i in range(6)))
+        for variant in (*VARIANTS, "a_variant_with_a_very_long_name")
+    ],
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_all_texts_are_inside_and_apart(name):
+    figure = health(HARD[name], caption=["data 1a2b", "n"])
+    render(figure)
+    assert_texts_inside_and_apart(figure)
+
+
+def test_a_call_read_from_json_draws_the_same_pixels():
+    rows = [row(), row(variant="harmonic", seconds=np.linspace(0.1, 9, 50), seeds=np.array([5]))]
+    again = [
+        {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in r.items()} for r in rows
+    ]
+    again = json.loads(json.dumps(again))
+    assert np.array_equal(render(health(rows)), render(health(again)))
+
+
+def test_bars_are_shares_of_the_plan_and_numbers_stand_beside_them():
+    figure = health([row()])
+    done, failed, missing = figure.axes[0].patches
+    assert [bar.get_width() for bar in (done, failed, missing)] == [12 / 15, 2 / 15, 1 / 15]
+    assert failed.get_hatch() != missing.get_hatch()
+    assert done.get_hatch() is None
+    assert {"80 %", "12", "2", "1", "3", "3 to 5", "6.6 %"} <= set(words(figure))
+
+
+def test_what_is_nearly_whole_is_not_called_whole():
+    figure = health([row(planned=100_000, done=99_999, failed=0, truncated=1e-5)])
+    assert {"> 99.9 %", "< 0.1 %"} <= set(words(figure))
+
+
+def test_rows_without_a_plan_say_so():
+    figure = health([row(planned=None), row(variant="harmonic")])
+    told = " ".join(words(figure))
+    assert "number of planned trials unknown for 1 of 2 lines" in told
+    assert "of ?" in words(figure)
+
+
+def test_seconds_are_trials_or_twenty_quantiles_and_quantiles_stay_as_they_are():
+    seconds = np.exp(np.random.default_rng(1).normal(size=500))
+    quantiles = np.quantile(seconds, (np.arange(20) + 0.5) / 20)
+    dots = [health([row(seconds=given)]).axes[2].lines[0] for given in (seconds, quantiles)]
+    for line in dots:
+        np.testing.assert_allclose(line.get_xdata(), quantiles)
+    few = health([row(seconds=[3.0, 1.0])]).axes[2].lines[0]
+    assert few.get_xdata().tolist() == [1.0, 3.0]
+
+
+def test_environments_stand_above_their_variants_in_the_order_given():
+    rows = [row(env, variant) for variant in VARIANTS[:2] for env in ("B-v0", "A-v0")]
+    names = [text.get_text() for text in health(rows).axes[0].texts][-6:]
+    assert names == ["B-v0", "standard", "harmonic", "A-v0", "standard", "harmonic"]
+
+
+def test_times_and_truncations_are_left_out_when_there_are_none():
+    assert len(health(HARD["counts alone"]).axes) == 2
+    assert len(health([row()]).axes) == 4
+
+
+def test_a_sweep_without_rows_is_refused():
+    with pytest.raises(InputError, match="at least one row; given none"):
+        health([])

@@ -1,0 +1,212 @@
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.reading.smoothing import MODES, smooth, thin_indices, trailing_mean
+from hq_ray.errors import InputError
+
+LENGTHS = (1, 2, 149, 150, 151, 152, 453, 4000)
+
+
+def naive_trailing_mean(values, window):
+    return np.array(
+        [np.mean(values[max(0, t - window) : t], dtype=float) for t in range(1, len(values) + 1)]
+    )
+
+
+def test_hand_worked_values():
+    values = [4.0, 8.0, 3.0, 5.0, 10.0]
+    assert trailing_mean(values, 3).tolist() == [4.0, 6.0, 5.0, 16 / 3, 6.0]
+    assert trailing_mean(values, 2).tolist() == [4.0, 6.0, 5.5, 4.0, 7.5]
+
+
+@pytest.mark.parametrize("n_episodes", LENGTHS)
+@pytest.mark.parametrize("window", [1, 2, 3, 150, 151, 10_000])
+def test_equals_a_plain_loop(n_episodes, window):
+    values = np.random.default_rng(n_episodes).normal(-13, 40, n_episodes)
+    expected = naive_trailing_mean(values, window)
+    np.testing.assert_allclose(trailing_mean(values, window), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_equals_pandas_over_a_million_large_returns():
+    values = np.random.default_rng(0).normal(-1e5, 300, 1_000_000)
+    values[0] = -5e7
+    expected = pd.Series(values).rolling(151, min_periods=1).mean().to_numpy()
+    np.testing.assert_allclose(trailing_mean(values, 151), expected, rtol=1e-9)
+
+
+def test_float32_input_is_averaged_in_float64():
+    values = np.random.default_rng(1).normal(-1e5, 1, 100_000).astype(np.float32)
+    smoothed = trailing_mean(values, 151)
+    assert smoothed.dtype == np.float64
+    assert smoothed[-1] == pytest.approx(values[-151:].astype(float).mean(), rel=1e-12)
+
+
+def test_episodes_outside_the_window_leave_no_trace():
+    values = np.full(400, 0.1)
+    values[3] = -1e15
+    assert (trailing_mean(values, 20)[23:] == 0.1).all()
+
+
+@pytest.mark.parametrize("n_episodes", LENGTHS)
+@pytest.mark.parametrize("value", [0.1, -13.0, -1e5 / 3, 0.0])
+def test_a_constant_curve_stays_exactly_constant(n_episodes, value):
+    assert (trailing_mean(np.full((3, n_episodes), value), 151) == value).all()
+
+
+def test_window_one_is_the_identity_and_a_copy():
+    values = np.random.default_rng(2).normal(size=(3, 50)) / 3
+    smoothed = trailing_mean(values, 1)
+    assert np.array_equal(smoothed, values)
+    assert not np.shares_memory(smoothed, values)
+
+
+def test_leading_axes_are_smoothed_one_by_one():
+    values = np.random.default_rng(3).normal(size=(2, 3, 40))
+    rows = [[trailing_mean(row, 7) for row in block] for block in values]
+    np.testing.assert_array_equal(trailing_mean(values, 7), rows)
+
+
+def test_integer_steps_are_accepted_and_left_alone():
+    steps = np.array([200, 13, 14], dtype=np.int32)
+    assert trailing_mean(steps, np.int64(2)).tolist() == [200.0, 106.5, 13.5]
+    assert steps.tolist() == [200, 13, 14]
+
+
+def test_a_step_is_seen_only_afterwards_and_complete_after_one_window():
+    values = np.where(np.arange(1, 1001) >= 500, 1.0, 0.0)
+    smoothed = trailing_mean(values, 151)
+    assert (smoothed[:499] == 0).all()
+    assert smoothed[499] == pytest.approx(1 / 151)
+    assert np.flatnonzero(smoothed >= 0.5)[0] + 1 == 575
+    assert (smoothed[649:] == 1).all()
+
+
+def test_white_noise_has_the_variance_of_its_window_at_both_ends():
+    noise = np.random.default_rng(4).normal(size=(4000, 300))
+    variance = trailing_mean(noise, 50).var(axis=0)
+    counts = np.minimum(np.arange(1, 301), 50)
+    np.testing.assert_allclose(variance * counts, 1.0, atol=0.15)
+
+
+@pytest.mark.parametrize("window", [0, -3, 1.5, 151.0, "151", None, True])
+def test_a_window_that_is_no_positive_integer_is_refused(window):
+    with pytest.raises(InputError, match=r"whole number >= 1; given"):
+        trailing_mean([1.0, 2.0], window)
+
+
+@pytest.mark.parametrize("values", [[], np.empty((3, 0)), np.empty((0, 3)), 5.0])
+def test_a_curve_without_episodes_is_refused(values):
+    with pytest.raises(InputError, match="at least one episode"):
+        trailing_mean(values, 3)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused(bad):
+    with pytest.raises(InputError, match="must be finite; given 1 NaN or infinite of 3"):
+        trailing_mean([1.0, bad, 2.0], 3)
+
+
+def test_modes_by_hand():
+    values = [4.0, 8.0, 3.0, 5.0, 10.0]
+    by_hand = {
+        "trailing": [4.0, 6.0, 5.0, 16 / 3, 6.0],
+        "valid": [5.0, 16 / 3, 6.0],
+        "centred": [6.0, 5.0, 16 / 3, 6.0, 7.5],
+        "ema": [4.0, 20 / 3, 32 / 7, 72 / 15, 232 / 31],
+        "legacy": [16 / 3, 5.0, 16 / 3, 6.0, 25 / 3],
+    }
+    assert set(by_hand) == set(MODES)
+    for mode, expected in by_hand.items():
+        np.testing.assert_allclose(smooth(values, 3, mode), expected, rtol=1e-14)
+
+
+WINDOWS = (1, 2, 3, 4, 5, 150, 151, 10_000)
+
+
+@pytest.mark.parametrize("n_episodes", [1, 2, 5, 149, 151, 400])
+def test_modes_equal_pandas(n_episodes):
+    values = np.random.default_rng(n_episodes).normal(-13, 40, n_episodes)
+    series = pd.Series(values)
+    for w in WINDOWS:
+        padded = np.pad(values, (w // 2, (w - 1) // 2), mode="edge")
+        for mode, expected in {
+            "trailing": series.rolling(w, min_periods=1).mean(),
+            "valid": series.rolling(w).mean().dropna(),
+            "centred": series.rolling(w, center=True, min_periods=1).mean(),
+            "ema": series.ewm(span=w).mean(),
+            "legacy": pd.Series(padded).rolling(w).mean().dropna(),
+        }.items():
+            np.testing.assert_allclose(smooth(values, w, mode), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode(mode):
+    values = np.random.default_rng(6).normal(-1e5, 3, (2, 3, 90))
+    rows = [[smooth(row, 7, mode) for row in block] for block in values]
+    np.testing.assert_array_equal(smooth(values, 7, mode), rows)
+    assert (smooth(np.full(200, 0.1), 151, mode) == 0.1).all()
+    assert smooth(values.astype(np.float32), 7, mode).dtype == np.float64
+    for off in (None, 0, 1, np.int64(0)):
+        unsmoothed = smooth(values, off, mode)
+        assert np.array_equal(unsmoothed, values)
+        assert not np.shares_memory(unsmoothed, values)
+
+
+def test_valid_is_empty_where_no_window_fits():
+    assert smooth(np.ones((2, 5)), 6, "valid").shape == (2, 0)
+
+
+def test_legacy_gives_the_first_episode_half_of_the_weight():
+    assert smooth([1.0] + [0.0] * 4000, 151, "legacy")[0] == pytest.approx(76 / 151)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((-1,), "whole number >= 1; given -1"),
+        ((False,), "whole number >= 1; given False"),
+        ((2.0,), r"whole number >= 1; given 2\.0"),
+        ((3, "centered"), "unknown smoothing mode 'centered'; did you mean 'centred'?"),
+    ],
+)
+def test_smoothing_that_cannot_be(arguments, message):
+    with pytest.raises(InputError, match=message):
+        smooth([1.0, 2.0], *arguments)
+    for mode in MODES:
+        with pytest.raises(InputError, match="must be finite"):
+            smooth([1.0, np.nan], 2, mode)
+
+
+def test_thinning_keeps_short_curves_whole():
+    assert thin_indices(np.arange(20.0), 10).tolist() == list(range(20))
+
+
+def test_thinning_keeps_ends_and_every_spike():
+    values = np.random.default_rng(5).normal(size=4001)
+    values[[77, 2503]] = [50.0, -50.0]
+    kept = thin_indices(values, 600)
+    assert len(kept) <= 1202
+    assert (np.diff(kept) > 0).all()
+    assert {0, 77, 2503, 4000} <= set(kept.tolist())
+    edges = np.linspace(0, 4001, 601).astype(int)
+    for start, stop in itertools.pairwise(edges):
+        inside = values[kept[(kept >= start) & (kept < stop)]]
+        assert inside.min() == values[start:stop].min()
+        assert inside.max() == values[start:stop].max()
+
+
+def test_the_numbers_need_neither_matplotlib_nor_pandas_nor_ray():
+    program = (
+        "import sys, analysis.reading.smoothing, analysis.statistics.means;"
+        "import analysis.drawing.captions, analysis.drawing.style;"
+        "print([m for m in ('matplotlib', 'pandas', 'scipy', 'ray') if m in sys.modules])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "[]"

@@ -1,0 +1,234 @@
+import json
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from small_sweeps import HOSTILE_ENV, HOSTILE_FAILURE, in_other_files, make_up, train
+
+from analysis import report
+from analysis.report import PAGE, redraw, writable, write_report
+from analysis.reporting.exhibits import draw
+from analysis.study import study
+from hq_ray.errors import InputError
+from hq_ray.store import Results
+from sweeps.api import run_sweep
+
+CHAPTERS = ["verdict", "curves", "scores", "sensitivity", "selection", "configurations"]
+CHAPTERS += ["health", "provenance"]
+
+
+class Page(HTMLParser):
+    """Elements in order, with their text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self._open = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append([tag, dict(attrs), ""])
+        self._open.append(self.elements[-1])
+
+    def handle_data(self, data):
+        for element in self._open:
+            element[2] += data
+
+    def handle_endtag(self, tag):
+        while self._open and self._open.pop()[0] != tag:
+            pass
+
+    def all(self, tag, **attributes):
+        return [
+            (attrs, text)
+            for name, attrs, text in self.elements
+            if name == tag and attributes.items() <= attrs.items()
+        ]
+
+
+def read(place, **options):
+    return study([Results.at(place)], with_times=True, smooth=7, **options)
+
+
+def files(folder):
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="module")
+def written(results, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reports") / "tiny"
+    assert write_report(read(results), folder) == str(folder / PAGE)
+    return folder
+
+
+@pytest.fixture
+def sketched(monkeypatch):
+    """Figures are made, but one picture stands for all: encoding takes most of the time."""
+    pixel = (
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\nIDATx\x9cc\xf8"
+        b"\x0f\0\x01\x01\x01\0\x1b\xb6\xeeV\0\0\0\0IEND\xaeB`\x82"
+    )
+    monkeypatch.setattr(report, "picture", lambda exhibit: (draw(exhibit), pixel)[1])
+
+
+def test_the_page_needs_nothing_beside_it(written):
+    page = Page((written / PAGE).read_text())
+    links = [a.get(name, "") for _, a, _ in page.elements for name in ("src", "href")]
+    assert all(link.startswith(("data:", "#")) for link in links if link)
+    assert "@import" not in (written / PAGE).read_text()
+    drawn = {path.stem for path in (written / "figures").iterdir()}
+    assert {attrs["id"] for attrs, _ in page.all("figure")} == {f"figure-{stem}" for stem in drawn}
+    assert len(page.all("img")) == len(drawn)
+    assert all(attrs["alt"] for attrs, _ in page.all("img"))
+
+
+def test_chapters_are_in_order_and_in_the_bar(written):
+    page = Page((written / PAGE).read_text())
+    assert [attrs["id"] for attrs, _ in page.all("section")] == CHAPTERS
+    assert [attrs["href"] for attrs, _ in page.all("a")] == [f"#{id}" for id in CHAPTERS]
+    ids = [attrs["id"] for _, attrs, _ in page.elements if "id" in attrs]
+    assert len(set(ids)) == len(ids)
+
+
+def test_the_answer_stands_first(written):
+    page = Page((written / PAGE).read_text())
+    verdict = [text for attrs, text in page.all("p") if attrs.get("class") != "lead"]
+    assert verdict[0].startswith("Over 1 environment, harmonic against standard:")
+    assert "On FrozenLake-v1, harmonic" in verdict[1]
+    assert "Provisional until hq-ray select" in verdict[2]
+    assert page.all("code")[0][1] == "hq-ray select"
+    assert verdict[3].startswith("Judged by final return [reward units]")
+
+
+def test_tables_stand_beside_the_page(written):
+    summary = pd.read_parquet(written / "summary.parquet")
+    assert len(summary) == 6
+    assert set(summary["n"]) == {4}
+    pairs = pd.read_parquet(written / "pairs.parquet")
+    assert len(pairs) == 4
+    assert {"difference", "low", "high", "holm"} <= set(pairs)
+    selection = json.loads((written / "selection.json").read_text())
+    assert selection["stage"] == 1
+    assert {one["variant"] for one in selection["chosen"]} == {"standard", "harmonic"}
+
+
+def test_redrawn_figures_have_the_same_bytes(written, tmp_path):
+    paths = redraw(written / "figures.json", tmp_path)
+    drawn = files(written / "figures")
+    assert len(paths) == len(drawn) > 15
+    assert files(tmp_path) == drawn
+
+
+def test_other_files_of_the_same_trials_give_the_same_bytes(written, results, tmp_path):
+    other = in_other_files(results, tmp_path / "other" / "tiny")
+    again = tmp_path / "again"
+    write_report(read(other), again)
+    # Only where the results lie is another place.
+    theirs = {
+        name: content.replace(str(other).encode(), str(results).encode())
+        for name, content in files(again).items()
+    }
+    ours = files(written)
+    assert theirs.keys() == ours.keys()
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def test_figures_of_an_earlier_report_go(results, tmp_path, sketched):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "mine.png").write_text("not ours")
+    write_report(read(results), tmp_path)
+    assert (tmp_path / "figures" / "diff_returns.png").exists()
+    write_report(read(results, where="variant == 'harmonic'"), tmp_path, "variant == 'harmonic'")
+    names = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert "diff_returns.png" not in names
+    assert {"mine.png", "compare_mean_se_returns.png"} < names
+
+
+def test_the_record_says_which_trials_were_read(results, tmp_path, sketched):
+    where = "variant == 'harmonic'"
+    write_report(read(results, where=where), tmp_path, where)
+    page = Page((tmp_path / PAGE).read_text())
+    assert any(text == where for _, text in page.all("code"))
+    words = " ".join(text for _, text in page.all("p"))
+    assert "Only harmonic was run, so there is nothing to compare it with." in words
+    # Planned trials are those of the whole sweep, so they say nothing of a part.
+    assert "of 24 planned" not in words
+
+
+def test_hostile_names_stay_text(tmp_path, sketched):
+    write_report(read(make_up(tmp_path / "made")), tmp_path / "out")
+    text = (tmp_path / "out" / PAGE).read_text()
+    page = Page(text)
+    assert not page.all("b", id="x")
+    assert all("onerror" not in attrs for attrs, _ in page.all("img"))
+    assert len(page.all("script")) == 2
+    words = [text for _, text in page.all("td")]
+    assert f"ValueError: {HOSTILE_FAILURE}" in words
+    cut = text.index('<script type="application/json"')
+    data = text[text.index(">", cut) + 1 : text.index("</script>", cut)]
+    content = json.loads(data)
+    assert content["rows"][0][0] == f'{HOSTILE_ENV} {{"text":"<i>"}}'
+    assert len(content["rows"]) == 120
+    assert all(path.is_file() for path in (tmp_path / "out" / "figures").iterdir())
+
+
+def test_a_second_stage_tells_what_became_of_the_first(results, tmp_path, monkeypatch, sketched):
+    from hq_ray.cli import run_command_line
+
+    monkeypatch.chdir(tmp_path)
+    assert run_command_line(["select", str(results), "--top", "2", "--seeds", "3"]) == 0
+    run_sweep("tiny-stage-2.yaml", tmp_path / "second", local=True)
+    write_report(read(tmp_path / "second" / "tiny-stage-2"), tmp_path / "out")
+    drawn = {path.stem for path in (tmp_path / "out" / "figures").iterdir()}
+    assert "optimism" in drawn
+    # What stage one chose is no grid.
+    assert not {s for s in drawn if s.startswith(("sens_", "heat", "importance", "profile_conf"))}
+    selection = json.loads((tmp_path / "out" / "selection.json").read_text())
+    assert selection["stage"] == 2
+    for one in selection["chosen"]:
+        assert one["fresh"]["n"] == 3
+        assert one["fresh"]["optimism"] == pytest.approx(one["mean"] - one["fresh"]["mean"])
+    words = (tmp_path / "out" / PAGE).read_text()
+    assert "every score here comes from fresh seeds" in words
+    assert "Chosen configurations, by final_return" in words
+
+
+def test_progress_counts_the_figures(results, tmp_path, sketched):
+    told = []
+    write_report(read(results), tmp_path, progress=lambda *given: told.append(given))
+    assert [done for _, done, _ in told] == list(range(len(told)))
+    assert {(what, total) for what, _, total in told} == {("drawing figures", len(told))}
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_place_that_cannot_be_written_is_named(tmp_path, place):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match=r"must be one that can be written, got '.*file"):
+        writable(tmp_path / place)
+
+
+def test_asking_whether_a_place_can_be_written_makes_nothing(tmp_path):
+    writable(tmp_path / "a" / "b")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_hostile_figures_json_writes_where_it_is_told(written, tmp_path):
+    content = json.loads((written / "figures.json").read_text())[:1]
+    content[0]["stem"] = "../../outside"
+    (tmp_path / "figures.json").write_text(json.dumps(content))
+    (path,) = redraw(tmp_path / "figures.json", tmp_path / "out")
+    assert path.parent == tmp_path / "out"
+    assert path.exists()
+
+
+def test_the_report_of_nothing_says_so(tmp_path, sketched):
+    write_report(read(make_up(tmp_path / "made", n_alphas=0)), tmp_path / "out")
+    words = Page((tmp_path / "out" / PAGE).read_text())
+    assert any("No trial is done, so nothing can be said." in text for _, text in words.all("p"))
+    assert len(pd.read_parquet(tmp_path / "out" / "summary.parquet")) == 0
+    assert json.loads((tmp_path / "out" / "selection.json").read_text())["chosen"] == []

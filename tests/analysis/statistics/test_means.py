@@ -1,0 +1,111 @@
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import t as student_t
+
+from analysis.reading.smoothing import trailing_mean
+from analysis.statistics.means import informative_low, mean_and_se, se_coverage, smooth_seeds
+from hq_ray.errors import InputError
+
+
+def naive_se(values):
+    mean = sum(values) / len(values)
+    return math.sqrt(sum((x - mean) ** 2 for x in values) / (len(values) - 1) / len(values))
+
+
+def test_hand_worked_values():
+    result = mean_and_se([[1.0, 0.0], [3.0, 0.0], [5.0, 6.0]])
+    assert result.n == 3
+    assert result.mean.tolist() == [3.0, 2.0]
+    np.testing.assert_allclose(result.se, [2 / math.sqrt(3), 2.0], rtol=1e-15)
+    np.testing.assert_allclose(result.high - result.low, 2 * result.se)
+
+
+@pytest.mark.parametrize("n_seeds", range(2, 41))
+def test_equals_a_plain_loop(n_seeds):
+    values = np.random.default_rng(n_seeds).normal(-1e4, 30, (n_seeds, 4))
+    result = mean_and_se(values)
+    expected = [naive_se(column) for column in values.T.tolist()]
+    np.testing.assert_allclose(result.se, expected, rtol=1e-12)
+    np.testing.assert_allclose(result.mean, values.mean(axis=0), rtol=1e-13)
+
+
+def test_one_seed_has_a_mean_and_no_interval():
+    result = mean_and_se([[1.5, -2.0]])
+    assert (result.n, result.se) == (1, None)
+    assert result.mean.tolist() == result.low.tolist() == result.high.tolist() == [1.5, -2.0]
+
+
+def test_equal_seeds_have_an_error_of_exactly_zero():
+    result = mean_and_se(np.full((7, 3), 0.1))
+    assert (result.se == 0).all()
+    assert (result.mean == 0.1).all()
+
+
+def test_the_seed_is_the_unit_of_replication():
+    per_seed = np.array([[1.0], [2.0], [4.0]])
+    once = smooth_seeds(np.repeat(per_seed, 50, axis=1), 10).over_seeds
+    twice = smooth_seeds(np.repeat(per_seed, 100, axis=1), 10).over_seeds
+    assert once.n == twice.n == 3
+    assert once.se[-1] == twice.se[-1] == pytest.approx(naive_se([1.0, 2.0, 4.0]))
+
+
+def test_the_error_is_that_of_smoothed_seeds_not_a_smoothed_error():
+    values = np.random.default_rng(0).normal(size=(6, 300))
+    curve = smooth_seeds(values, 20)
+    smoothed = np.array([trailing_mean(seed, 20) for seed in values])
+    np.testing.assert_array_equal(curve.seeds, smoothed)
+    expected = smoothed.std(axis=0, ddof=1) / math.sqrt(6)
+    np.testing.assert_allclose(curve.over_seeds.se, expected, rtol=1e-12)
+    smoothed_error = trailing_mean(mean_and_se(values).se, 20)
+    assert (smoothed_error[20:] > 1.5 * curve.over_seeds.se[20:]).mean() > 0.9
+
+
+@pytest.mark.parametrize("values", [[], np.empty((0, 4)), np.empty((4, 0)), [1.0, 2.0], 3.0])
+def test_empty_or_wrongly_shaped_input_is_refused(values):
+    with pytest.raises(InputError, match=r"\(n_seeds, n_points\) with at least one of each"):
+        mean_and_se(values)
+
+
+def test_missing_values_are_refused_and_located():
+    with pytest.raises(InputError, match="in 1 of 3 seeds, the first in row 1"):
+        mean_and_se([[1.0, 2.0], [np.nan, 2.0], [1.0, 2.0]])
+
+
+@pytest.mark.parametrize("n_seeds", [*range(2, 12), 30, 31, 500])
+def test_coverage_of_one_standard_error_equals_students_t(n_seeds):
+    expected = 2 * student_t.cdf(1, n_seeds - 1) - 1
+    assert se_coverage(n_seeds) == pytest.approx(expected, rel=1e-12)
+
+
+def test_coverage_needs_two_seeds():
+    with pytest.raises(InputError, match="n >= 2; given n = 1"):
+        se_coverage(1)
+
+
+def test_a_learning_curve_of_ordinary_range_is_shown_whole():
+    curve = np.concatenate([np.linspace(-200, 85, 100), np.full(900, 85.0)])
+    assert informative_low([curve]) == -200
+
+
+def test_an_enormous_bad_start_is_cut_one_scale_below_the_second_half():
+    curve = np.concatenate([np.linspace(-50_000, -33, 100), np.tile([-33.0, -13.0], 450)])
+    # Second half: range 20, median -23, so the scale is 23.
+    assert informative_low([curve]) == -33 - 23
+
+
+def test_second_half_and_levels_always_stay_visible():
+    tail = np.concatenate([np.full(500, -13.0), np.full(500, -9000.0)])
+    assert informative_low([tail]) == -9000
+    assert informative_low([np.full(10, 1.0)], levels=[-700.0]) == -700
+
+
+def test_a_good_start_is_no_reason_to_cut():
+    curve = np.concatenate([np.full(10, 1e6), np.full(90, -13.0)])
+    assert informative_low([curve]) == -13
+
+
+@pytest.mark.parametrize("n_episodes", [1, 2, 3])
+def test_the_shortest_curves_have_a_lowest_value(n_episodes):
+    assert informative_low([np.arange(float(n_episodes))]) == 0
