@@ -105,9 +105,9 @@ class Study:
         """A file name for a figure of one environment; without it where there is only one."""
         if len(self.table) < 2:
             return kind
-        plain = re.sub(r"[^A-Za-z0-9.-]+", "_", env).strip("_")
-        clash = sum(re.sub(r"[^A-Za-z0-9.-]+", "_", e).strip("_") == plain for e in self.table) > 1
-        return f"{kind}_{plain}" + (f"_{list(self.table).index(env)}" if clash else "")
+        plain = {one: re.sub(r"[^A-Za-z0-9.-]+", "_", one).strip("_") for one in self.table}
+        clash = list(plain.values()).count(plain[env]) > 1
+        return f"{kind}_{plain[env]}" + (f"_{list(plain).index(env)}" if clash else "")
 
 
 def study(

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from figure_checks import assert_inside_and_apart, render
 from scipy.stats import t as student_t
 
 from analysis.drawing.figure_curves import mean_se_figure, mean_se_panels_figure, seeds_figure
@@ -73,11 +74,6 @@ def all_rates():
     return {"success": both, "falls": falls, "truncated": both}
 
 
-def render(figure):
-    figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba())
-
-
 def texts_of(figure):
     texts = list(figure.texts)
     for axes in figure.axes:
@@ -91,18 +87,7 @@ def words(figure):
 
 
 def assert_texts_inside_and_apart(figure):
-    renderer, texts = figure.canvas.get_renderer(), texts_of(figure)
-    boxes = [text.get_window_extent(renderer) for text in texts]
-    for i, box in enumerate(boxes):
-        assert box.x0 >= 0, texts[i]
-        assert box.y0 >= 0, texts[i]
-        assert box.x1 <= figure.bbox.x1, texts[i]
-        assert box.y1 <= figure.bbox.y1, texts[i]
-        for j, other in enumerate(boxes[:i]):
-            apart = box.x0 >= other.x1 or other.x0 >= box.x1
-            # Line boxes of neighbouring lines may touch by a pixel or two of empty descent.
-            apart = apart or box.y0 >= other.y1 - 3 or other.y0 >= box.y1 - 3
-            assert apart, (texts[i], texts[j])
+    assert_inside_and_apart(figure, texts_of(figure))
 
 
 def as_lists(value):

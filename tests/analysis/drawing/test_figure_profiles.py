@@ -1,7 +1,6 @@
-import json
-
 import numpy as np
 import pytest
+from figure_checks import assert_same_from_json, assert_texts_inside_and_apart, words
 from matplotlib.patches import Polygon
 
 from analysis.drawing.figure_profiles import budget_figure, count_ticks, profile_figure
@@ -12,52 +11,6 @@ from hq_ray.errors import InputError
 ENVS = ("CliffWalking-v1", "FrozenLake-v1", "Taxi-v4", 'VelocityGrid-v0 {"max_speed": 2}')
 LABEL = "final return [reward units]"
 TEXT = {"title": "From $1 to $2", "caption": ["95 % bootstrap", "data 3f2a_91c0"]}
-
-
-def render(figure):
-    figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba())
-
-
-def plain(value):
-    if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
-    if isinstance(value, np.ndarray | list | tuple):
-        return [plain(one) for one in value]
-    if isinstance(value, float | np.floating):
-        return None if np.isnan(value) else float(value)
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def assert_same_from_json(function, **arguments):
-    again = json.loads(json.dumps(plain(arguments), allow_nan=False))
-    assert np.array_equal(render(function(**arguments)), render(function(**again)))
-
-
-def assert_texts_inside_and_apart(figure):
-    """No text leaves the figure; no two texts overlap."""
-    render(figure)
-    texts = list(figure.texts)
-    for axes in figure.axes:
-        texts += [*axes.texts, axes.xaxis.label, axes.yaxis.label]
-        texts += [*axes.get_xticklabels(), *axes.get_yticklabels()]
-    texts = [text for text in texts if text.get_text()]
-    boxes = [text.get_window_extent() for text in texts]
-    for i, box in enumerate(boxes):
-        assert box.x0 >= 0, texts[i]
-        assert box.y0 >= 0, texts[i]
-        assert box.x1 <= figure.bbox.x1, texts[i]
-        assert box.y1 <= figure.bbox.y1, texts[i]
-        for j, other in enumerate(boxes[:i]):
-            apart = box.x0 >= other.x1 or other.x0 >= box.x1
-            # Line boxes of neighbouring lines may touch by a pixel or two of empty descent.
-            apart = apart or box.y0 >= other.y1 - 3 or other.y0 >= box.y1 - 3
-            assert apart, (texts[i], texts[j])
-
-
-def words(figure):
-    texts = [*figure.texts, *(text for axes in figure.axes for text in axes.texts)]
-    return " ".join(text.get_text() for text in texts)
 
 
 def profile(scores, n_points=60, band=True):

@@ -3,6 +3,7 @@ import weakref
 
 import numpy as np
 import pytest
+from figure_checks import assert_inside_and_apart, render
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from PIL import Image
@@ -48,28 +49,12 @@ def words(figure):
     return " ".join(texts)
 
 
-def render(figure):
-    figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba())
-
-
 def assert_texts_inside_and_apart(figure):
     """No text leaves the figure; no two texts overlap."""
-    renderer = figure.canvas.get_renderer()
     axes = figure.axes[0]
     labels = [*axes.get_xticklabels(), *axes.get_yticklabels(), axes.xaxis.label, axes.yaxis.label]
     texts = [text for text in (*figure.texts, *axes.texts, *labels) if text.get_text()]
-    boxes = [text.get_window_extent(renderer) for text in texts]
-    for i, box in enumerate(boxes):
-        assert box.x0 >= 0, texts[i]
-        assert box.y0 >= 0, texts[i]
-        assert box.x1 <= figure.bbox.x1, texts[i]
-        assert box.y1 <= figure.bbox.y1, texts[i]
-        for j, other in enumerate(boxes[:i]):
-            apart = box.x0 >= other.x1 or other.x0 >= box.x1
-            # Line boxes of neighbouring lines may touch by a pixel or two of empty descent.
-            apart = apart or box.y0 >= other.y1 - 3 or other.y0 >= box.y1 - 3
-            assert apart, (texts[i], texts[j])
+    assert_inside_and_apart(figure, texts)
 
 
 @pytest.mark.parametrize("n_episodes", LENGTHS)
