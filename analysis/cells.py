@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from analysis.drawing.captions import format_number
+from hq_ray.analysis.drawing.captions import format_number
 from hq_ray.hyperparameters import HYPERPARAMETERS
 
 SETTINGS = (*HYPERPARAMETERS, "episodes", "max_steps")
@@ -107,7 +107,7 @@ def cells(trials: pd.DataFrame) -> list[Cell]:
     not on the order in which they were found.
 
     Args:
-        trials: rows as `analysis.load.load_trials` gives them, all done, each trial once.
+        trials: rows as `hq_ray.load.load_trials` gives them, all done, each trial once.
     """
     trials = trials.sort_values("trial_id", ignore_index=True)
     labels = environment_labels(trials)

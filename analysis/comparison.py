@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.cells import Cell
-from analysis.contender import (
+from hq_ray.analysis.cells import Cell
+from hq_ray.analysis.contender import (
     AVERAGED,
     CROSS_FITTED,
     FRESH,
@@ -17,16 +17,16 @@ from analysis.contender import (
     entrant,
     on_seeds,
 )
-from analysis.differences import (
+from hq_ray.analysis.differences import (
     IndependentDifference,
     independent_difference,
     seedwise_difference,
     shared_seeds,
 )
-from analysis.metrics import Metric
-from analysis.statistics.aggregates import iqm, worst_mean
-from analysis.statistics.intervals import Interval
-from analysis.statistics.paired import PairedDifference, improvement_interval
+from hq_ray.analysis.metrics import Metric
+from hq_ray.analysis.statistics.aggregates import iqm, worst_mean
+from hq_ray.analysis.statistics.intervals import Interval
+from hq_ray.analysis.statistics.paired import PairedDifference, improvement_interval
 
 RESAMPLES = 10_000
 

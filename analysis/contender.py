@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.cells import Cell
-from analysis.metrics import Metric
-from analysis.statistics.tuning import (
+from hq_ray.analysis.cells import Cell
+from hq_ray.analysis.metrics import Metric
+from hq_ray.analysis.statistics.tuning import (
     budget_weights,
     cross_fitted_scores,
     seed_means,

@@ -15,17 +15,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from analysis.contender import Contender
-from analysis.statistics.intervals import t_factor
-from analysis.statistics.means import mean_and_se
-from analysis.statistics.paired import (
+from hq_ray.analysis.contender import Contender
+from hq_ray.analysis.statistics.intervals import t_factor
+from hq_ray.analysis.statistics.means import mean_and_se
+from hq_ray.analysis.statistics.paired import (
     PairedDifference,
     UnpairedDifference,
     paired_difference,
     seeds_needed,
     unpaired_difference,
 )
-from analysis.statistics.tuning import TIE
+from hq_ray.analysis.statistics.tuning import TIE
 
 HALVES = "cross-fitted t"
 

@@ -11,22 +11,22 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.reporting.exhibits import Exhibit, draw, file_stem, from_json, to_json
-from analysis.reporting.exhibits_curves import curve_exhibits
-from analysis.reporting.exhibits_effort import effort_exhibits
-from analysis.reporting.exhibits_health import health_exhibits, planned_counts
-from analysis.reporting.exhibits_levels import level_exhibits
-from analysis.reporting.exhibits_planes import plane_exhibits
-from analysis.reporting.exhibits_rates import rate_exhibits
-from analysis.reporting.exhibits_scores import score_exhibits
-from analysis.reporting.exhibits_selection import fresh_scores, selection_exhibits
-from analysis.reporting.report_page import Section, png_bytes, render
-from analysis.reporting.report_sections import report_sections
-from analysis.selection import select
-from analysis.statistics.tuning import optimism
-from analysis.study import Study
-from analysis.tables import pairs_table, summary_table
-from analysis.verdict import judge
+from hq_ray.analysis.reporting.exhibits import Exhibit, draw, file_stem, from_json, to_json
+from hq_ray.analysis.reporting.exhibits_curves import curve_exhibits
+from hq_ray.analysis.reporting.exhibits_effort import effort_exhibits
+from hq_ray.analysis.reporting.exhibits_health import health_exhibits, planned_counts
+from hq_ray.analysis.reporting.exhibits_levels import level_exhibits
+from hq_ray.analysis.reporting.exhibits_planes import plane_exhibits
+from hq_ray.analysis.reporting.exhibits_rates import rate_exhibits
+from hq_ray.analysis.reporting.exhibits_scores import score_exhibits
+from hq_ray.analysis.reporting.exhibits_selection import fresh_scores, selection_exhibits
+from hq_ray.analysis.reporting.report_page import Section, png_bytes, render
+from hq_ray.analysis.reporting.report_sections import report_sections
+from hq_ray.analysis.selection import select
+from hq_ray.analysis.statistics.tuning import optimism
+from hq_ray.analysis.study import Study
+from hq_ray.analysis.tables import pairs_table, summary_table
+from hq_ray.analysis.verdict import judge
 from hq_ray.errors import HqRayError, InputError
 from hq_ray.location import Location
 

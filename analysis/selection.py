@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.cells import SETTINGS, VARIANT_ORDER, Cell
-from analysis.contender import best_configurations, choosable_scores
-from analysis.metrics import Metric, metric
-from analysis.statistics.means import mean_and_se
+from hq_ray.analysis.cells import SETTINGS, VARIANT_ORDER, Cell
+from hq_ray.analysis.contender import best_configurations, choosable_scores
+from hq_ray.analysis.metrics import Metric, metric
+from hq_ray.analysis.statistics.means import mean_and_se
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.trial import MAX_SEED

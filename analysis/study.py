@@ -9,16 +9,16 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from analysis.cells import Cell, by_environment, cells
-from analysis.comparison import Comparison, compare_all
-from analysis.contender import best_configuration
-from analysis.load import load_trials, problems
-from analysis.metrics import METRICS, Metric, metric
-from analysis.reading.curves import stream_groups
-from analysis.reading.times import TIMES, Progress, add_times
-from analysis.selection import Selection, standing
-from analysis.summaries import summarise_trials
+from hq_ray.analysis.cells import Cell, by_environment, cells
+from hq_ray.analysis.comparison import Comparison, compare_all
+from hq_ray.analysis.contender import best_configuration
+from hq_ray.analysis.metrics import METRICS, Metric, metric
+from hq_ray.analysis.reading.curves import stream_groups
+from hq_ray.analysis.reading.times import TIMES, Progress, add_times
+from hq_ray.analysis.selection import Selection, standing
+from hq_ray.analysis.summaries import summarise_trials
 from hq_ray.errors import InputError
+from hq_ray.load import load_trials, problems
 from hq_ray.references import NoReferences, References, references_of
 from hq_ray.store import DONE, Results
 
@@ -126,7 +126,7 @@ def study(
 
     Args:
         results: one sweep or several.
-        where: which trials; see `analysis.load.load_trials`.
+        where: which trials; see `hq_ray.load.load_trials`.
         metric_name: a row of METRICS, by which configurations are chosen and variants judged.
         smooth: window of the trailing mean, in episodes.
         rope: differences up to this size do not matter [the metric's unit]; None takes a hundredth

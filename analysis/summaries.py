@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 import pandas as pd
 
-from analysis.metrics import METRICS
+from hq_ray.analysis.metrics import METRICS
 from hq_ray.errors import InputError, ResultsError
 from hq_ray.references import NoReferences, References, references_of
 from hq_ray.store import DONE
@@ -51,7 +51,7 @@ def summarise_trials(trials: pd.DataFrame) -> Summaries:
     has them. What needs references is NaN where there are none; see `references_of`.
 
     Args:
-        trials: as `analysis.load.load_trials` gives it; columns of metrics may be missing.
+        trials: as `hq_ray.load.load_trials` gives it; columns of metrics may be missing.
 
     Raises:
         ResultsError: a CliffWalking log whose falls are no whole number.

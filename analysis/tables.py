@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.cells import SETTINGS, Cell
-from analysis.metrics import METRICS, Metric
-from analysis.statistics.aggregates import iqm, worst_mean
-from analysis.statistics.intervals import mean_interval
-from analysis.statistics.multiplicity import holm
-from analysis.statistics.paired import paired_difference
-from analysis.statistics.resampling import bootstrap
-from analysis.statistics.tuning import seed_means
+from hq_ray.analysis.cells import SETTINGS, Cell
+from hq_ray.analysis.metrics import METRICS, Metric
+from hq_ray.analysis.statistics.aggregates import iqm, worst_mean
+from hq_ray.analysis.statistics.intervals import mean_interval
+from hq_ray.analysis.statistics.multiplicity import holm
+from hq_ray.analysis.statistics.paired import paired_difference
+from hq_ray.analysis.statistics.resampling import bootstrap
+from hq_ray.analysis.statistics.tuning import seed_means
 
 # Of the bootstrap and of the sign flips; fewer where a table of a great sweep would take minutes.
 RESAMPLES = 10_000

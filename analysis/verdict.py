@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.comparison import AVERAGED, FRESH, SAME_SEEDS, SINGLE, Comparison
-from analysis.drawing.captions import format_number, round_number
-from analysis.statistics.multiplicity import holm
+from hq_ray.analysis.comparison import AVERAGED, FRESH, SAME_SEEDS, SINGLE, Comparison
+from hq_ray.analysis.drawing.captions import format_number, round_number
+from hq_ray.analysis.statistics.multiplicity import holm
 
 BETTER, WORSE, EQUAL, UNDECIDED, UNKNOWN = "better", "worse", "equal", "undecided", "unknown"
 LEVEL = 0.05

@@ -24,10 +24,10 @@ from machine import cores
 from hq_ray import encoding
 from hq_ray.batch import run_batch
 from hq_ray.store import Results
+from hq_ray.sweeps.api import run_sweep
+from hq_ray.sweeps.session import Session
 from hq_ray.training import train, warm_up
 from hq_ray.trial import Trial
-from sweeps.api import run_sweep
-from sweeps.session import Session
 
 # Long enough for another worker to take the next of the tasks that look for workers.
 LOOK_SECONDS = 0.2

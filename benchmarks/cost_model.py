@@ -17,8 +17,8 @@ import math
 from dataclasses import dataclass
 
 from hq_ray.store import READERS
-from sweeps.batching import MOST_ROWS, TARGET_SECONDS
-from sweeps.driver import WINDOW_PER_CORE
+from hq_ray.sweeps.batching import MOST_ROWS, TARGET_SECONDS
+from hq_ray.sweeps.driver import WINDOW_PER_CORE
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from ray import cloudpickle
 
 from hq_ray.batch import BatchReport, run_batch
 from hq_ray.store import Results
+from hq_ray.sweeps.expand import expand
+from hq_ray.sweeps.plan import plan
+from hq_ray.sweeps.run import RunOptions, run_missing
+from hq_ray.sweeps.session import Session
 from hq_ray.training import warm_up
-from sweeps.expand import expand
-from sweeps.plan import plan
-from sweeps.run import RunOptions, run_missing
-from sweeps.session import Session
 
 TINY = Job("tiny", "FrozenLake-v1", 2)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jobs import LENGTHS, sweep_of
 
-from sweeps.api import run_sweep
+from hq_ray.sweeps.api import run_sweep
 
 
 def peak_bytes() -> int:

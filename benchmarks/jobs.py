@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from hq_ray.sweeps.api import as_sweep
+from hq_ray.sweeps.expand import expand
+from hq_ray.sweeps.spec import Sweep
 from hq_ray.trial import Trial
-from sweeps.api import as_sweep
-from sweeps.expand import expand
-from sweeps.spec import Sweep
 
 VARIANTS = ("standard", "harmonic")
 

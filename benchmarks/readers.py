@@ -63,8 +63,8 @@ Queries = dict[str, Query]
 
 def ours(data: Data) -> Queries:
     """`mean_curves`, `load_episodes` and `load_trials`; the last is grouped by pandas."""
-    from analysis.load import load_episodes, load_trials
-    from analysis.reading.curves import mean_curves
+    from hq_ray.analysis.reading.curves import mean_curves
+    from hq_ray.load import load_episodes, load_trials
 
     keys = list(CONFIGURATION)
     where = (

@@ -25,7 +25,7 @@ from frame import conclude, grid, parse, parser
 from readers import CURVES, FILTERED, OURS, SMOOTHED, TRIALS, Data
 from rich.table import Table
 
-from sweeps.api import as_sweep, run_sweep
+from hq_ray.sweeps.api import as_sweep, run_sweep
 
 ROUNDS = 5
 TOLERANCE = 1e-9

@@ -37,11 +37,11 @@ from machine import cores
 from rich.table import Table
 
 from hq_ray.store import Results
-from sweeps.batching import TARGET_SECONDS
-from sweeps.expand import expand
-from sweeps.plan import plan
-from sweeps.run import RunOptions, run_missing
-from sweeps.session import Session
+from hq_ray.sweeps.batching import TARGET_SECONDS
+from hq_ray.sweeps.expand import expand
+from hq_ray.sweeps.plan import plan
+from hq_ray.sweeps.run import RunOptions, run_missing
+from hq_ray.sweeps.session import Session
 
 ROUNDS = 3
 JOB = LENGTHS[1]

@@ -16,9 +16,9 @@ from machine import cores
 
 from hq_ray.environments import resolve
 from hq_ray.store import Results
-from sweeps.plan import TrialSet, plan
-from sweeps.run import RunOptions, run_missing
-from sweeps.session import Session
+from hq_ray.sweeps.plan import TrialSet, plan
+from hq_ray.sweeps.run import RunOptions, run_missing
+from hq_ray.sweeps.session import Session
 
 # (environment, arguments, episodes, trials)
 SWEEPS = (

@@ -12,7 +12,7 @@ from contenders import Outcome, Run, load_loops, train_one, write_summaries
 from jobs import VARIANTS, Job, trials_of
 from machine import cores
 
-from sweeps.ray_executor import ray_session
+from hq_ray.sweeps.ray_executor import ray_session
 
 # Otherwise Tune writes three logs a trial, and its own state every few seconds.
 SETTINGS = {

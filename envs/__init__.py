@@ -1,8 +1,8 @@
-"""Gymnasium environments of this project; `import envs` registers them."""
+"""Gymnasium environments of this project; importing this package registers them."""
 
 import gymnasium
 
-_ENTRY_POINT = "envs.velocity_grid:VelocityGridEnv"
+_ENTRY_POINT = "hq_ray.envs.velocity_grid:VelocityGridEnv"
 
 
 def _register_once() -> None:

@@ -9,8 +9,8 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.toy_text.utils import categorical_sample
 
-from envs.grid_drawing import cell_size, draw_agent, draw_tiles
-from envs.velocity_dynamics import ACCELERATIONS, Arrival, transition_table
+from hq_ray.envs.grid_drawing import cell_size, draw_agent, draw_tiles
+from hq_ray.envs.velocity_dynamics import ACCELERATIONS, Arrival, transition_table
 
 ACTION_NAMES = ("noop", "up", "down", "left", "right")
 
@@ -68,7 +68,7 @@ class VelocityGridEnv(gymnasium.Env):
 
     ```python
     import gymnasium
-    import envs
+    import hq_ray.envs
 
     gymnasium.make("VelocityGrid-v0", width=8, height=8, max_speed=1, slip_prob=0.05)
     ```

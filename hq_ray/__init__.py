@@ -1,1 +1,32 @@
-"""Sweeps that compare tabular Q-learning update rules, trained on Ray, logged in Parquet."""
+"""Sweeps that compare tabular Q-learning update rules, trained on Ray, logged in Parquet.
+
+The public door: `Sweep`, `run_sweep`, `load_trials`, `load_episodes`, `compare`, `report`,
+`Variant`, `VARIANTS`.
+"""
+
+import importlib
+import pathlib
+
+# In a source tree envs, sweeps and analysis lie beside this folder; imported below it, their names
+# can be those of anybody's own packages.
+if not pathlib.Path(__file__).with_name("envs").is_dir():
+    __path__.append(str(pathlib.Path(__file__).resolve().parent.parent))
+
+_DOOR = {
+    "Sweep": "sweeps.spec",
+    "run_sweep": "sweeps.api",
+    "load_trials": "load",
+    "load_episodes": "load",
+    "compare": "analysis.api",
+    "report": "analysis.api",
+    "Variant": "updates",
+    "VARIANTS": "updates",
+}
+__all__ = list(_DOOR)
+
+
+def __getattr__(name: str) -> object:
+    """A public name, imported when it is asked for."""
+    if name not in _DOOR:
+        raise AttributeError(f"module 'hq_ray' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"hq_ray.{_DOOR[name]}"), name)

@@ -1,4 +1,7 @@
-"""The command line: one group of commands, each imported only when it is used."""
+"""The command line: the group of commands, and what the commands share.
+
+A command lies in the package of what it commands and is imported only when it is used.
+"""
 
 import importlib
 import sys
@@ -6,23 +9,82 @@ from collections.abc import Callable
 
 import click
 
-from hq_ray.cli_options import one_line
 from hq_ray.errors import HqRayError, InputError, near_miss
 
-# name: (module, one line for `hq-ray --help`)
+
+class Count(click.ParamType):
+    """A whole number >= 1."""
+
+    name = "integer"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, context: click.Context | None
+    ) -> int:
+        """The number; the error names the flag."""
+        if isinstance(value, int):
+            return value
+        text = str(value).strip()
+        if not text.isdecimal() or not 1 <= int(text) < 2**31:
+            raise InputError(
+                f"{param.name} must be a whole number from 1 to 2147483647, got {value!r}"
+            )
+        return int(text)
+
+
+def normalise(flag: str) -> str:
+    """Flags accept `_` and `-` alike."""
+    return flag.replace("_", "-")
+
+
+SETTINGS = {"token_normalize_func": normalise, "show_default": True}
+
+
+def ray_flags(command: Callable) -> Callable:
+    """The flags that say where and how trials run; none changes what is logged."""
+    for option in reversed(
+        (
+            click.option("--local", is_flag=True, help="Train in this process, without Ray."),
+            click.option(
+                "--address", envvar="RAY_ADDRESS", help="Ray cluster to join [default: embedded]."
+            ),
+            click.option("--cores", type=Count(), help="Cores of the embedded Ray [default: all]."),
+            click.option("--trials_per_task", default="auto", help="auto, or a number."),
+            click.option(
+                "--engine", default="auto", help="auto, kernel or gymnasium; the log is the same."
+            ),
+            click.option(
+                "--memory_per_task", help="Like 2GB; a trial that needs more fails [default: none]."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def say(sentence: str) -> None:
+    """One line to the person, on standard output."""
+    print(one_line(sentence), file=sys.stdout, flush=True)
+
+
+def one_line(text: str) -> str:
+    """A message of several lines, as other libraries write them, as one."""
+    return " ".join(text.split())
+
+
+# name: (module below hq_ray, one line for `hq-ray --help`)
 COMMANDS = {
-    "run": ("hq_ray.cli_run", "Train variants on one environment over seeds; plot, compare, film."),
-    "plan": ("hq_ray.cli_sweep", "Count what a spec means and estimate its cost; runs nothing."),
-    "sweep": ("hq_ray.cli_sweep", "Run what is missing of a spec."),
-    "status": ("hq_ray.cli_status", "Count what a results folder holds; show failures."),
-    "plot": ("hq_ray.cli_plot", "Draw learning curves of the best configurations."),
-    "compare": ("hq_ray.cli_plot", "Draw mean ± SE and paired differences; say who wins."),
-    "report": ("hq_ray.cli_report", "Write one HTML page that answers which variant wins."),
-    "select": ("hq_ray.cli_report", "Choose the best configurations for a second stage."),
-    "replay": ("hq_ray.cli_replay", "Retrain one trial and compare its log, byte for byte."),
-    "verify": ("hq_ray.cli_replay", "The same for a random sample."),
-    "submit": ("hq_ray.cli_jobs", "Hand a sweep to a cluster's job server."),
-    "job": ("hq_ray.cli_jobs", "Status, logs or stop of a submitted sweep."),
+    "run": ("analysis.run_command", "Train variants on one environment over seeds; draw, film."),
+    "plan": ("sweeps.commands", "Count what a spec means and estimate its cost; runs nothing."),
+    "sweep": ("sweeps.commands", "Run what is missing of a spec."),
+    "status": ("sweeps.commands", "Count what a results folder holds; show failures."),
+    "plot": ("analysis.commands", "Draw learning curves of the best configurations."),
+    "compare": ("analysis.commands", "Draw mean ± SE and paired differences; say who wins."),
+    "report": ("analysis.commands", "Write one HTML page that answers which variant wins."),
+    "select": ("analysis.commands", "Choose the best configurations for a second stage."),
+    "replay": ("sweeps.commands", "Retrain one trial and compare its log, byte for byte."),
+    "verify": ("sweeps.commands", "The same for a random sample."),
+    "submit": ("sweeps.job_commands", "Hand a sweep to a cluster's job server."),
+    "job": ("sweeps.job_commands", "Status, logs or stop of a submitted sweep."),
 }
 
 
@@ -37,7 +99,7 @@ class LazyGroup(click.Group):
         """The command of that name."""
         if name not in COMMANDS:
             raise InputError(f"unknown command {name!r}{near_miss(name, COMMANDS)}")
-        return importlib.import_module(COMMANDS[name][0]).COMMANDS[name]
+        return importlib.import_module(f"hq_ray.{COMMANDS[name][0]}").COMMANDS[name]
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Lists the commands without importing them."""

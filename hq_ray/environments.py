@@ -7,6 +7,8 @@ import difflib
 import importlib
 import inspect
 import json
+import os
+import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +18,8 @@ import gymnasium
 from gymnasium import error as gymnasium_error
 from gymnasium.envs import registration
 
-import envs  # registers VelocityGrid-v0
+import hq_ray
+from hq_ray import envs  # registers VelocityGrid-v0
 from hq_ray.errors import HqRayError, InputError, ModelError, near_miss
 from hq_ray.model import Model, model_from_table
 from hq_ray.replay import table_describes_steps
@@ -57,6 +60,9 @@ def make(
     env: str, args: str, max_steps: int | None = None, render_mode: str | None = None
 ) -> gymnasium.Env:
     """The environment with `max_steps` as its step limit, without Gymnasium's checker."""
+    module, _, _ = env.rpartition(":")
+    if module:
+        _import_users(module)
     keywords = json.loads(args)
     if render_mode is not None:
         keywords["render_mode"] = render_mode
@@ -66,6 +72,20 @@ def make(
         return gymnasium.make(
             env, max_episode_steps=max_steps, disable_env_checker=True, **keywords
         )
+
+
+def _import_users(module: str) -> None:
+    """Imports a module of the user's own, whatever it is called.
+
+    Where a source tree of ours is on the path, its folders `envs`, `sweeps` and `analysis` are not
+    to stand in for the user's of these names.
+    """
+    ours = [path for path in sys.path if path in hq_ray.__path__ and path != os.getcwd()]
+    sys.path[:] = [path for path in sys.path if path not in ours]
+    try:
+        importlib.import_module(module)
+    finally:
+        sys.path += ours
 
 
 @lru_cache(maxsize=64)
@@ -170,7 +190,7 @@ def _find(env: str) -> tuple[registration.EnvSpec, tuple[str, ...]]:
         )
     if module:
         try:
-            importlib.import_module(module)
+            _import_users(module)
         except Exception as problem:
             raise InputError(
                 f"the module of environment {env!r} must be importable, but: "

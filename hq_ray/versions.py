@@ -7,10 +7,11 @@ import subprocess
 from functools import lru_cache
 from pathlib import Path
 
+from hq_ray import envs
+
 VERSIONED = ("gymnasium", "numpy", "numba", "pyarrow", "pandas", "ray")
 # What a trial's bits can depend on, beside its environment's model, which is checked by itself.
 DECIDING = ("gymnasium", "numpy", "numba")
-LEARNER = ("envs", "hq_ray")
 
 
 def versions() -> dict[str, str | None]:
@@ -42,10 +43,9 @@ def _git_commit() -> str | None:
 @lru_cache(maxsize=1)
 def deciding_versions() -> tuple[tuple[str, str], ...]:
     """(name, version) of what decides a trial's bits: libraries, and a digest of our sources."""
-    root = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
-    for package in LEARNER:
-        for path in sorted((root / package).glob("*.py")):
+    for folder in (Path(envs.__file__).parent, Path(__file__).parent):
+        for path in sorted(folder.glob("*.py")):
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     found = [(name, importlib.metadata.version(name)) for name in DECIDING]
     return (("hq_ray sources", digest.hexdigest()[:12]), *found)

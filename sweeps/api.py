@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.load import episodes_table, load_trials, trials_table
 from hq_ray.errors import InputError, near_miss
+from hq_ray.load import episodes_table, load_trials, trials_table
 from hq_ray.location import Location
 from hq_ray.store import DONE, Results
+from hq_ray.sweeps.distributions import LONGEST, whole_number
+from hq_ray.sweeps.driver import Tally
+from hq_ray.sweeps.expand import Expanded, expand
+from hq_ray.sweeps.plan import Plan, plan, planned_counts
+from hq_ray.sweeps.run import RunOptions, run_missing
+from hq_ray.sweeps.spec import Sweep, read_spec
+from hq_ray.sweeps.spec_text import shown
 from hq_ray.training import ENGINES
-from sweeps.distributions import LONGEST, whole_number
-from sweeps.driver import Tally
-from sweeps.expand import Expanded, expand
-from sweeps.plan import Plan, plan, planned_counts
-from sweeps.run import RunOptions, run_missing
-from sweeps.spec import Sweep, read_spec
-from sweeps.spec_text import shown
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from hq_ray.errors import InputError, near_miss
 from hq_ray.hyperparameters import HYPERPARAMETERS
-from sweeps.spec_text import shown
+from hq_ray.sweeps.spec_text import shown
 
 NAMES = (*HYPERPARAMETERS, "episodes", "max_steps", "variant")
 COMPARISONS = {

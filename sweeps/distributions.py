@@ -12,7 +12,7 @@ import numpy as np
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value
 from hq_ray.schedules import SCHEDULE_KINDS
-from sweeps.spec_text import near_miss_of, place_of, shown
+from hq_ray.sweeps.spec_text import near_miss_of, place_of, shown
 
 DISTRIBUTIONS = ("uniform", "log_uniform", "int_uniform", "int_log_uniform", "normal")
 # What can vary besides the hyperparameters; both are whole numbers >= 1.

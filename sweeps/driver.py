@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from hq_ray.batch import BatchReport
 from hq_ray.errors import HqRayError
 from hq_ray.store import DONE, Failure, Results, batch_name
+from hq_ray.sweeps.batching import Batcher
+from hq_ray.sweeps.executors import Crash, Executor
+from hq_ray.sweeps.progress import Progress
 from hq_ray.trial import Trial
-from sweeps.batching import Batcher
-from sweeps.executors import Crash, Executor
-from sweeps.progress import Progress
 
 WINDOW_PER_CORE = 2
 WAIT_SECONDS = 0.2

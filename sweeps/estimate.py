@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hq_ray import encoding
+from hq_ray.sweeps.plan import Plan, TrialSet, count_by_configuration
 from hq_ray.training import train_together, warm_up
 from hq_ray.trial import Trial
-from sweeps.plan import Plan, TrialSet, count_by_configuration
 
 PILOT_TRIALS = 4
 PILOT_SECONDS = 10.0

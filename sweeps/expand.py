@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from hq_ray.environments import Environment, resolve
 from hq_ray.errors import InputError
+from hq_ray.sweeps.plan import TrialSet
+from hq_ray.sweeps.space import configurations
+from hq_ray.sweeps.spec import Sweep
+from hq_ray.sweeps.spec_entries import EnvironmentRequest
 from hq_ray.trial import Trial
-from sweeps.plan import TrialSet
-from sweeps.space import configurations
-from sweeps.spec import Sweep
-from sweeps.spec_entries import EnvironmentRequest
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from ray import exceptions
 from ray.job_submission import JobSubmissionClient
 
 from hq_ray.errors import HqRayError, InputError, near_miss
-from sweeps.spec import Sweep
+from hq_ray.sweeps.spec import Sweep
 
 SPEC_FILE = "spec.yaml"
 SUBMISSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,99}")

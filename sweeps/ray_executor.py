@@ -23,11 +23,11 @@ from hq_ray.environments import resolve
 from hq_ray.errors import HqRayError, InputError, VersionError
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import Results
+from hq_ray.sweeps.executors import Crash
+from hq_ray.sweeps.ownership import holds, process_started
 from hq_ray.training import warm_up
 from hq_ray.trial import Trial
 from hq_ray.versions import deciding_versions, differing
-from sweeps.executors import Crash
-from sweeps.ownership import holds, process_started
 
 # Reports are small and travel inline, so the object store needs next to nothing.
 OBJECT_STORE_BYTES = 128 * 2**20

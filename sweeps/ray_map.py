@@ -8,7 +8,7 @@ import ray
 from ray.exceptions import RayTaskError
 
 from hq_ray.errors import HqRayError
-from sweeps.session import Session
+from hq_ray.sweeps.session import Session
 
 T, R = TypeVar("T"), TypeVar("R")
 TASKS_PER_CORE = 3

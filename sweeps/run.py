@@ -7,14 +7,14 @@ from functools import partial
 
 from hq_ray.batch import run_batch
 from hq_ray.store import Results
+from hq_ray.sweeps.batching import Batcher
+from hq_ray.sweeps.driver import Tally, drive
+from hq_ray.sweeps.executors import Executor, LocalExecutor
+from hq_ray.sweeps.ownership import Ownership, holds
+from hq_ray.sweeps.progress import notice_after, progress_on
+from hq_ray.sweeps.session import Session
 from hq_ray.training import warm_up
 from hq_ray.trial import Trial
-from sweeps.batching import Batcher
-from sweeps.driver import Tally, drive
-from sweeps.executors import Executor, LocalExecutor
-from sweeps.ownership import Ownership, holds
-from sweeps.progress import notice_after, progress_on
-from sweeps.session import Session
 
 WORKER_GRACE_SECONDS = 1.0
 # Seeds are outermost, so the first trials show nearly every kind; the rest compile when they come.

@@ -4,7 +4,7 @@ import threading
 from types import TracebackType
 
 from hq_ray.store import Results
-from sweeps.executors import Executor
+from hq_ray.sweeps.executors import Executor
 
 
 class Session:
@@ -25,7 +25,7 @@ class Session:
 
     def _live(self) -> None:
         try:
-            from sweeps.ray_executor import ray_session, warm_workers
+            from hq_ray.sweeps.ray_executor import ray_session, warm_workers
 
             with ray_session(self._address, self._cores):
                 warm_workers()
@@ -60,7 +60,7 @@ class Session:
             InputError: no cluster answers at the address.
         """
         self.wait()
-        from sweeps.ray_executor import executor_on_ray
+        from hq_ray.sweeps.ray_executor import executor_on_ray
 
         return executor_on_ray(results, keep_q_values, engine, memory_per_task, token)
 

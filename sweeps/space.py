@@ -11,11 +11,11 @@ import numpy as np
 
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
+from hq_ray.sweeps.constraints import holds
+from hq_ray.sweeps.distributions import Parameter
+from hq_ray.sweeps.spec import Sweep
+from hq_ray.sweeps.spec_list import Configuration
 from hq_ray.updates import VARIANTS
-from sweeps.constraints import holds
-from sweeps.distributions import Parameter
-from sweeps.spec import Sweep
-from sweeps.spec_list import Configuration
 
 MOST_CONFIGURATIONS = 10_000_000
 

@@ -18,10 +18,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from hq_ray.errors import InputError
-from hq_ray.trial import MAX_SEED
-from sweeps.constraints import check_constraint
-from sweeps.distributions import LONGEST, Parameter, read_parameters, whole_number
-from sweeps.spec_entries import (
+from hq_ray.sweeps.constraints import check_constraint
+from hq_ray.sweeps.distributions import LONGEST, Parameter, read_parameters, whole_number
+from hq_ray.sweeps.spec_entries import (
     EnvironmentRequest,
     as_mapping,
     entries,
@@ -30,10 +29,11 @@ from sweeps.spec_entries import (
     read_variants,
     seeds_text,
 )
-from sweeps.spec_list import PRODUCT_KEYS, Configuration, read_configurations
-from sweeps.spec_overrides import override
-from sweeps.spec_selection import read_selection
-from sweeps.spec_text import near_miss_of, read_yaml, shown
+from hq_ray.sweeps.spec_list import PRODUCT_KEYS, Configuration, read_configurations
+from hq_ray.sweeps.spec_overrides import override
+from hq_ray.sweeps.spec_selection import read_selection
+from hq_ray.sweeps.spec_text import near_miss_of, read_yaml, shown
+from hq_ray.trial import MAX_SEED
 
 METHODS = ("grid", "random", "sobol")
 NAME = re.compile(r"[A-Za-z0-9][\w.,=+\-]*", re.ASCII)

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hq_ray.errors import InputError
+from hq_ray.sweeps.distributions import listed, whole_number
+from hq_ray.sweeps.spec_text import near_miss_of, shown
 from hq_ray.trial import MAX_SEED, parse_seeds
 from hq_ray.updates import VARIANTS, parse_variants
-from sweeps.distributions import listed, whole_number
-from sweeps.spec_text import near_miss_of, shown
 
 MOST_SEEDS = 10**7
 # Aliases of aliases make a short text mean millions of values.

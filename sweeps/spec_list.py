@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
+from hq_ray.sweeps.distributions import LENGTHS, checked_value, listed
+from hq_ray.sweeps.spec_entries import EnvironmentRequest, as_mapping, read_environment
+from hq_ray.sweeps.spec_text import near_miss_of, place_of, shown
 from hq_ray.updates import VARIANTS
-from sweeps.distributions import LENGTHS, checked_value, listed
-from sweeps.spec_entries import EnvironmentRequest, as_mapping, read_environment
-from sweeps.spec_text import near_miss_of, place_of, shown
 
 # What a list of configurations says itself, and what is therefore not given beside one.
 PRODUCT_KEYS = (

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from hq_ray.errors import InputError, near_miss
 from hq_ray.hyperparameters import HYPERPARAMETERS
-from sweeps.distributions import LENGTHS
-from sweeps.spec_entries import read_variants
-from sweeps.spec_list import PRODUCT_KEYS
-from sweeps.spec_text import near_miss_of, read_yaml, shown
+from hq_ray.sweeps.distributions import LENGTHS
+from hq_ray.sweeps.spec_entries import read_variants
+from hq_ray.sweeps.spec_list import PRODUCT_KEYS
+from hq_ray.sweeps.spec_text import near_miss_of, read_yaml, shown
 
 BESIDE_A_LIST = ("name", "seeds", *LENGTHS)
 

@@ -8,9 +8,9 @@ from numbers import Integral
 import numpy as np
 
 from hq_ray.errors import InputError
-from sweeps.distributions import is_huge, listed
-from sweeps.spec_entries import as_mapping
-from sweeps.spec_text import place_of, shown
+from hq_ray.sweeps.distributions import is_huge, listed
+from hq_ray.sweeps.spec_entries import as_mapping
+from hq_ray.sweeps.spec_text import place_of, shown
 
 # Aliases of aliases make a short text mean millions of values.
 MOST_VALUES = 1_000_000

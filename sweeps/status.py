@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from analysis.load import trials_table
+from hq_ray.load import trials_table
 from hq_ray.store import DONE, FAILED, Results
-from sweeps.ownership import is_gone, read_owner
+from hq_ray.sweeps.ownership import is_gone, read_owner
 
 
 @dataclass(frozen=True)

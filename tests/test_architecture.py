@@ -6,22 +6,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+# From the ground up: each may import itself and what stands before it, all below `hq_ray`.
 PACKAGES = ("envs", "hq_ray", "sweeps", "analysis")
-# The command line is the roof: it may import everything and is imported by nothing below.
-COMMANDS = {"cli", "cli_jobs", "cli_options", "cli_plot", "cli_reading", "cli_replay", "cli_report"}
-COMMANDS |= {"cli_run", "cli_status", "cli_sweep"}
-RUN = {"run_outputs", "run_paths", "run_request", "run_tasks"}
-ROOF = {f"hq_ray.{name}" for name in COMMANDS | RUN | {"__main__"}}
 LOOPS = {"hq_ray.kernel", "hq_ray.gymnasium_loop", "hq_ray.training", "hq_ray.batch"}
+ANALYSIS = "hq_ray.analysis"
 # Figures are drawn in modules of that name, on the page that these three lay out.
-DRAWING = {"analysis.drawing.labels", "analysis.drawing.page", "analysis.drawing.panels"} | {
-    f"analysis.drawing.{path.stem}" for path in (ROOT / "analysis/drawing").glob("figure*.py")
+DRAWING = {f"{ANALYSIS}.drawing.{name}" for name in ("labels", "page", "panels")} | {
+    f"{ANALYSIS}.drawing.{path.stem}" for path in (ROOT / "analysis/drawing").glob("figure*.py")
 }
 
 
 def module_name(path):
     parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = parts if parts[0] == "hq_ray" else ("hq_ray", *parts)
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def package_of(name):
+    second = [*name.split("."), ""][1]
+    return second if second in PACKAGES else "hq_ray"
 
 
 MODULES = {
@@ -44,7 +47,7 @@ def imported(tree):
 
 
 GRAPH = {
-    name: {other for other in imported(tree) if other in MODULES and other != name}
+    name: {other for other in imported(tree) if other in MODULES and other not in (name, "hq_ray")}
     for name, tree in MODULES.items()
 }
 
@@ -58,7 +61,8 @@ def below(name, seen=None):
 
 
 def test_there_are_modules():
-    assert {"hq_ray.kernel", "sweeps.driver", "analysis.load", "envs.velocity_grid"} <= set(MODULES)
+    known = {"hq_ray.kernel", "hq_ray.load", "hq_ray.sweeps.driver", "hq_ray.envs.velocity_grid"}
+    assert known <= set(MODULES)
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
@@ -66,33 +70,40 @@ def test_no_module_reaches_itself(name):
     assert name not in below(name)
 
 
-@pytest.mark.parametrize("name", sorted(set(MODULES) - ROOF))
+@pytest.mark.parametrize("name", sorted(MODULES))
 def test_layers(name):
-    package = name.partition(".")[0]
-    allowed = {
-        "envs": {"envs"},
-        "hq_ray": {"hq_ray", "envs"},
-        "sweeps": {"sweeps", "hq_ray", "envs"},
-        "analysis": {"analysis", "hq_ray", "envs"},
-    }[package]
-    others = GRAPH[name] - ({"analysis", "analysis.load"} if package == "sweeps" else set())
-    assert {other.partition(".")[0] for other in others} <= allowed
-    assert not GRAPH[name] & ROOF
+    allowed = PACKAGES[: PACKAGES.index(package_of(name)) + 1]
+    assert {package_of(other) for other in GRAPH[name]} <= set(allowed)
 
 
-@pytest.mark.parametrize("name", sorted(n for n in MODULES if n.startswith("analysis")))
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_our_packages_are_imported_below_hq_ray_only(name):
+    others = {"envs", "sweeps", "analysis"}
+    assert not {other.partition(".")[0] for other in imported(MODULES[name])} & others
+
+
+# `hq-ray run` trains too, and commands start what they command.
+TRAINS = {"commands", "run_command", "run_outputs", "run_request", "run_tasks"}
+
+
+@pytest.mark.parametrize("name", sorted(n for n in MODULES if n.startswith(ANALYSIS)))
 def test_analysis_never_reaches_the_loops(name):
-    assert not below(name) & LOOPS
+    if name.removeprefix(f"{ANALYSIS}.") not in TRAINS:
+        assert not below(name) & LOOPS
 
 
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("ray", {"sweeps.jobs", "sweeps.ray_executor", "sweeps.ray_map"}),
+        ("ray", {f"hq_ray.sweeps.{name}" for name in ("jobs", "ray_executor", "ray_map")}),
         ("matplotlib", DRAWING),
         ("imageio", {"hq_ray.video"}),
-        ("click", {f"hq_ray.{name}" for name in COMMANDS}),
-        ("jinja2", {"analysis.reporting.report_page"}),
+        (
+            "click",
+            {"hq_ray.cli", "hq_ray.sweeps.commands", "hq_ray.sweeps.job_commands"}
+            | {f"{ANALYSIS}.commands", f"{ANALYSIS}.run_command"},
+        ),
+        ("jinja2", {f"{ANALYSIS}.reporting.report_page"}),
     ],
 )
 def test_libraries_stay_at_home(library, homes):
@@ -113,11 +124,9 @@ def test_no_attic_and_no_fastmath():
 
 
 def test_files_stay_short():
-    # The compiled loop is one function on purpose, and says why.
     longer = {
         str(path.relative_to(ROOT)): len(path.read_text().splitlines())
         for package in PACKAGES
         for path in (ROOT / package).rglob("*.py")
-        if path != ROOT / "hq_ray/kernel.py"
     }
-    assert {name: lines for name, lines in longer.items() if lines > 300} == {}
+    assert {name: lines for name, lines in longer.items() if lines > 400} == {}

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from analysis import report
-from analysis.metrics import METRICS
-from analysis.reading.smoothing import MODES
+from hq_ray.analysis import report
+from hq_ray.analysis.metrics import METRICS
+from hq_ray.analysis.reading.smoothing import MODES
 from hq_ray.cli import run_command_line
-from sweeps.spec import Sweep
+from hq_ray.sweeps.spec import Sweep
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SWEEPS = (DOCS / "sweeps.md").read_text()
@@ -43,7 +43,7 @@ def test_the_first_spec_is_run_and_grown(tmp_path, monkeypatch, capsys):
 
 
 def test_the_second_spec_has_paired_samples(tmp_path):
-    from sweeps.space import configurations
+    from hq_ray.sweeps.space import configurations
 
     found = configurations(Sweep.from_yaml(blocks("yaml")[1]))
     alphas = {

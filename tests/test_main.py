@@ -7,8 +7,6 @@ from importlib.metadata import version
 
 import pytest
 
-from hq_ray.__main__ import intruders
-
 SLOW_IMPORTS = ("numba", "ray", "pandas", "matplotlib", "pyarrow", "scipy", "gymnasium")
 AS_MAIN = """
 import json, runpy, sys
@@ -53,24 +51,6 @@ def test_a_typo_is_answered_before_anything_slow_is_imported(tmp_path):
     code, modules = json.loads(done.stdout)
     assert (code, done.stderr) == (2, "Error: unknown task 'trian'; did you mean 'train'?\n")
     assert [name for name in SLOW_IMPORTS if name in modules] == []
-
-
-def test_in_order_there_is_no_intruder():
-    assert intruders() == []
-
-
-@pytest.mark.parametrize("name", ["envs", "sweeps", "analysis"])
-def test_a_package_of_our_name_in_the_current_folder_is_named(tmp_path, name):
-    package = tmp_path / name / "__init__.py"
-    package.parent.mkdir()
-    package.write_text("raise RuntimeError('imported')\n")
-    done = hq_ray(tmp_path, "run", "--env", "FrozenLake-v1", "--local")
-    assert done.returncode not in (0, None)
-    assert done.stdout == ""
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith(f"Error: package '{name}' must be the one beside hq_ray in ")
-    assert str(package) in done.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == [name]
 
 
 def test_a_bad_input_ends_the_process_with_2(tmp_path):

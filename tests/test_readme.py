@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from hq_ray import schema
+from hq_ray.analysis.run_command import command
 from hq_ray.cli import COMMANDS
 from hq_ray.cli import cli as group
-from hq_ray.cli_run import command
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.updates import VARIANTS
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from analysis.statistics.means import SmoothedSeeds, se_coverage
+from hq_ray.analysis.statistics.means import SmoothedSeeds, se_coverage
 
 MAX_SINGLE_SEEDS = 4
 

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 
-from analysis.drawing.captions import drawn_curves, single_seeds
-from analysis.drawing.style import LineStyle
-from analysis.reading.smoothing import thin_indices
-from analysis.statistics.means import SmoothedSeeds, informative_low
+from hq_ray.analysis.drawing.captions import drawn_curves, single_seeds
+from hq_ray.analysis.drawing.style import LineStyle
+from hq_ray.analysis.reading.smoothing import thin_indices
+from hq_ray.analysis.statistics.means import SmoothedSeeds, informative_low
 from hq_ray.errors import InputError, near_miss
 
 AXIS_LABELS = {

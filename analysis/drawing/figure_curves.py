@@ -12,10 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.drawing.captions import round_number, variant_words, window_words
-from analysis.drawing.figure_bands import SHARES, axis_label, draw_line, limits_of, value_limits
-from analysis.drawing.figure_facets import Panel, draw_panels, line_styles, off_scale_note
-from analysis.drawing.given_means import (
+from hq_ray.analysis.drawing.captions import round_number, variant_words, window_words
+from hq_ray.analysis.drawing.figure_bands import (
+    SHARES,
+    axis_label,
+    draw_line,
+    limits_of,
+    value_limits,
+)
+from hq_ray.analysis.drawing.figure_facets import Panel, draw_panels, line_styles, off_scale_note
+from hq_ray.analysis.drawing.given_means import (
     Given,
     absent_words,
     curve_words,
@@ -23,9 +29,9 @@ from analysis.drawing.given_means import (
     paragraphs,
     read_curves,
 )
-from analysis.drawing.style import LineStyle
-from analysis.reading.smoothing import thin_indices
-from analysis.statistics.means import MeanAndSE, SmoothedSeeds
+from hq_ray.analysis.drawing.style import LineStyle
+from hq_ray.analysis.reading.smoothing import thin_indices
+from hq_ray.analysis.statistics.means import MeanAndSE, SmoothedSeeds
 from hq_ray.errors import InputError
 
 N_BINS_OF_SEED = 300

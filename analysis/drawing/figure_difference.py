@@ -13,14 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.drawing.captions import format_number, round_number, window_words
-from analysis.drawing.figure_bands import axis_label, draw_band, draw_curve, draw_line
-from analysis.drawing.figure_facets import facets
-from analysis.drawing.given_means import Given, floats, is_known, paragraphs
-from analysis.drawing.labels import LineLabel, label_room, write_labels
-from analysis.drawing.panels import dress_episodes, padded
-from analysis.drawing.style import INK, MUTED, REFERENCE_STYLE, LineStyle
-from analysis.statistics.means import MeanAndSE, SmoothedSeeds, informative_low
+from hq_ray.analysis.drawing.captions import format_number, round_number, window_words
+from hq_ray.analysis.drawing.figure_bands import axis_label, draw_band, draw_curve, draw_line
+from hq_ray.analysis.drawing.figure_facets import facets
+from hq_ray.analysis.drawing.given_means import Given, floats, is_known, paragraphs
+from hq_ray.analysis.drawing.labels import LineLabel, label_room, write_labels
+from hq_ray.analysis.drawing.panels import dress_episodes, padded
+from hq_ray.analysis.drawing.style import INK, MUTED, REFERENCE_STYLE, LineStyle
+from hq_ray.analysis.statistics.means import MeanAndSE, SmoothedSeeds, informative_low
 from hq_ray.errors import InputError
 
 STYLE = LineStyle(INK, "-", "")

@@ -13,12 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from analysis.drawing.captions import off_scale_words, round_number
-from analysis.drawing.figure_bands import draw_curve
-from analysis.drawing.labels import MAX_DIRECT_LABELS, LineLabel, label_room, write_labels
-from analysis.drawing.page import MARGIN, text_width, wrap_text, write_page
-from analysis.drawing.panels import LEFT, dress, dress_episodes, panels
-from analysis.drawing.style import (
+from hq_ray.analysis.drawing.captions import off_scale_words, round_number
+from hq_ray.analysis.drawing.figure_bands import draw_curve
+from hq_ray.analysis.drawing.labels import MAX_DIRECT_LABELS, LineLabel, label_room, write_labels
+from hq_ray.analysis.drawing.page import MARGIN, text_width, wrap_text, write_page
+from hq_ray.analysis.drawing.panels import LEFT, dress, dress_episodes, panels
+from hq_ray.analysis.drawing.style import (
     FIGURE_INCHES,
     FURTHER_DASHES,
     FURTHER_MARKERS,
@@ -27,7 +27,7 @@ from analysis.drawing.style import (
     LineStyle,
     variant_styles,
 )
-from analysis.statistics.means import SmoothedSeeds
+from hq_ray.analysis.statistics.means import SmoothedSeeds
 
 SHADES = (1.0, 0.62, 0.8, 0.45)
 PANEL_HEIGHT, UNTITLED_HEIGHT = 2.7, 2.2

@@ -13,12 +13,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from analysis.drawing.captions import format_number, round_number
-from analysis.drawing.figure_facets import texts_height
-from analysis.drawing.given_means import floats, paragraphs
-from analysis.drawing.page import MARGIN, size_in_points, text_width, wrap_text
-from analysis.drawing.panels import NAME_ROOM, TICK_ROOM, dress, padded, panels
-from analysis.drawing.style import FIGURE_INCHES, INK, LABEL_SIZE, MUTED, TICK_SIZE, variant_styles
+from hq_ray.analysis.drawing.captions import format_number, round_number
+from hq_ray.analysis.drawing.figure_facets import texts_height
+from hq_ray.analysis.drawing.given_means import floats, paragraphs
+from hq_ray.analysis.drawing.page import MARGIN, size_in_points, text_width, wrap_text
+from hq_ray.analysis.drawing.panels import NAME_ROOM, TICK_ROOM, dress, padded, panels
+from hq_ray.analysis.drawing.style import (
+    FIGURE_INCHES,
+    INK,
+    LABEL_SIZE,
+    MUTED,
+    TICK_SIZE,
+    variant_styles,
+)
 from hq_ray.errors import InputError
 
 N_DOTS = 20

@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import ScaledTranslation
 
-from analysis.drawing.captions import format_number
-from analysis.drawing.heat_cells import (
+from hq_ray.analysis.drawing.captions import format_number
+from hq_ray.analysis.drawing.heat_cells import (
     Cells,
     Print,
     cell_text,
@@ -21,10 +21,10 @@ from analysis.drawing.heat_cells import (
     key_words,
     read_cells,
 )
-from analysis.drawing.level_axis import LevelAxis, hyperparameter_label
-from analysis.drawing.page import MARGIN, shorten, size_in_points, text_width
-from analysis.drawing.panels import NAME_ROOM, dress, panels, room_for, round_numbers
-from analysis.drawing.style import FIGURE_INCHES, INK, LABEL_SIZE, MUTED, TICK_SIZE
+from hq_ray.analysis.drawing.level_axis import LevelAxis, hyperparameter_label
+from hq_ray.analysis.drawing.page import MARGIN, shorten, size_in_points, text_width
+from hq_ray.analysis.drawing.panels import NAME_ROOM, dress, panels, room_for, round_numbers
+from hq_ray.analysis.drawing.style import FIGURE_INCHES, INK, LABEL_SIZE, MUTED, TICK_SIZE
 from hq_ray.errors import InputError
 
 SEQUENTIAL, DIVERGING = "cividis", "PuOr"

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from analysis.drawing.page import MARGIN, size_in_points, text_width
-from analysis.drawing.style import LABEL_SIZE, LineStyle
+from hq_ray.analysis.drawing.page import MARGIN, size_in_points, text_width
+from hq_ray.analysis.drawing.style import LABEL_SIZE, LineStyle
 
 KEY_START, KEY_HANDLE, KEY_GAP = 12.0, 30.0, 6.0
 

@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.drawing.figure_level_panel import PanelFrame, draw_panel, x_limits
-from analysis.drawing.labels import LineLabel, label_room, write_labels
-from analysis.drawing.level_axis import LevelAxis, level_axis, listed
-from analysis.drawing.level_lines import (
+from hq_ray.analysis.drawing.figure_level_panel import PanelFrame, draw_panel, x_limits
+from hq_ray.analysis.drawing.labels import LineLabel, label_room, write_labels
+from hq_ray.analysis.drawing.level_axis import LevelAxis, level_axis, listed
+from hq_ray.analysis.drawing.level_lines import (
     LevelLine,
     LevelPanel,
     Series,
@@ -20,9 +20,9 @@ from analysis.drawing.level_lines import (
     note_words,
     read_line,
 )
-from analysis.drawing.page import MARGIN, size_in_points
-from analysis.drawing.panels import LEFT, panels
-from analysis.drawing.style import FIGURE_INCHES, LineStyle, variant_styles
+from hq_ray.analysis.drawing.page import MARGIN, size_in_points
+from hq_ray.analysis.drawing.panels import LEFT, panels
+from hq_ray.analysis.drawing.style import FIGURE_INCHES, LineStyle, variant_styles
 from hq_ray.errors import InputError
 
 HEAD_INCHES, ROW_INCHES = 1.1, 2.5

@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.drawing.captions import format_number, round_number
-from analysis.drawing.labels import LineLabel, label_room, write_labels
-from analysis.drawing.panels import dress, padded, panels
-from analysis.drawing.style import (
+from hq_ray.analysis.drawing.captions import format_number, round_number
+from hq_ray.analysis.drawing.labels import LineLabel, label_room, write_labels
+from hq_ray.analysis.drawing.panels import dress, padded, panels
+from hq_ray.analysis.drawing.style import (
     FURTHER_DASHES,
     FURTHER_MARKERS,
     GRID,

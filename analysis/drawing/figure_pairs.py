@@ -7,18 +7,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.drawing.captions import format_number
-from analysis.drawing.figure_facets import facets
-from analysis.drawing.figure_keys import key_room, write_key
-from analysis.drawing.panels import dress, padded
-from analysis.drawing.score_entries import (
+from hq_ray.analysis.drawing.captions import format_number
+from hq_ray.analysis.drawing.figure_facets import facets
+from hq_ray.analysis.drawing.figure_keys import key_room, write_key
+from hq_ray.analysis.drawing.panels import dress, padded
+from hq_ray.analysis.drawing.score_entries import (
     label_of,
     named_words,
     paragraphs,
     read,
     sentences,
 )
-from analysis.drawing.style import (
+from hq_ray.analysis.drawing.style import (
     MUTED,
     variant_styles,
 )

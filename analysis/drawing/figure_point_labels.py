@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
-from analysis.drawing.page import text_width
-from analysis.drawing.style import LABEL_SIZE
+from hq_ray.analysis.drawing.page import text_width
+from hq_ray.analysis.drawing.style import LABEL_SIZE
 
 # How far from its point a name stands, in pixels.
 REACH = 9.0

@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.drawing.captions import format_number, round_number
-from analysis.drawing.figure_bands import draw_band, marker_positions
-from analysis.drawing.figure_facets import facets
-from analysis.drawing.figure_keys import (
+from hq_ray.analysis.drawing.captions import format_number, round_number
+from hq_ray.analysis.drawing.figure_bands import draw_band, marker_positions
+from hq_ray.analysis.drawing.figure_facets import facets
+from hq_ray.analysis.drawing.figure_keys import (
     corner,
     draw_intervals,
     key_room,
@@ -22,10 +22,10 @@ from analysis.drawing.figure_keys import (
     marker_look,
     write_key,
 )
-from analysis.drawing.labels import MAX_DIRECT_LABELS, LineLabel, label_room, write_labels
-from analysis.drawing.page import size_in_points, text_width
-from analysis.drawing.panels import dress
-from analysis.drawing.score_entries import (
+from hq_ray.analysis.drawing.labels import MAX_DIRECT_LABELS, LineLabel, label_room, write_labels
+from hq_ray.analysis.drawing.page import size_in_points, text_width
+from hq_ray.analysis.drawing.panels import dress
+from hq_ray.analysis.drawing.score_entries import (
     Columns,
     Entry,
     focused,
@@ -39,7 +39,7 @@ from analysis.drawing.score_entries import (
     stacked,
     variants_of,
 )
-from analysis.drawing.style import INK, LABEL_SIZE, LineStyle, variant_styles
+from hq_ray.analysis.drawing.style import INK, LABEL_SIZE, LineStyle, variant_styles
 from hq_ray.errors import InputError
 
 

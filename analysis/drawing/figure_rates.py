@@ -4,11 +4,17 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from analysis.drawing.captions import variant_words
-from analysis.drawing.figure_bands import SHARES, axis_label, value_limits
-from analysis.drawing.figure_curves import styles_of
-from analysis.drawing.figure_facets import Panel, draw_panels, off_scale_note
-from analysis.drawing.given_means import Given, absent_words, curve_words, paragraphs, read_curves
+from hq_ray.analysis.drawing.captions import variant_words
+from hq_ray.analysis.drawing.figure_bands import SHARES, axis_label, value_limits
+from hq_ray.analysis.drawing.figure_curves import styles_of
+from hq_ray.analysis.drawing.figure_facets import Panel, draw_panels, off_scale_note
+from hq_ray.analysis.drawing.given_means import (
+    Given,
+    absent_words,
+    curve_words,
+    paragraphs,
+    read_curves,
+)
 from hq_ray.errors import InputError, near_miss
 
 ROWS = ("success", "falls", "failures", "truncated")

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.drawing.page import MARGIN, shorten, text_width, write_page
-from analysis.drawing.panels import NAME_ROOM, TICK_ROOM, dress, room_for_heading
-from analysis.drawing.score_entries import (
+from hq_ray.analysis.drawing.page import MARGIN, shorten, text_width, write_page
+from hq_ray.analysis.drawing.panels import NAME_ROOM, TICK_ROOM, dress, room_for_heading
+from hq_ray.analysis.drawing.score_entries import (
     paragraphs,
 )
-from analysis.drawing.style import (
+from hq_ray.analysis.drawing.style import (
     FIGURE_INCHES,
     GRID,
     INK,

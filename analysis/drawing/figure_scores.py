@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.drawing.captions import format_number
-from analysis.drawing.figure_keys import draw_intervals, marker_look
-from analysis.drawing.figure_rows import dress_rows, row_panels
-from analysis.drawing.page import shorten, size_in_points, text_width
-from analysis.drawing.panels import padded
-from analysis.drawing.score_entries import (
+from hq_ray.analysis.drawing.captions import format_number
+from hq_ray.analysis.drawing.figure_keys import draw_intervals, marker_look
+from hq_ray.analysis.drawing.figure_rows import dress_rows, row_panels
+from hq_ray.analysis.drawing.page import shorten, size_in_points, text_width
+from hq_ray.analysis.drawing.panels import padded
+from hq_ray.analysis.drawing.score_entries import (
     Entry,
     label_of,
     named_words,
@@ -20,7 +20,7 @@ from analysis.drawing.score_entries import (
     sentences,
     variants_of,
 )
-from analysis.drawing.style import (
+from hq_ray.analysis.drawing.style import (
     INK,
     LABEL_SIZE,
     MUTED,

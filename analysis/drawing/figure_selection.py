@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from analysis.drawing.captions import format_number, round_number
-from analysis.drawing.figure_facets import facets
-from analysis.drawing.figure_keys import draw_intervals
-from analysis.drawing.figure_rows import dress_rows, row_panels, share_words
-from analysis.drawing.labels import LineLabel, label_room, write_labels
-from analysis.drawing.page import MARGIN, size_in_points
-from analysis.drawing.panels import dress, padded
-from analysis.drawing.score_entries import (
+from hq_ray.analysis.drawing.captions import format_number, round_number
+from hq_ray.analysis.drawing.figure_facets import facets
+from hq_ray.analysis.drawing.figure_keys import draw_intervals
+from hq_ray.analysis.drawing.figure_rows import dress_rows, row_panels, share_words
+from hq_ray.analysis.drawing.labels import LineLabel, label_room, write_labels
+from hq_ray.analysis.drawing.page import MARGIN, size_in_points
+from hq_ray.analysis.drawing.panels import dress, padded
+from hq_ray.analysis.drawing.score_entries import (
     Columns,
     Entry,
     missing_words,
@@ -30,7 +30,7 @@ from analysis.drawing.score_entries import (
     stacked,
     variants_of,
 )
-from analysis.drawing.style import (
+from hq_ray.analysis.drawing.style import (
     INK,
     TICK_SIZE,
     variant_styles,

@@ -10,15 +10,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from matplotlib.transforms import Bbox
 
-from analysis.drawing.captions import format_number
-from analysis.drawing.figure_level_panel import DODGE, draw_line
-from analysis.drawing.figure_levels import Quantity, levels_figure
-from analysis.drawing.figure_point_labels import REACH, cross_boxes, write_beside
-from analysis.drawing.labels import LineLabel, label_room, write_labels
-from analysis.drawing.level_lines import LevelLine, Series
-from analysis.drawing.page import size_in_points
-from analysis.drawing.panels import decades, dress, padded, panels, round_numbers
-from analysis.drawing.style import MUTED, TICK_SIZE, variant_styles
+from hq_ray.analysis.drawing.captions import format_number
+from hq_ray.analysis.drawing.figure_level_panel import DODGE, draw_line
+from hq_ray.analysis.drawing.figure_levels import Quantity, levels_figure
+from hq_ray.analysis.drawing.figure_point_labels import REACH, cross_boxes, write_beside
+from hq_ray.analysis.drawing.labels import LineLabel, label_room, write_labels
+from hq_ray.analysis.drawing.level_lines import LevelLine, Series
+from hq_ray.analysis.drawing.page import size_in_points
+from hq_ray.analysis.drawing.panels import decades, dress, padded, panels, round_numbers
+from hq_ray.analysis.drawing.style import MUTED, TICK_SIZE, variant_styles
 from hq_ray.errors import InputError
 
 LIMITS = {"standard": "standard, limit \N{INFINITY}", "minimum": "minimum, limit 0"}

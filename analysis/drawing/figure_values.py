@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from analysis.drawing.figure_levels import Quantity, levels_figure
-from analysis.drawing.level_lines import Series
+from hq_ray.analysis.drawing.figure_levels import Quantity, levels_figure
+from hq_ray.analysis.drawing.level_lines import Series
 
 GAP_LABEL = "policy gap, V* - V at the start [reward units]"
 BIAS_LABEL = "bias of Q, mean of Q - Q* [reward units]"

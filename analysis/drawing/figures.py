@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.drawing.captions import (
+from hq_ray.analysis.drawing.captions import (
     format_number,
     interval_words,
     off_scale_words,
@@ -22,17 +22,17 @@ from analysis.drawing.captions import (
     variant_words,
     window_words,
 )
-from analysis.drawing.figure_bands import (
+from hq_ray.analysis.drawing.figure_bands import (
     N_BINS,
     axis_label,
     draw_curve,
     value_limits,
 )
-from analysis.drawing.labels import LineLabel, label_room, write_labels
-from analysis.drawing.panels import dress_episodes, panels
-from analysis.drawing.style import REFERENCE_STYLE, LineStyle, variant_styles
-from analysis.reading.smoothing import thin_indices
-from analysis.statistics.means import SmoothedSeeds, smooth_seeds
+from hq_ray.analysis.drawing.labels import LineLabel, label_room, write_labels
+from hq_ray.analysis.drawing.panels import dress_episodes, panels
+from hq_ray.analysis.drawing.style import REFERENCE_STYLE, LineStyle, variant_styles
+from hq_ray.analysis.reading.smoothing import thin_indices
+from hq_ray.analysis.statistics.means import SmoothedSeeds, smooth_seeds
 from hq_ray.errors import InputError
 
 RAW_ALPHA = 0.35

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from analysis.drawing.captions import MAX_SINGLE_SEEDS, interval_words, window_words
-from analysis.statistics.means import MeanAndSE, SmoothedSeeds
+from hq_ray.analysis.drawing.captions import MAX_SINGLE_SEEDS, interval_words, window_words
+from hq_ray.analysis.statistics.means import MeanAndSE, SmoothedSeeds
 from hq_ray.errors import InputError, near_miss
 
 INTERVALS = ("se", "ci95")

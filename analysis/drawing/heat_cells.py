@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.drawing.level_axis import LevelAxis, level_axis, listed
-from analysis.drawing.level_lines import informative_ends
-from analysis.drawing.page import text_width
+from hq_ray.analysis.drawing.level_axis import LevelAxis, level_axis, listed
+from hq_ray.analysis.drawing.level_lines import informative_ends
+from hq_ray.analysis.drawing.page import text_width
 from hq_ray.errors import InputError
 
 MAX_NUMBERED = 12

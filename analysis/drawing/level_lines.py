@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.drawing.captions import round_number, variant_words
-from analysis.drawing.level_axis import Level, LevelAxis, listed
-from analysis.drawing.panels import padded
+from hq_ray.analysis.drawing.captions import round_number, variant_words
+from hq_ray.analysis.drawing.level_axis import Level, LevelAxis, listed
+from hq_ray.analysis.drawing.panels import padded
 from hq_ray.errors import InputError
 
 Series = Mapping[str, object]

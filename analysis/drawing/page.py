@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from analysis.drawing.style import (
+from hq_ray.analysis.drawing.style import (
     CAPTION_SIZE,
     DPI,
     FIGURE_INCHES,

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 
-from analysis.drawing.captions import format_number
-from analysis.drawing.page import MARGIN, shorten, size_in_points, text_width, write_page
-from analysis.drawing.style import FIGURE_INCHES, GRID, INK, LABEL_SIZE, MUTED, TICK_SIZE
+from hq_ray.analysis.drawing.captions import format_number
+from hq_ray.analysis.drawing.page import MARGIN, shorten, size_in_points, text_width, write_page
+from hq_ray.analysis.drawing.style import FIGURE_INCHES, GRID, INK, LABEL_SIZE, MUTED, TICK_SIZE
 
 LEFT = 62.0
 TITLE_ROOM = LABEL_SIZE + 7

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from analysis.drawing.captions import round_number
-from analysis.drawing.panels import padded
+from hq_ray.analysis.drawing.captions import round_number
+from hq_ray.analysis.drawing.panels import padded
 from hq_ray.errors import InputError, near_miss
 
 Entry = Mapping[str, object]

@@ -9,9 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.drawing.figure_mechanism import fixed_point_figure, mechanism_figure, step_figure
-from analysis.drawing.figures import save_png
-from analysis.theory import (
+from hq_ray.analysis.drawing.figure_mechanism import (
+    fixed_point_figure,
+    mechanism_figure,
+    step_figure,
+)
+from hq_ray.analysis.drawing.figures import save_png
+from hq_ray.analysis.theory import (
     effective_step_size,
     fixed_point,
     fixed_point_approximation,

@@ -1,1 +1,1 @@
-"""Episodes and trials from Parquet: conditions, files, curves."""
+"""Curves from Parquet: streamed, smoothed, and the times that they take."""

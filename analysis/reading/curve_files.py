@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis.reading.episodes_file import EpisodesFile, Misplaced
-from analysis.reading.published import trials_table
 from hq_ray import schema
 from hq_ray.decoding import conformed
 from hq_ray.errors import InputError, ResultsError, near_miss
+from hq_ray.reading.episodes_file import EpisodesFile, Misplaced
+from hq_ray.reading.published import trials_table
 from hq_ray.store import DONE, Results
 
 # So many trials are named in a sentence.

@@ -13,11 +13,18 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 
-from analysis.reading.curve_files import Spot, Wanted, array_type, common_length, located, read_file
-from analysis.reading.published import Place, opened
-from analysis.reading.smoothing import smooth, trailing_mean
-from analysis.statistics.means import MeanAndSE, mean_and_se
+from hq_ray.analysis.reading.curve_files import (
+    Spot,
+    Wanted,
+    array_type,
+    common_length,
+    located,
+    read_file,
+)
+from hq_ray.analysis.reading.smoothing import smooth, trailing_mean
+from hq_ray.analysis.statistics.means import MeanAndSE, mean_and_se
 from hq_ray.errors import InputError
+from hq_ray.reading.published import Place, opened
 from hq_ray.store import READERS, Results
 
 BUDGET_BYTES = 512 * 2**20

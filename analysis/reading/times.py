@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.cells import Cell
-from analysis.reading.curves import steps_until, stream_groups, time_to_threshold
-from analysis.summaries import default_threshold
+from hq_ray.analysis.cells import Cell
+from hq_ray.analysis.reading.curves import steps_until, stream_groups, time_to_threshold
+from hq_ray.analysis.summaries import default_threshold
 from hq_ray.references import References
 from hq_ray.store import Results
 

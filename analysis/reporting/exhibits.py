@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from analysis.reporting.thinned import restored
+from hq_ray.analysis.reporting.thinned import restored
 from hq_ray.errors import InputError, near_miss
 
 # Longer file names than this are cut, and a digest keeps them apart.
@@ -21,27 +21,27 @@ LONGEST_STEM = 100
 
 # name: module and function
 FIGURES = {
-    "budget": "analysis.drawing.figure_profiles:budget_figure",
-    "curve": "analysis.drawing.figures:curve_figure",
-    "difference": "analysis.drawing.figure_difference:difference_figure",
-    "dimensionality": "analysis.drawing.figure_sensitivity:dimensionality_figure",
-    "eps_shift": "analysis.drawing.figure_sensitivity:eps_shift_figure",
-    "health": "analysis.drawing.figure_health:health_figure",
-    "heat": "analysis.drawing.figure_heat:heat_figure",
-    "importance": "analysis.drawing.figure_importance:importance_figure",
-    "improvement": "analysis.drawing.figure_scores:improvement_figure",
-    "intervals": "analysis.drawing.figure_scores:intervals_figure",
-    "mean_se": "analysis.drawing.figure_curves:mean_se_figure",
-    "mean_se_panels": "analysis.drawing.figure_curves:mean_se_panels_figure",
-    "optimism": "analysis.drawing.figure_selection:optimism_figure",
-    "pairs": "analysis.drawing.figure_pairs:pairs_figure",
-    "profile": "analysis.drawing.figure_profiles:profile_figure",
-    "rates": "analysis.drawing.figure_rates:rates_figure",
-    "seeds": "analysis.drawing.figure_curves:seeds_figure",
-    "selection": "analysis.drawing.figure_selection:selection_figure",
-    "sensitivity": "analysis.drawing.figure_sensitivity:sensitivity_figure",
-    "sensitivity_plane": "analysis.drawing.figure_sensitivity:sensitivity_plane_figure",
-    "value": "analysis.drawing.figure_values:value_figure",
+    "budget": "hq_ray.analysis.drawing.figure_profiles:budget_figure",
+    "curve": "hq_ray.analysis.drawing.figures:curve_figure",
+    "difference": "hq_ray.analysis.drawing.figure_difference:difference_figure",
+    "dimensionality": "hq_ray.analysis.drawing.figure_sensitivity:dimensionality_figure",
+    "eps_shift": "hq_ray.analysis.drawing.figure_sensitivity:eps_shift_figure",
+    "health": "hq_ray.analysis.drawing.figure_health:health_figure",
+    "heat": "hq_ray.analysis.drawing.figure_heat:heat_figure",
+    "importance": "hq_ray.analysis.drawing.figure_importance:importance_figure",
+    "improvement": "hq_ray.analysis.drawing.figure_scores:improvement_figure",
+    "intervals": "hq_ray.analysis.drawing.figure_scores:intervals_figure",
+    "mean_se": "hq_ray.analysis.drawing.figure_curves:mean_se_figure",
+    "mean_se_panels": "hq_ray.analysis.drawing.figure_curves:mean_se_panels_figure",
+    "optimism": "hq_ray.analysis.drawing.figure_selection:optimism_figure",
+    "pairs": "hq_ray.analysis.drawing.figure_pairs:pairs_figure",
+    "profile": "hq_ray.analysis.drawing.figure_profiles:profile_figure",
+    "rates": "hq_ray.analysis.drawing.figure_rates:rates_figure",
+    "seeds": "hq_ray.analysis.drawing.figure_curves:seeds_figure",
+    "selection": "hq_ray.analysis.drawing.figure_selection:selection_figure",
+    "sensitivity": "hq_ray.analysis.drawing.figure_sensitivity:sensitivity_figure",
+    "sensitivity_plane": "hq_ray.analysis.drawing.figure_sensitivity:sensitivity_plane_figure",
+    "value": "hq_ray.analysis.drawing.figure_values:value_figure",
 }
 
 

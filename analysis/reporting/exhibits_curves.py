@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from analysis.reading.smoothing import trailing_mean
-from analysis.reporting.exhibits import Exhibit, file_stem
-from analysis.reporting.thinned import thinned
-from analysis.statistics.intervals import mean_interval, simultaneous_band
-from analysis.statistics.means import MeanAndSE, SmoothedSeeds, mean_and_se, smooth_seeds
-from analysis.study import Study
+from hq_ray.analysis.reading.smoothing import trailing_mean
+from hq_ray.analysis.reporting.exhibits import Exhibit, file_stem
+from hq_ray.analysis.reporting.thinned import thinned
+from hq_ray.analysis.statistics.intervals import mean_interval, simultaneous_band
+from hq_ray.analysis.statistics.means import MeanAndSE, SmoothedSeeds, mean_and_se, smooth_seeds
+from hq_ray.analysis.study import Study
 
 QUANTITIES = {"returns": "episode_return", "steps": "steps"}
 MOST_SINGLE_SEEDS = 4

@@ -9,11 +9,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.cells import Cell
-from analysis.reporting.exhibits import Exhibit
-from analysis.statistics.adkins import Estimate, effective_dimensionality, sensitivity_interval
-from analysis.statistics.tuning import seed_means
-from analysis.study import Study
+from hq_ray.analysis.cells import Cell
+from hq_ray.analysis.reporting.exhibits import Exhibit
+from hq_ray.analysis.statistics.adkins import (
+    Estimate,
+    effective_dimensionality,
+    sensitivity_interval,
+)
+from hq_ray.analysis.statistics.tuning import seed_means
+from hq_ray.analysis.study import Study
 from hq_ray.hyperparameters import HYPERPARAMETERS
 
 SCORE = "normalised_return"

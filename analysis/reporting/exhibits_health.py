@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from analysis.cells import environment_labels, variant_rank
-from analysis.reporting.exhibits import Exhibit
-from analysis.study import Study
+from hq_ray.analysis.cells import environment_labels, variant_rank
+from hq_ray.analysis.reporting.exhibits import Exhibit
+from hq_ray.analysis.study import Study
 from hq_ray.store import DONE, FAILED
 
 QUANTILES = (np.arange(20) + 0.5) / 20

@@ -4,16 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from analysis.cells import Cell
-from analysis.reporting.exhibits import Exhibit, file_stem
-from analysis.statistics.intervals import mean_interval
-from analysis.statistics.sensitivity import (
+from hq_ray.analysis.cells import Cell
+from hq_ray.analysis.reporting.exhibits import Exhibit, file_stem
+from hq_ray.analysis.statistics.intervals import mean_interval
+from hq_ray.analysis.statistics.sensitivity import (
     Sensitivity,
     hyperparameters_of,
     profile_scores,
     slice_scores,
 )
-from analysis.study import Study
+from hq_ray.analysis.study import Study
 
 PROFILE_WORDS = (
     "At each level the best of the other hyperparameters, chosen on one half of the seeds and "

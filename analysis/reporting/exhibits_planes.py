@@ -5,14 +5,14 @@ from itertools import product
 
 import numpy as np
 
-from analysis.cells import Cell
-from analysis.reporting.exhibits import Exhibit
-from analysis.reporting.exhibits_levels import swept
-from analysis.statistics.importance import importance_over_seeds
-from analysis.statistics.multiplicity import holm
-from analysis.statistics.paired import paired_difference
-from analysis.statistics.sensitivity import hyperparameters_of, levels_of
-from analysis.study import Study
+from hq_ray.analysis.cells import Cell
+from hq_ray.analysis.reporting.exhibits import Exhibit
+from hq_ray.analysis.reporting.exhibits_levels import swept
+from hq_ray.analysis.statistics.importance import importance_over_seeds
+from hq_ray.analysis.statistics.multiplicity import holm
+from hq_ray.analysis.statistics.paired import paired_difference
+from hq_ray.analysis.statistics.sensitivity import hyperparameters_of, levels_of
+from hq_ray.analysis.study import Study
 
 Pair = Sequence[str]
 # A plane of a random search is all holes.

@@ -4,17 +4,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from analysis.reading.smoothing import trailing_mean
-from analysis.reporting.exhibits import Exhibit, file_stem
-from analysis.reporting.exhibits_curves import (
+from hq_ray.analysis.reading.smoothing import trailing_mean
+from hq_ray.analysis.reporting.exhibits import Exhibit, file_stem
+from hq_ray.analysis.reporting.exhibits_curves import (
     drawn_variants,
     limits_of_curves,
     mean_entry,
     settings_words,
 )
-from analysis.statistics.means import SmoothedSeeds, mean_and_se, smooth_seeds
-from analysis.study import Study
-from analysis.summaries import falls_of
+from hq_ray.analysis.statistics.means import SmoothedSeeds, mean_and_se, smooth_seeds
+from hq_ray.analysis.study import Study
+from hq_ray.analysis.summaries import falls_of
 
 NAMES = ("success", "falls", "failures", "truncated")
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from analysis.comparison import Comparison, headline, overall_improvement
-from analysis.contender import FRESH, SINGLE, Contender
-from analysis.differences import halves_error
-from analysis.reporting.exhibits import Exhibit
-from analysis.statistics.aggregates import profile_band
-from analysis.statistics.intervals import Interval, mean_interval, t_factor
-from analysis.statistics.resampling import bootstrap
-from analysis.study import Study
+from hq_ray.analysis.comparison import Comparison, headline, overall_improvement
+from hq_ray.analysis.contender import FRESH, SINGLE, Contender
+from hq_ray.analysis.differences import halves_error
+from hq_ray.analysis.reporting.exhibits import Exhibit
+from hq_ray.analysis.statistics.aggregates import profile_band
+from hq_ray.analysis.statistics.intervals import Interval, mean_interval, t_factor
+from hq_ray.analysis.statistics.resampling import bootstrap
+from hq_ray.analysis.study import Study
 
 N_THRESHOLDS = 200
 NOT_CHOSEN = "Scores of configurations that were not chosen; the table of configurations does."

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from analysis.cells import Cell
-from analysis.comparison import headline
-from analysis.reporting.exhibits import Exhibit
-from analysis.statistics.intervals import mean_interval
-from analysis.statistics.tuning import cross_fitted_budget_curve, selection_shares
-from analysis.study import Study
+from hq_ray.analysis.cells import Cell
+from hq_ray.analysis.comparison import headline
+from hq_ray.analysis.reporting.exhibits import Exhibit
+from hq_ray.analysis.statistics.intervals import mean_interval
+from hq_ray.analysis.statistics.tuning import cross_fitted_budget_curve, selection_shares
+from hq_ray.analysis.study import Study
 
 MOST_BUDGETS = 60
 MOST_NAMED = 20

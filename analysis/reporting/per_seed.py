@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.cells import Cell
-from analysis.drawing.figures import curve_figure
-from analysis.reading.curves import stream_groups
-from analysis.reporting.exhibits import file_stem
-from analysis.reporting.report_page import png_bytes
-from analysis.study import Study
+from hq_ray.analysis.cells import Cell
+from hq_ray.analysis.drawing.figures import curve_figure
+from hq_ray.analysis.reading.curves import stream_groups
+from hq_ray.analysis.reporting.exhibits import file_stem
+from hq_ray.analysis.reporting.report_page import png_bytes
+from hq_ray.analysis.study import Study
 from hq_ray.location import Location
 
 QUANTITIES = {"returns": "episode_return", "steps": "steps"}

@@ -15,9 +15,9 @@ from jinja2 import Environment
 from markupsafe import Markup, escape
 from PIL import Image
 
-from analysis.drawing.captions import format_number, round_number
-from analysis.reporting.exhibits import Exhibit
-from analysis.verdict import Verdict
+from hq_ray.analysis.drawing.captions import format_number, round_number
+from hq_ray.analysis.reporting.exhibits import Exhibit
+from hq_ray.analysis.verdict import Verdict
 
 WORDS = {
     "better": "Better",
@@ -69,7 +69,7 @@ def render(
         sections: in order.
         drawn: by section id, (exhibit, its PNG) in order.
     """
-    web = files("analysis.reporting") / "web"
+    web = files("hq_ray.analysis.reporting") / "web"
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["marked"] = marked
     # CSS and script are ours and go in as they are; all else is escaped.

@@ -6,11 +6,11 @@ from importlib.metadata import version
 
 import pandas as pd
 
-from analysis.comparison import Comparison, compare_all, headline
-from analysis.metrics import METRICS
-from analysis.reporting.exhibits_scores import scores_words
-from analysis.reporting.report_page import Section
-from analysis.reporting.report_tables import (
+from hq_ray.analysis.comparison import Comparison, compare_all, headline
+from hq_ray.analysis.metrics import METRICS
+from hq_ray.analysis.reporting.exhibits_scores import scores_words
+from hq_ray.analysis.reporting.report_page import Section
+from hq_ray.analysis.reporting.report_tables import (
     chosen_table,
     comparison_table,
     configurations_table,
@@ -20,8 +20,8 @@ from analysis.reporting.report_tables import (
     provenance_table,
     scores_table,
 )
-from analysis.study import Study
-from analysis.verdict import basis_words, judge, overall_words
+from hq_ray.analysis.study import Study
+from hq_ray.analysis.verdict import basis_words, judge, overall_words
 from hq_ray.store import DONE, FAILED
 from hq_ray.versions import versions
 

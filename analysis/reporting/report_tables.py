@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from analysis.cells import SETTINGS
-from analysis.comparison import Comparison
-from analysis.drawing.captions import round_number
-from analysis.reporting.exhibits_selection import fresh_scores
-from analysis.statistics.tuning import seed_means
-from analysis.study import Study
-from analysis.verdict import judge
+from hq_ray.analysis.cells import SETTINGS
+from hq_ray.analysis.comparison import Comparison
+from hq_ray.analysis.drawing.captions import round_number
+from hq_ray.analysis.reporting.exhibits_selection import fresh_scores
+from hq_ray.analysis.statistics.tuning import seed_means
+from hq_ray.analysis.study import Study
+from hq_ray.analysis.verdict import judge
 from hq_ray.store import FAILED, Results
 
 MOST_FAILURES = 20

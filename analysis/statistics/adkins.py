@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.statistics.sensitivity import Grid, checked_rows, grid_of, refuse_duplicates
-from analysis.statistics.tuning import resampled_means, seed_means
+from hq_ray.analysis.statistics.sensitivity import Grid, checked_rows, grid_of, refuse_duplicates
+from hq_ray.analysis.statistics.tuning import resampled_means, seed_means
 from hq_ray.errors import InputError
 
 MAX_HYPERPARAMETERS = 16

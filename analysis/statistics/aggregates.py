@@ -9,8 +9,8 @@ import math
 import numpy as np
 from scipy import stats
 
-from analysis.statistics.intervals import Interval, named
-from analysis.statistics.seed_rows import checked_level, like_leading, seed_rows
+from hq_ray.analysis.statistics.intervals import Interval, named
+from hq_ray.analysis.statistics.seed_rows import checked_level, like_leading, seed_rows
 from hq_ray.errors import InputError, near_miss
 
 

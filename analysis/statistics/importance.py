@@ -26,8 +26,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from analysis.statistics.sensitivity import Grid, checked_rows, grid_of, refuse_duplicates
-from analysis.statistics.tuning import checked_count, checked_scores, seed_means
+from hq_ray.analysis.statistics.sensitivity import Grid, checked_rows, grid_of, refuse_duplicates
+from hq_ray.analysis.statistics.tuning import checked_count, checked_scores, seed_means
 from hq_ray.errors import InputError
 
 JOINED = " + "

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from analysis.statistics.intervals import Interval, named
-from analysis.statistics.seed_rows import (
+from hq_ray.analysis.statistics.intervals import Interval, named
+from hq_ray.analysis.statistics.seed_rows import (
     bootstrap_weights,
     like_leading,
     percentile_limits,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from analysis.statistics.means import mean_and_se
-from analysis.statistics.seed_rows import (
+from hq_ray.analysis.statistics.means import mean_and_se
+from hq_ray.analysis.statistics.seed_rows import (
     bootstrap_weights,
     checked_level,
     like_leading,

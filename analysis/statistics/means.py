@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.reading.smoothing import checked_window, trailing_mean
+from hq_ray.analysis.reading.smoothing import checked_window, trailing_mean
 from hq_ray.errors import InputError
 
 CLIP_FACTOR = 10.0

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from analysis.statistics.improvement import improvement_interval as improvement_interval
-from analysis.statistics.improvement import probability_of_improvement as probability_of_improvement
-from analysis.statistics.intervals import t_factor, welch_parts
-from analysis.statistics.means import mean_and_se
-from analysis.statistics.seed_rows import (
+from hq_ray.analysis.statistics.improvement import improvement_interval as improvement_interval
+from hq_ray.analysis.statistics.improvement import (
+    probability_of_improvement as probability_of_improvement,
+)
+from hq_ray.analysis.statistics.intervals import t_factor, welch_parts
+from hq_ray.analysis.statistics.means import mean_and_se
+from hq_ray.analysis.statistics.seed_rows import (
     checked_level,
     like_leading,
     row_blocks,

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import stats
 
-from analysis.statistics.aggregates import trimmed_mean
-from analysis.statistics.intervals import NO_INTERVAL, Interval, named
-from analysis.statistics.seed_rows import (
+from hq_ray.analysis.statistics.aggregates import trimmed_mean
+from hq_ray.analysis.statistics.intervals import NO_INTERVAL, Interval, named
+from hq_ray.analysis.statistics.seed_rows import (
     bootstrap_weights,
     checked_level,
     like_leading,

@@ -12,7 +12,7 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from analysis.statistics.tuning import checked_scores, cross_fitted_scores, seed_means
+from hq_ray.analysis.statistics.tuning import checked_scores, cross_fitted_scores, seed_means
 from hq_ray.errors import InputError, near_miss
 
 

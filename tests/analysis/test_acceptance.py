@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from analysis.drawing.figure_curves import mean_se_figure, seeds_figure
-from analysis.drawing.figures import compare_figure, curve_figure
-from analysis.statistics.means import smooth_seeds
-from analysis.summaries import falls_of
-from analysis.theory import fixed_point
+from hq_ray.analysis.drawing.figure_curves import mean_se_figure, seeds_figure
+from hq_ray.analysis.drawing.figures import compare_figure, curve_figure
+from hq_ray.analysis.statistics.means import smooth_seeds
+from hq_ray.analysis.summaries import falls_of
+from hq_ray.analysis.theory import fixed_point
 from hq_ray.training import train, train_together
 
 LENGTHS = (1, 2, 150, 151, 152, 4000)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from trial_frames import alphas, table_of, trials_of
 
-from analysis.cells import SETTINGS, by_environment, cells, environment_labels, level_text
+from hq_ray.analysis.cells import SETTINGS, by_environment, cells, environment_labels, level_text
 
 NAN = float("nan")
 

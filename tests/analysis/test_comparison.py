@@ -3,8 +3,8 @@ import pytest
 from scipy import stats
 from trial_frames import alphas, table_of, trials_of
 
-from analysis.comparison import compare, compare_all, headline, overall_improvement
-from analysis.contender import (
+from hq_ray.analysis.comparison import compare, compare_all, headline, overall_improvement
+from hq_ray.analysis.contender import (
     AVERAGED,
     CROSS_FITTED,
     FRESH,
@@ -14,10 +14,10 @@ from analysis.contender import (
     best_configurations,
     entrant,
 )
-from analysis.differences import halves_error, shared_seeds
-from analysis.metrics import METRICS
-from analysis.statistics.paired import paired_difference
-from analysis.statistics.tuning import budget_weights, cross_fitted_scores
+from hq_ray.analysis.differences import halves_error, shared_seeds
+from hq_ray.analysis.metrics import METRICS
+from hq_ray.analysis.statistics.paired import paired_difference
+from hq_ray.analysis.statistics.tuning import budget_weights, cross_fitted_scores
 
 NAN = float("nan")
 RETURN, STEPS = METRICS["final_return"], METRICS["final_steps"]

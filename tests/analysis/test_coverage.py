@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.aggregates import performance_profile, profile_band
-from analysis.statistics.intervals import (
+from hq_ray.analysis.statistics.aggregates import performance_profile, profile_band
+from hq_ray.analysis.statistics.intervals import (
     guaranteed_content,
     mean_interval,
     proportion_interval,
@@ -15,9 +15,9 @@ from analysis.statistics.intervals import (
     tolerance_interval,
     welch_interval,
 )
-from analysis.statistics.means import se_coverage
-from analysis.statistics.paired import sign_flip_test
-from analysis.statistics.resampling import bootstrap
+from hq_ray.analysis.statistics.means import se_coverage
+from hq_ray.analysis.statistics.paired import sign_flip_test
+from hq_ray.analysis.statistics.resampling import bootstrap
 
 
 def covered(interval, truth):

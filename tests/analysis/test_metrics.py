@@ -4,8 +4,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from analysis.metrics import METRICS, metric
 from hq_ray import schema
+from hq_ray.analysis.metrics import METRICS, metric
 from hq_ray.errors import InputError
 
 ASKED_FOR = (

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.statistics.multiplicity import benjamini_hochberg, expected_by_chance, holm
-from analysis.statistics.paired import (
+from hq_ray.analysis.statistics.multiplicity import benjamini_hochberg, expected_by_chance, holm
+from hq_ray.analysis.statistics.paired import (
     improvement_interval,
     paired_difference,
     probability_of_improvement,

@@ -5,8 +5,8 @@ import pytest
 import yaml
 from trial_frames import alphas, table_of, trials_of
 
-from analysis.metrics import METRICS
-from analysis.selection import (
+from hq_ray.analysis.metrics import METRICS
+from hq_ray.analysis.selection import (
     Selection,
     environments_of,
     fresh_seeds,
@@ -17,9 +17,9 @@ from analysis.selection import (
     tuning_budget,
 )
 from hq_ray.errors import InputError
+from hq_ray.sweeps.expand import expand
+from hq_ray.sweeps.spec import Sweep
 from hq_ray.trial import MAX_SEED
-from sweeps.expand import expand
-from sweeps.spec import Sweep
 
 NAN = float("nan")
 RETURN = METRICS["final_return"]

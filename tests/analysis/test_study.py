@@ -2,21 +2,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.comparison import CROSS_FITTED, FRESH, SINGLE
-from analysis.load import load_curves, load_trials
-from analysis.reading.smoothing import trailing_mean
-from analysis.selection import environments_of, select, stage_two_spec
-from analysis.study import judging_metric, study
-from analysis.summaries import default_threshold
-from analysis.verdict import basis_words, judge
+from hq_ray.analysis.comparison import CROSS_FITTED, FRESH, SINGLE
+from hq_ray.analysis.reading.smoothing import trailing_mean
+from hq_ray.analysis.selection import environments_of, select, stage_two_spec
+from hq_ray.analysis.study import judging_metric, study
+from hq_ray.analysis.summaries import default_threshold
+from hq_ray.analysis.verdict import basis_words, judge
 from hq_ray.environments import load_model
 from hq_ray.errors import InputError
+from hq_ray.load import load_curves, load_trials
 from hq_ray.references import references
 from hq_ray.store import Failure, Results
+from hq_ray.sweeps.api import describe
+from hq_ray.sweeps.expand import expand
+from hq_ray.sweeps.spec import Sweep
 from hq_ray.training import train
-from sweeps.api import describe
-from sweeps.expand import expand
-from sweeps.spec import Sweep
 
 LAKE, CLIFF = "FrozenLake-v1", "CliffWalking-v1"
 SPEC = {

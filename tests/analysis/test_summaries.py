@@ -3,9 +3,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.load import load_trials
-from analysis.metrics import METRICS
-from analysis.summaries import (
+from hq_ray.analysis.metrics import METRICS
+from hq_ray.analysis.summaries import (
     REFERENCE_COLUMNS,
     censored_mean,
     default_threshold,
@@ -13,6 +12,7 @@ from analysis.summaries import (
 )
 from hq_ray.environments import load_model
 from hq_ray.errors import InputError, ResultsError
+from hq_ray.load import load_trials
 from hq_ray.references import References, references
 from hq_ray.store import DONE, FAILED, Failure, Results
 from hq_ray.training import train

@@ -6,12 +6,12 @@ import pytest
 from scipy import stats
 from trial_frames import alphas, table_of, trials_of
 
-from analysis.cells import SETTINGS
-from analysis.metrics import METRICS
-from analysis.statistics.multiplicity import holm
-from analysis.statistics.paired import sign_flip_test
-from analysis.statistics.resampling import bootstrap
-from analysis.tables import matched, pairs_table, summary_table
+from hq_ray.analysis.cells import SETTINGS
+from hq_ray.analysis.metrics import METRICS
+from hq_ray.analysis.statistics.multiplicity import holm
+from hq_ray.analysis.statistics.paired import sign_flip_test
+from hq_ray.analysis.statistics.resampling import bootstrap
+from hq_ray.analysis.tables import matched, pairs_table, summary_table
 
 NAN = float("nan")
 RETURN, STEPS = METRICS["final_return"], METRICS["final_steps"]

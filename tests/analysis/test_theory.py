@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
-from analysis.theory import (
+from hq_ray.analysis.theory import (
     effective_step_size,
     fixed_point,
     fixed_point_approximation,

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from trial_frames import alphas, table_of, trials_of
 
-from analysis.comparison import compare
-from analysis.contender import FRESH
-from analysis.metrics import METRICS
-from analysis.selection import fresh_seeds, select, standing
-from analysis.statistics.tuning import optimism
-from analysis.verdict import judge
+from hq_ray.analysis.comparison import compare
+from hq_ray.analysis.contender import FRESH
+from hq_ray.analysis.metrics import METRICS
+from hq_ray.analysis.selection import fresh_seeds, select, standing
+from hq_ray.analysis.statistics.tuning import optimism
+from hq_ray.analysis.verdict import judge
 
 RETURN = METRICS["final_return"]
 ENV = "Table-v0"

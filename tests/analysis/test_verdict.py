@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from trial_frames import alphas, table_of, trials_of
 
-from analysis.comparison import compare
-from analysis.metrics import METRICS
-from analysis.verdict import basis_words, judge, least_p_value, overall_words
+from hq_ray.analysis.comparison import compare
+from hq_ray.analysis.metrics import METRICS
+from hq_ray.analysis.verdict import basis_words, judge, least_p_value, overall_words
 
 RETURN = METRICS["final_return"]
 

@@ -14,8 +14,8 @@ from gymnasium.utils.env_checker import check_env
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import envs
-from envs.velocity_grid import VelocityGridEnv
+from hq_ray import envs
+from hq_ray.envs.velocity_grid import VelocityGridEnv
 
 NOOP, UP, DOWN, LEFT, RIGHT = range(5)
 
@@ -343,7 +343,7 @@ def test_importing_twice_registers_once():
 
 
 def test_importing_the_package_leaves_the_environment_unloaded():
-    code = "import sys, envs; print('envs.velocity_grid' in sys.modules)"
+    code = "import sys, hq_ray.envs; print('hq_ray.envs.velocity_grid' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
 

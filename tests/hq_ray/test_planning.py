@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import envs  # noqa: F401  (registers VelocityGrid-v0)
+import hq_ray.envs  # noqa: F401  (registers VelocityGrid-v0)
 from hq_ray.errors import InputError
 from hq_ray.model import Model, model_from_table
 from hq_ray.planning import (

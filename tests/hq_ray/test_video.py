@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-import envs  # noqa: F401
+import hq_ray.envs  # noqa: F401
 from hq_ray import video
 from hq_ray.errors import HqRayError
 from hq_ray.video import NotFilmable, film_greedy

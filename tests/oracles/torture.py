@@ -12,9 +12,9 @@ import pandas as pd
 from hq_ray.environments import resolve
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import Results
+from hq_ray.sweeps.plan import TrialSet, plan
+from hq_ray.sweeps.run import RunOptions, run_missing
 from hq_ray.trial import Trial
-from sweeps.plan import TrialSet, plan
-from sweeps.run import RunOptions, run_missing
 
 COLUMNS = ["trial_id", "episode", "episode_return", "steps", "terminated", "truncated", "success"]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from analysis.cells import by_environment, cells
 from hq_ray import schema
+from hq_ray.analysis.cells import by_environment, cells
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import DONE
 from hq_ray.trial import TRIAL_FIELDS, Trial

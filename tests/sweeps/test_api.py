@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from hq_ray.errors import InputError
-from sweeps.api import as_sweep, run_sweep
-from sweeps.spec import Sweep
+from hq_ray.sweeps.api import as_sweep, run_sweep
+from hq_ray.sweeps.spec import Sweep
 
 SPEC = {
     "name": "mine",

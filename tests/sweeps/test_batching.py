@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from hq_ray.batch import BatchReport
 from hq_ray.errors import InputError
-from sweeps.batching import Batcher, parse_trials_per_task
+from hq_ray.sweeps.batching import Batcher, parse_trials_per_task
 
 
 def report(seconds):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hq_ray.errors import InputError
-from sweeps.constraints import NAMES, check_constraint, holds
+from hq_ray.sweeps.constraints import NAMES, check_constraint, holds
 
 VALUES = {"alpha": 0.2, "eps_end": 0.1, "eps_start": 1.0, "variant": "harmonic", "eps_shift": None}
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hq_ray.errors import InputError
-from sweeps.distributions import Distribution, Values, read_parameters, whole_number
+from hq_ray.sweeps.distributions import Distribution, Values, read_parameters, whole_number
 
 UNIFORMS = (np.arange(2000) + 0.5) / 2000
 unit = st.floats(0, 1, exclude_max=True)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hq_ray.batch import BatchReport, run_batch
 from hq_ray.errors import HqRayError, ModelError
 from hq_ray.store import DONE, FAILED, Failure, Results, batch_name
-from sweeps.batching import Batcher
-from sweeps.driver import SweepStopped, drive
-from sweeps.executors import Crash, LocalExecutor
-from sweeps.progress import Progress
+from hq_ray.sweeps.batching import Batcher
+from hq_ray.sweeps.driver import SweepStopped, drive
+from hq_ray.sweeps.executors import Crash, LocalExecutor
+from hq_ray.sweeps.progress import Progress
 
 WORKER = Crash("worker", "WorkerCrashedError: it died")
 NODE = Crash("node", "NodeDiedError: it went away")

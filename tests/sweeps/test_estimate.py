@@ -1,10 +1,10 @@
 import pytest
 
 from hq_ray.store import DONE
-from sweeps.estimate import PILOT_TRIALS, estimate
-from sweeps.expand import expand
-from sweeps.plan import plan
-from sweeps.spec import Sweep
+from hq_ray.sweeps.estimate import PILOT_TRIALS, estimate
+from hq_ray.sweeps.expand import expand
+from hq_ray.sweeps.plan import plan
+from hq_ray.sweeps.spec import Sweep
 
 SPEC = {"name": "a", "env": ["FrozenLake-v1", "CliffWalking-v1"], "seeds": "0-9", "episodes": 50}
 

@@ -18,7 +18,7 @@ import psutil
 import pytest
 import torture
 
-from sweeps.driver import SweepStopped
+from hq_ray.sweeps.driver import SweepStopped
 
 DISTURBANCES = int(os.environ.get("HQ_RAY_DISTURBANCES", "3"))
 

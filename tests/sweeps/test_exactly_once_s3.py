@@ -22,7 +22,7 @@ from hq_ray.cli import run_command_line
 from hq_ray.errors import HqRayError
 from hq_ray.location import Location
 from hq_ray.store import Results
-from sweeps.ownership import Held
+from hq_ray.sweeps.ownership import Held
 
 FAULTS = ("500", "503", "closed before", "closed after", "late")
 

@@ -1,8 +1,8 @@
 import pytest
 
 from hq_ray.errors import InputError
-from sweeps.expand import expand
-from sweeps.spec import Sweep
+from hq_ray.sweeps.expand import expand
+from hq_ray.sweeps.spec import Sweep
 
 BASE = {"name": "a", "env": "FrozenLake-v1", "variant": "standard", "seeds": "0-1", "episodes": 5}
 

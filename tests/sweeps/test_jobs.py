@@ -18,10 +18,10 @@ import yaml
 from ray import exceptions
 
 from hq_ray.errors import HqRayError, InputError
-from sweeps import jobs
-from sweeps.expand import expand
-from sweeps.jobs import JobServer, SweepJob, check_results, connect, new_submission_id
-from sweeps.spec import read_spec
+from hq_ray.sweeps import jobs
+from hq_ray.sweeps.expand import expand
+from hq_ray.sweeps.jobs import JobServer, SweepJob, check_results, connect, new_submission_id
+from hq_ray.sweeps.spec import read_spec
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SPEC = "name: tiny\nenv: FrozenLake-v1\nseeds: 0-1\nepisodes: 20  # größer\n"

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from hq_ray.location import Location
-from sweeps.ownership import (
+from hq_ray.sweeps.ownership import (
     GONE_SECONDS,
     OWNER_FILE,
     Held,
@@ -53,7 +53,7 @@ def test_a_second_driver_is_refused_with_the_first_ones_name(place):
 def test_a_driver_that_was_killed_holds_nothing(place):
     code = (
         "import os, sys; from hq_ray.location import Location;"
-        "from sweeps.ownership import Ownership;"
+        "from hq_ray.sweeps.ownership import Ownership;"
         "Ownership(Location.of(sys.argv[1])).__enter__(); os.kill(os.getpid(), 9)"
     )
     killed = subprocess.run([sys.executable, "-c", code, place.path], check=False)

@@ -12,8 +12,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from hq_ray.location import Location, StoreError
-from sweeps import ownership
-from sweeps.ownership import (
+from hq_ray.sweeps import ownership
+from hq_ray.sweeps.ownership import (
     CLAIMS,
     GONE_SECONDS,
     OWNER_FILE,
@@ -105,7 +105,7 @@ def test_a_holder_that_is_gone_is_replaced(place, changes):
 def test_a_driver_that_was_killed_holds_nothing(place):
     code = (
         "import os, sys; from hq_ray.location import Location;"
-        "from sweeps.ownership import Ownership;"
+        "from hq_ray.sweeps.ownership import Ownership;"
         "Ownership(Location.of(sys.argv[1])).__enter__(); os.kill(os.getpid(), 9)"
     )
     killed = subprocess.run([sys.executable, "-c", code, place.text], check=False)

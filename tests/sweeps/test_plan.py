@@ -6,7 +6,7 @@ import pytest
 from hq_ray.environments import resolve
 from hq_ray.errors import InputError
 from hq_ray.store import DONE, FAILED
-from sweeps.plan import TrialSet, one_configuration_each, plan
+from hq_ray.sweeps.plan import TrialSet, one_configuration_each, plan
 
 CLIFF = "CliffWalking-v1"
 

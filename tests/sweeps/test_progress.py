@@ -3,9 +3,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from sweeps import progress
-from sweeps.driver import Tally
-from sweeps.progress import BarProgress, LineProgress, Progress, describe, progress_on
+from hq_ray.sweeps import progress
+from hq_ray.sweeps.driver import Tally
+from hq_ray.sweeps.progress import BarProgress, LineProgress, Progress, describe, progress_on
 
 
 @pytest.mark.parametrize(

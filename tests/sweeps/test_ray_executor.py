@@ -14,9 +14,9 @@ import ray
 
 from hq_ray.errors import InputError, ModelError, VersionError
 from hq_ray.store import DONE, FAILED, Results
-from sweeps import ray_executor
-from sweeps.run import RunOptions, run_missing
-from sweeps.session import Session
+from hq_ray.sweeps import ray_executor
+from hq_ray.sweeps.run import RunOptions, run_missing
+from hq_ray.sweeps.session import Session
 
 pytestmark = pytest.mark.ray
 

@@ -1,10 +1,10 @@
 import pytest
 
-from analysis.drawing.captions import format_number
+from hq_ray.analysis.drawing.captions import format_number
 from hq_ray.errors import InputError
 from hq_ray.memory_limit import parse_memory
-from sweeps.ray_map import map_on_ray
-from sweeps.session import Session
+from hq_ray.sweeps.ray_map import map_on_ray
+from hq_ray.sweeps.session import Session
 
 
 def test_nothing_needs_no_ray():

@@ -7,13 +7,13 @@ import pytest
 from hq_ray.batch import run_batch
 from hq_ray.errors import InputError
 from hq_ray.store import DONE, Results, batch_name
-from sweeps.batching import Batcher
-from sweeps.driver import drive
-from sweeps.executors import LocalExecutor
-from sweeps.ownership import Ownership
-from sweeps.plan import plan
-from sweeps.progress import Progress
-from sweeps.run import RunOptions, run_missing
+from hq_ray.sweeps.batching import Batcher
+from hq_ray.sweeps.driver import drive
+from hq_ray.sweeps.executors import LocalExecutor
+from hq_ray.sweeps.ownership import Ownership
+from hq_ray.sweeps.plan import plan
+from hq_ray.sweeps.progress import Progress
+from hq_ray.sweeps.run import RunOptions, run_missing
 
 LOCAL = RunOptions(local=True)
 

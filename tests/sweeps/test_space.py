@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hq_ray.errors import InputError
-from sweeps.space import configurations
-from sweeps.spec import Sweep
+from hq_ray.sweeps.space import configurations
+from hq_ray.sweeps.spec import Sweep
 
 BASE = {"name": "a", "env": "FrozenLake-v1"}
 UNIFORM = {"distribution": "uniform", "min": 0.1, "max": 0.9}

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.schedules import SCHEDULE_KINDS
-from sweeps.distributions import Distribution, Values
-from sweeps.space import configurations
-from sweeps.spec import EnvironmentRequest, Sweep, read_spec
-from sweeps.spec_text import read_yaml
+from hq_ray.sweeps.distributions import Distribution, Values
+from hq_ray.sweeps.space import configurations
+from hq_ray.sweeps.spec import EnvironmentRequest, Sweep, read_spec
+from hq_ray.sweeps.spec_text import read_yaml
 
 BASE = {"name": "a", "env": "FrozenLake-v1"}
 HEADER = "name: a\nenv: FrozenLake-v1\n"

@@ -11,22 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import sweeps.expand
 from hq_ray.cli import run_command_line
 from hq_ray.environments import resolve
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.schedules import SCHEDULE_KINDS
 from hq_ray.store import Results
-from sweeps import spec_selection
-from sweeps.api import run_sweep
-from sweeps.expand import expand
-from sweeps.jobs import SweepJob
-from sweeps.plan import TrialSet, planned_counts
-from sweeps.space import configurations
-from sweeps.spec import Sweep
-from sweeps.spec_list import Configuration
-from sweeps.spec_text import read_yaml
+from hq_ray.sweeps import expand as expansion
+from hq_ray.sweeps import spec_selection
+from hq_ray.sweeps.api import run_sweep
+from hq_ray.sweeps.expand import expand
+from hq_ray.sweeps.jobs import SweepJob
+from hq_ray.sweeps.plan import TrialSet, planned_counts
+from hq_ray.sweeps.space import configurations
+from hq_ray.sweeps.spec import Sweep
+from hq_ray.sweeps.spec_list import Configuration
+from hq_ray.sweeps.spec_text import read_yaml
 
 TEXT = """
 name: quick-stage-2
@@ -46,7 +46,7 @@ def resolved_once():
     """Environments are built once for the whole file."""
     known = lru_cache(lambda env, text: resolve(env, json.loads(text)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweeps.expand, "resolve", lambda env, args: known(env, json.dumps(args)))
+        patch.setattr(expansion, "resolve", lambda env, args: known(env, json.dumps(args)))
         yield
 
 

@@ -7,8 +7,8 @@ import pytest
 from hq_ray.batch import run_batch
 from hq_ray.errors import InputError
 from hq_ray.store import Failure, Results
-from sweeps.status import count_stale, status
-from sweeps.verify import find_trial, replay, sample, stored_trials
+from hq_ray.sweeps.status import count_stale, status
+from hq_ray.sweeps.verify import find_trial, replay, sample, stored_trials
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_another_model_than_the_stored_one_is_a_difference(published, monkeypatc
     results, trials = published
     other = replace(trials[0], fingerprint="0" * 16)
     stored = {other.trial_id: {}}
-    monkeypatch.setattr("sweeps.verify.load_curves", lambda *arguments: stored)
+    monkeypatch.setattr("hq_ray.sweeps.verify.load_curves", lambda *arguments: stored)
     (verdict,) = replay(results, [other])
     assert "must be the planned one" in verdict.differs[0]
 

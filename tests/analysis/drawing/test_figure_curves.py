@@ -5,10 +5,14 @@ import pytest
 from figure_checks import assert_inside_and_apart, render
 from scipy.stats import t as student_t
 
-from analysis.drawing.figure_curves import mean_se_figure, mean_se_panels_figure, seeds_figure
-from analysis.drawing.figure_difference import difference_figure
-from analysis.drawing.figure_facets import line_styles
-from analysis.drawing.figure_rates import rates_figure
+from hq_ray.analysis.drawing.figure_curves import (
+    mean_se_figure,
+    mean_se_panels_figure,
+    seeds_figure,
+)
+from hq_ray.analysis.drawing.figure_difference import difference_figure
+from hq_ray.analysis.drawing.figure_facets import line_styles
+from hq_ray.analysis.drawing.figure_rates import rates_figure
 from hq_ray.errors import InputError
 
 LONG = 'VelocityGrid-v0 {"max_speed": 2, "slip_prob": 0.125}'

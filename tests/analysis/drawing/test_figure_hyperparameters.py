@@ -5,22 +5,26 @@ import json
 import numpy as np
 import pytest
 
-from analysis.drawing.figure_heat import heat_figure
-from analysis.drawing.figure_importance import (
+from hq_ray.analysis.drawing.figure_heat import heat_figure
+from hq_ray.analysis.drawing.figure_importance import (
     FURTHER,
     REMAINDER,
     complete_shares,
     importance_figure,
 )
-from analysis.drawing.figure_mechanism import fixed_point_figure, mechanism_figure, step_figure
-from analysis.drawing.figure_sensitivity import (
+from hq_ray.analysis.drawing.figure_mechanism import (
+    fixed_point_figure,
+    mechanism_figure,
+    step_figure,
+)
+from hq_ray.analysis.drawing.figure_sensitivity import (
     dimensionality_figure,
     eps_shift_figure,
     sensitivity_figure,
     sensitivity_plane_figure,
 )
-from analysis.drawing.figure_values import value_figure
-from analysis.drawing.heat_cells import cell_text, read_cells
+from hq_ray.analysis.drawing.figure_values import value_figure
+from hq_ray.analysis.drawing.heat_cells import cell_text, read_cells
 from hq_ray.errors import InputError
 
 ALPHAS = [0.01, 0.05, 0.1, 0.2, 0.5, 1.0]

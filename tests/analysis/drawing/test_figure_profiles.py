@@ -3,9 +3,9 @@ import pytest
 from figure_checks import assert_same_from_json, assert_texts_inside_and_apart, words
 from matplotlib.patches import Polygon
 
-from analysis.drawing.figure_profiles import budget_figure, count_ticks, profile_figure
-from analysis.drawing.score_entries import focused
-from analysis.drawing.style import KNOWN_STYLES
+from hq_ray.analysis.drawing.figure_profiles import budget_figure, count_ticks, profile_figure
+from hq_ray.analysis.drawing.score_entries import focused
+from hq_ray.analysis.drawing.style import KNOWN_STYLES
 from hq_ray.errors import InputError
 
 ENVS = ("CliffWalking-v1", "FrozenLake-v1", "Taxi-v4", 'VelocityGrid-v0 {"max_speed": 2}')

@@ -3,9 +3,9 @@ import pytest
 from figure_checks import assert_same_from_json, assert_texts_inside_and_apart, words
 from matplotlib.colors import to_hex
 
-from analysis.drawing.figure_pairs import pairs_figure
-from analysis.drawing.figure_scores import improvement_figure, intervals_figure
-from analysis.drawing.style import KNOWN_STYLES
+from hq_ray.analysis.drawing.figure_pairs import pairs_figure
+from hq_ray.analysis.drawing.figure_scores import improvement_figure, intervals_figure
+from hq_ray.analysis.drawing.style import KNOWN_STYLES
 from hq_ray.errors import InputError
 
 ENVS = ("CliffWalking-v1", "FrozenLake-v1", "Taxi-v4", 'VelocityGrid-v0 {"max_speed": 2}')

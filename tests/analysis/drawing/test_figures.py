@@ -8,14 +8,19 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from analysis.drawing.captions import interval_words, off_scale_words, variant_words, window_words
-from analysis.drawing.figure_bands import value_limits
-from analysis.drawing.figures import compare_figure, curve_figure, save_png
-from analysis.drawing.labels import spread
-from analysis.drawing.page import text_width, wrap_text
-from analysis.drawing.style import KNOWN_STYLES, variant_styles
-from analysis.reading.smoothing import trailing_mean
-from analysis.statistics.means import smooth_seeds
+from hq_ray.analysis.drawing.captions import (
+    interval_words,
+    off_scale_words,
+    variant_words,
+    window_words,
+)
+from hq_ray.analysis.drawing.figure_bands import value_limits
+from hq_ray.analysis.drawing.figures import compare_figure, curve_figure, save_png
+from hq_ray.analysis.drawing.labels import spread
+from hq_ray.analysis.drawing.page import text_width, wrap_text
+from hq_ray.analysis.drawing.style import KNOWN_STYLES, variant_styles
+from hq_ray.analysis.reading.smoothing import trailing_mean
+from hq_ray.analysis.statistics.means import smooth_seeds
 from hq_ray.errors import InputError
 
 LENGTHS = (1, 2, 150, 151, 152, 4000)

@@ -17,14 +17,14 @@ import pandas as pd
 import pytest
 from numba import njit
 
-from analysis.drawing.theory_figures import (
+from hq_ray.analysis.drawing.theory_figures import (
     OUTCOMES,
     PROBABILITIES,
     SIMULATED_ALPHA,
     SIMULATED_SHIFTS,
     simulated_points,
 )
-from analysis.theory import (
+from hq_ray.analysis.theory import (
     effective_step_size,
     fixed_point,
     fixed_point_approximation,
@@ -32,9 +32,9 @@ from analysis.theory import (
     least_updates_to_climb,
 )
 from hq_ray.environments import load_model
+from hq_ray.sweeps.api import run_sweep
+from hq_ray.sweeps.spec import Sweep
 from hq_ray.updates import harmonic, minimum
-from sweeps.api import run_sweep
-from sweeps.spec import Sweep
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "harmonic.md").read_text()
@@ -103,7 +103,7 @@ def test_the_fixed_point_above_the_minimum_tells_its_probability(p):
 
 
 def test_the_figures_are_the_ones_that_the_command_draws(tmp_path):
-    pattern = r"`python (-m analysis\.drawing\.theory_figures) docs/images`"
+    pattern = r"`python (-m hq_ray\.analysis\.drawing\.theory_figures) docs/images`"
     command = re.search(pattern, PAGE)[1].split()
     made = subprocess.run(
         [sys.executable, *command, str(tmp_path)], cwd=ROOT, capture_output=True, text=True
@@ -122,7 +122,7 @@ def test_the_figures_are_the_ones_that_the_command_draws(tmp_path):
 
 
 def test_the_spec_has_as_many_trials_as_the_page_says():
-    from sweeps.space import configurations
+    from hq_ray.sweeps.space import configurations
 
     sweep = Sweep.from_yaml(SPEC.read_text())
     trials = len(configurations(sweep)) * len(sweep.seeds)

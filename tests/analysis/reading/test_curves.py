@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.reading import curves as curves_module
-from analysis.reading.curves import (
+from hq_ray.analysis.reading import curves as curves_module
+from hq_ray.analysis.reading.curves import (
     mean_curves,
     reduce_groups,
     steps_until,
@@ -19,8 +19,8 @@ from analysis.reading.curves import (
     thresholds,
     time_to_threshold,
 )
-from analysis.reading.smoothing import smooth, trailing_mean
-from analysis.statistics.means import mean_and_se
+from hq_ray.analysis.reading.smoothing import smooth, trailing_mean
+from hq_ray.analysis.statistics.means import mean_and_se
 from hq_ray.episode_log import EpisodeLog, Trained
 from hq_ray.errors import InputError, ResultsError
 from hq_ray.store import Failure, Results

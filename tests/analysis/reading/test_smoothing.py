@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.reading.smoothing import MODES, smooth, thin_indices, trailing_mean
+from hq_ray.analysis.reading.smoothing import MODES, smooth, thin_indices, trailing_mean
 from hq_ray.errors import InputError
 
 LENGTHS = (1, 2, 149, 150, 151, 152, 453, 4000)

@@ -6,8 +6,8 @@ import shutil
 import pytest
 from small_sweeps import HOSTILE_ENV, make_up
 
-from analysis.report import write_report
-from analysis.study import study
+from hq_ray.analysis.report import write_report
+from hq_ray.analysis.study import study
 from hq_ray.store import Results
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

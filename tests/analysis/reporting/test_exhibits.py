@@ -7,18 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_sweeps import train
 
-from analysis.reading.smoothing import trailing_mean
-from analysis.reporting.exhibits import FIGURES, Exhibit, draw, file_stem, from_json, to_json
-from analysis.reporting.exhibits_curves import curve_exhibits, settings_words
-from analysis.reporting.exhibits_effort import effort_exhibits, shared_scores
-from analysis.reporting.exhibits_health import health_exhibits, planned_counts
-from analysis.reporting.exhibits_levels import level_exhibits, swept
-from analysis.reporting.exhibits_planes import plane_exhibits
-from analysis.reporting.exhibits_rates import rate_exhibits
-from analysis.reporting.exhibits_scores import score_exhibits
-from analysis.reporting.exhibits_selection import selection_exhibits
-from analysis.reporting.thinned import kept_episodes, restored, rounded, thinned
-from analysis.study import study
+from hq_ray.analysis.reading.smoothing import trailing_mean
+from hq_ray.analysis.reporting.exhibits import FIGURES, Exhibit, draw, file_stem, from_json, to_json
+from hq_ray.analysis.reporting.exhibits_curves import curve_exhibits, settings_words
+from hq_ray.analysis.reporting.exhibits_effort import effort_exhibits, shared_scores
+from hq_ray.analysis.reporting.exhibits_health import health_exhibits, planned_counts
+from hq_ray.analysis.reporting.exhibits_levels import level_exhibits, swept
+from hq_ray.analysis.reporting.exhibits_planes import plane_exhibits
+from hq_ray.analysis.reporting.exhibits_rates import rate_exhibits
+from hq_ray.analysis.reporting.exhibits_scores import score_exhibits
+from hq_ray.analysis.reporting.exhibits_selection import selection_exhibits
+from hq_ray.analysis.reporting.thinned import kept_episodes, restored, rounded, thinned
+from hq_ray.analysis.study import study
 from hq_ray.errors import InputError
 from hq_ray.store import Results
 

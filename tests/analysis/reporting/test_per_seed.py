@@ -3,8 +3,8 @@ import pickle
 import pytest
 from small_sweeps import make_up, train
 
-from analysis.reporting.per_seed import draw_jobs, in_groups, per_seed_jobs
-from analysis.study import study
+from hq_ray.analysis.reporting.per_seed import draw_jobs, in_groups, per_seed_jobs
+from hq_ray.analysis.study import study
 from hq_ray.store import Results
 
 

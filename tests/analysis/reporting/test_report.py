@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from small_sweeps import HOSTILE_ENV, HOSTILE_FAILURE, in_other_files, make_up, train
 
-from analysis import report
-from analysis.report import PAGE, redraw, writable, write_report
-from analysis.reporting.exhibits import draw
-from analysis.study import study
+from hq_ray.analysis import report
+from hq_ray.analysis.report import PAGE, redraw, writable, write_report
+from hq_ray.analysis.reporting.exhibits import draw
+from hq_ray.analysis.study import study
 from hq_ray.errors import InputError
 from hq_ray.store import Results
-from sweeps.api import run_sweep
+from hq_ray.sweeps.api import run_sweep
 
 CHAPTERS = ["verdict", "curves", "scores", "sensitivity", "selection", "configurations"]
 CHAPTERS += ["health", "provenance"]

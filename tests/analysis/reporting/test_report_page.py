@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from analysis.reporting.report_page import (
+from hq_ray.analysis.reporting.report_page import (
     MOST_ROWS,
     Section,
     browser_rows,
@@ -16,7 +16,7 @@ from analysis.reporting.report_page import (
     png_bytes,
     render,
 )
-from analysis.verdict import Verdict
+from hq_ray.analysis.verdict import Verdict
 
 
 @pytest.mark.parametrize(

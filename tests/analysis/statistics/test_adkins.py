@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.statistics.adkins import (
+from hq_ray.analysis.statistics.adkins import (
     effective_dimensionality,
     hyperparameter_sensitivity,
     sensitivity_interval,

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.aggregates import (
+from hq_ray.analysis.statistics.aggregates import (
     iqm,
     normalise,
     performance_profile,
     profile_band,
     worst_mean,
 )
-from analysis.statistics.seed_rows import bootstrap_weights
+from hq_ray.analysis.statistics.seed_rows import bootstrap_weights
 from hq_ray.errors import InputError
 
 SIZES = [1, 2, 3, 4, 5, 7, 8, 30, 101]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.statistics.importance import importance, importance_over_seeds
+from hq_ray.analysis.statistics.importance import importance, importance_over_seeds
 from hq_ray.errors import InputError
 
 NAN = math.nan

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.paired import improvement_interval, probability_of_improvement
-from analysis.statistics.seed_rows import bootstrap_weights
+from hq_ray.analysis.statistics.paired import improvement_interval, probability_of_improvement
+from hq_ray.analysis.statistics.seed_rows import bootstrap_weights
 from hq_ray.errors import InputError
 
 
@@ -62,7 +62,7 @@ def test_same_bytes_alone_together_and_in_blocks(monkeypatch):
     alone = improvement_interval([a[3]], [b[3]], 400)
     order = rng.permutation(9)
     shuffled = improvement_interval([a[order]], [b[order]], 400)
-    monkeypatch.setattr("analysis.statistics.seed_rows.BLOCK", 1_000)
+    monkeypatch.setattr("hq_ray.analysis.statistics.seed_rows.BLOCK", 1_000)
     blocks = improvement_interval([a], [b], 400)
     for name in ("low", "high"):
         assert getattr(alone, name) == getattr(whole, name)[3]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.intervals import (
+from hq_ray.analysis.statistics.intervals import (
     guaranteed_content,
     mean_interval,
     proportion_interval,
@@ -12,7 +12,7 @@ from analysis.statistics.intervals import (
     tolerance_interval,
     welch_interval,
 )
-from analysis.statistics.seed_rows import bootstrap_weights
+from hq_ray.analysis.statistics.seed_rows import bootstrap_weights
 from hq_ray.errors import InputError
 
 
@@ -221,7 +221,7 @@ def test_the_band_of_one_seed_and_of_equal_seeds():
 def test_the_band_is_the_same_in_blocks(monkeypatch):
     curves = np.random.default_rng(0).normal(size=(8, 500)).cumsum(axis=1)
     whole = simultaneous_band(curves, resamples=100)
-    monkeypatch.setattr("analysis.statistics.seed_rows.BLOCK", 10_000)
+    monkeypatch.setattr("hq_ray.analysis.statistics.seed_rows.BLOCK", 10_000)
     assert simultaneous_band(curves, resamples=100).factor == whole.factor
 
 

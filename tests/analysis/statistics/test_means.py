@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import t as student_t
 
-from analysis.reading.smoothing import trailing_mean
-from analysis.statistics.means import informative_low, mean_and_se, se_coverage, smooth_seeds
+from hq_ray.analysis.reading.smoothing import trailing_mean
+from hq_ray.analysis.statistics.means import informative_low, mean_and_se, se_coverage, smooth_seeds
 from hq_ray.errors import InputError
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.multiplicity import (
+from hq_ray.analysis.statistics.multiplicity import (
     benjamini_hochberg,
     benjamini_hochberg_adjusted,
     expected_by_chance,

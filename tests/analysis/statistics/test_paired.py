@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.paired import (
+from hq_ray.analysis.statistics.paired import (
     paired_difference,
     seeds_needed,
     sign_flip_test,
@@ -157,7 +157,7 @@ def test_same_bytes_whatever_the_order_of_rows(n):
 def test_blocks_change_nothing(n, monkeypatch):
     a, b = data(n, "normal", rows=20)
     whole = paired_difference(a, b, 300)
-    monkeypatch.setattr("analysis.statistics.seed_rows.BLOCK", 1_000)
+    monkeypatch.setattr("hq_ray.analysis.statistics.seed_rows.BLOCK", 1_000)
     assert paired_difference(a, b, 300).p_value.tobytes() == whole.p_value.tobytes()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.resampling import bootstrap, bootstrap_weights, stratified_bootstrap
+from hq_ray.analysis.statistics.resampling import bootstrap, bootstrap_weights, stratified_bootstrap
 from hq_ray.errors import InputError
 
 STATISTICS = {
@@ -72,7 +72,7 @@ def test_same_bytes_whatever_the_order_of_rows_and_seeds(statistic, method):
 def test_blocks_change_nothing(monkeypatch):
     values = np.random.default_rng(5).normal(size=(2, 10, 6))
     whole = [bootstrap(values, "iqm", 300, method=method) for method in ("percentile", "bca")]
-    monkeypatch.setattr("analysis.statistics.seed_rows.BLOCK", 1_000)
+    monkeypatch.setattr("hq_ray.analysis.statistics.seed_rows.BLOCK", 1_000)
     for method, expected in zip(("percentile", "bca"), whole, strict=True):
         blocks = bootstrap(values, "iqm", 300, method=method)
         assert blocks.low.shape == (2, 10)

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.statistics.seed_rows import (
+from hq_ray.analysis.statistics.seed_rows import (
     bootstrap_weights,
     like_leading,
     percentile_limits,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.statistics.sensitivity import (
+from hq_ray.analysis.statistics.sensitivity import (
     hyperparameters_of,
     levels_of,
     marginal_scores,

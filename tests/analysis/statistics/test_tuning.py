@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from analysis.statistics.tuning import (
+from hq_ray.analysis.statistics.tuning import (
     budget_curve,
     budget_weights,
     cross_fitted_budget_curve,
@@ -251,7 +251,7 @@ def test_shares_take_many_configurations_in_blocks():
 
 def test_shares_are_the_same_bytes_whatever_the_number_of_threads():
     code = (
-        "import numpy as np; from analysis.statistics.tuning import *;"
+        "import numpy as np; from hq_ray.analysis.statistics.tuning import *;"
         "s = np.random.default_rng(0).normal(size=(200, 30));"
         "m = np.concatenate(list(resampled_means(s, 500, np.random.PCG64(1))));"
         "print(selection_shares(s, 500).tobytes().hex(), hash(m.tobytes()))"

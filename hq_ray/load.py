@@ -9,12 +9,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.reading.episode_rows import CONSTANT, episode_rows
-from analysis.reading.published import Place, named, opened, table_of, trials_table
-from analysis.reading.where import Where, all_of, binds, conditions
 from hq_ray import schema
 from hq_ray.errors import InputError, ResultsError, near_miss
 from hq_ray.hyperparameters import HYPERPARAMETERS
+from hq_ray.reading.episode_rows import CONSTANT, episode_rows
+from hq_ray.reading.published import Place, named, opened, table_of, trials_table
+from hq_ray.reading.where import Where, all_of, binds, conditions
 from hq_ray.store import FAILED, Results
 from hq_ray.trial import Trial
 
@@ -51,7 +51,7 @@ def load_trials(
     Args:
         results: a path, a URI, a `Results`, or several of these.
         where: which trials, such as "alpha == 0.2 and variant == 'harmonic'"; see
-            `analysis.reading.where_text`, or a pyarrow filter or expression.
+            `hq_ray.reading.where_text`, or a pyarrow filter or expression.
         columns: None for all.
         damaged: takes a sentence for each file that cannot be read, and the rest is read; None
             raises the first of them.

@@ -7,11 +7,10 @@ import pytest
 import yaml
 from small_sweeps import GRID, make_up, train
 
-from analysis import report
-from analysis.reporting.exhibits import draw
-from hq_ray import cli_progress
+from hq_ray.analysis import progress, report
+from hq_ray.analysis.reporting.exhibits import draw
 from hq_ray.cli import run_command_line
-from sweeps.spec import Sweep
+from hq_ray.sweeps.spec import Sweep
 
 FOUR = ["standard", "harmonic", "minimum", "asymmetric"]
 ODD = {
@@ -176,8 +175,8 @@ def test_a_selection_that_cannot_be_is_one_sentence(tiny, tmp_path, capsys):
 
 def test_progress_is_on_standard_error_and_only_after_a_while(monkeypatch, capsys):
     now = [100.0]
-    monkeypatch.setattr(cli_progress.time, "monotonic", lambda: now[0])
-    with cli_progress.progress_shown() as show:
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with progress.progress_shown() as show:
         show("reading", 1, 9)
         now[0] += 3
         show("reading", 5, 9)

@@ -7,9 +7,9 @@ from pathlib import Path
 from hq_ray.errors import InputError, near_miss
 from hq_ray.hyperparameters import Value
 from hq_ray.memory_limit import parse_memory
+from hq_ray.sweeps.batching import parse_trials_per_task
+from hq_ray.sweeps.run import RunOptions
 from hq_ray.training import ENGINES
-from sweeps.batching import parse_trials_per_task
-from sweeps.run import RunOptions
 
 
 @dataclass(frozen=True)

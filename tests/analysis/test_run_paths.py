@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from hq_ray.analysis.run_paths import RunPaths, check_writable, checked_tag
 from hq_ray.errors import InputError
-from hq_ray.run_paths import RunPaths, check_writable, checked_tag
 
 PATHS = RunPaths("cliff", Path("logs"), Path("plots"), Path("videos"))
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.load import load_episodes, load_trials
-from analysis.reading import episodes_file, trial_files
-from analysis.reading.curves import stream_groups
 from hq_ray import encoding
+from hq_ray.analysis.reading.curves import stream_groups
 from hq_ray.episode_log import EpisodeLog, Trained
+from hq_ray.load import load_episodes, load_trials
+from hq_ray.reading import episodes_file, trial_files
 from hq_ray.store import Failure, Results
 
 LOGGED = ["seed", "episode", "episode_return", "steps", "terminated", "truncated", "success"]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.reading.page_slices import UnknownPage, labels_are, numbers_in
 from hq_ray import parquet_columns
 from hq_ray.parquet_columns import constant_chunk, flag_chunk, number_chunk
+from hq_ray.reading.page_slices import UnknownPage, labels_are, numbers_in
 
 LABEL = pa.field("trial_id", pa.dictionary(pa.int32(), pa.string()), nullable=False)
 

@@ -100,14 +100,13 @@ def test_plan_estimates_and_writes_nothing(call, tmp_path):
 def test_slow_pilots_are_announced(call, monkeypatch):
     import time
 
-    import sweeps.estimate
-    from sweeps import progress
+    from hq_ray.sweeps import estimate, progress
 
     monkeypatch.setattr(
         progress, "notice_after", lambda seconds, text, of=progress.notice_after: of(0.01, text)
     )
-    pilot = sweeps.estimate._pilot
-    monkeypatch.setattr(sweeps.estimate, "_pilot", lambda *a: (time.sleep(0.1), pilot(*a))[1])
+    pilot = estimate._pilot
+    monkeypatch.setattr(estimate, "_pilot", lambda *a: (time.sleep(0.1), pilot(*a))[1])
     _, _, err = call("plan mine.yaml")
     assert err == "running pilot trials for the estimate; --no_pilot leaves them out\n"
 

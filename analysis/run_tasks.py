@@ -3,19 +3,19 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from analysis.load import load_curves
-from hq_ray.cli_options import say
+from hq_ray.analysis.run_outputs import QUANTITIES, draw, film, write_logs
+from hq_ray.analysis.run_paths import RunPaths, check_writable, checked_tag
+from hq_ray.analysis.run_request import Request
+from hq_ray.cli import say
 from hq_ray.environments import Environment, resolve
 from hq_ray.errors import InputError
+from hq_ray.load import load_curves
 from hq_ray.location import Location
-from hq_ray.run_outputs import QUANTITIES, draw, film, write_logs
-from hq_ray.run_paths import RunPaths, check_writable, checked_tag
-from hq_ray.run_request import Request
 from hq_ray.store import DONE, Results
-from sweeps.driver import Tally
-from sweeps.plan import Plan, one_configuration_each, plan
-from sweeps.run import run_missing
-from sweeps.session import Session
+from hq_ray.sweeps.driver import Tally
+from hq_ray.sweeps.plan import Plan, one_configuration_each, plan
+from hq_ray.sweeps.run import run_missing
+from hq_ray.sweeps.session import Session
 
 
 def run(request: Request) -> int:

@@ -1,17 +1,18 @@
-"""`hq-ray plan` and `hq-ray sweep`: a spec, what it would cost, and running it."""
+"""The commands of sweeps: plan, sweep, status, replay, verify."""
 
 import os
 from collections import Counter
 from collections.abc import Sized
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hq_ray.cli_options import SETTINGS, Count, ray_flags, say
+from hq_ray.cli import SETTINGS, Count, ray_flags, say
 from hq_ray.errors import InputError, near_miss
 
 if TYPE_CHECKING:
-    from sweeps.plan import Plan
+    from hq_ray.sweeps.plan import Plan
 
 
 def spec_flags(command: click.Command) -> click.Command:
@@ -29,8 +30,8 @@ def spec_flags(command: click.Command) -> click.Command:
 
 
 def _open(spec: str, overrides: tuple[str, ...], results: str, retry_failed: bool) -> tuple:
-    from sweeps.api import open_plan
-    from sweeps.spec import read_spec
+    from hq_ray.sweeps.api import open_plan
+    from hq_ray.sweeps.spec import read_spec
 
     sweep = read_spec(spec)
     if overrides:
@@ -59,8 +60,8 @@ def plan_command(
     _show_counts(place, expanded, planned)
     if no_pilot or not planned.missing:
         return
-    from sweeps.estimate import estimate
-    from sweeps.progress import notice_after
+    from hq_ray.sweeps.estimate import estimate
+    from hq_ray.sweeps.progress import notice_after
 
     cores = cores or os.cpu_count() or 1
     with notice_after(2.0, "running pilot trials for the estimate; --no_pilot leaves them out"):
@@ -81,8 +82,8 @@ def _show_counts(place: object, expanded: object, planned: object) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from sweeps.plan import count_by_configuration
-    from sweeps.status import count_stale
+    from hq_ray.sweeps.plan import count_by_configuration
+    from hq_ray.sweeps.status import count_stale
 
     stale = count_stale(place, expanded.fingerprints)
     new = count_by_configuration(planned.missing, expanded.trials)
@@ -134,10 +135,10 @@ def sweep_command(
 ) -> int:
     """Run what is missing of SPEC: the first time, after a crash, or after it grew."""
     from hq_ray.memory_limit import parse_memory
+    from hq_ray.sweeps.api import describe
+    from hq_ray.sweeps.batching import parse_trials_per_task
+    from hq_ray.sweeps.run import RunOptions, run_missing
     from hq_ray.training import ENGINES
-    from sweeps.api import describe
-    from sweeps.batching import parse_trials_per_task
-    from sweeps.run import RunOptions, run_missing
 
     if engine not in ENGINES:
         raise InputError(f"unknown engine {engine!r}{near_miss(engine, ENGINES)}")
@@ -197,4 +198,113 @@ def _size(size: float) -> str:
     return f"{size:.3g} TB"
 
 
-COMMANDS = {"plan": plan_command, "sweep": sweep_command}
+@click.command(name="status", context_settings=SETTINGS)
+@click.argument("results")
+def status_command(results: str) -> None:
+    """Count the trials in RESULTS by environment and variant, and failures by reason."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from hq_ray.errors import InputError
+    from hq_ray.store import DONE, FAILED, Results
+    from hq_ray.sweeps.status import status
+
+    place = Results.at(results)
+    if not place.location.exists():
+        raise InputError(f"results must be a folder that a run or sweep wrote, got {results!r}")
+    found = status(place)
+    console = Console()
+    # As Text, so that brackets in a message are not taken for markup.
+    table = Table(title=Text(place.location.text))
+    table.add_column("env")
+    table.add_column("variant")
+    for name in (DONE, FAILED):
+        table.add_column(name, justify="right")
+    for (env, args, variant), cell in found.cells.items():
+        shown = env if args == "{}" else f"{env} {args}"
+        table.add_row(Text(shown), variant, f"{cell[DONE]:,}", f"{cell[FAILED]:,}")
+    console.print(table)
+    if found.reasons:
+        failures = Table(title="failures")
+        failures.add_column("trials", justify="right")
+        failures.add_column("reason")
+        for reason, count in found.reasons.most_common(20):
+            failures.add_row(f"{count:,}", Text(reason))
+        console.print(failures)
+    say(
+        f"{found.total(DONE):,} trials done, {found.total(FAILED):,} failed, "
+        f"{found.seconds:,.1f} s of training"
+    )
+    for sentence in found.damaged:
+        say(f"Damaged: {sentence}")
+    if found.holder:
+        say(f"Process {found.holder['pid']} on {found.holder['host']} is at work on it.")
+
+
+@click.command(name="replay", context_settings=SETTINGS)
+@click.argument("results")
+@click.argument("trial_id")
+@click.option("--video", is_flag=True, help="Film its greedy policy.")
+@click.option("--video_max_steps", type=int, default=300, help="Longest film [steps].")
+@click.option("--videos_root", default="videos", help="Folder of the film.")
+@click.option("--engine", default="auto", help="auto, kernel or gymnasium.")
+def replay_command(
+    results: str, trial_id: str, video: bool, video_max_steps: int, videos_root: str, engine: str
+) -> int:
+    """Retrain the trial TRIAL_ID (or the beginning of one) of RESULTS and compare its log."""
+    from hq_ray.store import Results
+    from hq_ray.sweeps.verify import find_trial, replay, stored_trials
+
+    place = Results.at(results)
+    trial = find_trial(stored_trials(place), trial_id)
+    (verdict,) = replay(place, [trial], engine)
+    about = f"{trial.trial_id} ({trial.env}, {trial.variant}, seed {trial.seed})"
+    if verdict.same:
+        say(f"Trial {about}: {trial.episodes:,} episodes, every byte the same.")
+    else:
+        say(f"Trial {about}: differs in {', '.join(verdict.differs)}.")
+    if video:
+        from hq_ray.training import train
+        from hq_ray.video import NotFilmable, film_trial
+
+        stem = Path(videos_root) / f"{trial.variant}_{trial.trial_id}"
+        try:
+            q_values = train(trial, engine).log.q_values
+            path = film_trial(trial, q_values, stem, max_steps=video_max_steps)
+            say(f"Video: {path}")
+        except NotFilmable as problem:
+            say(f"Notice: no video: {problem}")
+    return 0 if verdict.same else 1
+
+
+@click.command(name="verify", context_settings=SETTINGS)
+@click.argument("results")
+@click.option("--sample", default="1%", help="How many: '1%' or a number.")
+@click.option("--sample_seed", type=int, default=0, help="Which ones.")
+@click.option("--engine", default="auto", help="auto, kernel or gymnasium.")
+def verify_command(results: str, sample: str, sample_seed: int, engine: str) -> int:
+    """Retrain a random sample of the trials in RESULTS and compare their logs, byte for byte."""
+    from hq_ray.store import Results
+    from hq_ray.sweeps.verify import replay, stored_trials
+    from hq_ray.sweeps.verify import sample as draw
+
+    place = Results.at(results)
+    every = stored_trials(place)
+    chosen = draw(every, sample, sample_seed)
+    different = 0
+    for verdict in replay(place, chosen, engine):
+        if not verdict.same:
+            different += 1
+            say(f"{verdict.trial.trial_id} differs in {', '.join(verdict.differs)}")
+    say(f"Verified {len(chosen):,} of {len(every):,} trials: {different:,} differ.")
+    return 1 if different else 0
+
+
+COMMANDS = {
+    "plan": plan_command,
+    "sweep": sweep_command,
+    "status": status_command,
+    "replay": replay_command,
+    "verify": verify_command,
+}

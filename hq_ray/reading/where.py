@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis.reading.where_text import EXAMPLE, joined, read_text, unknown_column
 from hq_ray.errors import InputError
+from hq_ray.reading.where_text import EXAMPLE, joined, read_text, unknown_column
 
 Where = str | pc.Expression | Sequence
 

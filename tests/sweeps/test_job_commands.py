@@ -1,11 +1,10 @@
 import click
 import pytest
 
-from hq_ray import cli_jobs
 from hq_ray.cli import run_command_line
 from hq_ray.errors import InputError
-from sweeps import jobs
-from sweeps.jobs import JobReport
+from hq_ray.sweeps import job_commands, jobs
+from hq_ray.sweeps.jobs import JobReport
 
 URL = "http://head:8265"
 
@@ -60,7 +59,7 @@ def commands():
     pass
 
 
-for command in cli_jobs.COMMANDS.values():
+for command in job_commands.COMMANDS.values():
     commands.add_command(command)
 
 
@@ -69,7 +68,7 @@ def run(*arguments):
 
 
 def test_names():
-    assert {name: command.name for name, command in cli_jobs.COMMANDS.items()} == {
+    assert {name: command.name for name, command in job_commands.COMMANDS.items()} == {
         "submit": "submit",
         "job": "job",
     }

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from analysis.load import load_q_values
-from hq_ray.cli_options import say
+from hq_ray.analysis.run_paths import RunPaths
+from hq_ray.analysis.run_request import Request
+from hq_ray.cli import say
 from hq_ray.encoding import encode_csv
 from hq_ray.environments import Environment
 from hq_ray.hyperparameters import HYPERPARAMETERS
+from hq_ray.load import load_q_values
 from hq_ray.location import Location
-from hq_ray.run_paths import RunPaths
-from hq_ray.run_request import Request
 from hq_ray.store import Results
 from hq_ray.training import train
 from hq_ray.trial import Trial
@@ -46,7 +46,7 @@ def draw(
     paths: RunPaths,
 ) -> None:
     """Draws each trial's curves, the comparison over seeds, or both, as the tasks say."""
-    from analysis.drawing.figures import compare_figure, curve_figure, save_png
+    from hq_ray.analysis.drawing.figures import compare_figure, curve_figure, save_png
 
     env = environment.id if environment.args == "{}" else f"{environment.id} {environment.args}"
     for quantity, column in QUANTITIES.items():

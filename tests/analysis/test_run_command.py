@@ -3,9 +3,9 @@
 import gymnasium
 import pytest
 
-from hq_ray import run_tasks
+from hq_ray.analysis import run_tasks
+from hq_ray.analysis.run_command import TASKS, command, parse_env_args
 from hq_ray.cli import run_command_line
-from hq_ray.cli_run import TASKS, command, parse_env_args
 from hq_ray.errors import InputError
 
 SHORT = ["--env", "FrozenLake-v1", "--seeds", "0", "--episodes", "5", "--local"]

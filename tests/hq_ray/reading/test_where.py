@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.reading.where import all_of, binds, conditions
 from hq_ray import schema
 from hq_ray.errors import InputError
+from hq_ray.reading.where import all_of, binds, conditions
 
 LABEL = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.reading.page_slices import Span, UnknownPage, labels_are, numbers_in
 from hq_ray import schema
+from hq_ray.reading.page_slices import Span, UnknownPage, labels_are, numbers_in
 from hq_ray.store import Results
 
 # Of a file that this writer made the numbers of a trial's episodes are known unread.

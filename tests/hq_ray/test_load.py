@@ -9,7 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 from object_store import empty_store, point_at, served
 
-from analysis.load import (
+from hq_ray import schema
+from hq_ray.analysis.reading.curves import stream_groups
+from hq_ray.episode_log import EpisodeLog, Trained
+from hq_ray.errors import InputError, ResultsError
+from hq_ray.load import (
     ResultsWarning,
     episodes_table,
     load_curves,
@@ -18,10 +22,6 @@ from analysis.load import (
     load_trials,
     problems,
 )
-from analysis.reading.curves import stream_groups
-from hq_ray import schema
-from hq_ray.episode_log import EpisodeLog, Trained
-from hq_ray.errors import InputError, ResultsError
 from hq_ray.location import Location
 from hq_ray.store import DONE, FAILED, Failure, Results
 

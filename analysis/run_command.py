@@ -7,7 +7,7 @@ from collections.abc import Callable
 import click
 import yaml
 
-from hq_ray.cli_options import SETTINGS, Count, ray_flags
+from hq_ray.cli import SETTINGS, Count, ray_flags
 from hq_ray.errors import InputError, near_miss
 from hq_ray.hyperparameters import HYPERPARAMETERS, Hyperparameter, Value
 from hq_ray.trial import parse_seeds
@@ -107,8 +107,8 @@ def command(**flags: object) -> int:
     seeds = parse_seeds(flags.pop("seeds"))
     env_args = parse_env_args(flags.pop("env_args"))
     hyperparameters = {name: flags.pop(name) for name in HYPERPARAMETERS}
-    from hq_ray.run_request import Request
-    from hq_ray.run_tasks import run
+    from hq_ray.analysis.run_request import Request
+    from hq_ray.analysis.run_tasks import run
 
     return run(
         Request.from_flags(

@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.reading.episodes_file import EpisodesFile, Misplaced
-from analysis.reading.published import named
 from hq_ray import schema
 from hq_ray.decoding import conformed
+from hq_ray.reading.episodes_file import EpisodesFile, Misplaced
+from hq_ray.reading.published import named
 from hq_ray.store import DONE, READERS, Results
 
 CONSTANT = [name for name in schema.EPISODES.names if name in schema.TRIALS.names]

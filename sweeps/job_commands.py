@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hq_ray.cli_options import SETTINGS, say
+from hq_ray.cli import SETTINGS, say
 from hq_ray.errors import InputError
 
 
@@ -22,7 +22,7 @@ def address_flag(command: Callable) -> Callable:
 def _connect(address: str | None) -> object:
     if not address:
         raise InputError("address must be given: --address http://HEAD:8265")
-    from sweeps.jobs import connect
+    from hq_ray.sweeps.jobs import connect
 
     return connect(address)
 
@@ -63,8 +63,8 @@ def submit_command(
     trials_per_task: str,
 ) -> None:
     """Hand SPEC to a cluster's job server and return; the cluster runs what is missing of it."""
-    from sweeps.batching import parse_trials_per_task
-    from sweeps.jobs import SweepJob, check_results
+    from hq_ray.sweeps.batching import parse_trials_per_task
+    from hq_ray.sweeps.jobs import SweepJob, check_results
 
     parse_trials_per_task(trials_per_task)
     flags = ["--retry_failed"] * retry_failed + ["--keep_q_values"] * keep_q_values

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import fs
 
-from analysis.reading.trial_files import PLACED, trial_files
 from hq_ray import schema
 from hq_ray.errors import InputError, near_miss
 from hq_ray.location import Location
+from hq_ray.reading.trial_files import PLACED, trial_files
 from hq_ray.store import DONE, READERS, SCHEMAS, SWEEP_FILE, Results
 
 Place = str | os.PathLike | Location | Results

@@ -1,0 +1,51 @@
+"""Results compared and reported from Python: `compare(results)` and `report(results)`."""
+
+import os
+from collections.abc import Sequence
+
+import pandas as pd
+
+from hq_ray.analysis.comparison import headline
+from hq_ray.analysis.report import write_report
+from hq_ray.analysis.study import Study, study
+from hq_ray.analysis.verdict import judge
+from hq_ray.reading.published import opened
+
+Place = str | os.PathLike
+
+
+def compare(
+    results: Place | Sequence[Place], where: object = None, metric: str = "final_return"
+) -> pd.DataFrame:
+    """Every comparison of two variants, one row each, with its verdict as a sentence.
+
+    Args:
+        results: folder or URI of a sweep, or several.
+        where: which trials; see `load_trials`.
+        metric: to choose configurations and to judge by.
+
+    Raises:
+        InputError: a column, the metric or the results are not known.
+    """
+    found = _study(results, where, metric, with_curves=False).comparisons
+    return pd.DataFrame(
+        {"env": one.env, **one.summary(), "verdict": judge(one).sentence} for one in headline(found)
+    )
+
+
+def report(
+    results: Place | Sequence[Place],
+    folder: Place,
+    where: object = None,
+    metric: str = "final_return",
+) -> str:
+    """Writes the report of one sweep or several to a folder; returns the page's path.
+
+    Args and errors as of `compare`.
+    """
+    found = _study(results, where, metric, with_times=True)
+    return write_report(found, folder, None if where is None else str(where))
+
+
+def _study(results: Place | Sequence[Place], where: object, metric: str, **options: bool) -> Study:
+    return study(opened(results), where=where, metric_name=metric, **options)

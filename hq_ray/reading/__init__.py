@@ -1,0 +1,1 @@
+"""Trials and episodes read back from Parquet: conditions, files, rows."""

@@ -1,0 +1,128 @@
+"""Every way to start, in a folder whose envs, sweeps and analysis are the user's own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+HOME = Path(__file__).resolve().parent.parent
+NAMES = ("envs", "sweeps", "analysis")
+KINDS = ("folders", "packages", "modules")
+MAZE = """
+import gymnasium
+
+
+class Maze(gymnasium.Env):
+    observation_space = gymnasium.spaces.Discrete(5)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.cell = 0
+        return 0, {}
+
+    def step(self, action):
+        self.cell = max(self.cell + (1 if action else -1), 0)
+        return self.cell, -1.0, self.cell == 4, False, {}
+
+
+gymnasium.register("Maze-v0", Maze.__module__ + ":Maze", max_episode_steps=50)
+"""
+SCRIPT = """
+import sys
+
+import hq_ray
+
+if __name__ == "__main__":
+    local = "--local" in sys.argv
+    handle = hq_ray.run_sweep("mine.yaml", local=local, cores=None if local else 1)
+    assert (handle.trials()["status"] == "done").all()
+    for name in {"envs", "sweeps", "analysis"} & set(sys.modules):
+        assert "site-packages" not in str(sys.modules[name])
+        assert hq_ray.__path__[-1] not in str(sys.modules[name])
+"""
+# Without the finder that an editable install adds: only PYTHONPATH is left.
+UNINSTALLED = """
+import runpy, sys
+sys.meta_path[:] = [one for one in sys.meta_path if "editable" not in repr(one).lower()]
+sys.argv[0] = "hq-ray"
+runpy.run_module("hq_ray", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """A folder into which the wheel is installed, without the source tree."""
+    place = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", place, HOME]
+    made = subprocess.run(pip, capture_output=True, text=True, cwd=place)
+    if made.returncode != 0 and "setuptools" in made.stderr:
+        pytest.skip("a wheel cannot be built here: setuptools cannot be fetched")
+    assert made.returncode == 0, made.stderr
+    return place
+
+
+@pytest.fixture
+def start(request, tmp_path):
+    """A function that runs arguments of the command in one of the ways to start it."""
+
+    def run(way, *arguments):
+        path = {"checkout": HOME, "wheel": way == "wheel" and request.getfixturevalue("wheel")}
+        environment = {**os.environ, "PYTHONPATH": str(path.get(way) or "")}
+        begin = {
+            "command": [str(Path(sys.executable).with_name("hq-ray"))],
+            "module": [sys.executable, "-m", "hq_ray"],
+            "script": [sys.executable, "mine.py"],
+            "checkout": [sys.executable, "-c", UNINSTALLED],
+            "wheel": [sys.executable, "-c", UNINSTALLED],
+        }[way]
+        given = arguments if way != "script" else arguments[2:]
+        done = subprocess.run(
+            [*begin, *given], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(params=KINDS)
+def env(request, tmp_path):
+    """A project's folder with all three names in use; the id of its own environment."""
+    for name in NAMES:
+        if request.param == "modules":
+            (tmp_path / f"{name}.py").write_text("")
+        else:
+            (tmp_path / name).mkdir()
+            if request.param == "packages":
+                (tmp_path / name / "__init__.py").write_text("")
+    place = "envs.py" if request.param == "modules" else "envs/maze.py"
+    (tmp_path / place).write_text(MAZE)
+    env = "envs:Maze-v0" if request.param == "modules" else "envs.maze:Maze-v0"
+    (tmp_path / "mine.yaml").write_text(
+        f"name: mine\nenv: [{{id: '{env}'}}, FrozenLake-v1]\nseeds: 0-1\nepisodes: 5\n"
+    )
+    (tmp_path / "mine.py").write_text(SCRIPT)
+    return env
+
+
+@pytest.mark.parametrize("way", ["command", "module", "script", "checkout", "wheel"])
+def test_every_way_to_start_finds_its_own_packages_and_the_users(way, env, start, tmp_path):
+    # Workers of Ray are tried where the names clash most, in packages.
+    on_ray = (tmp_path / "envs/__init__.py").exists()
+    here = ["--cores", "1"] if on_ray else ["--local"]
+    start(way, "sweep", "mine.yaml", *here)
+    trials = pd.read_parquet(tmp_path / "results/mine/trials")
+    assert set(trials["env"]) == {env, "FrozenLake-v1"}
+    assert (trials["status"] == "done").all()
+
+
+def test_a_project_trains_draws_and_reports(env, start, tmp_path):
+    flags = ["--seeds", "0-1", "--episodes", "5", "--smooth", "2", "--local"]
+    start("command", "run", "--env", env, *flags)
+    start("command", "report", "results/Maze-v0")
+    assert (tmp_path / "plots/compare/Maze-v0_mean_se_returns.png").is_file()
+    assert (tmp_path / "reports/Maze-v0/report.html").is_file()
