@@ -13,10 +13,10 @@ import pytest
 
 from hq_ray.environments import resolve
 from hq_ray.hyperparameters import used_hyperparameters
+from hq_ray.sweeps.expand import expand
+from hq_ray.sweeps.spec import Sweep
 from hq_ray.training import train
 from hq_ray.trial import Trial
-from sweeps.expand import expand
-from sweeps.spec import Sweep
 
 HERE = Path(__file__).parent
 SHIPPED = HERE.parent.parent / "sweeps"
