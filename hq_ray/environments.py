@@ -3,6 +3,7 @@
 `resolve` does what is done once, where the sweep starts; `load_model` is what every process needs.
 """
 
+import contextlib
 import difflib
 import importlib
 import inspect
@@ -10,7 +11,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,7 +21,7 @@ from gymnasium.envs import registration
 
 import hq_ray
 from hq_ray import envs  # registers VelocityGrid-v0
-from hq_ray.errors import HqRayError, InputError, ModelError, near_miss
+from hq_ray.errors import HqRayError, InputError, ModelError, near_miss, reason_of
 from hq_ray.model import Model, model_from_table
 from hq_ray.replay import table_describes_steps
 from hq_ray.spaces import observation_encoder
@@ -129,13 +130,8 @@ def resolve(env: str, args: Mapping[str, object] | None = None) -> Environment:
     resolved = _full_id(env, spec)
     _check_args(spec, args)
     text = canonical_args(args)
-    try:
+    with _refused(f"environment {resolved} refuses {text}"):
         environment, again = make(resolved, text), make(resolved, text)
-    except HqRayError:
-        raise
-    except Exception as problem:
-        reason = f"{type(problem).__name__}: {problem}"
-        raise InputError(f"environment {resolved} refuses {text}: {reason}") from problem
     observation_encoder(environment.observation_space, f"the observation space of {resolved}")
     if not isinstance(environment.action_space, gymnasium.spaces.Discrete):
         raise InputError(
@@ -168,6 +164,17 @@ def resolve(env: str, args: Mapping[str, object] | None = None) -> Environment:
     )
 
 
+@contextlib.contextmanager
+def _refused(sentence: str) -> Iterator[None]:
+    """Whatever the user's code raises as an InputError; a SystemExit must not end the command."""
+    try:
+        yield
+    except (HqRayError, KeyboardInterrupt):
+        raise
+    except BaseException as problem:
+        raise InputError(f"{sentence}: {reason_of(problem)}") from problem
+
+
 def _believed(environment: gymnasium.Env, model: Model) -> bool:
     try:
         return table_describes_steps(environment, model)
@@ -189,13 +196,8 @@ def _find(env: str) -> tuple[registration.EnvSpec, tuple[str, ...]]:
             f"an environment id must look like 'Name-v0' or 'module:Name-v0', got {env!r}"
         )
     if module:
-        try:
+        with _refused(f"the module of environment {env!r} must be importable, but"):
             _import_users(module)
-        except Exception as problem:
-            raise InputError(
-                f"the module of environment {env!r} must be importable, but: "
-                f"{type(problem).__name__}: {problem}"
-            ) from problem
     if name in gymnasium.registry:
         return gymnasium.registry[name], ()
     try:
@@ -230,10 +232,8 @@ def _near_env(name: str) -> str:
 def _check_args(spec: registration.EnvSpec, args: Mapping[str, object]) -> None:
     creator = spec.entry_point
     if isinstance(creator, str):
-        try:
+        with _refused(f"environment {spec.id} must be importable, but"):
             creator = registration.load_env_creator(creator)
-        except ImportError as problem:
-            raise InputError(f"environment {spec.id} cannot be imported: {problem}") from problem
     parameters = inspect.signature(creator).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return

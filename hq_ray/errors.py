@@ -33,6 +33,15 @@ class VersionError(HqRayError):
     """A worker whose code or libraries would train to other bits than the driver's."""
 
 
+def reason_of(problem: BaseException) -> str:
+    """`Type: message` of what others' code raised, also where its message cannot be read."""
+    kind = type(problem).__name__
+    try:
+        return f"{kind}: {problem}"
+    except Exception as another:
+        return f"{kind}, whose message cannot be read ({type(another).__name__})"
+
+
 def near_miss(word: str, known: Iterable[str]) -> str:
     """The tail of an error message: the closest known name, else all known names.
 

@@ -58,3 +58,10 @@ def test_a_bad_input_ends_the_process_with_2(tmp_path):
     sentence = "Error: unknown environment 'FrozenLak-v1'; did you mean 'FrozenLake-v1'?\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_module_that_exits_does_not_end_the_command_as_if_all_were_well(tmp_path):
+    (tmp_path / "leaving.py").write_text("raise SystemExit(0)")
+    done = hq_ray(tmp_path, "run", "--env", "leaving:Env-v0")
+    sentence = "the module of environment 'leaving:Env-v0' must be importable, but: SystemExit: 0"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"Error: {sentence}\n")

@@ -265,6 +265,51 @@ def test_errors_of_the_users_own(own_module):
     )
 
 
+UNPRINTABLE = """
+class Odd({base}):
+    def __str__(self):
+        raise ValueError("no words")
+
+
+raise Odd
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("raise SystemExit(0)", "SystemExit: 0"),
+        ("import sys; sys.exit('no licence')", "SystemExit: no licence"),
+        ("raise GeneratorExit", "GeneratorExit: "),
+        ("class Own(BaseException): pass\nraise Own('mine')", "Own: mine"),
+        (UNPRINTABLE.format(base="Exception"), "Odd, whose message cannot be read (ValueError)"),
+        (UNPRINTABLE.format(base="SystemExit"), "Odd, whose message cannot be read (ValueError)"),
+    ],
+)
+def test_whatever_a_module_raises_is_one_sentence(code, reason, tmp_path, monkeypatch, register):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "raising_of_the_user.py").write_text(code)
+    asked = "raising_of_the_user:Env-v0"
+    message = f"the module of environment {asked!r} must be importable, but: {reason}"
+    assert refusal_of(asked) == message
+    # The same where only the class lies in such a module, and where building it raises.
+    register("Raising-v0", entry_point="raising_of_the_user:Env")
+    assert refusal_of("Raising-v0").endswith(f"Raising-v0 must be importable, but: {reason}")
+
+    def build():
+        exec(code, {})
+
+    register("Raising-v1", entry_point=build)
+    assert refusal_of("Raising-v1") == f"environment Raising-v1 refuses {{}}: {reason}"
+
+
+def test_ctrl_c_while_a_module_is_imported_is_ctrl_c(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "slow_of_the_user.py").write_text("raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        resolve("slow_of_the_user:Env-v0")
+
+
 # Models
 
 
