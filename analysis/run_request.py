@@ -6,7 +6,6 @@ from pathlib import Path
 
 from hq_ray.errors import InputError, near_miss
 from hq_ray.hyperparameters import Value
-from hq_ray.memory_limit import parse_memory
 from hq_ray.sweeps.batching import parse_trials_per_task
 from hq_ray.sweeps.run import RunOptions
 from hq_ray.training import ENGINES
@@ -44,7 +43,6 @@ class Request:
         cores: int | None,
         trials_per_task: str,
         engine: str,
-        memory_per_task: str | None,
         log_root: str,
         plots_root: str,
         videos_root: str,
@@ -65,7 +63,6 @@ class Request:
                 trials_per_task=parse_trials_per_task(trials_per_task),
                 engine=engine,
                 keep_q_values=True,
-                memory_per_task=parse_memory(memory_per_task),
             ),
             **flags,
         )

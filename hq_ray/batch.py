@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from hq_ray.episode_log import Trained
 from hq_ray.errors import ModelError
-from hq_ray.memory_limit import memory_limit
 from hq_ray.store import Failure, Results
 from hq_ray.training import group_key, train_together
 from hq_ray.trial import Trial
@@ -42,7 +41,6 @@ def run_batch(
     results: Results,
     keep_q_values: bool = False,
     engine: str = "auto",
-    memory_per_task: int | None = None,
     may_commit: Callable[[], bool] = lambda: True,
 ) -> BatchReport:
     """Trains and publishes a batch; a trial that raises becomes a failed row with its traceback.
@@ -52,7 +50,6 @@ def run_batch(
         results: where to publish.
         keep_q_values: whether final Q tables are stored.
         engine: `auto`, `kernel` or `gymnasium`.
-        memory_per_task: bytes that training may take; a trial that needs more fails.
         may_commit: asked right before the batch counts as published.
 
     Raises:
@@ -63,11 +60,10 @@ def run_batch(
     started = time.perf_counter()
     trained: list[Trained] = []
     failures: list[Failure] = []
-    with memory_limit(memory_per_task):
-        for group in groups(trials, engine):
-            done, failed = _train_group(group, engine)
-            trained += done
-            failures += failed
+    for group in groups(trials, engine):
+        done, failed = _train_group(group, engine)
+        trained += done
+        failures += failed
     results.publish(trained, failures, keep_q_values, may_commit)
     return BatchReport(
         done=tuple(done.trial.trial_id for done in trained),

@@ -52,9 +52,6 @@ def ray_flags(command: Callable) -> Callable:
             click.option(
                 "--engine", default="auto", help="auto, kernel or gymnasium; the log is the same."
             ),
-            click.option(
-                "--memory_per_task", help="Like 2GB; a trial that needs more fails [default: none]."
-            ),
         )
     ):
         command = option(command)
@@ -83,8 +80,6 @@ COMMANDS = {
     "select": ("analysis.commands", "Choose the best configurations for a second stage."),
     "replay": ("sweeps.commands", "Retrain one trial and compare its log, byte for byte."),
     "verify": ("sweeps.commands", "The same for a random sample."),
-    "submit": ("sweeps.job_commands", "Hand a sweep to a cluster's job server."),
-    "job": ("sweeps.job_commands", "Status, logs or stop of a submitted sweep."),
 }
 
 

@@ -89,7 +89,6 @@ def run_sweep(
     retry_failed: bool = False,
     engine: str = "auto",
     keep_q_values: bool = False,
-    memory_per_task: int | None = None,
 ) -> SweepHandle:
     """Runs what is missing of a sweep and returns when it is there.
 
@@ -103,7 +102,6 @@ def run_sweep(
         retry_failed: whether trials that failed before are tried again.
         engine: `auto`, `kernel` or `gymnasium`; the logs are the same.
         keep_q_values: whether final Q tables are stored.
-        memory_per_task: bytes that a batch's training may take; None for no limit.
 
     Raises:
         InputError: the spec cannot be used, or another driver holds the results.
@@ -122,7 +120,7 @@ def run_sweep(
     tally = run_missing(
         planned.missing,
         place,
-        RunOptions(local, address, cores, trials_per_task, engine, keep_q_values, memory_per_task),
+        RunOptions(local, address, cores, trials_per_task, engine, keep_q_values),
         describe=lambda: describe(sweep, place, expanded),
     )
     if tally.interrupted:

@@ -131,10 +131,8 @@ def sweep_command(
     cores: int | None,
     trials_per_task: str,
     engine: str,
-    memory_per_task: str | None,
 ) -> int:
     """Run what is missing of SPEC: the first time, after a crash, or after it grew."""
-    from hq_ray.memory_limit import parse_memory
     from hq_ray.sweeps.api import describe
     from hq_ray.sweeps.batching import parse_trials_per_task
     from hq_ray.sweeps.run import RunOptions, run_missing
@@ -142,7 +140,7 @@ def sweep_command(
 
     if engine not in ENGINES:
         raise InputError(f"unknown engine {engine!r}{near_miss(engine, ENGINES)}")
-    per_task, memory = parse_trials_per_task(trials_per_task), parse_memory(memory_per_task)
+    per_task = parse_trials_per_task(trials_per_task)
     sweep, place, expanded, planned = _open(spec, overrides, results, retry_failed)
     where = place.location.text
     if planned.failed:
@@ -153,7 +151,7 @@ def sweep_command(
     tally = run_missing(
         planned.missing,
         place,
-        RunOptions(local, address, cores, per_task, engine, keep_q_values, memory),
+        RunOptions(local, address, cores, per_task, engine, keep_q_values),
         describe=lambda: describe(sweep, place, expanded),
     )
     already = f", {planned.n_done:,} were there" if planned.n_done else ""

@@ -1,4 +1,4 @@
-"""Ray: starting or joining it, and running batches as tasks. Only `jobs` imports it besides."""
+"""Ray: starting or joining it, and running batches as tasks. Nothing else imports it."""
 
 import logging
 import os
@@ -136,14 +136,13 @@ class BatchOptions:
     """What every batch of a sweep shares.
 
     Attributes:
-        keep_q_values, engine, memory_per_task: see `run_batch`.
+        keep_q_values, engine: see `run_batch`.
         token: of the driver; its batches count only while it holds the results.
         versions: of the driver's code, which the worker's must equal.
     """
 
     keep_q_values: bool
     engine: str
-    memory_per_task: int | None
     token: str
     versions: tuple[tuple[str, str], ...]
 
@@ -163,7 +162,6 @@ def _run_batch_task(
         results,
         options.keep_q_values,
         options.engine,
-        options.memory_per_task,
         partial(holds, results.location, options.token),
     )
 
@@ -228,11 +226,9 @@ class RayExecutor:
         self._flying = []
 
 
-def executor_on_ray(
-    results: Results, keep_q_values: bool, engine: str, memory_per_task: int | None, token: str
-) -> RayExecutor:
+def executor_on_ray(results: Results, keep_q_values: bool, engine: str, token: str) -> RayExecutor:
     """The executor of one driver, its workers held to this process's versions."""
-    options = BatchOptions(keep_q_values, engine, memory_per_task, token, deciding_versions())
+    options = BatchOptions(keep_q_values, engine, token, deciding_versions())
     return RayExecutor(results, options)
 
 

@@ -32,7 +32,6 @@ class RunOptions:
         trials_per_task: None for as many as fit.
         engine: `auto`, `kernel` or `gymnasium`.
         keep_q_values: whether final Q tables are stored.
-        memory_per_task: bytes that a batch's training may take; None for no limit.
     """
 
     local: bool = False
@@ -41,7 +40,6 @@ class RunOptions:
     trials_per_task: int | None = None
     engine: str = "auto"
     keep_q_values: bool = False
-    memory_per_task: int | None = None
 
 
 def run_missing(
@@ -93,13 +91,10 @@ def _executor(
             results=results,
             keep_q_values=options.keep_q_values,
             engine=options.engine,
-            memory_per_task=options.memory_per_task,
             may_commit=partial(holds, results.location, token),
         )
         return LocalExecutor(run)
-    return session.executor(
-        results, options.keep_q_values, options.engine, options.memory_per_task, token
-    )
+    return session.executor(results, options.keep_q_values, options.engine, token)
 
 
 def _clear_uncommitted(results: Results) -> None:

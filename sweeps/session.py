@@ -51,7 +51,6 @@ class Session:
         results: Results,
         keep_q_values: bool,
         engine: str,
-        memory_per_task: int | None,
         token: str,
     ) -> Executor:
         """The executor on this session's Ray, once it has started; see `run_batch`.
@@ -62,7 +61,7 @@ class Session:
         self.wait()
         from hq_ray.sweeps.ray_executor import executor_on_ray
 
-        return executor_on_ray(results, keep_q_values, engine, memory_per_task, token)
+        return executor_on_ray(results, keep_q_values, engine, token)
 
     def close(self) -> None:
         """Lets Ray stop in the background."""

@@ -95,12 +95,12 @@ def test_analysis_never_reaches_the_loops(name):
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("ray", {f"hq_ray.sweeps.{name}" for name in ("jobs", "ray_executor", "ray_map")}),
+        ("ray", {f"hq_ray.sweeps.{name}" for name in ("ray_executor", "ray_map")}),
         ("matplotlib", DRAWING),
         ("imageio", {"hq_ray.video"}),
         (
             "click",
-            {"hq_ray.cli", "hq_ray.sweeps.commands", "hq_ray.sweeps.job_commands"}
+            {"hq_ray.cli", "hq_ray.sweeps.commands"}
             | {f"{ANALYSIS}.commands", f"{ANALYSIS}.run_command"},
         ),
         ("jinja2", {f"{ANALYSIS}.reporting.report_page"}),

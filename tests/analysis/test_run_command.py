@@ -12,7 +12,6 @@ SHORT = ["--env", "FrozenLake-v1", "--seeds", "0", "--episodes", "5", "--local"]
 
 DEFAULTS = {
     "env": None,
-    "memory_per_task": None,
     "env_args": "",
     "variants": "both",
     "seeds": "0-4",

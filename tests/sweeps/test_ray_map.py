@@ -2,9 +2,9 @@ import pytest
 
 from hq_ray.analysis.drawing.captions import format_number
 from hq_ray.errors import InputError
-from hq_ray.memory_limit import parse_memory
 from hq_ray.sweeps.ray_map import map_on_ray
 from hq_ray.sweeps.session import Session
+from hq_ray.trial import parse_seeds
 
 
 def test_nothing_needs_no_ray():
@@ -18,7 +18,7 @@ def test_results_come_in_order_and_errors_as_they_were_raised():
         numbers = [1000 * n for n in range(20)]
         assert list(map_on_ray(format_number, numbers)) == [f"{n:,}" for n in numbers]
         with pytest.raises(InputError) as refused:
-            list(map_on_ray(parse_memory, ["1GB", "much"]))
+            list(map_on_ray(parse_seeds, ["0-4", "much"]))
         assert "\n" not in str(refused.value)
         with pytest.raises(TypeError):
             list(map_on_ray(format_number, ["x"]))

@@ -21,7 +21,6 @@ from hq_ray.sweeps import expand as expansion
 from hq_ray.sweeps import spec_selection
 from hq_ray.sweeps.api import run_sweep
 from hq_ray.sweeps.expand import expand
-from hq_ray.sweeps.jobs import SweepJob
 from hq_ray.sweeps.plan import TrialSet, planned_counts
 from hq_ray.sweeps.space import configurations
 from hq_ray.sweeps.spec import Sweep
@@ -511,12 +510,6 @@ def test_trials_are_counted_and_not_made(make_trial):
     variants = ("standard", "harmonic", "standard")
     trials = TrialSet([make_trial(variant) for variant in variants], range(10**12))
     assert planned_counts(trials) == {"Table-v0 {}": {"standard": 2 * 10**12, "harmonic": 10**12}}
-
-
-def test_a_list_can_be_submitted():
-    job = SweepJob(TEXT, "s3://bucket/prefix", ("seeds=0-4", "episodes=10"))
-    assert job.sweep == Sweep.from_yaml(TEXT).with_overrides(["seeds=0-4", "episodes=10"])
-    assert {of.episodes for of in configurations(job.sweep)} == {10}
 
 
 def test_the_page_on_sweeps_lists_configurations_that_run():

@@ -1,0 +1,164 @@
+"""The files for clusters, and a job server of Ray's that runs a sweep."""
+
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from hq_ray.sweeps.expand import expand
+from hq_ray.sweeps.spec import read_spec
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RAY = [sys.executable, "-m", "ray.scripts.scripts"]
+
+
+@pytest.mark.parametrize(
+    ("name", "n_trials"), [("quick", 700), ("full", 20_400), ("full-cluster", 20_400)]
+)
+def test_example_specs_have_the_trials_they_say(name, n_trials):
+    path = ROOT / "sweeps" / f"{name}.yaml"
+    assert len(expand(read_spec(path)).trials) == n_trials
+    assert f"{n_trials:,} trials" in path.read_text()
+
+
+def test_the_cluster_spec_is_the_full_one():
+    full, cluster = (read_spec(ROOT / "sweeps" / f"{n}.yaml") for n in ("full", "full-cluster"))
+    assert full == cluster
+
+
+def test_the_cluster_file_fits_rays_schema():
+    jsonschema = pytest.importorskip("jsonschema")
+    import ray
+
+    schema = json.loads((Path(ray.__file__).parent / "autoscaler/ray-schema.json").read_text())
+    cluster = yaml.safe_load((ROOT / "deploy" / "ray-cluster.yaml").read_text())
+    jsonschema.validate(cluster, schema)
+    nodes = cluster["available_node_types"]
+    assert nodes[cluster["head_node_type"]]["resources"] == {"CPU": 0}
+    assert "InstanceMarketOptions" not in nodes["head"]["node_config"]
+    assert nodes["worker"]["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
+    assert nodes["worker"]["min_workers"] == nodes["worker"]["max_workers"] == 4
+    assert cluster["max_workers"] == 4
+    assert "-e RAY_AUTH_MODE=token" in cluster["docker"]["run_options"]
+
+
+def test_the_rayjob_has_what_a_sweep_needs():
+    job = yaml.safe_load((ROOT / "deploy" / "rayjob.yaml").read_text())
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    words = shlex.split(job["spec"]["entrypoint"])
+    assert words[:2] == ["hq-ray", "sweep"]
+    assert words[3:5] == ["--address", "auto"]
+    assert words[words.index("--results") + 1].startswith("s3://")
+    # A stop is the first Ctrl-C, and running batches take a minute at most to be published.
+    stop = {"RAY_JOB_STOP_SIGNAL": "SIGINT", "RAY_JOB_STOP_WAIT_TIME_S": "60"}
+    assert yaml.safe_load(job["spec"]["runtimeEnvYAML"])["env_vars"] == stop
+    cluster = job["spec"]["rayClusterSpec"]
+    assert cluster["authOptions"] == {"mode": "token"}
+    head, [workers] = cluster["headGroupSpec"], cluster["workerGroupSpecs"]
+    assert head["rayStartParams"] == {"num-cpus": "0"}
+    assert workers["replicas"] == workers["minReplicas"] == workers["maxReplicas"]
+    mounts = head["template"]["spec"]["containers"][0]["volumeMounts"]
+    assert words[2] == mounts[0]["mountPath"] + "/spec.yaml"
+
+
+def free_ports(number):
+    with contextlib.ExitStack() as stack:
+        listeners = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for listener in listeners:
+            listener.bind(("127.0.0.1", 0))
+        return [listener.getsockname()[1] for listener in listeners]
+
+
+@pytest.fixture
+def head(monkeypatch):
+    """A head node on this machine: the URL of its job server, and a folder of its own."""
+    pytest.importorskip("ray.dashboard.optional_deps", reason="needs ray[default]")
+    folder = Path(tempfile.mkdtemp(prefix="j-", dir="/tmp"))
+    command = folder / "bin" / "hq-ray"
+    command.parent.mkdir()
+    command.write_text(f"#!{sys.executable}\nfrom hq_ray.__main__ import main\nmain()\n")
+    command.chmod(0o755)
+    gcs, dashboard, agent, client = free_ports(4)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
+    monkeypatch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, sys.path)]))
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                *(*RAY, "start", "--head", "--block"),
+                *(f"--port={gcs}", f"--dashboard-port={dashboard}", "--num-cpus=2"),
+                *(f"--dashboard-agent-listen-port={agent}", f"--temp-dir={folder}"),
+                *(f"--ray-client-server-port={client}", "--object-store-memory=134217728"),
+                "--disable-usage-stats",
+            ],
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            while subprocess.run(
+                [*RAY, "job", "list", "--address", f"http://127.0.0.1:{dashboard}"],
+                capture_output=True,
+            ).returncode:
+                assert process.poll() is None
+            yield f"http://127.0.0.1:{dashboard}", folder
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+ROW = """
+import gymnasium
+from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv
+
+
+class Row(FrozenLakeEnv):
+    def __init__(self, render_mode=None):
+        super().__init__(render_mode, desc=["SFFG"])
+
+
+gymnasium.register("Row-v0", "row_of_cells:Row", max_episode_steps=50)
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(300)
+def test_rays_job_server_runs_a_sweep_with_an_environment_of_the_users(head):
+    url, folder = head
+    work = folder / "work"
+    work.mkdir()
+    (work / "row_of_cells.py").write_text(ROW)
+    (work / "tiny.yaml").write_text(
+        "name: tiny\nenv: [FrozenLake-v1, 'row_of_cells:Row-v0']\nseeds: 0-2\nepisodes: 20\n"
+    )
+    command = [
+        "hq-ray",
+        "sweep",
+        "tiny.yaml",
+        "--address",
+        "auto",
+        "--results",
+        f"{folder}/results",
+    ]
+    submitted = subprocess.run(
+        [*RAY, "job", "submit", "--address", url, "--working-dir", str(work), "--", *command],
+        capture_output=True,
+        text=True,
+    )
+    assert submitted.returncode == 0, submitted.stdout + submitted.stderr
+    assert "Ran 12 trials" in submitted.stdout
+    trials = pd.read_parquet(folder / "results/tiny/trials")
+    assert (trials["status"] == "done").all()
+    assert set(trials["env"]) == {"FrozenLake-v1", "row_of_cells:Row-v0"}
