@@ -4,6 +4,7 @@ A command lies in the package of what it commands and is imported only when it i
 """
 
 import importlib
+import re
 import sys
 from collections.abc import Callable
 
@@ -64,8 +65,11 @@ def say(sentence: str) -> None:
 
 
 def one_line(text: str) -> str:
-    """A message of several lines, as other libraries write them, as one."""
-    return " ".join(text.split())
+    """A message of several lines, as other libraries write them, as one.
+
+    Of URIs that were refused for the credentials in them, a message may still show the rest.
+    """
+    return re.sub(r"://[^\s@]*:[^\s@]*@", "://***@", " ".join(text.split()))
 
 
 # name: (module below hq_ray, one line for `hq-ray --help`)

@@ -15,12 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pyarrow as pa
 from pyarrow import fs
 
 from hq_ray.errors import InputError, ResultsError
+from hq_ray.store_uri import open_uri, refuse_credentials
 
 NOT_FOUND = fs.FileType.NotFound
 # Between one try of a request to an object store and the next.
@@ -65,11 +65,9 @@ class Location:
         if not text:
             raise InputError("results must be a path or a URI, got ''")
         if "://" not in text:
+            refuse_credentials(text)
             return cls(fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(text)), text)
-        try:
-            filesystem, path = fs.FileSystem.from_uri(_with_s3_settings(text))
-        except (OSError, ValueError) as problem:
-            raise InputError(f"results must be a path or a URI, got {text!r}: {problem}") from None
+        filesystem, path = open_uri(text)
         if not path.strip("/"):
             raise InputError(f"results must be a path or a URI, got {text!r}: it names no bucket")
         if filesystem.type_name == "s3":
@@ -171,25 +169,6 @@ class Location:
                     ) from None
             time.sleep(pause)
         raise AssertionError("the last try returns or raises")
-
-
-def _with_s3_settings(uri: str) -> str:
-    """An s3 URI with what the usual variables say and pyarrow does not read by itself.
-
-    Objects are put in one request (`allow_delayed_open`); credentials are found by pyarrow.
-    """
-    parts = urlsplit(uri)
-    if parts.scheme != "s3":
-        return uri
-    query = dict(parse_qsl(parts.query))
-    query.setdefault("allow_delayed_open", "true")
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    if endpoint and "endpoint_override" not in query:
-        scheme, _, host = endpoint.rpartition("://")
-        query |= {"endpoint_override": host.rstrip("/"), "scheme": scheme or "https"}
-        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-        query.setdefault("region", region or "us-east-1")
-    return urlunsplit(parts._replace(query=urlencode(query)))
 
 
 def _replace_local(folder: Path, name: str, content: bytes | memoryview) -> None:

@@ -8,6 +8,7 @@ from numbers import Integral
 import numpy as np
 
 from hq_ray.errors import InputError
+from hq_ray.store_uri import refuse_credentials
 from hq_ray.sweeps.distributions import is_huge, listed
 from hq_ray.sweeps.spec_entries import as_mapping
 from hq_ray.sweeps.spec_text import place_of, shown
@@ -51,6 +52,7 @@ def _scalar(path: str, value: object) -> object:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
+        refuse_credentials(value)  # of the results that the configurations were chosen from
         return str(value)
     if isinstance(value, Integral) and not is_huge(value):
         return int(value)
