@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hq_ray.errors import InputError, near_miss
 from hq_ray.hyperparameters import Value
 from hq_ray.sweeps.batching import parse_trials_per_task
 from hq_ray.sweeps.run import RunOptions
-from hq_ray.training import ENGINES
+from hq_ray.training import check_engine
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,7 @@ class Request:
         **flags: object,
     ) -> "Request":
         """A request from the flags of the command line."""
-        if engine not in ENGINES:
-            raise InputError(f"unknown engine {engine!r}{near_miss(engine, ENGINES)}")
+        check_engine(engine)
         return cls(
             tasks=frozenset({"train", "plot", "compare"} if task == "all" else {task}),
             log_root=Path(log_root),

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
-from numba import njit
 from scipy.optimize import brentq
 
+from hq_ray.compiled import njit
 from hq_ray.errors import InputError
 from hq_ray.updates import EPS_DIV, harmonic
 

@@ -19,10 +19,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 from numba.extending import overload
 
 from hq_ray import pcg64, updates
+from hq_ray.compiled import COMPILES, njit
 from hq_ray.environments import load_model
 from hq_ray.episode_log import EpisodeLog
 from hq_ray.pcg64 import agent_stream, environment_stream, pcg64_advance
@@ -241,7 +241,7 @@ def training_loop(variant: str, n_actions: int, n_outcomes: int, draws: bool) ->
 @lru_cache(maxsize=64)
 def environment_tables(env: str, env_args: str) -> KernelTables | None:
     """The packed model of an environment, kept per process; None where the kernel cannot serve."""
-    model = load_model(env, env_args)
+    model = load_model(env, env_args) if COMPILES else None
     return kernel_tables(model) if model is not None else None
 
 

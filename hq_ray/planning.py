@@ -9,8 +9,8 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 
+from hq_ray.compiled import njit
 from hq_ray.errors import InputError
 from hq_ray.model import Model
 from hq_ray.policy_evaluation import Transitions, evaluate_policy

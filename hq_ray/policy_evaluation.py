@@ -14,7 +14,8 @@ are few when the policy mostly moves forward, and through elimination when they 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from hq_ray.compiled import njit
 
 # Sweeps end when no value moves by more than this share of the component's greatest value. What
 # is left is at most gamma / (1 - gamma) times that, because a sweep contracts by gamma.

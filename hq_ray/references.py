@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 
+from hq_ray.compiled import njit
 from hq_ray.environments import load_model
 from hq_ray.errors import HqRayError, InputError
 from hq_ray.model import Model

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from hq_ray.compiled import COMPILES
 from hq_ray.environments import load_model, make
 from hq_ray.episode_log import EpisodeLog, Trained
 from hq_ray.errors import InputError, ModelError, near_miss
@@ -39,10 +40,23 @@ def train(trial: Trial, engine: str = "auto") -> Trained:
     return train_together([trial], engine)[0]
 
 
-def train_together(trials: Sequence[Trial], engine: str = "auto") -> list[Trained]:
-    """Trains trials of one group, on the kernel several at a time; see `train` and `group_key`."""
+def check_engine(engine: str) -> None:
+    """Refuses an engine that there is not, or not here.
+
+    Raises:
+        InputError: an unknown engine, or the kernel where numba may not compile.
+    """
     if engine not in ENGINES:
         raise InputError(f"unknown engine {engine!r}{near_miss(engine, ENGINES)}")
+    if engine == "kernel" and not COMPILES:
+        raise InputError(
+            "engine must be auto or gymnasium while NUMBA_DISABLE_JIT is set, got 'kernel'"
+        )
+
+
+def train_together(trials: Sequence[Trial], engine: str = "auto") -> list[Trained]:
+    """Trains trials of one group, on the kernel several at a time; see `train` and `group_key`."""
+    check_engine(engine)
     first = trials[0]
     model = _planned_model(first)
     tables = environment_tables(first.env, first.env_args) if model is not None else None

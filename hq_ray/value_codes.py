@@ -5,7 +5,8 @@ to 6 on the logs of a batch.
 """
 
 import numpy as np
-from numba import njit
+
+from hq_ray.compiled import njit
 
 U = np.uint64
 # 2**64 over the golden ratio: spreads the bits of a value over the whole word (Knuth, The Art of

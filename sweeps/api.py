@@ -5,13 +5,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from hq_ray.errors import InputError, near_miss
-from hq_ray.load import load_episodes, load_trials
+from hq_ray.errors import InputError
+from hq_ray.load import episodes_table, load_trials, trials_table
 from hq_ray.location import Location
-from hq_ray.store import Results
+from hq_ray.store import DONE, Results
 from hq_ray.sweeps.distributions import LONGEST, whole_number
 from hq_ray.sweeps.driver import Tally
 from hq_ray.sweeps.expand import Expanded, expand
@@ -19,7 +17,7 @@ from hq_ray.sweeps.plan import Plan, plan, planned_counts
 from hq_ray.sweeps.run import RunOptions, run_missing
 from hq_ray.sweeps.spec import Sweep, read_spec
 from hq_ray.sweeps.spec_text import shown
-from hq_ray.training import ENGINES
+from hq_ray.training import check_engine
 
 
 @dataclass(frozen=True)
@@ -46,10 +44,12 @@ class SweepHandle:
         trial_ids: Collection[str] | None = None,
     ) -> pd.DataFrame:
         """One row per episode, of all finished trials or of those given."""
-        where = None
-        if trial_ids is not None:
-            where = pc.field("trial_id").isin(pa.array(list(trial_ids), pa.string()))
-        return load_episodes(self.results, where, columns, quiet=True)
+        if trial_ids is None:
+            table = trials_table(self.results, ["trial_id", "status"])
+            pairs = zip(table["trial_id"].to_pylist(), table["status"].to_pylist(), strict=True)
+            trial_ids = [trial_id for trial_id, status in pairs if status == DONE]
+        names = None if columns is None else list(columns)
+        return episodes_table(self.results, trial_ids, names).to_pandas()
 
 
 def as_sweep(sweep: Sweep | Mapping | str | os.PathLike) -> Sweep:
@@ -110,8 +110,7 @@ def run_sweep(
     """
     if local and address is not None:
         raise InputError("a sweep must run either local or at an address, got both")
-    if engine not in ENGINES:
-        raise InputError(f"unknown engine {engine!r}{near_miss(engine, ENGINES)}")
+    check_engine(engine)
     for name, number in (("cores", cores), ("trials_per_task", trials_per_task)):
         if number is not None:
             whole_number(name, number, 1, LONGEST)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hq_ray.cli import SETTINGS, Count, ray_flags, say
-from hq_ray.errors import InputError, near_miss
+from hq_ray.errors import InputError
 
 if TYPE_CHECKING:
     from hq_ray.sweeps.plan import Plan
@@ -61,11 +61,11 @@ def plan_command(
     if no_pilot or not planned.missing:
         return
     from hq_ray.sweeps.estimate import estimate
-    from hq_ray.sweeps.progress import notice_after
+    from hq_ray.sweeps.progress import notice
 
     cores = cores or os.cpu_count() or 1
-    with notice_after(2.0, "running pilot trials for the estimate; --no_pilot leaves them out"):
-        cost = estimate(planned, expanded.trials, cores)
+    notice("running pilot trials for the estimate; --no_pilot leaves them out")
+    cost = estimate(planned, expanded.trials, cores)
     for reason in cost.failures:
         say(f"A pilot trial failed, and its kind is not in the estimate: {reason}")
     if not cost.piloted:
@@ -136,10 +136,9 @@ def sweep_command(
     from hq_ray.sweeps.api import describe
     from hq_ray.sweeps.batching import parse_trials_per_task
     from hq_ray.sweeps.run import RunOptions, run_missing
-    from hq_ray.training import ENGINES
+    from hq_ray.training import check_engine
 
-    if engine not in ENGINES:
-        raise InputError(f"unknown engine {engine!r}{near_miss(engine, ENGINES)}")
+    check_engine(engine)
     per_task = parse_trials_per_task(trials_per_task)
     sweep, place, expanded, planned = _open(spec, overrides, results, retry_failed)
     where = place.location.text
@@ -204,7 +203,6 @@ def status_command(results: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from hq_ray.errors import InputError
     from hq_ray.store import DONE, FAILED, Results
     from hq_ray.sweeps.status import status
 

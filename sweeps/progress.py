@@ -1,10 +1,9 @@
 """Progress on standard error: a bar on a terminal, a plain line every few seconds elsewhere."""
 
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 LINE_SECONDS = 5.0
@@ -44,7 +43,7 @@ class LineProgress(Progress):
 
     def say(self, sentence: str) -> None:
         """Prints a sentence."""
-        print(sentence, file=sys.stderr, flush=True)
+        notice(sentence)
 
 
 class BarProgress(Progress):
@@ -84,6 +83,12 @@ class BarProgress(Progress):
         self._bar.stop()
 
 
+def notice(sentence: str) -> None:
+    """A line on standard error; that nobody can read it any more is no reason to stop a sweep."""
+    with suppress(OSError):
+        print(sentence, file=sys.stderr, flush=True)
+
+
 def describe(counts: Counts, total: int, elapsed: float, cores: int = 1) -> str:
     """One line of progress: done of total, failures, steps per second, cores, seconds left."""
     finished = counts.done + counts.failed
@@ -110,15 +115,3 @@ def progress_on(total: int, cores: int = 1) -> Iterator[Progress]:
         yield bar
     finally:
         bar.stop()
-
-
-@contextmanager
-def notice_after(seconds: float, sentence: str) -> Iterator[None]:
-    """Says a sentence on standard error if the block takes longer than that."""
-    timer = threading.Timer(seconds, print, [sentence], {"file": sys.stderr, "flush": True})
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

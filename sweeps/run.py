@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from hq_ray.batch import run_batch
+from hq_ray.compiled import COMPILES, on_compiling
 from hq_ray.store import Results
 from hq_ray.sweeps.batching import Batcher
 from hq_ray.sweeps.driver import Tally, drive
 from hq_ray.sweeps.executors import Executor, LocalExecutor
 from hq_ray.sweeps.ownership import Ownership, holds
-from hq_ray.sweeps.progress import notice_after, progress_on
+from hq_ray.sweeps.progress import notice, progress_on
 from hq_ray.sweeps.session import Session
 from hq_ray.training import warm_up
 from hq_ray.trial import Trial
@@ -72,14 +73,24 @@ def run_missing(
     with Ownership(results.location) as owner:
         describe()
         _clear_uncommitted(results)
-        # Compiled once here while Ray starts, instead of by every worker at once.
         if options.engine != "gymnasium":
-            with notice_after(2.0, "compiling the training loops, once on this machine"):
-                warm_up(missing[:WARMED_TRIALS])
+            _warm_up(missing[:WARMED_TRIALS])
         executor = _executor(results, options, session, owner.token)
         with progress_on(len(missing), executor.cores) as progress:
             batcher = Batcher(missing, executor.cores, options.trials_per_task)
             return drive(batcher, executor, results, progress)
+
+
+def _warm_up(trials: Sequence[Trial]) -> None:
+    """Compiles once here while Ray starts, instead of by every worker at once."""
+    if not COMPILES:
+        notice(
+            "NUMBA_DISABLE_JIT is set, so every trial trains on the Gymnasium loop, "
+            "some hundred times slower"
+        )
+        return
+    with on_compiling(notice):
+        warm_up(trials)
 
 
 def _executor(

@@ -115,6 +115,12 @@ def test_libraries_stay_at_home(library, homes):
     assert users == homes
 
 
+def test_what_is_compiled_goes_by_the_module_that_finds_its_cache():
+    users = {name for name, tree in MODULES.items() if "numba.njit" in imported(tree)}
+    assert users == set()
+    assert "hq_ray.compiled" in GRAPH["hq_ray.kernel"]
+
+
 def test_no_attic_and_no_fastmath():
     attics = {"utils", "helpers", "common", "misc"}
     assert not {name for name in MODULES if name.rpartition(".")[2] in attics}

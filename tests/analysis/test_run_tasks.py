@@ -15,6 +15,7 @@ import imageio.v3
 import imageio_ffmpeg
 import pandas as pd
 import pytest
+from standard_error import complaints
 
 from hq_ray.cli import run_command_line
 
@@ -82,7 +83,7 @@ def run(tmp_path, monkeypatch, capsys):
     def command(*arguments):
         code = run_command_line([str(argument) for argument in arguments])
         out, err = capsys.readouterr()
-        return code, out, err
+        return code, out, complaints(err)
 
     return command
 
@@ -389,9 +390,10 @@ SLOW_RESULTS = Path("results/FrozenLake-v1")
 
 
 def process(folder, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "hq_ray", *arguments], cwd=folder, capture_output=True, text=True
-    )
+    command = [sys.executable, "-m", "hq_ray", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    done.stderr = complaints(done.stderr)
+    return done
 
 
 @pytest.fixture(scope="module")
@@ -417,7 +419,7 @@ def interrupted(folder, command):
     while started.poll() is None and len(list(folder.glob("results/*/trials/*.parquet"))) < 2:
         time.sleep(0.02)
     os.killpg(started.pid, signal.SIGINT)
-    return started, *started.communicate(timeout=60)
+    return started, *started.communicate()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent to a process group")

@@ -1,0 +1,105 @@
+"""numba's `njit`, with compiled code kept in a folder that can be written, or not kept at all."""
+
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import numba
+import numpy as np
+from numba import config
+from numba.core import event
+
+# False under NUMBA_DISABLE_JIT=1.
+COMPILES = not config.DISABLE_JIT
+
+
+def njit(*, cache: bool = False, **options: object) -> Callable[[Callable], Callable]:
+    """`numba.njit`; with `cache`, what is compiled is kept on disk if that can be done."""
+    if not COMPILES:
+        # The function itself, silent where its numbers wrap around, as compiled ones are.
+        return np.errstate(all="ignore")
+    compiled = numba.njit(cache=cache and KEEPS, **options)
+    return lambda function: _forgiving(compiled(function))
+
+
+def _forgiving(compiled: Callable) -> Callable:
+    """Compiles anew where what is kept is damaged, and goes on where the disk is full."""
+    cache = compiled._cache
+    load, save = cache.load_overload, cache.save_overload
+
+    def load_or_none(*arguments: object) -> object:
+        try:
+            return load(*arguments)
+        except Exception:
+            with suppress(OSError):
+                cache.flush()
+            return None
+
+    def save_if_possible(*arguments: object) -> None:
+        with suppress(OSError):
+            save(*arguments)
+
+    cache.load_overload, cache.save_overload = load_or_none, save_if_possible
+    return compiled
+
+
+@contextmanager
+def on_compiling(tell: Callable[[str], None]) -> Iterator[None]:
+    """Says once, and only if anything is compiled within the block, what takes so long."""
+    with event.install_listener("numba:compile", _Listener(tell)):
+        yield
+
+
+class _Listener(event.Listener):
+    def __init__(self, tell: Callable[[str], None]):
+        self._tell, self._told = tell, False
+
+    def on_start(self, event: event.Event) -> None:
+        if not self._told:
+            self._told = True
+            self._tell(
+                "compiling the training loops, once on this machine"
+                if KEEPS
+                else "compiling the training loops in every process, because there is no folder "
+                "to keep them in; NUMBA_CACHE_DIR names one"
+            )
+
+    def on_end(self, event: event.Event) -> None:
+        pass
+
+
+def _can_keep() -> bool:
+    """Whether numba finds a folder: NUMBA_CACHE_DIR, beside the source, or in the user's home."""
+    try:
+        numba.njit(cache=True)(_can_keep)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _has_home() -> bool:
+    # Without one, numba would make a folder named ~ where the command runs.
+    return not os.path.expanduser("~").startswith("~")
+
+
+def _private_folder() -> str:
+    """A folder of this user's own in the temporary one; empty where there can be none.
+
+    Cached code is run, so a folder that anybody else has made or can write to is not used.
+    """
+    try:
+        folder = os.path.join(tempfile.gettempdir(), f"hq_ray-compiled-{os.getuid()}")
+        os.makedirs(folder, 0o700, exist_ok=True)
+        found = os.lstat(folder)
+    except (OSError, AttributeError):  # on Windows there is no getuid
+        return ""
+    mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    return folder if mine and not found.st_mode & 0o077 else ""
+
+
+KEEPS = (_has_home() or bool(config.CACHE_DIR)) and _can_keep()
+if not KEEPS:
+    config.CACHE_DIR = _private_folder()
+    KEEPS = bool(config.CACHE_DIR) and _can_keep()

@@ -1,0 +1,157 @@
+"""Where compiled code is kept, and what happens where it cannot be, or nothing may be compiled."""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from standard_error import complaints
+
+import hq_ray
+from hq_ray import compiled
+
+HOME = Path(hq_ray.__file__).resolve().parent.parent
+COMPILING = "compiling the training loops"
+# Without the finder that an editable install adds: the tree on PYTHONPATH is the one that runs.
+START = """
+import runpy, sys
+sys.meta_path[:] = [one for one in sys.meta_path if "editable" not in repr(one).lower()]
+sys.argv[0] = "hq-ray"
+runpy.run_module("hq_ray", run_name="__main__", alter_sys=True)
+"""
+RUN = ["run", "--env", "FrozenLake-v1", "--variants", "standard", "--seeds", "0", "--episodes", "5"]
+RUN += ["--task", "train"]
+
+
+def _obey_permissions():
+    """Root obeys the permissions of files too, once it has given away what overrides them."""
+    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        assert ctypes.CDLL(None).prctl(24, capability, 0, 0, 0) == 0  # PR_CAPBSET_DROP
+
+
+def hq_ray_in(folder, tree, *arguments, **variables):
+    folder.mkdir(exist_ok=True)
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "XDG_"))}
+    return subprocess.run(
+        [sys.executable, "-c", START, *arguments],
+        cwd=folder,
+        env={**kept, "PYTHONPATH": str(tree), **variables},
+        capture_output=True,
+        text=True,
+        preexec_fn=_obey_permissions if os.name == "posix" and os.geteuid() == 0 else None,
+    )
+
+
+def copied(tree):
+    for package in ("hq_ray", "envs", "sweeps", "analysis"):
+        shutil.copytree(HOME / package, tree / package, ignore=shutil.ignore_patterns("*.nb[ic]"))
+    return tree
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """A read-only copy of the packages, and a home in which nothing can be written either."""
+    tree = copied(tmp_path / "tree")
+    (tmp_path / "home").mkdir()
+    folders = [path for path in [*tree.rglob("*"), tmp_path / "home"] if path.is_dir()]
+    for folder in folders:
+        folder.chmod(0o555)
+    yield tree
+    for folder in folders:
+        folder.chmod(0o755)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="permissions are taken from root as on Linux")
+@pytest.mark.parametrize("kept", ["in a private folder", "where the user says", "nowhere"])
+def test_a_read_only_installation_trains_for_a_user_without_a_home(installed, tmp_path, kept):
+    temporary, asked = tmp_path / "temporary", tmp_path / "asked"
+    temporary.mkdir()
+    private = temporary / f"hq_ray-compiled-{os.getuid()}"
+    if kept == "nowhere":  # others could write to it, so it is not trusted
+        private.mkdir(mode=0o755)
+    variables = {"HOME": str(tmp_path / "home"), "TMPDIR": str(temporary)}
+    if kept == "where the user says":
+        variables["NUMBA_CACHE_DIR"] = str(asked)
+    done = hq_ray_in(tmp_path / "here", installed, *RUN, "--local", **variables)
+    assert (done.returncode, complaints(done.stderr)) == (0, "")
+    (told,) = [line for line in done.stderr.splitlines() if line.startswith(COMPILING)]
+    assert done.stdout.startswith("Trained 1 trials (")
+    if kept == "nowhere":
+        assert "NUMBA_CACHE_DIR" in told
+        assert list(private.iterdir()) == []
+        return
+    assert told == f"{COMPILING}, once on this machine"
+    place = asked if kept == "where the user says" else private
+    assert list(place.rglob("*.nbc"))
+    assert private.exists() == (place == private)
+    if place == private:
+        assert private.stat().st_mode & 0o777 == 0o700
+    # The next run finds what this one compiled, and says nothing.
+    again = hq_ray_in(tmp_path / "there", installed, *RUN, "--local", **variables)
+    assert (again.returncode, COMPILING in again.stderr) == (0, False)
+
+
+def test_damaged_compiled_code_is_compiled_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(compiled.config, "CACHE_DIR", str(tmp_path))
+
+    def successor(x):
+        return x + 1
+
+    def notices():
+        told = []
+        with compiled.on_compiling(told.append):
+            assert compiled.njit(cache=True)(successor)(2) == 3
+        return len(told)
+
+    assert (notices(), notices()) == (1, 0)
+    for path in tmp_path.rglob("*.nb[ic]"):
+        path.write_bytes(b"")
+    assert (notices(), notices()) == (1, 0)
+
+
+def test_a_full_disk_under_the_compiled_code_is_no_failure(monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("numba.core.caching.IndexDataCacheFile.save", full)
+    assert compiled.njit(cache=True)(lambda x: x + 1)(2) == 3
+
+
+def test_the_notice_comes_when_something_is_compiled_and_only_then():
+    told = []
+    with compiled.on_compiling(told.append):
+        assert told == []
+        add, double = compiled.njit()(lambda x: x + 1), compiled.njit()(lambda x: 2 * x)
+        assert add(double(2)) == 5
+    assert len(told) == 1
+    with compiled.on_compiling(told.append):
+        assert add(double(3)) == 7
+    assert len(told) == 1
+
+
+def test_without_numba_the_gymnasium_loop_trains_to_the_same_bits(tmp_path):
+    frames = []
+    for name, variables in (("compiled", {}), ("plain", {"NUMBA_DISABLE_JIT": "1"})):
+        done = hq_ray_in(tmp_path / name, HOME, *RUN, "--local", **variables)
+        assert done.returncode == 0
+        frames.append(pd.read_parquet(tmp_path / name / "results/FrozenLake-v1/trials"))
+    assert done.stderr == (
+        "NUMBA_DISABLE_JIT is set, so every trial trains on the Gymnasium loop, "
+        "some hundred times slower\n"
+    )
+    there, here = frames
+    assert (there["engine"].item(), here["engine"].item()) == ("kernel", "gymnasium")
+    different = {name for name in here if not here[name].equals(there[name])}
+    assert different <= {"engine", "train_seconds", "evaluate_seconds", "finished_at"}
+
+
+def test_without_numba_the_kernel_is_refused(tmp_path):
+    asked = [*RUN, "--engine", "kernel", "--local"]
+    done = hq_ray_in(tmp_path, HOME, *asked, NUMBA_DISABLE_JIT="1")
+    sentence = "engine must be auto or gymnasium while NUMBA_DISABLE_JIT is set, got 'kernel'"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"Error: {sentence}\n")
+    assert list(tmp_path.iterdir()) == []
