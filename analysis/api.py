@@ -9,7 +9,7 @@ from hq_ray.analysis.comparison import headline
 from hq_ray.analysis.report import write_report
 from hq_ray.analysis.study import Study, study
 from hq_ray.analysis.verdict import judge
-from hq_ray.reading.published import opened
+from hq_ray.published import opened
 
 Place = str | os.PathLike
 

@@ -13,12 +13,12 @@ from hq_ray.analysis.cells import Cell, by_environment, cells
 from hq_ray.analysis.comparison import Comparison, compare_all
 from hq_ray.analysis.contender import best_configuration
 from hq_ray.analysis.metrics import METRICS, Metric, metric
-from hq_ray.analysis.reading.curves import stream_groups
 from hq_ray.analysis.reading.times import TIMES, Progress, add_times
 from hq_ray.analysis.selection import Selection, standing
 from hq_ray.analysis.summaries import summarise_trials
 from hq_ray.errors import InputError
-from hq_ray.load import load_trials, problems
+from hq_ray.load import load_trials, stream_curves
+from hq_ray.published import problems
 from hq_ray.references import NoReferences, References, references_of
 from hq_ray.store import DONE, Results
 
@@ -221,7 +221,7 @@ def _curves(
     """The episodes of the chosen configurations."""
     keys = list(best)
     groups = [table[env][variant].trial_ids(best[env, variant]) for env, variant in keys]
-    return {keys[number]: columns for number, columns in stream_groups(results, groups, CURVES)}
+    return {keys[number]: columns for number, columns in stream_curves(results, groups, CURVES)}
 
 
 def _selection(results: Sequence[Results]) -> tuple[Selection | None, list[str]]:

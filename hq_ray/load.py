@@ -1,8 +1,11 @@
-"""Reads what sweeps have published: committed trials and their episodes, as frames and arrays."""
+"""Reads results: trials and episodes as frames, curves and Q tables as arrays.
 
-import warnings
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+The trials files say which episodes file holds a trial, and its column `trial_id` says which rows:
+they follow each other, in the order of the episodes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,27 +15,39 @@ import pyarrow.compute as pc
 from hq_ray import schema
 from hq_ray.errors import InputError, ResultsError, near_miss
 from hq_ray.hyperparameters import HYPERPARAMETERS
-from hq_ray.reading.episode_rows import CONSTANT, episode_rows
-from hq_ray.reading.published import Place, named, opened, table_of, trials_table
+from hq_ray.published import (
+    COUNTED,
+    Place,
+    checked_columns,
+    named,
+    opened,
+    readers,
+    trials_table,
+    warn,
+)
 from hq_ray.reading.where import Where, all_of, binds, conditions
-from hq_ray.store import FAILED, Results
+from hq_ray.store import DONE, Results
 from hq_ray.trial import Trial
 
 SORTED_BY = (
     *("env", "env_args", "variant", *HYPERPARAMETERS, "episodes", "max_steps"),
     *("fingerprint", "seed", "trial_id"),
 )
-# What `problems` looks at.
-TOLD = ("status", "env", "env_args", "variant", "fingerprint")
-ANY_COLUMN = pa.schema(
-    [*schema.EPISODES, *(f for f in schema.TRIALS if f.name not in schema.EPISODES.names)]
-)
-# So many cells of a sweep are named in a sentence about what is missing.
-CELLS_NAMED = 5
+# `stream_curves` holds about this much; a group that needs more is held alone.
+BUDGET_BYTES = 512 * 2**20
+# An error message lists this many trials.
+LISTED = 5
+
+Curves = dict[str, np.ndarray]
 
 
-class ResultsWarning(UserWarning):
-    """Results that can be read, but are not all that they seem to be."""
+class Run(NamedTuple):
+    """Consecutive rows of one trial: their first episode, the first row, the row after the last."""
+
+    trial_id: str
+    episode: int
+    start: int
+    stop: int
 
 
 def load_trials(
@@ -53,9 +68,8 @@ def load_trials(
         where: which trials, such as "alpha == 0.2 and variant == 'harmonic'"; see
             `hq_ray.reading.where_text`, or a pyarrow filter or expression.
         columns: None for all.
-        damaged: takes a sentence for each file that cannot be read, and the rest is read; None
-            raises the first of them.
-        quiet: whether the sentences of `problems` are kept back.
+        damaged: list to append an error message to for each unreadable file; None raises the first.
+        quiet: whether to leave out the warnings.
 
     Raises:
         InputError: no run or sweep wrote the results; an unknown column; a malformed `where`.
@@ -64,16 +78,13 @@ def load_trials(
     Warns:
         ResultsWarning: for each sentence of `problems`.
     """
-    folders, names = opened(results), _known_columns(columns, schema.TRIALS)
-    table = trials_table(
-        folders,
-        list(dict.fromkeys([*names, *TOLD])),
-        damaged,
-        all_of(conditions(where, schema.TRIALS)),
-        order=SORTED_BY,
-    )
+    folders = opened(results)
+    names = checked_columns(schema.TRIALS.names if columns is None else columns, schema.TRIALS)
+    condition = all_of(conditions(where, schema.TRIALS))
+    read = list(dict.fromkeys([*names, *COUNTED]))
+    table = trials_table(folders, read, damaged, condition, SORTED_BY)
     if not quiet:
-        _warn(folders, table)
+        warn(folders, table)
     return table.select(names).to_pandas()
 
 
@@ -88,175 +99,132 @@ def load_episodes(
 
     Args:
         results: a path, a URI, a `Results`, or several of these.
-        where: which episodes, as in `load_trials`. It may name columns of the episodes, and also
-            those that only trials have, such as `final_return`; but a condition that needs both
-            must be parted into conditions joined by `and`.
-        columns: of the episodes; None for all. Labels are categorical, of those that occur.
-        quiet: whether the sentences of `problems` are kept back.
+        where: which episodes, as in `load_trials`; it may name columns of episodes and of trials.
+        columns: of the episodes, and columns of the trials to join, such as `alpha`; None for
+            those of the episodes files. Text is categorical.
+        quiet: whether to leave out the warnings.
 
     Raises:
-        InputError: as for `load_trials`, or a condition that cannot be parted.
-        ResultsError: a file is damaged, foreign or not there.
+        InputError: as for `load_trials`.
+        ResultsError: a file is damaged, foreign or missing.
 
     Warns:
         ResultsWarning: for each sentence of `problems`.
     """
-    folders, names = opened(results), _known_columns(columns, schema.EPISODES)
-    parts = [(part, binds(part, schema.TRIALS)) for part in conditions(where, ANY_COLUMN)]
-    for part, of_trials in parts:
-        if not (of_trials or binds(part, schema.EPISODES)):
-            raise InputError(
-                "where must name columns of episodes and columns that only trials have in separate "
-                f"conditions, joined by 'and'; got {str(part)!r}"
-            )
-    rest = all_of([part for part, of_trials in parts if not of_trials])
-    needed = {*names, *named(rest, schema.EPISODES)}
-    constant = [name for name in CONSTANT if name in needed]
-    trials = trials_table(
-        folders,
-        [*dict.fromkeys(["trial_id", "episodes", *TOLD, *constant])],
-        where=all_of([part for part, of_trials in parts if of_trials]),
+    folders = opened(results)
+    names = checked_columns(schema.EPISODES.names if columns is None else columns, schema.JOINED)
+    parts = conditions(where, schema.JOINED)
+    of_trials = [part for part in parts if binds(part, schema.TRIALS)]
+    of_rows = all_of([part for part in parts if not binds(part, schema.TRIALS)])
+    needed = pa.schema(
+        schema.JOINED.field(name)
+        for name in dict.fromkeys([*names, *named(of_rows, schema.JOINED)])
     )
+    constant = [name for name in needed.names if name in schema.TRIALS.names]
+    logged = [name for name in needed.names if name not in constant]
+    read = ["trial_id", "episodes", *COUNTED, *constant]
+    trials = trials_table(folders, list(dict.fromkeys(read)), where=all_of(of_trials))
     if not quiet:
-        _warn(folders, trials)
-    empty = pa.schema([schema.EPISODES.field(name) for name in names]).empty_table()
-    tables = [empty, *episode_rows(folders, trials, names, rest)]
-    frame = pa.concat_tables(tables).unify_dictionaries().to_pandas()
+        warn(folders, trials)
+    trials = trials.filter(pc.equal(trials["status"], DONE)).combine_chunks()
+    ids, lengths = trials["trial_id"].to_pylist(), trials["episodes"].to_pylist()
+    shared = schema.conformed(trials, pa.schema(needed.field(name) for name in constant))
+
+    def rows_of_file(file: tuple[int, str], numbers: Sequence[int]) -> pa.Table:
+        """The rows of one file, where the trials of these numbers are."""
+        number = {ids[n]: n for n in numbers}
+        wanted = {ids[n]: lengths[n] for n in numbers}
+        whole, trial = [], []
+        for runs, table in _rows_of_trials(folders[file[0]], file[1], wanted, logged):
+            whole += [table.slice(run.start, run.stop - run.start) for run in runs]
+            trial += [np.full(run.stop - run.start, number[run.trial_id]) for run in runs]
+        columns = dict(
+            zip(constant, shared.take(pa.array(np.concatenate(trial))).columns, strict=True)
+        )
+        columns |= dict(zip(logged, pa.concat_tables(whole).columns, strict=True))
+        table = pa.table([columns[name] for name in needed.names], schema=needed)
+        return (table if of_rows is None else table.filter(of_rows)).select(names)
+
+    files: dict[tuple[int, str], list[int]] = {}
+    places = zip(trials["place"].to_pylist(), trials["batch"].to_pylist(), strict=True)
+    for n, file in enumerate(places):
+        files.setdefault(file, []).append(n)
+    with readers(folders) as pool:
+        tables = list(pool.map(rows_of_file, files.keys(), files.values()))
+    frame = pa.concat_tables([needed.empty_table().select(names), *tables])
+    frame = frame.unify_dictionaries().to_pandas()
     for label in frame.select_dtypes("category"):
         used = frame[label].cat.remove_unused_categories()
         frame[label] = used.cat.reorder_categories(sorted(used.cat.categories))
     return frame
 
 
-def problems(results: Place | Sequence[Place], trials: pd.DataFrame) -> list[str]:
-    """What a reader of these trials must know, a sentence each; none if all is well.
-
-    Failed trials; environments whose trials were trained on different models; trials that
-    sweep.json plans and that are not there.
+def stream_curves(
+    results: Place | Sequence[Place], groups: Sequence[Sequence[str]], columns: Sequence[str]
+) -> Iterator[tuple[int, Curves]]:
+    """The curves of each group of trials, in the order of the groups and in bounded memory.
 
     Args:
-        results: where they were loaded from.
-        trials: as `load_trials` gives them, with all columns.
+        results: a path, a URI, a `Results`, or several of these.
+        groups: trial ids, typically the seeds of one configuration in their order.
+        columns: numbers or truth values of the episodes, such as `episode_return` and `success`.
+
+    Yields:
+        Number of the group, and by column an array `(n_trials, n_episodes)`: float64
+        `episode_return`, int32 `steps`, bool `terminated` and `truncated`. A column that may be
+        null, `success`, is float64: 0, 1, and NaN where it is unknown.
+
+    Raises:
+        InputError: no such results, an unknown column, an empty group.
+        ResultsError: a trial is not published as done; trials of one group differ in their number
+            of episodes; a file is damaged, or does not hold its trials' episodes in order.
     """
-    return _problems(opened(results), pa.Table.from_pandas(trials[list(TOLD)]))
+    folders = opened(results)
+    kinds = {name: _array_type(name) for name in columns}
+    spots = _spots(folders, groups)
+    lengths = [_common_length(number, group, spots) for number, group in enumerate(groups)]
+    per_episode = sum(kind.itemsize for kind in kinds.values())
+    sizes = [len(g) * n * per_episode for g, n in zip(groups, lengths, strict=True)]
 
+    def rounds() -> Iterator[tuple[int, Curves]]:
+        for some in _rounds(sizes):
+            found = {
+                g: {n: np.empty((len(groups[g]), lengths[g]), k) for n, k in kinds.items()}
+                for g in some
+            }
+            _fill(folders, groups, spots, found)
+            # What is handed over is the caller's to keep or to free.
+            for g in some:
+                yield g, found.pop(g)
 
-def _problems(folders: Sequence[Results], trials: pa.Table) -> list[str]:
-    counts = _counted(trials, TOLD)
-    return [*_failed(counts), *_mixed_models(counts), *_not_there(folders, counts)]
-
-
-def _counted(trials: pa.Table, columns: Sequence[str]) -> list[dict]:
-    """The distinct values of columns, and in `n` how many trials have them."""
-    counts = trials.group_by(list(columns)).aggregate([([], "count_all")])
-    return counts.rename_columns([*columns, "n"]).to_pylist()
-
-
-def _warn(folders: Sequence[Results], trials: pa.Table) -> None:
-    for sentence in _problems(folders, trials):
-        warnings.warn(sentence, ResultsWarning, stacklevel=3)
-
-
-def _failed(counts: Sequence[dict]) -> Iterator[str]:
-    number = sum(row["n"] for row in counts if row["status"] == FAILED)
-    if number:
-        trials = sum(row["n"] for row in counts)
-        yield f"{number:,} of {trials:,} trials failed and enter no curve and no average"
-
-
-def _mixed_models(counts: Sequence[dict]) -> Iterator[str]:
-    models: dict[str, Counter] = {}
-    for row in counts:
-        prints = models.setdefault(f"{row['env']} {row['env_args']}", Counter())
-        prints[row["fingerprint"] or "none"] += row["n"]
-    for env, prints in sorted(models.items()):
-        if len(prints) > 1:
-            shown = ", ".join(f"{mark[:8]}: {n:,} trials" for mark, n in sorted(prints.items()))
-            yield (
-                f"trials of {env} were trained on {len(prints)} different models of it and "
-                f"must not be compared ({shown})"
-            )
-
-
-def _cells(counts: Sequence[dict]) -> Counter:
-    """(`env args`, variant) -> number of trials."""
-    there: Counter = Counter()
-    for row in counts:
-        there[f"{row['env']} {row['env_args']}", row["variant"]] += row["n"]
-    return there
-
-
-def _not_there(folders: Sequence[Results], counts: Sequence[dict]) -> Iterator[str]:
-    plans = [_planned(folder) for folder in folders]
-    there = _cells(counts)
-    if all(there[cell] >= number for plan in plans for cell, number in plan.items()):
-        return
-    # Perhaps they are there and only not among these.
-    for folder, plan in zip(folders, plans, strict=True):
-        columns = ["env", "env_args", "variant"]
-        there = _cells(_counted(trials_table(folder, columns), columns))
-        short = {cell: plan[cell] - there[cell] for cell in plan if there[cell] < plan[cell]}
-        if short:
-            cells = [f"{plan[c] - n:,} of {plan[c]:,} {c[1]} on {c[0]}" for c, n in short.items()]
-            more = f" and {len(cells) - CELLS_NAMED} more" if len(cells) > CELLS_NAMED else ""
-            yield (
-                f"{sum(short.values()):,} of {sum(plan.values()):,} planned trials are not in "
-                f"{folder.location.text}: there are {', '.join(cells[:CELLS_NAMED])}{more}"
-            )
-
-
-def _planned(folder: Results) -> dict[tuple[str, str], int]:
-    """(`env args`, variant) -> number of trials; empty where sweep.json does not say."""
-    planned = folder.description().get("planned", {})
-    return {(env, variant): n for env, cells in planned.items() for variant, n in cells.items()}
-
-
-def _known_columns(columns: Sequence[str] | None, known: pa.Schema) -> list[str]:
-    if isinstance(columns, str):
-        raise InputError(f"columns must be a list of names, got {columns!r}")
-    names = known.names if columns is None else list(dict.fromkeys(columns))
-    for name in names:
-        if name not in known.names:
-            raise InputError(f"unknown column {name!r} in columns{near_miss(name, known.names)}")
-    return names
-
-
-def episodes_table(
-    results: Results, trial_ids: Collection[str], columns: Sequence[str] | None = None
-) -> pa.Table:
-    """The episodes of the given trials, in the order trial, episode within each file."""
-    return table_of(results, "episodes", trial_ids, columns)
+    return rounds()
 
 
 def load_curves(
-    results: Results, trials: Sequence[Trial], quantities: Sequence[str]
-) -> dict[str, dict[str, np.ndarray]]:
-    """Per-episode values of each trial: `curves[trial_id][quantity]`, arrays of length episodes.
-
-    Raises:
-        ResultsError: a trial is not published as done.
-    """
+    results: Place | Sequence[Place], trials: Sequence[Trial], columns: Sequence[str]
+) -> dict[str, Curves]:
+    """Per-episode values of each trial: `curves[trial_id][column]`, as in `stream_curves`."""
     ids = [trial.trial_id for trial in trials]
-    table = episodes_table(results, ids, ["trial_id", "episode", *quantities])
-    table = table.sort_by([("trial_id", "ascending"), ("episode", "ascending")])
-    found = table["trial_id"].to_numpy()
-    curves: dict[str, dict[str, np.ndarray]] = {}
-    for trial in trials:
-        low, high = np.searchsorted(found, [trial.trial_id, trial.trial_id + "~"])
-        if high - low != trial.episodes:
-            raise ResultsError(
-                f"trial {trial.trial_id} ({trial.variant}, seed {trial.seed}) must have "
-                f"{trial.episodes} episodes in {results.location.text}, found {high - low}"
-            )
-        curves[trial.trial_id] = {
-            name: table[name].slice(low, high - low).to_numpy() for name in quantities
-        }
-    return curves
+    found = stream_curves(results, [[trial_id] for trial_id in ids], columns)
+    return {ids[n]: {name: rows[0] for name, rows in curves.items()} for n, curves in found}
 
 
 def load_q_values(results: Results, trials: Sequence[Trial]) -> Mapping[str, np.ndarray]:
     """Final Q tables (n_states, n_actions) by trial_id, for those trials that kept theirs."""
-    table = table_of(results, "q_values", [t.trial_id for t in trials], None)
+    kept = results.location.child("q_values").files(".parquet")
+    done = trials_table(results, ["trial_id", "status"])
+    done = done.filter(pc.equal(done["status"], DONE))
+    asked = pa.array([trial.trial_id for trial in trials], pa.string())
+    done = done.filter(pc.is_in(done["trial_id"], asked))
+    plain = schema.Q_VALUES.set(0, pa.field("trial_id", pa.string())).remove_metadata()
+    found = [plain.empty_table()]
+    for name in pc.unique(done["batch"]).to_pylist():
+        # A trial in two batches is read from the one that `trials_table` chose.
+        mine = done.filter(pc.equal(done["batch"], name))["trial_id"]
+        if name in kept:
+            rows = results.read("q_values", name).cast(plain)
+            found.append(rows.filter(pc.is_in(rows["trial_id"], mine.combine_chunks())))
+    table = pa.concat_tables(found)
     table = table.sort_by([(name, "ascending") for name in ("trial_id", "state", "action")])
     ids, first = np.unique(table["trial_id"].to_numpy(), return_index=True)
     edges = [*first.tolist(), len(table)]
@@ -266,3 +234,166 @@ def load_q_values(results: Results, trials: Sequence[Trial]) -> Mapping[str, np.
         n_actions = int(pc.max(rows["action"]).as_py()) + 1
         tables[str(trial_id)] = rows["q_value"].to_numpy().reshape(-1, n_actions)
     return tables
+
+
+class _Spot(NamedTuple):
+    """Which file holds a trial, and how many episodes it has."""
+
+    place: int
+    batch: str
+    episodes: int
+
+
+def _spots(folders: Sequence[Results], groups: Sequence[Sequence[str]]) -> dict[str, _Spot]:
+    """The spots of the trials of the groups; refuses those that are not done."""
+    wanted = {trial_id for group in groups for trial_id in group}
+    columns = ("trial_id", "status", "place", "batch", "episodes")
+    table = trials_table(folders, ["trial_id", "status", "episodes"])
+    rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
+    spots = {
+        trial_id: _Spot(*spot)
+        for trial_id, status, *spot in rows
+        if status == DONE and trial_id in wanted
+    }
+    missing = sorted(wanted - set(spots))
+    if missing:
+        where = " and ".join(folder.location.text for folder in folders)
+        raise ResultsError(
+            f"trials must be published as done in {where}, but {len(missing):,} of "
+            f"{len(wanted):,} are not: {_listed(missing)}"
+        )
+    return spots
+
+
+def _common_length(number: int, group: Sequence[str], spots: Mapping[str, _Spot]) -> int:
+    if not group:
+        raise InputError(f"a group must have at least one trial; group {number} has none")
+    by_length: dict[int, list[str]] = {}
+    for trial_id in group:
+        by_length.setdefault(spots[trial_id].episodes, []).append(trial_id)
+    if len(by_length) > 1:
+        found = "; ".join(f"{n:,} episodes: {_listed(ids)}" for n, ids in sorted(by_length.items()))
+        raise ResultsError(
+            "trials of a group must have the same number of episodes; in group "
+            f"{number} are {found}"
+        )
+    return next(iter(by_length))
+
+
+def _listed(trial_ids: Sequence[str]) -> str:
+    return ", ".join(trial_ids[:LISTED]) + (", ..." if len(trial_ids) > LISTED else "")
+
+
+def _array_type(column: str) -> np.dtype:
+    names = [f.name for f in schema.EPISODES if not pa.types.is_dictionary(f.type)]
+    if column not in names:
+        raise InputError(f"unknown column {column!r} of curves{near_miss(column, names)}")
+    field = schema.EPISODES.field(column)
+    return np.dtype(np.float64 if field.nullable else field.type.to_pandas_dtype())
+
+
+def _rounds(sizes: Sequence[int]) -> Iterator[list[int]]:
+    """The numbers of the groups, cut into runs that fit the budget."""
+    some: list[int] = []
+    held = 0
+    for group, size in enumerate(sizes):
+        if some and held + size > BUDGET_BYTES:
+            yield some
+            some, held = [], 0
+        some.append(group)
+        held += size
+    if some:
+        yield some
+
+
+def _fill(
+    folders: Sequence[Results],
+    groups: Sequence[Sequence[str]],
+    spots: Mapping[str, _Spot],
+    curves: Mapping[int, Curves],
+) -> None:
+    """Reads the trials of some groups into their arrays, file by file."""
+    files: dict[tuple[int, str], dict[str, list[Curves]]] = {}
+    for number, arrays in curves.items():
+        for row, trial_id in enumerate(groups[number]):
+            place, batch, _ = spots[trial_id]
+            rows = files.setdefault((place, batch), {}).setdefault(trial_id, [])
+            rows.append({name: array[row] for name, array in arrays.items()})
+    names = list(next(iter(curves.values())))
+
+    def fill(file: tuple[int, str], rows: Mapping[str, list[Curves]]) -> None:
+        wanted = {trial_id: spots[trial_id].episodes for trial_id in rows}
+        for runs, table in _rows_of_trials(folders[file[0]], file[1], wanted, names):
+            arrays = {name: _array(table[name], name) for name in names}
+            for trial_id, episode, start, stop in runs:
+                for row in rows[trial_id]:
+                    for name, array in arrays.items():
+                        row[name][episode : episode + stop - start] = array[start:stop]
+
+    with readers(folders) as pool:
+        list(pool.map(fill, files.keys(), files.values()))
+
+
+def _array(values: pa.ChunkedArray, column: str) -> np.ndarray:
+    if schema.EPISODES.field(column).nullable:
+        values = values.cast(pa.float64())
+    return values.to_numpy()
+
+
+def _rows_of_trials(
+    results: Results, name: str, wanted: Mapping[str, int], columns: Sequence[str]
+) -> Iterator[tuple[list[Run], pa.Table]]:
+    """The row groups of an episodes file that hold wanted trials, and which rows are theirs.
+
+    Args:
+        results: the folder.
+        name: of the file.
+        wanted: trial_id -> the number of episodes that it must have, all of them in this file.
+        columns: of the episodes to read.
+
+    Raises:
+        ResultsError: the file is damaged or missing, a trial has more or fewer episodes, or they
+            are not in order.
+    """
+    read = pa.schema(schema.EPISODES.field(c) for c in dict.fromkeys(["episode", *columns]))
+    found = dict.fromkeys(wanted, 0)
+    with results.naming("episodes", name), results.open("episodes", name) as file:
+        for group in range(file.num_row_groups):
+            labels = file.read_row_group(group, ["trial_id"], use_threads=False)["trial_id"]
+            runs = []
+            for trial_id, start, stop in _runs(labels):
+                if trial_id in found:
+                    runs.append(Run(trial_id, found[trial_id], start, stop))
+                    found[trial_id] += stop - start
+            if not runs:
+                continue
+            stored = [column for column in read.names if column in file.schema_arrow.names]
+            table = file.read_row_group(group, stored, use_threads=False)
+            table = schema.conformed(table, read)
+            episodes = table["episode"].to_numpy()
+            for trial_id, episode, start, stop in runs:
+                last = episode + stop - start
+                if last > wanted[trial_id] or not np.array_equal(
+                    episodes[start:stop], np.arange(episode, last)
+                ):
+                    raise ResultsError(
+                        f"episodes of trial {trial_id} must be 0 to {wanted[trial_id] - 1:,} in "
+                        f"order in {results.location.child('episodes').child(name).text}"
+                    )
+            yield runs, table.select(columns)
+    for trial_id, episodes in wanted.items():
+        if found[trial_id] != episodes:
+            raise ResultsError(
+                f"trial {trial_id} must have {episodes:,} episodes in "
+                f"{results.location.child('episodes').child(name).text}, found {found[trial_id]:,}"
+            )
+
+
+def _runs(labels: pa.ChunkedArray) -> Iterator[tuple[str, int, int]]:
+    """(label, first row, row after the last) of each run of equal labels."""
+    array = labels.combine_chunks()
+    if len(array):
+        codes = array.indices.to_numpy()
+        starts = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist()]
+        names = array.dictionary.take(pa.array(codes[starts])).to_pylist()
+        yield from zip(names, starts, [*starts[1:], len(codes)], strict=True)

@@ -102,3 +102,40 @@ Q_VALUES = _schema(
         _field("q_value", pa.float64()),
     ]
 )
+
+# What a row of episodes can be told with: its own columns, and those of its trial.
+JOINED = pa.schema(
+    [
+        *EPISODES,
+        *(
+            _field(f.name, _LABEL if pa.types.is_string(f.type) else f.type, f.nullable)
+            for f in TRIALS
+            if f.name not in EPISODES.names
+        ),
+    ]
+)
+
+
+def conformed(table: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """The columns of `wanted` with its types; nulls for what is not there and may be null.
+
+    Raises:
+        pyarrow.ArrowInvalid: a column that is never null is not there.
+    """
+    columns = []
+    for field in wanted:
+        if field.name in table.column_names:
+            columns.append(_as_type(table[field.name], field.type))
+        elif field.nullable:
+            columns.append(pa.nulls(len(table), field.type))
+        else:
+            raise pa.ArrowInvalid(f"it has no column {field.name!r}")
+    return pa.table(columns, schema=wanted)
+
+
+def _as_type(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    if column.type == kind:
+        return column
+    if pa.types.is_dictionary(kind) and not pa.types.is_dictionary(column.type):
+        column = column.cast(kind.value_type).dictionary_encode()
+    return column.cast(kind)

@@ -11,7 +11,7 @@ import datetime
 import hashlib
 import json
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -20,7 +20,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hq_ray import encoding, schema
-from hq_ray.decoding import decode
 from hq_ray.episode_log import Trained
 from hq_ray.errors import HqRayError, InputError, ResultsError
 from hq_ray.location import Location
@@ -172,15 +171,17 @@ class Results:
         Raises:
             ResultsError: the file is missing or damaged; the message names it.
         """
-        with self.naming(kind, name):
-            return pq.ParquetFile(self._source(kind, name))
-
-    def _source(self, kind: str, name: str) -> str | pa.BufferReader:
         folder = self.location.child(kind)
-        # From a store the file comes whole, by requests that are repeated when they fail.
-        if self.location.is_local:
-            return f"{folder.path}/{name}"
-        return pa.BufferReader(folder.read(name))
+        with self.naming(kind, name):
+            # A store sends a file whole, by requests that are repeated when they fail.
+            local = self.location.is_local
+            source = f"{folder.path}/{name}" if local else pa.BufferReader(folder.read(name))
+            return pq.ParquetFile(
+                source,
+                read_dictionary=["trial_id"] if kind == "episodes" else None,
+                pre_buffer=False,
+                page_checksum_verification=True,
+            )
 
     @contextlib.contextmanager
     def naming(self, kind: str, name: str) -> Iterator[None]:
@@ -195,29 +196,17 @@ class Results:
                 f"sweep: {problem}"
             ) from None
 
-    def read(
-        self,
-        kind: str,
-        name: str,
-        columns: Sequence[str] | None = None,
-        trial_ids: Collection[str] | None = None,
-        where: pc.Expression | None = None,
-    ) -> pa.Table:
-        """One file of `trials`, `episodes` or `q_values`, or some of its columns and rows.
-
-        Args:
-            kind, name: of the file.
-            columns, where: see `hq_ray.decoding.decode`.
-            trial_ids: the trials whose rows are read; None for all.
+    def read(self, kind: str, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Columns of one file of `trials`, `episodes` or `q_values`; None for all.
 
         Raises:
             ResultsError: the file is damaged or foreign; the message names it.
         """
-        if trial_ids is not None:
-            mine = pc.field("trial_id").isin(pa.array(list(trial_ids), pa.string()))
-            where = mine if where is None else where & mine
-        with self.naming(kind, name):
-            return decode(self._source(kind, name), SCHEMAS[kind], columns, where)
+        full = SCHEMAS[kind]
+        wanted = pa.schema([full.field(column) for column in columns or full.names])
+        with self.naming(kind, name), self.open(kind, name) as file:
+            present = [name for name in wanted.names if name in file.schema_arrow.names]
+            return schema.conformed(file.read(present, use_threads=False), wanted)
 
     def publish(
         self,

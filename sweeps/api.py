@@ -5,11 +5,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from hq_ray.errors import InputError
-from hq_ray.load import episodes_table, load_trials, trials_table
+from hq_ray.load import load_episodes, load_trials
 from hq_ray.location import Location
-from hq_ray.store import DONE, Results
+from hq_ray.store import Results
 from hq_ray.sweeps.distributions import LONGEST, whole_number
 from hq_ray.sweeps.driver import Tally
 from hq_ray.sweeps.expand import Expanded, expand
@@ -44,12 +46,10 @@ class SweepHandle:
         trial_ids: Collection[str] | None = None,
     ) -> pd.DataFrame:
         """One row per episode, of all finished trials or of those given."""
-        if trial_ids is None:
-            table = trials_table(self.results, ["trial_id", "status"])
-            pairs = zip(table["trial_id"].to_pylist(), table["status"].to_pylist(), strict=True)
-            trial_ids = [trial_id for trial_id, status in pairs if status == DONE]
-        names = None if columns is None else list(columns)
-        return episodes_table(self.results, trial_ids, names).to_pandas()
+        where = None
+        if trial_ids is not None:
+            where = pc.field("trial_id").isin(pa.array(list(trial_ids), pa.string()))
+        return load_episodes(self.results, where, columns, quiet=True)
 
 
 def as_sweep(sweep: Sweep | Mapping | str | os.PathLike) -> Sweep:

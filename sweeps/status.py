@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from hq_ray.load import trials_table
+from hq_ray.published import trials_table
 from hq_ray.store import DONE, FAILED, Results
 from hq_ray.sweeps.ownership import is_gone, read_owner
 

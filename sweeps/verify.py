@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hq_ray.errors import HqRayError, InputError, near_miss
-from hq_ray.load import load_curves, trials_table
+from hq_ray.load import load_curves
+from hq_ray.published import trials_table
 from hq_ray.store import DONE, Results
 from hq_ray.training import train
 from hq_ray.trial import TRIAL_FIELDS, Trial

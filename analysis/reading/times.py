@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from hq_ray.analysis.cells import Cell
-from hq_ray.analysis.reading.curves import steps_until, stream_groups, time_to_threshold
+from hq_ray.analysis.reading.curves import steps_until, time_to_threshold
 from hq_ray.analysis.summaries import default_threshold
+from hq_ray.load import stream_curves
 from hq_ray.references import References
 from hq_ray.store import Results
 
@@ -43,7 +44,7 @@ def add_times(
             groups += [cell.trial_ids(number) for number in range(len(cell))]
             levels += [default_threshold(reference)] * len(cell)
     found: dict[str, tuple[int, int]] = {}
-    read = stream_groups(results, groups, ["episode_return", "steps"])
+    read = stream_curves(results, groups, ["episode_return", "steps"])
     for done, (number, curves) in enumerate(read, start=1):
         times = _restricted(curves["episode_return"], curves["steps"], levels[number], smooth)
         found |= zip(groups[number], zip(*times, strict=True), strict=True)

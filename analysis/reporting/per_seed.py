@@ -7,10 +7,10 @@ import numpy as np
 
 from hq_ray.analysis.cells import Cell
 from hq_ray.analysis.drawing.figures import curve_figure
-from hq_ray.analysis.reading.curves import stream_groups
 from hq_ray.analysis.reporting.exhibits import file_stem
 from hq_ray.analysis.reporting.report_page import png_bytes
 from hq_ray.analysis.study import Study
+from hq_ray.load import stream_curves
 from hq_ray.location import Location
 
 QUANTITIES = {"returns": "episode_return", "steps": "steps"}
@@ -98,8 +98,7 @@ def draw_jobs(jobs: Sequence[Job]) -> list[dict[str, bytes]]:
     """
     columns = list(QUANTITIES.values())
     groups = [[job.trial_id] for job in jobs]
-    # One thread: a task has one core.
-    read = stream_groups(list(jobs[0].results), groups, columns, threads=1)
+    read = stream_curves(list(jobs[0].results), groups, columns)
     drawn = {number: dict(_draw(jobs[number], curves)) for number, curves in read}
     return [drawn[number] for number in range(len(jobs))]
 

@@ -10,19 +10,11 @@ import pytest
 from object_store import empty_store, point_at, served
 
 from hq_ray import schema
-from hq_ray.analysis.reading.curves import stream_groups
 from hq_ray.episode_log import EpisodeLog, Trained
 from hq_ray.errors import InputError, ResultsError
-from hq_ray.load import (
-    ResultsWarning,
-    episodes_table,
-    load_curves,
-    load_episodes,
-    load_q_values,
-    load_trials,
-    problems,
-)
+from hq_ray.load import load_curves, load_episodes, load_q_values, load_trials, stream_curves
 from hq_ray.location import Location
+from hq_ray.published import ResultsWarning, problems
 from hq_ray.store import DONE, FAILED, Failure, Results
 
 QUANTITIES = ("episode_return", "steps", "terminated", "truncated")
@@ -116,7 +108,7 @@ def test_curves_are_the_logs(published, batch):
 
 def test_success_is_null_without_a_model(published, batch):
     curves = load_curves(published, [done.trial for done in batch], ["success"])
-    assert [v for v in curves[batch[0].trial.trial_id]["success"] if v is not None] == []
+    assert np.isnan(curves[batch[0].trial.trial_id]["success"]).all()
     frozen = batch[3]
     assert list(curves[frozen.trial.trial_id]["success"]) == frozen.log.success.tolist()
 
@@ -126,8 +118,8 @@ def test_only_what_is_asked_for_is_loaded(published, batch):
     assert {name: list(found) for name, found in curves.items()} == {
         batch[1].trial.trial_id: ["steps"]
     }
-    table = episodes_table(published, [batch[1].trial.trial_id], ["seed", "episode"])
-    assert table.to_pylist() == [{"seed": 1, "episode": 0}]
+    frame = load_episodes(published, "seed == 1", ["seed", "episode"])
+    assert frame.to_dict("records") == [{"seed": 1, "episode": 0}]
 
 
 def test_no_trials_have_no_curves(published, results):
@@ -136,19 +128,20 @@ def test_no_trials_have_no_curves(published, results):
 
 def test_a_missing_trial_is_named(published, make_trial):
     missing = make_trial("harmonic", seed=99)
-    with pytest.raises(ResultsError, match=rf"{missing.trial_id} \(harmonic, seed 99\) must have"):
+    with pytest.raises(ResultsError, match=rf"1 of 1 are not: {missing.trial_id}"):
         load_curves(published, [missing], QUANTITIES)
 
 
 def test_a_missing_trial_is_named_where_nothing_is(results, make_trial):
-    with pytest.raises(ResultsError, match="seed 99"):
+    results.describe("sweep", {}, {})
+    with pytest.raises(ResultsError, match="1 of 1 are not"):
         load_curves(results, [make_trial(seed=99)], QUANTITIES)
 
 
 def test_a_failed_trial_has_no_curves(published, make_trial):
     failed = make_trial(seed=8)
     published.publish([], [failure(failed)])
-    with pytest.raises(ResultsError, match="must have 30 episodes"):
+    with pytest.raises(ResultsError, match="must be published as done"):
         load_curves(published, [failed], QUANTITIES)
 
 
@@ -156,7 +149,7 @@ def test_episodes_without_their_trials_file_do_not_count(published, batch, make_
     uncommitted = trained(make_trial(seed=8))
     name = published.publish([uncommitted])
     published.location.child("trials").delete(f"{name}.parquet")
-    with pytest.raises(ResultsError, match="seed 8"):
+    with pytest.raises(ResultsError, match="must be published as done"):
         load_curves(published, [uncommitted.trial], QUANTITIES)
     # The same trial in a batch that was interrupted changes nothing of the committed one.
     name = published.publish([batch[0], uncommitted])
@@ -332,10 +325,16 @@ def test_episodes_by_what_only_trials_know(grid):
     assert frame["trial_id"].cat.categories.tolist() == [best["trial_id"]]
 
 
-@pytest.mark.parametrize("where", ["total_steps > steps", "status == 'done' or episode == 1"])
-def test_conditions_on_both_must_be_parted(grid, where):
-    with pytest.raises(InputError, match="in separate conditions, joined by 'and'; got"):
-        load_episodes(grid, where)
+def test_conditions_and_columns_on_both_episodes_and_trials(grid):
+    columns = ["trial_id", "eps_schedule", "total_steps", "episode"]
+    frame = load_episodes(
+        grid, "total_steps > max_steps and steps == alpha or episode == 1", columns
+    )
+    assert frame["episode"].tolist() == [1] * 12
+    assert list(frame.columns) == columns
+    assert frame["eps_schedule"].cat.categories.tolist() == ["linear"]
+    totals = load_trials(grid).set_index("trial_id")["total_steps"]
+    assert frame.set_index("trial_id")["total_steps"].to_dict() == totals.to_dict()
 
 
 def test_a_failure_is_not_seen_where_the_retry_was_done(published, batch):
@@ -486,14 +485,14 @@ def rewrite(results, kind, change):
 def test_columns_that_older_files_lack_are_null(published, batch):
     before = load_episodes(published)
     rewrite(published, "trials", lambda table: table.drop_columns(["policy_value", "engine"]))
-    rewrite(published, "episodes", lambda table: table.drop_columns(["success", "alpha_schedule"]))
+    rewrite(published, "episodes", lambda table: table.drop_columns(["success"]))
     frame = load_trials(published, "policy_value is None")
     assert len(frame) == len(batch)
     assert frame["policy_value"].isna().all()
     assert frame["policy_value"].dtype == np.float64
     assert len(load_trials(published, "engine == 'kernel'")) == 0
     after = load_episodes(published, "success is None")
-    assert after[["success", "alpha_schedule"]].isna().all(axis=None)
+    assert after["success"].isna().all()
     assert list(after.columns) == list(before.columns)
     same = ["seed", "episode", "episode_return"]
     assert after[same].equals(before[same])
@@ -538,7 +537,7 @@ def test_results_in_an_object_store(monkeypatch, grid_trials):
         assert len(load_trials("s3://bucket/some/sweep", "seed == 1")) == 4
         assert len(load_episodes("s3://bucket/some/sweep", "seed == 1 and episode < 3")) == 12
         ids = [trial.trial_id for trial in grid_trials[:3]]
-        ((_, curves),) = stream_groups("s3://bucket/some/sweep", [ids], ["steps"])
+        ((_, curves),) = stream_curves("s3://bucket/some/sweep", [ids], ["steps"])
         assert curves["steps"].shape == (3, 30)
         with pytest.raises(InputError, match="which is not there; did you mean 'sweep'"):
             load_trials("s3://bucket/some/sweap")

@@ -1,315 +1,57 @@
 import itertools
 import math
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hq_ray.analysis.reading import curves as curves_module
-from hq_ray.analysis.reading.curves import (
-    mean_curves,
-    reduce_groups,
-    steps_until,
-    stream_groups,
-    thresholds,
-    time_to_threshold,
-)
-from hq_ray.analysis.reading.smoothing import smooth, trailing_mean
+from hq_ray import load
+from hq_ray.analysis.reading.curves import mean_curves, steps_until, time_to_threshold
+from hq_ray.analysis.reading.smoothing import trailing_mean
 from hq_ray.analysis.statistics.means import mean_and_se
 from hq_ray.episode_log import EpisodeLog, Trained
-from hq_ray.errors import InputError, ResultsError
-from hq_ray.store import Failure, Results
-
-COLUMNS = ("episode_return", "steps", "terminated", "truncated", "success")
+from hq_ray.store import Results
 
 
-def trained(trial):
-    """A made-up log that differs from trial to trial."""
-    random = np.random.default_rng(int(trial.trial_id, 16))
-    n = trial.episodes
-    log = EpisodeLog(
-        random.normal(size=n).round(1),
-        random.integers(1, 50, n, dtype=np.int32),
-        random.random(n) < 0.5,
-        random.random(n) < 0.5 if trial.fingerprint else None,
-        random.normal(size=(2, 2)),
-    )
-    return Trained(trial, log, "kernel", {}, 0.25, 0.5)
+@pytest.fixture
+def done(make_trial):
+    """Five configurations of three seeds; all but the first know of success."""
 
+    def log(trial):
+        random = np.random.default_rng(int(trial.trial_id, 16))
+        steps = random.integers(1, 50, 40, dtype=np.int32)
+        success = random.random(40) < 0.5 if trial.fingerprint else None
+        return EpisodeLog(random.normal(size=40), steps, steps > 9, success, np.zeros((1, 1)))
 
-@pytest.fixture(scope="session")
-def grid(make_trial):
-    """Twelve configurations of three seeds, of three lengths, by configuration."""
-    return [
-        [
-            make_trial(variant, env="FrozenLake-v1", seed=s, alpha=alpha, episodes=episodes)
-            for s in range(3)
-        ]
-        for variant in ("standard", "harmonic")
-        for alpha in (0.1, 0.2)
-        for episodes in (1, 40, 200)
+    trials = [
+        make_trial(
+            seed=seed, episodes=40, env="FrozenLake-v1" if number else None, gamma=number / 9
+        )
+        for number in range(5)
+        for seed in range(3)
     ]
+    return [Trained(trial, log(trial), "kernel", {}, 0.0, 0.0) for trial in trials]
 
 
-@pytest.fixture(scope="session")
-def groups(grid):
-    return [[trial.trial_id for trial in group] for group in grid]
-
-
-@pytest.fixture(scope="session")
-def trials(grid):
-    return [trial for group in grid for trial in group]
-
-
-def publish(place, trials, n_batches):
-    """Every batch takes its trials from all over."""
-    results = Results.at(place)
-    for first in range(n_batches):
-        results.publish([trained(trial) for trial in trials[first::n_batches]])
-    return results
-
-
-@pytest.fixture(scope="session")
-def results(tmp_path_factory, trials):
-    return publish(tmp_path_factory.mktemp("curves") / "sweep", trials, 5)
-
-
-def as_bytes(stream):
-    return {
-        number: {name: (array.dtype, array.shape, array.tobytes()) for name, array in found.items()}
-        for number, found in stream
-    }
-
-
-@pytest.fixture(scope="session")
-def expected(results, groups):
-    """What pandas makes of the same files."""
-    frame = pd.read_parquet(Path(results.location.path) / "episodes")
-    logs = dict(list(frame.astype({"trial_id": str}).groupby("trial_id")))
-    stacked = [
-        {
-            name: np.stack([logs[trial_id][name].to_numpy() for trial_id in group])
-            for name in COLUMNS
-        }
-        for group in groups
-    ]
-    for arrays in stacked:
-        arrays["success"] = arrays["success"].astype(float)
-    return as_bytes(enumerate(stacked))
-
-
-@pytest.mark.parametrize("threads", [1, 2, 7])
-@pytest.mark.parametrize("budget", [1, 3000, 2**28])
-def test_equal_to_a_groupby(results, groups, expected, budget, threads):
-    stream = list(stream_groups(results, groups, COLUMNS, budget, threads))
-    assert sorted(number for number, _ in stream) == list(range(len(groups)))
-    assert as_bytes(stream) == expected
-
-
-def test_the_order_is_the_same_each_time(results, groups):
-    orders = [
-        [number for number, _ in stream_groups(results, groups, ["steps"], 3000, threads)]
-        for threads in (1, 4, 4)
-    ]
-    assert orders[0] == orders[1] == orders[2]
-
-
-@pytest.mark.parametrize("n_batches", [1, 2, 36])
-def test_batches_do_not_matter(tmp_path, trials, groups, expected, n_batches):
-    shuffled = [trials[i] for i in np.random.default_rng(n_batches).permutation(len(trials))]
-    results = publish(tmp_path / "other", shuffled, n_batches)
-    assert as_bytes(stream_groups(results, groups, COLUMNS, 5000)) == expected
-
-
-@given(order=st.permutations(range(12)), picked=st.integers(1, 12), budget=st.integers(1, 40_000))
-def test_any_groups_in_any_order(results, groups, expected, order, picked, budget):
-    some = [groups[g] for g in order[:picked]]
-    found = as_bytes(stream_groups(results, some, COLUMNS, budget))
-    assert found == {number: expected[g] for number, g in enumerate(order[:picked])}
-
-
-def test_seeds_come_in_the_order_given(results, groups, expected):
-    group = groups[2]
-    ((_, forth),) = stream_groups(results, [group], ["steps"])
-    ((_, back),) = stream_groups(results, [group[::-1]], ["steps"])
-    assert back["steps"].tolist() == forth["steps"][::-1].tolist()
-
-
-def test_a_trial_may_be_in_several_groups(results, groups):
-    one = groups[2][0]
-    found = dict(stream_groups(results, [[one], [one, one], groups[2]], ["steps"]))
-    assert all((row == found[0]["steps"][0]).all() for row in found[1]["steps"])
-    assert (found[2]["steps"][0] == found[0]["steps"][0]).all()
-
-
-def test_several_sweeps(tmp_path, results, groups, trials, expected):
-    first = publish(tmp_path / "first", trials[:20], 2)
-    second = publish(tmp_path / "second", trials[15:], 3)
-    assert as_bytes(stream_groups([first, second], groups, COLUMNS)) == expected
-
-
-def test_no_more_is_held_than_the_budget(results, groups, monkeypatch):
-    held, fill = [], curves_module._fill
-
-    def noted(folders, groups, spots, curves, threads):
-        held.append([array.nbytes for arrays in curves.values() for array in arrays.values()])
-        fill(folders, groups, spots, curves, threads)
-
-    monkeypatch.setattr(curves_module, "_fill", noted)
-    dict(stream_groups(results, groups, ["episode_return"], 6000))
-    assert all(sum(sizes) <= 6000 for sizes in held)
-    assert 4 <= len(held) <= 6
-    held.clear()
-    dict(stream_groups(results, groups, ["episode_return"], 1000))
-    assert all(sum(sizes) <= 1000 or len(sizes) == 1 for sizes in held)
-
-
-def test_only_the_row_groups_that_hold_them_are_decoded(tmp_path, trials, groups, monkeypatch):
-    results = publish(tmp_path / "one", trials, 1)
-    rewrite(results, lambda table: table, row_group_size=40)
-    read, decode = [], pq.ParquetFile.read_row_group
-
-    def noted(file, group, columns=None, **options):
-        read.append((group, tuple(columns)))
-        return decode(file, group, columns=columns, **options)
-
-    monkeypatch.setattr(pq.ParquetFile, "read_row_group", noted)
-    dict(stream_groups(results, [groups[0]], ["steps"]))
-    data = [group for group, columns in read if columns == ("episode", "steps")]
-    assert data == [0]
-
-
-def rewrite(results, change, **options):
-    for file in (Path(results.location.path) / "episodes").iterdir():
-        pq.write_table(change(pq.read_table(file)), file, **options)
-
-
-@pytest.mark.parametrize("rows", [7, 100, 10**6])
-def test_files_that_another_tool_wrote(tmp_path, trials, groups, expected, rows):
-    results = publish(tmp_path / "other", trials, 2)
-
-    def plain(table):
-        ids = table["trial_id"].cast(pa.string())
-        return table.set_column(0, "trial_id", ids).replace_schema_metadata(None)
-
-    rewrite(results, plain, row_group_size=rows)
-    assert as_bytes(stream_groups(results, groups, COLUMNS, 5000)) == expected
-
-
-def test_a_column_that_an_older_file_lacks_is_unknown(tmp_path, trials, groups):
-    results = publish(tmp_path / "older", trials, 2)
-    rewrite(results, lambda table: table.drop_columns(["success"]))
-    for _, curves in stream_groups(results, groups, ["success", "steps"]):
-        assert np.isnan(curves["success"]).all()
-    (first, *_) = mean_curves(results, groups, ["success", "steps"], 3)
-    assert list(first) == ["steps"]
-    rewrite(results, lambda table: table.drop_columns(["steps"]))
-    with pytest.raises(ResultsError, match=r"episodes/.*parquet must be .* no column 'steps'"):
-        list(stream_groups(results, groups, ["steps"]))
-
-
-def test_success_is_unknown_without_a_model(tmp_path, make_trial):
-    results = publish(tmp_path / "bare", [make_trial()], 1)
-    ((_, curves),) = stream_groups(results, [[make_trial().trial_id]], ["success"])
-    assert np.isnan(curves["success"]).all()
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (
-            lambda t: t.take(np.arange(len(t))[::-1]),
-            "episodes must be in order in .*parquet, those",
-        ),
-        (lambda t: t.slice(0, len(t) - 1), "must have .* episodes in .*parquet, found"),
-        (lambda t: pa.concat_tables([t, t]), "episodes must be in order in .*parquet, those of"),
-        (lambda t: t.slice(0, 0), "must have 1 episodes in .*parquet, found 0"),
-        (
-            lambda t: t.drop_columns(["trial_id"]),
-            r"must be a Parquet file of this sweep: .*trial_id",
-        ),
-    ],
-    ids=["reversed", "cut", "twice", "empty", "no ids"],
-)
-def test_files_that_do_not_hold_their_trials_are_named(tmp_path, trials, groups, change, message):
-    results = publish(tmp_path / "other", trials, 1)
-    rewrite(results, change)
-    with pytest.raises(ResultsError, match=message):
-        list(stream_groups(results, groups, ["steps"]))
-
-
-def test_damaged_and_missing_files_are_named(tmp_path, trials, groups):
-    results = publish(tmp_path / "other", trials, 1)
-    (file,) = (Path(results.location.path) / "episodes").iterdir()
-    file.write_bytes(file.read_bytes()[:-9])
-    with pytest.raises(ResultsError, match=f"episodes/{file.name} must be a Parquet file"):
-        list(stream_groups(results, groups, ["steps"]))
-    file.unlink()
-    with pytest.raises(ResultsError, match=f"episodes/{file.name} must be a Parquet file"):
-        list(stream_groups(results, groups, ["steps"]))
-
-
-def test_trials_that_are_not_done_are_named(tmp_path, trials, groups, make_trial):
-    results = publish(tmp_path / "other", trials, 1)
-    failed = make_trial(seed=77)
-    results.publish([], [Failure(failed, "ValueError", "no", "Traceback: no")])
-    wanted = [*groups, [failed.trial_id], ["0" * 16]]
-    with pytest.raises(ResultsError) as caught:
-        stream_groups(results, wanted, ["steps"])
-    assert str(caught.value) == (
-        f"trials must be published as done in {results.location.text}, but 2 of 38 are not: "
-        + ", ".join(sorted([failed.trial_id, "0" * 16]))
-    )
-
-
-def test_groups_that_cannot_be(results, groups):
-    with pytest.raises(InputError, match="at least one trial; group 1 has none"):
-        stream_groups(results, [groups[0], []], ["steps"])
-    mixed = [groups[0][0], groups[1][0]]
-    with pytest.raises(ResultsError) as caught:
-        stream_groups(results, [groups[0], mixed], ["steps"])
-    assert str(caught.value) == (
-        "trials of a group must have the same number of episodes; in group 1 are "
-        f"1 episodes: {mixed[0]}; 40 episodes: {mixed[1]}"
-    )
-    assert list(stream_groups(results, [], ["steps"])) == []
-
-
-@pytest.mark.parametrize(
-    ("column", "message"),
-    [
-        ("step", "unknown column 'step' of curves; did you mean 'steps'?"),
-        ("variant", "unknown column 'variant' of curves"),
-    ],
-)
-def test_columns_that_are_no_curves(results, groups, column, message):
-    with pytest.raises(InputError, match=message):
-        stream_groups(results, groups, [column])
-
-
-def test_a_place_without_results(tmp_path):
-    with pytest.raises(InputError, match="results must be a folder that a run or sweep wrote"):
-        stream_groups(tmp_path / "none", [], ["steps"])
-
-
-# Reductions
-
-
-@pytest.mark.parametrize(("window", "mode"), [(7, "trailing"), (None, "trailing"), (5, "centred")])
-def test_mean_curves_smooth_each_seed_and_then_average(results, groups, window, mode):
-    found = mean_curves(results, groups, COLUMNS, window, mode, 3000, 3)
-    assert len(found) == len(groups)
-    for number, curves in stream_groups(results, groups, COLUMNS):
-        for name in COLUMNS:
-            by_hand = mean_and_se(smooth(curves[name].astype(float), window, mode))
-            assert found[number][name].mean.tobytes() == by_hand.mean.tobytes()
-            assert found[number][name].se.tobytes() == by_hand.se.tobytes()
-            assert found[number][name].n == 3
+@pytest.mark.parametrize("window", [1, 7])
+def test_mean_curves_smooth_each_seed_and_then_average(tmp_path, done, window, monkeypatch):
+    results = Results.at(tmp_path / "sweep")
+    for first in range(4):
+        results.publish(done[first::4])
+    monkeypatch.setattr(load, "BUDGET_BYTES", 2000)
+    groups = [[one.trial.trial_id for one in done[at : at + 3]] for at in range(0, 15, 3)]
+    found = mean_curves(results, groups, ["episode_return", "success"], window)
+    assert [list(means) for means in found] == [["episode_return"]] + [
+        ["episode_return", "success"]
+    ] * 4
+    for number, means in enumerate(found):
+        for name, mean in means.items():
+            logs = [getattr(one.log, name) for one in done[3 * number : 3 * number + 3]]
+            by_hand = mean_and_se(trailing_mean(np.array(logs, float), window))
+            assert mean.mean.tobytes() == by_hand.mean.tobytes()
+            assert mean.se.tobytes() == by_hand.se.tobytes()
+            assert mean.n == 3
 
 
 def test_mean_curve_by_hand(tmp_path, make_trial):
@@ -329,27 +71,6 @@ def test_mean_curve_by_hand(tmp_path, make_trial):
     assert found["terminated"].mean.tolist() == [0.0, 0.5, 1.0]
     (alone,) = mean_curves(results, [group[:1]], ["episode_return"], 2)
     assert alone["episode_return"].se is None
-    (times,) = thresholds(results, [group], [3.0], 2)
-    assert times.episodes.tolist() == [3, 2]
-    assert times.steps.tolist() == [18, 11]
-    (times,) = thresholds(results, [group], [3.1], 2)
-    assert times.episodes.tolist() == [-1, 3]
-    assert times.steps.tolist() == [-1, 18]
-
-
-def test_several_reductions_take_one_pass(results, groups):
-    def reduction(number, curves):
-        return number, curves["steps"].sum(), trailing_mean(curves["episode_return"], 3).max()
-
-    found = reduce_groups(results, groups, ["steps", "episode_return"], reduction, 5000, 2)
-    assert [number for number, *_ in found] == list(range(len(groups)))
-    for number, curves in stream_groups(results, groups, ["steps", "episode_return"]):
-        assert found[number] == reduction(number, curves)
-
-
-def test_an_error_of_a_reduction_is_raised(results, groups):
-    with pytest.raises(ZeroDivisionError):
-        reduce_groups(results, groups, ["steps"], lambda number, curves: 1 / (number - 4))
 
 
 def naive_time(curve, level, window, higher_is_better):
@@ -389,11 +110,3 @@ def test_the_steps_of_long_training_do_not_overflow():
 def test_lower_is_better():
     curves = np.array([[9.0, 5.0, 1.0], [9.0, 9.0, 9.0]])
     assert time_to_threshold(curves, 5.0, 1, higher_is_better=False).tolist() == [2, -1]
-
-
-def test_levels_are_one_for_each_group(results, groups):
-    with pytest.raises(InputError, match="one for each group, got 1 for 12 groups"):
-        thresholds(results, groups, [1.0], 3)
-    found = thresholds(results, groups, [-math.inf, *[math.inf] * 11], 3)
-    assert found[0].episodes.tolist() == [1, 1, 1]
-    assert all((times.episodes == -1).all() for times in found[1:])
