@@ -102,15 +102,14 @@ METRICS: dict[str, Metric] = {
             "success rate",
             "share of episodes",
             True,
-            "Share of the training episodes that terminated with the greatest terminating reward.",
+            "Share of the training episodes that ended in success.",
         ),
         Metric(
             "final_success_rate",
             "final success rate",
             "share of episodes",
             True,
-            "Share of the last tenth of the training episodes that terminated with the greatest "
-            "terminating reward.",
+            "Share of the last tenth of the training episodes that ended in success.",
         ),
         Metric(
             "failure_rate",

@@ -62,7 +62,7 @@ def steps_per_second(train: object, *arguments: object) -> float:
 def measure(environment: Environment, args: dict, variant: str, repeats: int) -> dict[str, float]:
     """Median rates of both, taken in turn."""
     tables = environment_tables(environment.id, environment.args)
-    success = load_model(environment.id, environment.args).success_reward
+    success = load_model(environment.id, environment.args).successes
     long = [replace(trial(environment, variant, EPISODES), seed=seed) for seed in range(TRIALS)]
     short = trial(environment, variant, LOOP_EPISODES.get(environment.id, LOOP_EPISODES_OTHERWISE))
     train_on_kernel(long, tables)

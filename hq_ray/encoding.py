@@ -60,15 +60,21 @@ def encode_trials(rows: Sequence[dict]) -> pa.Buffer:
 
 
 def encode_q_values(batch: Sequence[Trained]) -> pa.Buffer:
-    """The final Q tables of a batch, one row per (trial, state, action)."""
+    """The final Q tables of a batch, one row per (trial, state, action).
+
+    States and actions have the numbers of their environment; see `spaces.Numbering`.
+    """
     sizes = [done.log.q_values.size for done in batch]
-    states = [np.repeat(np.arange(len(q)), q.shape[1]) for q in _q_tables(batch)]
-    actions = [np.tile(np.arange(q.shape[1]), len(q)) for q in _q_tables(batch)]
+    states, actions = [], []
+    for log in (done.log for done in batch):
+        n_states, n_actions = log.q_values.shape
+        states.append(log.first_state + np.repeat(np.arange(n_states), n_actions))
+        actions.append(log.first_action + np.tile(np.arange(n_actions), n_states))
     columns = {
         "trial_id": _labels([done.trial.trial_id for done in batch], sizes),
         "state": pa.array(np.concatenate(states).astype(np.int32)),
         "action": pa.array(np.concatenate(actions).astype(np.int32)),
-        "q_value": pa.array(np.concatenate([q.ravel() for q in _q_tables(batch)])),
+        "q_value": pa.array(np.concatenate([done.log.q_values.ravel() for done in batch])),
     }
     return _whole(pa.table(columns, schema=schema.Q_VALUES), compression="zstd")
 
@@ -79,10 +85,6 @@ def encode_csv(column: str, values: np.ndarray) -> bytes:
     sink = pa.BufferOutputStream()
     csv.write_csv(table, sink, csv.WriteOptions(include_header=False))
     return f"episode,{column}\n".encode() + sink.getvalue().to_pybytes()
-
-
-def _q_tables(batch: Sequence[Trained]) -> list[np.ndarray]:
-    return [done.log.q_values for done in batch]
 
 
 def _whole(table: pa.Table, **options: object) -> pa.Buffer:

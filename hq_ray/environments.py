@@ -16,15 +16,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import gymnasium
+import numpy as np
 from gymnasium import error as gymnasium_error
 from gymnasium.envs import registration
+from gymnasium.envs.toy_text import CliffWalkingEnv, FrozenLakeEnv, TaxiEnv
 
 import hq_ray
 from hq_ray import envs  # registers VelocityGrid-v0
+from hq_ray.envs.velocity_grid import VelocityGridEnv
 from hq_ray.errors import HqRayError, InputError, ModelError, near_miss, reason_of
 from hq_ray.model import Model, model_from_table
 from hq_ray.replay import table_describes_steps
-from hq_ray.spaces import observation_encoder
+from hq_ray.spaces import numbering
 
 DEFAULT_MAX_STEPS = 1000
 OURS = envs.__name__
@@ -96,7 +99,16 @@ def load_model(env: str, args: str) -> Model | None:
     try:
         return read_model(environment)
     finally:
+        close(environment)
+
+
+def close(environment: gymnasium.Env) -> str | None:
+    """Closes an environment that is of no more use; what it raises is only told."""
+    try:
         environment.close()
+    except Exception as problem:
+        return reason_of(problem)
+    return None
 
 
 def read_model(environment: gymnasium.Env) -> Model | None:
@@ -111,7 +123,20 @@ def read_model(environment: gymnasium.Env) -> Model | None:
     start = getattr(bare, "initial_state_distrib", None)
     if table is None or start is None:
         return None
-    return model_from_table(table, start)
+    return model_from_table(table, start, _goal(bare, len(table)))
+
+
+def _goal(bare: gymnasium.Env, n_states: int) -> np.ndarray | None:
+    """The goal states of the environments that are known; None for any other."""
+    if isinstance(bare, CliffWalkingEnv | TaxiEnv):
+        return np.ones(n_states, bool)  # nothing else ends an episode
+    if isinstance(bare, FrozenLakeEnv):
+        goal = np.ravel(bare.desc) == b"G"
+    elif isinstance(bare, VelocityGridEnv):
+        goal = np.arange(n_states) // (2 * bare.max_speed + 1) ** 2 == bare.width * bare.height - 1
+    else:
+        return None
+    return goal if len(goal) == n_states else None
 
 
 def resolve(env: str, args: Mapping[str, object] | None = None) -> Environment:
@@ -132,11 +157,7 @@ def resolve(env: str, args: Mapping[str, object] | None = None) -> Environment:
     text = canonical_args(args)
     with _refused(f"environment {resolved} refuses {text}"):
         environment, again = make(resolved, text), make(resolved, text)
-    observation_encoder(environment.observation_space, f"the observation space of {resolved}")
-    if not isinstance(environment.action_space, gymnasium.spaces.Discrete):
-        raise InputError(
-            f"the action space of {resolved} must be Discrete, got {environment.action_space}"
-        )
+    numbering(environment, resolved)
     try:
         model = read_model(environment)
         other = read_model(again)
@@ -153,8 +174,10 @@ def resolve(env: str, args: Mapping[str, object] | None = None) -> Environment:
     if model is None:
         slow = "so it trains on the Gymnasium loop, some hundred times slower"
         notices = (*notices, f"{resolved} {why}, {slow}")
-    environment.close()
-    again.close()
+    unclosed = [close(environment), close(again)]
+    if any(unclosed):
+        raised = unclosed[0] or unclosed[1]
+        notices = (*notices, f"close() of {resolved} must not raise, got {raised}; it is let pass")
     return Environment(
         id=resolved,
         args=text,

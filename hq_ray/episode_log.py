@@ -15,8 +15,9 @@ class EpisodeLog:
         episode_return: float64, undiscounted sum of rewards [reward units].
         steps: int32, length of the episode [steps].
         terminated: bool, the environment ended the episode.
-        success: bool, it ended with the greatest terminating reward; None without a model.
+        success: bool, it ended in success; None without a model, or where no start can reach one.
         q_values: float64 (n_states, n_actions), after the last episode [return].
+        first_state, first_action: what the environment calls row 0 and column 0 of `q_values`.
     """
 
     episode_return: np.ndarray
@@ -24,6 +25,8 @@ class EpisodeLog:
     terminated: np.ndarray
     success: np.ndarray | None
     q_values: np.ndarray
+    first_state: int = 0
+    first_action: int = 0
 
     @property
     def truncated(self) -> np.ndarray:

@@ -4,6 +4,7 @@
     ├── InputError        what was asked for cannot be: exit code 2, nothing was written
     ├── ResultsError      what is on disk is missing, damaged or of another version
     ├── ModelError        an environment is not what its transition table or the plan says
+    ├── TrialError        an environment gave what no learner can learn from: the trial fails
     └── VersionError      a worker runs other code than the driver
 
 Every message says what must hold, what was given, and the near miss where there is one.
@@ -27,6 +28,10 @@ class ResultsError(HqRayError):
 
 class ModelError(HqRayError):
     """A transition table that is malformed or disagrees with its environment."""
+
+
+class TrialError(HqRayError):
+    """A reward, an observation or a Q value that fails its trial."""
 
 
 class VersionError(HqRayError):

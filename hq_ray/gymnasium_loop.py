@@ -1,11 +1,16 @@
 """The plain loop over `env.step`: any finite environment, and the oracle for the kernel."""
 
+import math
+from collections.abc import Collection
+from numbers import Number
+
 import gymnasium
 import numpy as np
 
 from hq_ray.episode_log import EpisodeLog
+from hq_ray.errors import TrialError
 from hq_ray.pcg64 import agent_generator
-from hq_ray.spaces import observation_encoder
+from hq_ray.spaces import numbering, shown
 from hq_ray.trial import Trial
 from hq_ray.updates import VARIANTS
 
@@ -22,47 +27,98 @@ def choose_action(q_row: np.ndarray, epsilon: float, uniform: float) -> int:
 
 
 def train_on_gymnasium(
-    trial: Trial, environment: gymnasium.Env, success_reward: float | None = None
+    trial: Trial,
+    environment: gymnasium.Env,
+    successes: Collection[tuple[int, float]] | None = None,
 ) -> EpisodeLog:
     """Trains a trial by stepping its environment, whose step limit must be the trial's.
 
     Args:
         trial: what to train.
         environment: made anew for this trial.
-        success_reward: the greatest terminating reward, where a model knows it.
+        successes: (state, reward) of the terminating steps that are successes; None where there
+            are none, or nobody knows.
+
+    Raises:
+        TrialError: an observation lies outside its space, a reward is no number, or a reward, a
+            return or a Q value is not finite; the message says in which episode and step.
     """
-    n_states, encode = observation_encoder(environment.observation_space)
-    n_actions, first_action = int(environment.action_space.n), int(environment.action_space.start)
-    update = VARIANTS[trial.variant].update
+    numbered = numbering(environment)
+    encode, first_action = numbered.encode, numbered.first_action
+    # What overflows is found below, and told with its place.
+    update = np.errstate(all="ignore")(VARIANTS[trial.variant].update)
     alpha_down, eps_shift = trial.alpha_down or 0.0, trial.eps_shift or 0.0
     epsilons = trial.epsilon_schedule.values(trial.episodes).tolist()
     step_sizes = trial.step_size_schedule.values(trial.episodes).tolist()
     random = agent_generator(trial.seed).random
-    q_values = np.zeros((n_states, n_actions))
+    q_values = np.zeros((numbered.n_states, numbered.n_actions))
     episode_return = np.empty(trial.episodes)
     steps = np.empty(trial.episodes, np.int32)
     terminations = np.zeros(trial.episodes, np.bool_)
-    successes = np.zeros(trial.episodes, np.bool_)
-    for episode in range(trial.episodes):
-        observation, _ = environment.reset(seed=trial.seed if episode == 0 else None)
-        state = encode(observation)
-        total, length, terminated, truncated = 0.0, 0, False, False
-        while not (terminated or truncated):
-            action = choose_action(q_values[state], epsilons[episode], random())
-            observation, reward, terminated, truncated, _ = environment.step(action + first_action)
-            # A float32 reward would make every sum below float32; -0.0 becomes 0.0.
-            reward = float(reward) + 0.0
-            next_state = encode(observation)
-            # Only termination ends the future: a truncated step bootstraps.
-            target = reward if terminated else reward + trial.gamma * q_values[next_state].max()
-            q_values[state, action] = update(
-                q_values[state, action], target, step_sizes[episode], alpha_down, eps_shift
-            )
-            total += reward
-            length += 1
-            state = next_state
-        episode_return[episode], steps[episode] = total, length
-        terminations[episode] = terminated
-        successes[episode] = terminated and reward == success_reward
-    success = None if success_reward is None else successes
-    return EpisodeLog(episode_return, steps, terminations, success, q_values)
+    success = np.zeros(trial.episodes, np.bool_)
+    episode = length = 0
+    try:
+        for episode in range(trial.episodes):
+            total, length, terminated, truncated = 0.0, 0, False, False
+            observation, _ = environment.reset(seed=trial.seed if episode == 0 else None)
+            state = encode(observation)
+            while not (terminated or truncated):
+                action = choose_action(q_values[state], epsilons[episode], random())
+                observation, reward, terminated, truncated, _ = environment.step(
+                    action + first_action
+                )
+                length += 1
+                # A float32 reward would make every sum below float32; -0.0 becomes 0.0.
+                reward = _number(reward) + 0.0
+                next_state = encode(observation)
+                # Only termination ends the future: a truncated step bootstraps.
+                target = reward
+                if not terminated:
+                    target += trial.gamma * float(q_values[next_state].max())
+                value = update(
+                    q_values[state, action], target, step_sizes[episode], alpha_down, eps_shift
+                )
+                total += reward
+                if not (math.isfinite(value) and math.isfinite(total)):
+                    pair = (state + numbered.first_state, action + first_action)
+                    raise TrialError(_overflow(reward, total, value, *pair))
+                q_values[state, action] = value
+                state = next_state
+            episode_return[episode], steps[episode] = total, length
+            terminations[episode] = terminated
+            success[episode] = terminated and (state, reward) in (successes or ())
+    except TrialError as problem:
+        raise TrialError(f"episode {episode}, step {length}: {problem}") from None
+    return EpisodeLog(
+        episode_return=episode_return,
+        steps=steps,
+        terminated=terminations,
+        success=None if successes is None else success,
+        q_values=q_values,
+        first_state=numbered.first_state,
+        first_action=first_action,
+    )
+
+
+def _number(reward: object) -> float:
+    """A reward as a float: a number of any kind, or an array of one."""
+    try:
+        number = reward
+        if not isinstance(number, float | int):
+            (number,) = np.asarray(reward).ravel().tolist()
+        if isinstance(number, Number) and not isinstance(number, complex):
+            return float(number)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise TrialError(f"the reward must be one finite number, got {shown(reward)}")
+
+
+def _overflow(reward: float, total: float, value: float, state: int, action: int) -> str:
+    if not math.isfinite(reward):
+        return f"the reward must be one finite number, got {reward}"
+    if not math.isfinite(total):
+        return f"the return must be finite, got {total} after a reward of {reward}"
+    return (
+        f"the Q value of state {state} and action {action} must be finite, got {value} after a "
+        f"reward of {reward}"
+    )

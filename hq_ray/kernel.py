@@ -110,7 +110,7 @@ def training_loop(variant: str, n_actions: int, n_outcomes: int, draws: bool) ->
         episode_return,
         steps,
         terminated,
-        final_reward,
+        final_code,
     ):
         _ = sources  # in the closure, which numba's cache key covers
         n_trials, episodes = episode_return.shape
@@ -221,7 +221,7 @@ def training_loop(variant: str, n_actions: int, n_outcomes: int, draws: bool) ->
                     episode_return[trial, episode] = total
                     steps[trial, episode] = length
                     terminated[trial, episode] = done
-                    final_reward[trial, episode] = reward
+                    final_code[trial, episode] = code
                     lane.length = 0
                     lane.episode += 1
                     if lane.episode == episodes:
@@ -251,8 +251,8 @@ def train_on_kernel(trials: Sequence[Trial], tables: KernelTables) -> list[Episo
     shape = (n_trials, first.episodes)
     n_pairs = tables.threshold.size // tables.n_outcomes
     q_values = np.zeros((n_trials, n_pairs + SPACING))
-    episode_return, final_reward = np.empty(shape), np.empty(shape)
-    steps, terminated = np.empty(shape, np.int32), np.empty(shape, np.bool_)
+    episode_return, steps = np.empty(shape), np.empty(shape, np.int32)
+    terminated, final_code = np.empty(shape, np.bool_), np.empty(shape, np.uint8)
     explore, explore_start = _stacked(
         [explore_table(t.epsilon_schedule, t.episodes, tables.n_actions) for t in trials]
     )
@@ -281,15 +281,15 @@ def train_on_kernel(trials: Sequence[Trial], tables: KernelTables) -> list[Episo
         episode_return,
         steps,
         terminated,
-        final_reward,
+        final_code,
     )
-    success = terminated & (final_reward == tables.success_reward)
+    success = None if tables.code_success is None else tables.code_success[final_code]
     return [
         EpisodeLog(
             episode_return=episode_return[i],
             steps=steps[i],
             terminated=terminated[i],
-            success=success[i],
+            success=None if success is None else success[i],
             q_values=q_values[i, :n_pairs].reshape(-1, tables.n_actions),
         )
         for i in range(n_trials)

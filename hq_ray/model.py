@@ -27,6 +27,7 @@ class Model:
         terminated: bool (S, A, K), whether the outcome ends the episode. Only this flag ends an
             episode: a state may be terminal in one transition and ordinary in another.
         start_probability: float64 (S,), the distribution of the first state.
+        goal: bool (S,), where an episode must end to succeed; None where only its reward tells.
     """
 
     next_state: np.ndarray
@@ -34,6 +35,7 @@ class Model:
     probability: np.ndarray
     terminated: np.ndarray
     start_probability: np.ndarray
+    goal: np.ndarray | None = None
 
     @property
     def n_states(self) -> int:
@@ -62,7 +64,7 @@ class Model:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits over every array and its shape: equal exactly when the models are."""
+        """16 hex digits over the arrays that steps are drawn from, and their shapes."""
         digest = hashlib.sha256()
         for array in (
             self.next_state,
@@ -88,14 +90,37 @@ class Model:
         return found
 
     @cached_property
-    def success_reward(self) -> float:
-        """The greatest reward of any terminating transition that can occur; NaN if none can."""
-        ends = self.terminated & (self.probability > 0) & self.reachable[:, None, None]
-        return float(self.reward[ends].max()) if ends.any() else float("nan")
+    def ends(self) -> np.ndarray:
+        """bool (S, A, K), the outcomes that terminate and can occur."""
+        return self.terminated & (self.probability > 0) & self.reachable[:, None, None]
+
+    @cached_property
+    def success(self) -> np.ndarray | None:
+        """bool (S, A, K), the outcomes that terminate in success; None where no start reaches one.
+
+        They lead to a goal state, or have the greatest reward of all `ends`.
+        """
+        if not self.ends.any():
+            return None
+        if self.goal is not None:
+            succeeded = self.terminated & self.goal[self.next_state]
+        else:
+            succeeded = self.terminated & (self.reward == self.reward[self.ends].max())
+        return succeeded if (self.ends & succeeded).any() else None
+
+    @cached_property
+    def successes(self) -> frozenset[tuple[int, float]] | None:
+        """(next state, reward) of each outcome in `success`; None where that is."""
+        if self.success is None:
+            return None
+        states, rewards = self.next_state[self.success], self.reward[self.success]
+        return frozenset(zip(states.tolist(), rewards.tolist(), strict=True))
 
 
-def model_from_table(table: Mapping, start_probability: np.ndarray) -> Model:
-    """Reads `P[state][action]` lists into arrays.
+def model_from_table(
+    table: Mapping, start_probability: np.ndarray, goal: np.ndarray | None = None
+) -> Model:
+    """Reads `P[state][action]` lists into arrays; `goal` is as in `Model`.
 
     Raises:
         ModelError: states or actions are not numbered from 0, an entry is no probability, the
@@ -131,7 +156,7 @@ def model_from_table(table: Mapping, start_probability: np.ndarray) -> Model:
     next_state[here], rewards[here] = successor, reward
     probability[here], terminated[here] = p, done
     start = np.array(start_probability, np.float64)
-    model = Model(next_state, rewards, probability, terminated, start)
+    model = Model(next_state, rewards, probability, terminated, start, goal)
     _check(model)
     return model
 

@@ -223,5 +223,5 @@ def _episode(model: Model, max_steps: int) -> tuple[float, float]:
 
 
 def _failure_terminates(model: Model) -> bool:
-    ends = model.terminated & (model.probability > 0) & model.reachable[:, None, None]
-    return bool((ends & (model.reward < model.success_reward)).any())
+    failures = model.ends if model.success is None else model.ends & ~model.success
+    return bool(failures.any())

@@ -28,10 +28,10 @@ class KernelTables:
         transition: uint32 ((n_outcomes + 1) * n_states * n_actions,): next row * 256 + code.
         threshold: uint64 (n_outcomes * n_states * n_actions,): the outcome is the first whose
             threshold exceeds the top 53 bits of the draw.
-        code_reward, code_future: float64 per distinct (terminated, reward), terminating ones last;
-            code_future is 0 where the outcome terminates and 1 otherwise.
+        code_reward, code_future: float64 per distinct (terminated, success, reward), terminating
+            ones last; code_future is 0 where the outcome terminates and 1 otherwise.
+        code_success: bool per code; None where no start can reach a success.
         start_row, start_threshold: uint64 per possible first state, in order.
-        success_reward: float64, NaN where no transition terminates.
     """
 
     n_actions: int
@@ -41,9 +41,9 @@ class KernelTables:
     threshold: np.ndarray
     code_reward: np.ndarray
     code_future: np.ndarray
+    code_success: np.ndarray | None
     start_row: np.ndarray
     start_threshold: np.ndarray
-    success_reward: float
 
 
 def kernel_tables(model: Model) -> KernelTables | None:
@@ -51,8 +51,10 @@ def kernel_tables(model: Model) -> KernelTables | None:
     states, actions, outcomes = model.next_state.shape
     if states * actions >= 2**24:
         return None
+    success = np.zeros_like(model.terminated) if model.success is None else model.success
     # Sorted by the first column, so that the terminating kinds come last.
-    kinds = np.stack([model.terminated.ravel(), model.reward.view(np.int64).ravel()], axis=1)
+    columns = (model.terminated, success, model.reward.view(np.int64))
+    kinds = np.stack([column.ravel() for column in columns], axis=1)
     codes, code = np.unique(kinds, axis=0, return_inverse=True)
     if len(codes) > 256:
         return None
@@ -66,11 +68,11 @@ def kernel_tables(model: Model) -> KernelTables | None:
         draws=outcomes > 1 or len(starts) > 1 or bool(model.start_cumulative[-1] < 1),
         transition=_by_outcome(word).astype(np.uint32),
         threshold=_by_outcome(draw_threshold(model.cumulative)),
-        code_reward=np.ascontiguousarray(codes[:, 1]).view(np.float64),
+        code_reward=np.ascontiguousarray(codes[:, 2]).view(np.float64),
         code_future=1.0 - codes[:, 0],
+        code_success=codes[:, 1] == 1 if model.success is not None else None,
         start_row=(starts * actions).astype(np.uint64),
         start_threshold=draw_threshold(model.start_cumulative[starts]),
-        success_reward=model.success_reward,
     )
     for value in vars(tables).values():
         if isinstance(value, np.ndarray):

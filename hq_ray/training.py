@@ -9,9 +9,9 @@ from functools import lru_cache
 import numpy as np
 
 from hq_ray.compiled import COMPILES
-from hq_ray.environments import load_model, make
+from hq_ray.environments import close, load_model, make
 from hq_ray.episode_log import EpisodeLog, Trained
-from hq_ray.errors import InputError, ModelError, near_miss
+from hq_ray.errors import InputError, ModelError, TrialError, near_miss
 from hq_ray.gymnasium_loop import train_on_gymnasium
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.kernel import environment_tables, train_on_kernel
@@ -36,6 +36,7 @@ def train(trial: Trial, engine: str = "auto") -> Trained:
     Raises:
         InputError: an unknown engine, or the kernel asked for without a model.
         ModelError: the environment here is not the one that the trial was planned with.
+        TrialError: what the environment gave, or a Q value, cannot be learned from.
     """
     return train_together([trial], engine)[0]
 
@@ -68,6 +69,7 @@ def train_together(trials: Sequence[Trial], engine: str = "auto") -> list[Traine
     started = time.perf_counter()
     if on_kernel:
         engine, logs = "kernel", train_on_kernel(trials, tables)
+        _check_finite(trials, logs, model)
     else:
         engine, logs = "gymnasium", [_train_on_gymnasium(trial, model) for trial in trials]
     seconds = time.perf_counter() - started
@@ -106,10 +108,19 @@ def _train_on_gymnasium(trial: Trial, model: Model | None) -> EpisodeLog:
     environment = make(trial.env, trial.env_args, trial.max_steps)
     try:
         return train_on_gymnasium(
-            trial, environment, model.success_reward if model is not None else None
+            trial, environment, model.successes if model is not None else None
         )
     finally:
-        environment.close()
+        close(environment)
+
+
+def _check_finite(trials: Sequence[Trial], logs: Sequence[EpisodeLog], model: Model) -> None:
+    """The kernel looks for no overflow; but a value that is not finite never becomes so again."""
+    for trial, log in zip(trials, logs, strict=True):
+        if not (np.isfinite(log.episode_return).all() and np.isfinite(log.q_values).all()):
+            if len(trials) == 1:
+                _train_on_gymnasium(trial, model)  # fails alike, and knows the step
+            raise TrialError("returns and Q values must be finite")
 
 
 def warm_up(trials: Iterable[Trial]) -> None:
@@ -133,12 +144,14 @@ def _planned_model(trial: Trial) -> Model | None:
     return model
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, float | int | None]:
     """The scalars of a run, over all episodes and over the last tenth; exact values from a model.
 
     start_value is max_a Q(s0, a), policy_value the exact value of the greedy policy of the final
     Q table, optimal_value that of the best policy, each averaged over first states. q_bias, q_rmse
-    and q_max_error are the errors of the final Q table against Q*; see `value_errors`.
+    and q_max_error are the errors of the final Q table against Q*; see `value_errors`. What is too
+    large for a float is None.
     """
     final = max(1, math.ceil(FINAL_SHARE * trial.episodes))
     total_steps = int(log.steps.sum(dtype=np.int64))
@@ -170,7 +183,8 @@ def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, f
         summary["optimal_value"] = _optimal_start_value(model, trial.gamma)
         errors = value_errors(log.q_values, optimal_values(model, trial.gamma))
         summary["q_bias"], summary["q_rmse"], summary["q_max_error"] = errors
-    return summary
+    known = {name: value for name, value in summary.items() if value is not None}
+    return summary | {name: None for name, value in known.items() if not math.isfinite(value)}
 
 
 _optimal_start_value = lru_cache(maxsize=256)(optimal_start_value)

@@ -111,6 +111,23 @@ def test_whatever_a_trial_raises_is_data(results, fragile, problem):
     assert len(report.reasons[0]) < 100_000
 
 
+@pytest.mark.parametrize("engine", ["kernel", "gymnasium"])
+def test_a_trial_whose_values_overflow_has_failed_and_its_neighbours_are_done(
+    results, make_trial, register, table_env, engine
+):
+    # The values of alpha = 1 are 4e307 times 1, 2, 3, 4, 5 at gamma = 1 - 1e-9.
+    env = f"Doubling{engine}-v0"
+    register(env, entry_point=lambda: table_env({0: {0: [(1.0, 0, 4e307, False)]}}, [1.0]))
+    common = {"env": env, "episodes": 5, "max_steps": 1, "gamma": 1 - 1e-9}
+    trials = [make_trial(alpha=alpha, **common) for alpha in (0.1, 1.0, 0.2)]
+    report = run_batch(trials, results, engine=engine)
+    assert report.done == (trials[0].trial_id, trials[2].trial_id)
+    assert report.reasons == (
+        "TrialError: episode 4, step 1: the Q value of state 0 and action 0 must be finite, got "
+        "inf after a reward of 4e+307",
+    )
+
+
 def test_an_interrupt_is_no_failure_of_the_trial(results, fragile):
     trials = fragile({2}, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):

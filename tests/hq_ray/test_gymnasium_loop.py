@@ -8,7 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hq_ray.environments import make
+from hq_ray.errors import TrialError
 from hq_ray.gymnasium_loop import choose_action, train_on_gymnasium
+from hq_ray.updates import VARIANTS
 
 BELOW_ONE = 1 - 2**-53
 
@@ -96,7 +98,7 @@ def test_two_episodes_by_hand(make_trial):
     trial = make_trial(
         episodes=2, max_steps=9, alpha=0.5, gamma=0.5, eps_schedule="constant", eps_start=0.0
     )
-    log = train_on_gymnasium(trial, TableEnv([-1.0, 4.0]), 4.0)
+    log = train_on_gymnasium(trial, TableEnv([-1.0, 4.0]), {(2, 4.0)})
     # Episode 0: Q(0,0) = -0.5, Q(1,0) = 2. Episode 1: state 0 prefers action 1, whose target is
     # -1 + 0.5 * 2 = 0, so Q(0,1) = 0; Q(1,0) = 2 + 0.5 * (4 - 2) = 3.
     assert log.q_values.tolist() == [[-0.5, 0.0], [3.0, 0.0], [0.0, 0.0]]
@@ -115,12 +117,13 @@ def test_a_truncated_step_bootstraps(make_trial, episodes, value):
 
 def test_terminated_at_the_last_allowed_step_is_terminated(make_trial):
     trial = make_trial(episodes=1, max_steps=3)
-    log = train_on_gymnasium(trial, TimeLimit(TableEnv([0.0, 1.0, 2.0]), 3), 2.0)
+    log = train_on_gymnasium(trial, TimeLimit(TableEnv([0.0, 1.0, 2.0]), 3), {(3, 2.0)})
     assert (log.terminated[0], log.truncated[0], log.success[0], log.steps[0]) == (1, 0, 1, 3)
 
 
-def test_an_end_with_less_than_the_best_is_no_success(make_trial):
-    log = train_on_gymnasium(make_trial(episodes=1), TableEnv([0.0, 1.0]), 2.0)
+@pytest.mark.parametrize("success", [(2, 2.0), (1, 1.0)])
+def test_an_end_of_another_state_or_reward_is_no_success(make_trial, success):
+    log = train_on_gymnasium(make_trial(episodes=1), TableEnv([0.0, 1.0]), {success})
     assert log.terminated.tolist() == [True]
     assert log.success.tolist() == [False]
 
@@ -134,6 +137,7 @@ def test_states_and_actions_may_start_anywhere(make_trial):
     plain, shifted = TableEnv([1.0, 2.0, 3.0]), TableEnv([1.0, 2.0, 3.0], True, -7, 5)
     expected, log = (train_on_gymnasium(trial, environment) for environment in (plain, shifted))
     assert np.array_equal(log.q_values, expected.q_values)
+    assert (log.first_state, log.first_action) == (-7, 5)
     assert [action - 5 for action in shifted.actions] == plain.actions
     assert set(shifted.actions) == {5, 6}
 
@@ -148,6 +152,61 @@ def test_only_the_first_reset_is_seeded(make_trial):
 
     train_on_gymnasium(make_trial(seed=11, episodes=3), Watched([1.0]))
     assert seeds == [11, None, None]
+
+
+# What cannot be learned from
+
+
+@pytest.mark.parametrize(
+    "reward", [2, True, np.float32(2), np.int8(2), np.True_, np.array(2), np.array([[2.0]]), [2]]
+)
+def test_a_reward_may_be_a_number_of_any_kind(make_trial, reward):
+    log = train_on_gymnasium(make_trial(episodes=1, max_steps=1), TableEnv([reward]))
+    assert log.episode_return.tolist() == [float(np.ravel(reward)[0])]
+
+
+@pytest.mark.parametrize(
+    ("reward", "shown"),
+    [
+        *((float(text), text) for text in ("nan", "inf", "-inf")),
+        (np.float32(np.nan), "nan"),
+        *((wrong, repr(wrong)) for wrong in (None, "1.5", 1j, [], [1.0, 2.0], {}, 10**400)),
+        (np.complex64(1), "np.complex64(1+0j)"),
+        (np.array([1.0, 2.0]), "array([1., 2.])"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_any_other_reward_is_refused_with_its_step(make_trial, variant, reward, shown):
+    class Late(TableEnv):
+        def reset(self, *, seed=None, options=None):
+            self.rewards = [0.0, 1.0, reward if seed is None else 0.0]
+            return super().reset(seed=seed)
+
+    with pytest.raises(TrialError) as refusal:
+        train_on_gymnasium(make_trial(variant), Late([0.0, 0.0, 0.0]))
+    assert str(refusal.value).startswith(
+        f"episode 1, step 3: the reward must be one finite number, got {shown[:100]}"
+    )
+
+
+@pytest.mark.parametrize("step", [0, 2])
+def test_an_observation_outside_its_space_is_refused_with_its_step(make_trial, step):
+    class Outside(TableEnv):
+        def reset(self, *, seed=None, options=None):
+            return self._seen(super().reset(seed=seed))
+
+        def step(self, action):
+            return self._seen(super().step(action))
+
+        def _seen(self, result):
+            return (-1 if self.place == step else result[0], *result[1:])
+
+    with pytest.raises(TrialError) as refusal:
+        train_on_gymnasium(make_trial(), Outside([0.0, 0.0, 0.0]))
+    assert str(refusal.value) == (
+        f"episode 0, step {step}: the observation must lie in Discrete(4), got -1"
+    )
 
 
 # Observations of several components
@@ -165,9 +224,9 @@ def test_only_the_first_reset_is_seeded(make_trial):
 def test_the_same_environment_seen_otherwise_is_learned_alike(make_trial, space, observe):
     trial = make_trial("harmonic", "CliffWalking-v1", {"is_slippery": True}, eps_shift=1.0)
     environment = make(trial.env, trial.env_args, trial.max_steps)
-    expected = train_on_gymnasium(trial, environment, -1.0)
+    expected = train_on_gymnasium(trial, environment, {(47, -1.0)})
     seen = TransformObservation(make(trial.env, trial.env_args, trial.max_steps), observe, space)
-    log = train_on_gymnasium(trial, seen, -1.0)
+    log = train_on_gymnasium(trial, seen)
     assert np.array_equal(log.q_values, expected.q_values)
     assert np.array_equal(log.episode_return, expected.episode_return)
 

@@ -179,6 +179,20 @@ def test_q_values_are_the_logs(published, batch):
         assert found.tobytes() == done.log.q_values.tobytes()
 
 
+def test_q_values_are_numbered_as_the_environment_does(results, make_trial):
+    plain = trained(make_trial(), 2, 3)  # as in older files, where everything began at 0
+    log = replace(plain.log, first_state=-7, first_action=5)
+    shifted = replace(plain, trial=make_trial(seed=1), log=log)
+    results.publish([plain, shifted], keep_q_values=True)
+    rows = pd.read_parquet(f"{results.location.path}/q_values")
+    rows = rows[rows["trial_id"] == shifted.trial.trial_id]
+    assert rows["state"].tolist() == [-7] * 3 + [-6] * 3
+    assert rows["action"].tolist() == [5, 6, 7] * 2
+    assert rows["q_value"].tolist() == log.q_values.ravel().tolist()
+    for table in load_q_values(results, [plain.trial, shifted.trial]).values():
+        assert table.tolist() == log.q_values.tolist()
+
+
 def test_trials_that_kept_no_q_values_are_left_out(published, batch, make_trial):
     without = trained(make_trial(seed=8))
     published.publish([without])

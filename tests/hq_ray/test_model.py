@@ -15,6 +15,10 @@ TABLE = {
 }
 
 
+def arrays_of(model):
+    return {name: array for name, array in vars(model).items() if array is not None}
+
+
 @pytest.fixture
 def model() -> Model:
     return model_from_table(TABLE, [0.5, 0.5, 0.0])
@@ -38,7 +42,7 @@ def test_arrays_by_hand(model):
 
 
 def test_kinds_of_the_arrays(model):
-    kinds = {name: array.dtype.name for name, array in vars(model).items()}
+    kinds = {name: array.dtype.name for name, array in arrays_of(model).items()}
     assert kinds == {
         "next_state": "int32",
         "reward": "float64",
@@ -71,16 +75,30 @@ def test_a_terminating_outcome_leads_nowhere():
     table = {0: {0: [(1.0, 1, 5, True)]}, 1: {0: [(1.0, 1, 9, True)]}}
     model = model_from_table(table, [1.0, 0.0])
     assert model.reachable.tolist() == [True, False]
-    assert model.success_reward == 5.0
+    assert model.successes == {(1, 5.0)}
 
 
 def test_success_is_the_greatest_end_that_can_occur(model):
-    assert model.success_reward == 4.0
+    assert model.successes == {(1, 4.0)}
+    assert np.argwhere(model.success).tolist() == [[1, 0, 2]]
 
 
 def test_no_success_where_nothing_terminates():
     model = model_from_table({0: {0: [(1.0, 0, 1, False), (0.0, 0, 2, True)]}}, [1.0])
-    assert np.isnan(model.success_reward)
+    assert model.success is model.successes is None
+
+
+def test_success_is_an_end_in_a_goal_state_whatever_it_pays():
+    table = {0: {0: [(0.5, 1, -9, True), (0.5, 2, 5, True)], 1: [(1.0, 1, 5, False)]}} | {
+        state: {0: [(1.0, state, 5, True)], 1: [(1.0, state, 5, True)]} for state in (1, 2)
+    }
+    model = model_from_table(table, [1.0, 0.0, 0.0], np.array([False, True, False]))
+    assert np.argwhere(model.success).tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 0]]
+    assert model.successes == {(1, -9.0), (1, 5.0)}
+    plain = model_from_table(table, [1.0, 0.0, 0.0])
+    assert plain.fingerprint == model.fingerprint
+    nowhere = model_from_table(table, [0.0, 0.0, 1.0], np.array([False, True, False]))
+    assert nowhere.success is nowhere.successes is None
 
 
 def test_golden_fingerprint(model):
@@ -110,9 +128,9 @@ def test_the_fingerprint_changes_with_every_entry(model, name, index, value):
 
 
 def test_the_fingerprint_knows_the_shape(model):
-    turned = {name: np.swapaxes(array, 0, -1) for name, array in vars(model).items()}
-    flat = {name: array.reshape(-1) for name, array in vars(model).items()}
-    prints = {Model(**arrays).fingerprint for arrays in (vars(model), turned, flat)}
+    turned = {name: np.swapaxes(array, 0, -1) for name, array in arrays_of(model).items()}
+    flat = {name: array.reshape(-1) for name, array in arrays_of(model).items()}
+    prints = {Model(**arrays).fingerprint for arrays in (arrays_of(model), turned, flat)}
     assert len(prints) == 3
 
 

@@ -1,11 +1,20 @@
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
 
-from hq_ray.errors import InputError
-from hq_ray.spaces import observation_encoder
+from hq_ray.errors import InputError, TrialError
+from hq_ray.spaces import numbering
 
 PAIR = spaces.MultiDiscrete([3, 4])
+BOX = spaces.Box(np.array([-1, 250]), np.array([1, 255]), dtype=np.int16)
+
+
+def seen_as(space, actions=None):
+    environment = gymnasium.Env()
+    environment.observation_space = space
+    environment.action_space = actions or spaces.Discrete(2)
+    return numbering(environment, "Maze-v0")
 
 
 @pytest.mark.parametrize(
@@ -35,33 +44,130 @@ PAIR = spaces.MultiDiscrete([3, 4])
         ),
         (spaces.Tuple((spaces.Discrete(4, start=1),)), (4,), 4, 3),
         (spaces.MultiDiscrete([7]), np.array([6]), 7, 6),
+        # lists, tuples and arrays of any type that holds whole numbers
+        *((spaces.Discrete(5, start=1), two, 5, 1) for two in (2.0, np.uint8(2), np.array(2))),
+        (spaces.Discrete(5, start=1), np.array([2], np.float32), 5, 1),
+        (spaces.Discrete(2), np.True_, 2, 1),
+        *((PAIR, two_one, 12, 9) for two_one in ([2, 1], (2, 1), np.array([2, 1], np.uint8))),
+        (PAIR, np.array([2, 1], object), 12, 9),
+        (spaces.MultiDiscrete([[2, 3], [4, 5]]), ((0, 1), [2, 3]), 120, 33),
+        (spaces.Tuple((spaces.Discrete(2), spaces.Discrete(3))), np.array([1, 2]), 6, 5),
+        (spaces.MultiBinary(3), [1, 0, 1], 8, 5),
+        (spaces.MultiBinary((2, 2)), np.array([[True, False], [True, True]]), 16, 11),
+        (BOX, np.array([0, 255]), 18, 11),
+        (spaces.Box(0, 255, (1,), np.uint8), [255], 256, 255),
+        (spaces.Box(0, 2, (), int), 2, 3, 2),
+        # the order of the keys is the space's
+        (spaces.Dict({"row": spaces.Discrete(3), "col": PAIR}), {"row": 2, "col": (1, 3)}, 36, 23),
+        (
+            spaces.Dict([("row", spaces.Discrete(3)), ("col", spaces.Tuple((PAIR,)))]),
+            {"col": [np.array([1, 3])], "row": 2},
+            36,
+            31,
+        ),
     ],
 )
 def test_numbers_by_hand(space, observation, n_states, state):
-    found, encode = observation_encoder(space)
-    assert found == n_states
-    assert encode(observation) == state
-    assert type(encode(observation)) is int
+    found = seen_as(space)
+    assert found.n_states == n_states
+    assert found.encode(observation) == state
+    assert type(found.encode(observation)) is int
 
 
 def test_every_observation_has_a_number_of_its_own():
-    space = spaces.Tuple((spaces.Discrete(3, start=5), spaces.MultiDiscrete([2, 4])))
-    n_states, encode = observation_encoder(space)
+    found = seen_as(spaces.Tuple((spaces.Discrete(3, start=5), spaces.MultiDiscrete([2, 4]))))
     every = [(a, np.array([b, c])) for a in (5, 6, 7) for b in (0, 1) for c in range(4)]
-    assert [encode(observation) for observation in every] == list(range(n_states))
+    assert [found.encode(observation) for observation in every] == list(range(found.n_states))
+
+
+@pytest.mark.parametrize(
+    ("space", "observation"),
+    [
+        *((spaces.Discrete(4), wrong) for wrong in (-1, 4, 1.5, np.nan, np.inf, None, "1", 1j)),
+        *((spaces.Discrete(4), wrong) for wrong in ((1, 1), [], {"a": 1}, np.array([0, 1]))),
+        *((spaces.Discrete(70, start=1), wrong) for wrong in (0, 71, np.int64(0), 10**30)),
+        *((PAIR, wrong) for wrong in ([0, 4], [3, 0], [-1, 0], [0.5, 0], [np.nan, 0], ["0", 0])),
+        *((PAIR, wrong) for wrong in ([0], [0, 0, 0], 5, [[0, 0]], [0, None], None, [[0], [0, 0]])),
+        (spaces.MultiDiscrete([3, 4], start=[1, 1]), np.array([0, 1])),
+        (spaces.MultiBinary(2), [2, 0]),
+        *((BOX, wrong) for wrong in ([-2, 250], [0, 249], [0, 256])),
+        *((spaces.Tuple((PAIR, PAIR)), wrong) for wrong in ([0, 0], [[0, 0], [0, 4]], 0, [[0, 0]])),
+        *((spaces.Tuple((spaces.Discrete(2),)), wrong) for wrong in (1, (1, 1), {"a": 1})),
+        *(
+            (spaces.Dict(a=spaces.Discrete(2)), wrong)
+            for wrong in ({}, {"a": 2}, {"b": 1}, {"a": 1, "b": 1}, [1], 1, None)
+        ),
+    ],
+)
+def test_an_observation_outside_its_space_is_refused(space, observation):
+    with pytest.raises(TrialError) as refusal:
+        seen_as(space).encode(observation)
+    lies_in = " ".join(repr(space).split())
+    assert str(refusal.value) == f"the observation must lie in {lies_in}, got {observation!r}"
+
+
+def test_a_message_stays_short_whatever_is_seen():
+    class Unprintable:
+        def __repr__(self):
+            raise ValueError
+
+    for observation in (np.zeros(10_000), Unprintable()):
+        with pytest.raises(TrialError) as refusal:
+            seen_as(spaces.MultiDiscrete([1] * 500)).encode(observation)
+        assert len(str(refusal.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("space", "first"),
+    [(spaces.Discrete(4), 0), (spaces.Discrete(4, start=-3), -3), (spaces.MultiBinary(2), 0)],
+)
+def test_states_and_actions_keep_the_numbers_of_their_environment(space, first):
+    found = seen_as(space, spaces.Discrete(3, start=7))
+    assert (found.first_state, found.first_action, found.n_actions) == (first, 7, 3)
 
 
 @pytest.mark.parametrize(
     "space",
     [
         spaces.Box(0, 1, (2,)),
-        spaces.Dict({"a": spaces.Discrete(2)}),
+        spaces.Box(0, np.inf, (2,), np.int64),
+        spaces.Dict({"a": spaces.Text(2)}),
         spaces.Tuple((spaces.Discrete(2), spaces.Box(0, 1))),
         spaces.Text(3),
-        spaces.MultiBinary(3),
     ],
     ids=lambda space: type(space).__name__,
 )
 def test_a_space_that_is_not_finite_is_refused(space):
-    with pytest.raises(InputError, match=r"the view must be finite .* got "):
-        observation_encoder(space, "the view")
+    with pytest.raises(InputError) as refusal:
+        seen_as(space)
+    assert str(refusal.value) == (
+        "the observation space of Maze-v0 must be finite (Discrete, MultiDiscrete, MultiBinary, "
+        f"integer Box with bounds, Tuple and Dict of these), got {space!r}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("space", "number"),
+    [
+        (
+            spaces.Box(0, 255, (84, 84), np.uint8),
+            "10**16993 of them in Box(0, 255, (84, 84), uint8)",
+        ),
+        (spaces.Discrete(5, start=2**31 - 3), f"10**1 of them in Discrete(5, start={2**31 - 3})"),
+    ],
+)
+def test_a_space_beyond_any_table_is_refused(space, number):
+    with pytest.raises(InputError) as refusal:
+        seen_as(space)
+    assert str(refusal.value) == (
+        "the observations of Maze-v0 must be numbers below 2**31 for a table of Q values, got "
+        f"about {number}"
+    )
+
+
+def test_actions_must_be_discrete():
+    with pytest.raises(InputError) as refusal:
+        seen_as(spaces.Discrete(2), spaces.MultiDiscrete([2, 2]))
+    assert str(refusal.value) == (
+        "the action space of Maze-v0 must be Discrete, got MultiDiscrete([2 2])"
+    )

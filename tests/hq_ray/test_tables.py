@@ -49,7 +49,7 @@ def test_packing_by_hand():
     ]
     assert tables.start_row.tolist() == [2]
     assert tables.start_threshold.tolist() == [one]
-    assert tables.success_reward == 3.0
+    assert [tables.code_success[code] for code in (step, goal, bonus)] == [False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_at_most_256_kinds_of_reward(n_rewards, fits):
 def test_tables_cannot_be_changed():
     tables = kernel_tables(model_from_table(TABLE, [0.0, 1.0]))
     arrays = [value for value in vars(tables).values() if isinstance(value, np.ndarray)]
-    assert len(arrays) == 6
+    assert len(arrays) == 7
     assert not any(array.flags.writeable for array in arrays)
 
 

@@ -2,12 +2,13 @@ import json
 import math
 from dataclasses import replace
 
+import naive
 import numpy as np
 import pytest
 
-from hq_ray.environments import load_model
+from hq_ray.environments import load_model, make
 from hq_ray.episode_log import EpisodeLog
-from hq_ray.errors import InputError, ModelError
+from hq_ray.errors import InputError, ModelError, TrialError
 from hq_ray.model import model_from_table
 from hq_ray.planning import greedy_policy, optimal_values
 from hq_ray.training import summarise, train
@@ -23,7 +24,7 @@ VALUE_ERROR_NAMES = ("q_bias", "q_rmse", "q_max_error")
 
 
 def log_bytes(trained):
-    return {name: array.tobytes() for name, array in vars(trained.log).items()}
+    return {name: np.asarray(column).tobytes() for name, column in vars(trained.log).items()}
 
 
 # Engines
@@ -99,6 +100,78 @@ def test_another_environment_than_the_planned_one_is_refused(make_trial, env, en
     )
 
 
+# Success
+
+LAKE = ["SFF", "FHF", "FFG"]
+FULL_SPEED = {"width": 3, "height": 3, "slip_prob": 0.4}
+
+
+@pytest.mark.parametrize("engine", ["kernel", "gymnasium"])
+@pytest.mark.parametrize(
+    ("env", "env_args", "goal"),
+    [
+        *(
+            ("FrozenLake-v1", {"desc": LAKE, "reward_schedule": rewards}, {8})
+            for rewards in ([1, 0, 0], [0, 0, 0], [-1, 1, 0], [5, 5, 1])
+        ),
+        ("CliffWalking-v1", {}, {47}),
+        ("Taxi-v4", {"is_rainy": True}, set(range(500))),
+        # The last of nine cells, at nine velocities.
+        ("VelocityGrid-v0", FULL_SPEED, set(range(72, 81))),
+        ("VelocityGrid-v0", {**FULL_SPEED, "goal_reward": -200.0}, set(range(72, 81))),
+        ("VelocityGrid-v0", {**FULL_SPEED, "goal_reward": -100.0}, set(range(72, 81))),
+    ],
+)
+def test_success_is_an_episode_that_ends_on_the_goal(make_trial, env, env_args, goal, engine):
+    trial = make_trial("standard", env, env_args, episodes=200, max_steps=100, seed=2)
+    bare = make(trial.env, trial.env_args).unwrapped
+    expected = naive.learn(trial, bare.P, bare.initial_state_distrib, goal=goal)
+    trained = train(trial, engine)
+    assert trained.log.success.tolist() == expected["success"].tolist()
+    assert 0 < trained.summary["success_rate"] == expected["success"].mean()
+
+
+@pytest.mark.parametrize("engine", ["kernel", "gymnasium"])
+@pytest.mark.parametrize("desc", [["SFH", "FHH", "HHG"], ["SFF", "FFF"], ["SHH", "HHH", "HHH"]])
+def test_success_is_unknown_where_no_start_leads_to_the_goal(make_trial, desc, engine):
+    trained = train(make_trial(env="FrozenLake-v1", env_args={"desc": desc}), engine)
+    assert trained.log.success is None
+    assert trained.summary["success_rate"] is trained.summary["final_success_rate"] is None
+
+
+# What cannot be learned from
+
+
+@pytest.mark.parametrize("engine", ["kernel", "gymnasium"])
+@pytest.mark.parametrize(
+    ("reward", "hyperparameters", "message"),
+    [
+        # Q of state 0 is 1e308, then 1e308 + 0.99e308, beyond the greatest float.
+        (
+            1e308,
+            {"alpha": 1.0, "gamma": 0.99},
+            "episode 1, step 1: the Q value of state 0 and action 0 must be finite, got inf after "
+            "a reward of 1e+308",
+        ),
+        (
+            -1e308,
+            {"gamma": 0.0, "max_steps": 3},
+            "episode 0, step 2: the return must be finite, got -inf after a reward of -1e+308",
+        ),
+    ],
+)
+def test_what_overflows_is_told_with_its_step(
+    make_trial, register, table_env, reward, hyperparameters, message, engine
+):
+    table = {0: {0: [(1.0, 0, reward, False)]}}
+    env = f"{'Loss' if reward < 0 else 'Gain'}-v0"
+    register(env, entry_point=lambda: table_env(table, [1.0]))
+    trial = make_trial(env=env, **{"max_steps": 1, **hyperparameters})
+    with pytest.raises(TrialError) as refusal:
+        train(trial, engine)
+    assert str(refusal.value) == message
+
+
 # Summaries by hand
 
 # From state 0 on to state 1 (-1) or off with -5; from state 1 home with 10 or wait (-1).
@@ -148,6 +221,13 @@ def test_summary_without_a_model(make_trial):
     assert (summary["mean_return"], summary["truncation_rate"]) == (10.5, 0.25)
     for name in ("success_rate", "final_success_rate", *START_VALUE_NAMES, *VALUE_ERROR_NAMES):
         assert summary[name] is None
+
+
+def test_what_no_float_can_hold_is_unknown(make_trial):
+    log = replace(twenty_episodes(), episode_return=np.full(20, 8e307), q_values=np.eye(2) * 1e200)
+    summary = summarise(make_trial(episodes=20), log, model_from_table(TABLE, [0.5, 0.5]))
+    assert summary["mean_return"] is summary["q_rmse"] is None
+    assert (summary["final_return"], summary["start_value"]) == (8e307, 1e200)
 
 
 def test_a_table_that_never_moved_has_no_value_error(make_trial):

@@ -63,8 +63,11 @@ def success_reward(table, start):
     return max(rewards, default=math.nan)
 
 
-def learn(trial, table, start, environment=None):
-    """The log of a trial as a dict of arrays; `environment` replaces its random stream."""
+def learn(trial, table, start, environment=None, goal=None):
+    """The log of a trial as a dict of arrays; `environment` replaces its random stream.
+
+    Success is an end in one of the states `goal`, or without these the best end.
+    """
     agent = np.random.Generator(np.random.PCG64(np.random.SeedSequence(trial.seed, spawn_key=(0,))))
     if environment is None:
         environment = np.random.Generator(np.random.PCG64(np.random.SeedSequence(trial.seed)))
@@ -93,12 +96,13 @@ def learn(trial, table, start, environment=None):
                 trial.variant, q[state][action], y, alpha, trial.alpha_down, trial.eps_shift
             )
             state, total, steps = next_state, total + reward, steps + 1
-        log.append((total, steps, terminated, terminated and reward == best_end))
+        won = reward == best_end if goal is None else state in goal
+        log.append((total, steps, terminated, terminated and won))
     episode_return, steps, terminated, success = zip(*log, strict=True)
     return {
         "episode_return": np.array(episode_return, np.float64),
         "steps": np.array(steps, np.int32),
         "terminated": np.array(terminated, np.bool_),
-        "success": np.array(success, np.bool_),
+        "success": None if math.isnan(best_end) and goal is None else np.array(success, np.bool_),
         "q_values": np.array(q, np.float64),
     }
