@@ -16,6 +16,8 @@ from hq_ray.trial import Trial
 
 # Figure file and log names speak of returns and steps; the columns are one entry each.
 QUANTITIES = {"returns": "episode_return", "steps": "steps"}
+# So many trials without a film are named in a sentence.
+TRIALS_NAMED = 3
 Curves = Mapping[str, Mapping[str, object]]
 
 
@@ -92,10 +94,11 @@ def film(
     results: Results,
     paths: RunPaths,
 ) -> None:
-    """Films each trial's greedy policy; says so and goes on where that cannot be."""
+    """Films each trial's greedy policy; says which cannot be filmed, and goes on."""
     from hq_ray.video import NotFilmable, film_trial
 
     tables = load_q_values(results, trials)
+    refused: dict[str, list[Trial]] = {}
     for trial in trials:
         q_values = tables.get(trial.trial_id)
         if q_values is None:
@@ -104,6 +107,10 @@ def film(
             stem = paths.video_stem(trial)
             film_trial(trial, q_values, stem, max_steps=request.video_max_steps)
         except NotFilmable as problem:
-            say(f"Notice: no video: {problem}")
-            return
-    say(f"Videos: {paths.videos_root}")
+            refused.setdefault(str(problem), []).append(trial)
+    for sentence, some in refused.items():
+        names = ", ".join(f"{trial.variant} seed {trial.seed}" for trial in some[:TRIALS_NAMED])
+        more = f" and {len(some) - TRIALS_NAMED} more" if len(some) > TRIALS_NAMED else ""
+        say(f"Notice: no video of {names}{more}: {sentence}")
+    if sum(map(len, refused.values())) < len(trials):
+        say(f"Videos: {paths.videos_root}")

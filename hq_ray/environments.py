@@ -174,10 +174,9 @@ def resolve(env: str, args: Mapping[str, object] | None = None) -> Environment:
     if model is None:
         slow = "so it trains on the Gymnasium loop, some hundred times slower"
         notices = (*notices, f"{resolved} {why}, {slow}")
-    unclosed = [close(environment), close(again)]
-    if any(unclosed):
-        raised = unclosed[0] or unclosed[1]
-        notices = (*notices, f"close() of {resolved} must not raise, got {raised}; it is let pass")
+    raised = [reason for reason in (close(environment), close(again)) if reason]
+    if raised:
+        notices = (*notices, f"close() of {resolved} must not raise, but: {raised[0]}")
     return Environment(
         id=resolved,
         args=text,

@@ -42,7 +42,7 @@ def reason_of(problem: BaseException) -> str:
     """`Type: message` of what others' code raised, also where its message cannot be read."""
     kind = type(problem).__name__
     try:
-        return f"{kind}: {problem}"
+        return f"{kind}: {problem}" if str(problem) else kind
     except Exception as another:
         return f"{kind}, whose message cannot be read ({type(another).__name__})"
 

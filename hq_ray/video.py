@@ -2,34 +2,33 @@
 
 import contextlib
 import itertools
+import math
 import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from numbers import Real
 from pathlib import Path
 
 import gymnasium
 import numpy as np
 
-from hq_ray.environments import make
-from hq_ray.errors import HqRayError
-from hq_ray.spaces import observation_encoder
+from hq_ray.environments import close, make
+from hq_ray.errors import HqRayError, reason_of
+from hq_ray.spaces import numbering
 from hq_ray.trial import Trial
-
-Encode = Callable[[object], int]
 
 _DEFAULT_FPS = 4.0
 
 
 class NotFilmable(HqRayError):
-    """An environment that gives no pictures here; the message says why."""
+    """An environment that cannot be filmed here, or not with this policy; the message says why."""
 
 
 def film_greedy(
     make_env: Callable[[], gymnasium.Env],
     q_values: np.ndarray,
-    encode: Encode,
     path_stem: Path,
     *,
     seed: int,
@@ -43,8 +42,8 @@ def film_greedy(
 
     Args:
         make_env: makes the environment with `render_mode="rgb_array"`; it is closed afterwards.
-        q_values: action values (n_states, n_actions).
-        encode: numbers an observation as a row of `q_values`.
+        q_values: action values (n_states, n_actions), rows and columns as `spaces.numbering` has
+            them.
         path_stem: where to, without suffix; missing folders are made, an older film is replaced.
         seed: of the environment's reset.
         max_steps: at most so many steps.
@@ -53,11 +52,14 @@ def film_greedy(
         The path of the film.
 
     Raises:
-        NotFilmable: the environment cannot render `rgb_array`, or not on this computer.
+        NotFilmable: the environment cannot render `rgb_array`, or not on this computer; it raises
+            an error; its frames are no pictures of one size.
     """
-    with _no_display_needed(), contextlib.closing(_made(make_env)) as env:
+    with _no_display_needed(), contextlib.ExitStack() as stack:
+        env = _made(make_env)
+        stack.callback(close, env)
         fps = _frame_rate(env)
-        frames = _episode_frames(env, q_values, encode, seed, max_steps)
+        frames = _one_size(_episode_frames(env, q_values, seed, max_steps), _name(env))
         held = _hold_last(next(frames), frames, extra=max(1, round(fps)))
         suffix, write = (".mp4", _write_mp4) if _ffmpeg_works() else (".gif", _write_gif)
         path = path_stem.with_name(path_stem.name + suffix)
@@ -69,14 +71,12 @@ def film_greedy(
 
 def film_trial(trial: Trial, q_values: np.ndarray, path_stem: Path, *, max_steps: int) -> Path:
     """Films the greedy policy of a trial's final Q table; see `film_greedy`."""
-    with contextlib.closing(make(trial.env, trial.env_args)) as env:
-        _, encode = observation_encoder(env.observation_space)
     make_env = partial(make, trial.env, trial.env_args, trial.max_steps, render_mode="rgb_array")
-    return film_greedy(make_env, q_values, encode, path_stem, seed=trial.seed, max_steps=max_steps)
+    return film_greedy(make_env, q_values, path_stem, seed=trial.seed, max_steps=max_steps)
 
 
 def _made(make_env: Callable[[], gymnasium.Env]) -> gymnasium.Env:
-    with _cannot_render("the environment"), warnings.catch_warnings():
+    with _filmed("the environment"), warnings.catch_warnings():
         # gymnasium.make warns of an unknown render mode; the check below says it better.
         warnings.filterwarnings("ignore", message=".*not in the possible render_modes")
         try:
@@ -87,7 +87,7 @@ def _made(make_env: Callable[[], gymnasium.Env]) -> gymnasium.Env:
             raise NotFilmable("the environment must take a render_mode to be filmed") from error
     modes = env.metadata.get("render_modes") or ()
     if "rgb_array" not in modes or env.render_mode != "rgb_array":
-        env.close()
+        close(env)
         raise NotFilmable(
             f"{_name(env)} must be made with render mode 'rgb_array' to be filmed, "
             f"it has {env.render_mode!r} of {list(modes)}"
@@ -96,31 +96,39 @@ def _made(make_env: Callable[[], gymnasium.Env]) -> gymnasium.Env:
 
 
 def _episode_frames(
-    env: gymnasium.Env, q_values: np.ndarray, encode: Encode, seed: int, max_steps: int
-) -> Iterator[np.ndarray]:
-    observation, _ = env.reset(seed=seed)
-    yield _frame(env)
-    for _ in range(max_steps):
-        action = int(np.argmax(q_values[encode(observation)]))
-        observation, _, terminated, truncated, _ = env.step(action)
-        yield _frame(env)
-        if terminated or truncated:
-            return
+    env: gymnasium.Env, q_values: np.ndarray, seed: int, max_steps: int
+) -> Iterator[object]:
+    with _filmed(_name(env)):
+        numbered = numbering(env)
+        observation, _ = env.reset(seed=seed)
+        yield env.render()
+        for _ in range(max_steps):
+            action = int(np.argmax(q_values[numbered.encode(observation)]))
+            observation, _, terminated, truncated, _ = env.step(action + numbered.first_action)
+            yield env.render()
+            if terminated or truncated:
+                return
 
 
-def _frame(env: gymnasium.Env) -> np.ndarray:
-    with _cannot_render(_name(env)):
-        frame = env.render()
-    if not (
-        isinstance(frame, np.ndarray)
-        and frame.dtype == np.uint8
-        and frame.ndim == 3
-        and frame.shape[2] == 3
-    ):
-        raise NotFilmable(
-            f"{_name(env)} must render frames as uint8 (rows, columns, 3), got {_described(frame)}"
-        )
-    return _even(frame)
+def _one_size(frames: Iterable[object], name: str) -> Iterator[np.ndarray]:
+    size = None
+    for frame in frames:
+        if not (
+            isinstance(frame, np.ndarray)
+            and frame.dtype == np.uint8
+            and frame.ndim == 3
+            and frame.shape[2] == 3
+            and frame.size
+        ):
+            raise NotFilmable(
+                f"{name} must render frames as uint8 (rows, columns, 3), got {_described(frame)}"
+            )
+        size = size or frame.shape
+        if frame.shape != size:
+            raise NotFilmable(
+                f"{name} must render frames of one size, got {size} and then {frame.shape}"
+            )
+        yield _even(frame)
 
 
 def _described(frame: object) -> str:
@@ -145,7 +153,8 @@ def _hold_last(first: np.ndarray, others: Iterable[np.ndarray], extra: int) -> I
 
 def _frame_rate(env: gymnasium.Env) -> float:
     fps = env.metadata.get("render_fps")
-    return float(fps) if fps else _DEFAULT_FPS
+    usable = isinstance(fps, Real) and math.isfinite(fps) and fps > 0
+    return float(fps) if usable else _DEFAULT_FPS
 
 
 def _name(env: gymnasium.Env) -> str:
@@ -153,16 +162,15 @@ def _name(env: gymnasium.Env) -> str:
 
 
 @contextlib.contextmanager
-def _cannot_render(name: str) -> Iterator[None]:
-    """Turns what environments raise when they have no pictures into NotFilmable.
-
-    RuntimeError comprises NotImplementedError and pygame.error.
-    """
+def _filmed(name: str) -> Iterator[None]:
+    """Turns what an environment raises into NotFilmable."""
     try:
         yield
-    except (gymnasium.error.DependencyNotInstalled, ImportError, RuntimeError) as error:
-        reason = str(error) or type(error).__name__
-        raise NotFilmable(f"{name} cannot be rendered here: {reason}") from error
+    except NotFilmable:
+        raise
+    except (Exception, SystemExit) as error:
+        reason = str(error) if isinstance(error, HqRayError) else reason_of(error)
+        raise NotFilmable(f"{name} cannot be filmed here: {reason}") from error
 
 
 @contextlib.contextmanager

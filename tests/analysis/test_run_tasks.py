@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import gymnasium
 import imageio.v3
 import imageio_ffmpeg
+import numpy as np
 import pandas as pd
 import pytest
 from standard_error import complaints
@@ -359,9 +361,71 @@ def test_where_every_trial_fails_nothing_is_drawn(run, faulty):
 def test_what_cannot_be_filmed_is_told_and_is_no_failure(run, faulty):
     code, out, err = run(*FAULTY, "--seeds", "0", "--record_video")
     assert (code, err) == (0, "")
-    assert "Notice: no video: " in out
+    assert out.endswith(
+        "Notice: no video of standard seed 0, harmonic seed 0: the environment must take a "
+        "render_mode to be filmed\n"
+    )
     assert not Path("videos").exists()
     assert files(Path.cwd()) >= comparisons("Faulty-v0")
+
+
+class Shown(gymnasium.Env):
+    """A corridor of three places whose actions are 1 (left) and 2 (right); it closes badly, and its
+    frames of seed 1 are no pictures.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 1}  # noqa: RUF012
+    observation_space = gymnasium.spaces.Discrete(3, start=10)
+    action_space = gymnasium.spaces.Discrete(2, start=1)
+
+    def __init__(self, render_mode=None):
+        self.render_mode = render_mode
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place, self.seed = 10, self.seed if seed is None else seed
+        return self.place, {}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        print("stepped", flush=True)
+        self.place = max(10, self.place + (1 if action == 2 else -1))
+        return self.place, -1.0, self.place == 12, False, {}
+
+    def render(self):
+        if self.seed == 1:
+            raise ZeroDivisionError("no picture")
+        frame = np.zeros((32, 96, 3), np.uint8)
+        frame[:, 32 * (self.place - 10) :][:, :32] = 255
+        return frame
+
+    def close(self):
+        raise RuntimeError("closed twice")
+
+
+def test_films_go_on_after_one_that_cannot_be_and_closing_badly_loses_nothing(run, register):
+    register("Shown-v0", entry_point=Shown, max_episode_steps=20)
+    shown = ["run", "--env", "Shown-v0", "--local", "--variants", "standard", "--seeds", "0-2"]
+    code, out, err = run(*shown, "--episodes", "30", "--record_video")
+    assert (code, err) == (0, "")
+    told = [line for line in out.splitlines() if line.startswith("Notice: ")]
+    assert told[1:] == [
+        "Notice: close() of Shown-v0 must not raise, but: RuntimeError: closed twice",
+        "Notice: no video of standard seed 1: Shown-v0 cannot be filmed here: ZeroDivisionError: "
+        "no picture",
+    ]
+    films = {path.name for path in Path("videos/standard").iterdir()}
+    assert films == {"greedy_s0.mp4", "greedy_s2.mp4"}
+    # Two steps to the right, and the last frame for a second.
+    with warnings.catch_warnings():
+        # The reader of imageio leaves the pipes of ffmpeg to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        frames = imageio.v3.imread("videos/standard/greedy_s2.mp4", plugin="FFMPEG")
+    places = [int(frame.mean(axis=(0, 2)).argmax()) // 32 for frame in frames]
+    assert places == [0, 1, 2, 2]
+    rows = pd.read_parquet("results/Shown-v0/q_values")
+    assert sorted(rows["state"].unique()) == [10, 11, 12]
+    assert sorted(rows["action"].unique()) == [1, 2]
 
 
 def test_an_old_id_is_told_and_its_present_one_is_trained(run):

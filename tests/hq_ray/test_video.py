@@ -16,6 +16,7 @@ from hq_ray.errors import HqRayError
 from hq_ray.video import NotFilmable, film_greedy
 
 NOOP, UP, DOWN, LEFT, RIGHT = range(5)
+SMALL = np.zeros((32, 32, 3), np.uint8)
 
 
 def make_grid():
@@ -58,21 +59,22 @@ class PictureEnv(gymnasium.Env):
         return self.s, 0.0, self.s == 3, False, {}
 
     def render(self):
-        if isinstance(self.picture, Exception):
-            raise self.picture
-        return self.picture
+        picture = self.picture[self.s] if isinstance(self.picture, list) else self.picture
+        if isinstance(picture, BaseException):
+            raise picture
+        return picture
 
     def close(self):
         self.closed = True
 
 
 def film_picture(tmp_path, env):
-    return film_greedy(lambda: env, np.zeros((4, 2)), int, tmp_path / "film", seed=0)
+    return film_greedy(lambda: env, np.zeros((4, 2)), tmp_path / "film", seed=0)
 
 
 def test_an_mp4_has_first_to_last_frame_and_one_second_more(tmp_path):
     stem = tmp_path / "videos" / "harmonic" / "alpha0.2"
-    path = film_greedy(make_grid, constant_policy(RIGHT), int, stem, seed=0)
+    path = film_greedy(make_grid, constant_policy(RIGHT), stem, seed=0)
     assert path == tmp_path / "videos" / "harmonic" / "alpha0.2.mp4"
     assert imageio_ffmpeg.count_frames_and_secs(path)[0] == 2 + 8
     assert os.listdir(path.parent) == ["alpha0.2.mp4"]
@@ -86,7 +88,7 @@ def test_an_mp4_has_first_to_last_frame_and_one_second_more(tmp_path):
 
 
 def test_max_steps_ends_a_film(tmp_path):
-    path = film_greedy(make_grid, constant_policy(UP), int, tmp_path / "up", seed=0, max_steps=5)
+    path = film_greedy(make_grid, constant_policy(UP), tmp_path / "up", seed=0, max_steps=5)
     assert imageio_ffmpeg.count_frames_and_secs(path)[0] == 6 + 8
 
 
@@ -96,34 +98,41 @@ def test_truncation_ends_a_film(tmp_path):
             "VelocityGrid-v0", slip_prob=0, render_mode="rgb_array", max_episode_steps=3
         )
 
-    path = film_greedy(make_short, np.zeros((576, 5)), int, tmp_path / "film", seed=0)
+    path = film_greedy(make_short, np.zeros((576, 5)), tmp_path / "film", seed=0)
     assert imageio_ffmpeg.count_frames_and_secs(path)[0] == 4 + 8
 
 
-def test_ties_take_the_lowest_action_and_encode_is_asked(tmp_path):
-    taken, encoded = [], []
+@pytest.mark.parametrize(
+    ("space", "seen"),
+    [
+        (spaces.Discrete(4), [0, 1, 2, 3]),
+        (spaces.Discrete(4, start=-3), [-3, -2, -1, 0]),
+        (spaces.MultiDiscrete([2, 2]), [[0, 0], [0, 1], [1, 0], [1, 1]]),
+    ],
+)
+def test_states_and_actions_are_those_of_the_environment_and_ties_take_the_lowest_action(
+    tmp_path, space, seen
+):
+    taken = []
 
-    class Spy(gymnasium.Wrapper):
+    class Spy(PictureEnv):
+        action_space, observation_space = spaces.Discrete(2, start=1), space
+
+        def reset(self, *, seed=None, options=None):
+            super().reset(seed=seed)
+            return seen[0], {}
+
         def step(self, action):
+            assert self.action_space.contains(action)
             taken.append(action)
-            return self.env.step(action)
+            state, *rest = super().step(action)
+            return seen[state], *rest
 
-    def encode(observation):
-        encoded.append(observation)
-        return 0
-
-    film_greedy(
-        lambda: Spy(make_grid()),
-        np.array([[1.0, 3.0, 3.0, 0.0, 3.0]]),
-        encode,
-        tmp_path / "film",
-        seed=0,
-        max_steps=2,
-    )
-    assert taken == [UP, UP]
-    start = make_grid().unwrapped.encode(0, 2, 0, 0)
-    assert encoded[0] == start
-    assert len(encoded) == 2
+    q_values = np.array([[0.0, 1.0], [3.0, 3.0], [-1.0, 2.0], [9.0, 0.0]])
+    env = Spy(np.zeros((32, 32, 3), np.uint8))
+    film_greedy(lambda: env, q_values, tmp_path / "film", seed=0)
+    assert taken == [2, 1, 2]
+    assert {type(action) for action in taken} == {int}
 
 
 def test_without_ffmpeg_the_film_is_a_gif(tmp_path, monkeypatch):
@@ -131,7 +140,7 @@ def test_without_ffmpeg_the_film_is_a_gif(tmp_path, monkeypatch):
         raise RuntimeError("No ffmpeg exe could be found.")
 
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", missing)
-    path = film_greedy(make_grid, constant_policy(RIGHT), int, tmp_path / "film", seed=0)
+    path = film_greedy(make_grid, constant_policy(RIGHT), tmp_path / "film", seed=0)
     assert path == tmp_path / "film.gif"
     assert os.listdir(tmp_path) == ["film.gif"]
 
@@ -161,7 +170,7 @@ def test_the_same_arguments_give_the_same_frames(tmp_path):
 
     q_values = np.random.default_rng(0).random((576, 5))
     first, second = (
-        film_greedy(make_slippery, q_values, int, tmp_path / name, seed=5, max_steps=10)
+        film_greedy(make_slippery, q_values, tmp_path / name, seed=5, max_steps=10)
         for name in ("a", "b")
     )
     assert np.array_equal(mp4_pixels(first), mp4_pixels(second))
@@ -169,7 +178,7 @@ def test_the_same_arguments_give_the_same_frames(tmp_path):
 
 def test_an_older_film_is_replaced(tmp_path):
     (tmp_path / "film.mp4").write_text("old")
-    path = film_greedy(make_grid, constant_policy(RIGHT), int, tmp_path / "film", seed=0)
+    path = film_greedy(make_grid, constant_policy(RIGHT), tmp_path / "film", seed=0)
     assert path.stat().st_size > 100
 
 
@@ -194,8 +203,9 @@ def test_an_error_in_the_middle_leaves_no_file(tmp_path, monkeypatch, suffix):
     env = Breaks(np.zeros((32, 32, 3), np.uint8))
     old = tmp_path / f"film{suffix}"
     old.write_text("old")
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(NotFilmable) as refusal:
         film_picture(tmp_path, env)
+    assert str(refusal.value) == "Breaks cannot be filmed here: ZeroDivisionError: in step"
     assert env.closed
     assert list(tmp_path.iterdir()) == [old]
     assert old.read_text() == "old"
@@ -206,10 +216,21 @@ def test_an_error_in_the_middle_leaves_no_file(tmp_path, monkeypatch, suffix):
     [
         (
             gymnasium.error.DependencyNotInstalled("pygame is not installed"),
-            "PictureEnv cannot be rendered here: pygame is not installed",
+            "PictureEnv cannot be filmed here: DependencyNotInstalled: pygame is not installed",
         ),
-        (NotImplementedError(), "PictureEnv cannot be rendered here: NotImplementedError"),
+        (NotImplementedError(), "PictureEnv cannot be filmed here: NotImplementedError"),
+        (SystemExit(1), "PictureEnv cannot be filmed here: SystemExit: 1"),
+        (
+            [SMALL, SMALL, KeyError("sprite")],
+            "PictureEnv cannot be filmed here: KeyError: 'sprite'",
+        ),
+        (
+            [SMALL, SMALL[1:]],
+            r"must render frames of one size, got \(32, 32, 3\) and then \(31, 32, 3\)",
+        ),
         (None, r"must render frames as uint8 \(rows, columns, 3\), got NoneType"),
+        ([SMALL, None], r"must render frames as uint8 \(rows, columns, 3\), got NoneType"),
+        (SMALL[:0], r"must render frames as uint8 .*, got uint8 \(0, 32, 3\)"),
         (np.zeros((4, 4)), r"must render frames as uint8 .*, got float64 \(4, 4\)"),
     ],
 )
@@ -218,8 +239,34 @@ def test_an_environment_without_pictures_is_not_filmable(tmp_path, picture, mess
     with pytest.raises(NotFilmable, match=message):
         film_picture(tmp_path / "new", env)
     assert env.closed
-    assert os.listdir(tmp_path) == []
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     assert issubclass(NotFilmable, HqRayError)
+
+
+def test_an_environment_that_sees_what_it_has_not_declared_is_not_filmable(tmp_path):
+    class Outside(PictureEnv):
+        observation_space = spaces.Discrete(1)
+
+    with pytest.raises(NotFilmable) as refusal:
+        film_picture(tmp_path, Outside(SMALL))
+    assert str(refusal.value) == (
+        "Outside cannot be filmed here: the observation must lie in Discrete(1), got 1"
+    )
+
+
+@pytest.mark.parametrize("fps", [None, 0, -4, float("nan"), "8"])
+def test_a_frame_rate_that_is_none_is_four(tmp_path, monkeypatch, fps):
+    monkeypatch.setitem(PictureEnv.metadata, "render_fps", fps)
+    path = film_picture(tmp_path, PictureEnv(SMALL))
+    assert imageio_ffmpeg.count_frames_and_secs(path)[0] == 4 + 4
+
+
+def test_a_film_outlives_what_close_raises(tmp_path):
+    class Unclosable(PictureEnv):
+        def close(self):
+            raise RuntimeError("closed already")
+
+    assert film_picture(tmp_path, Unclosable(SMALL)).exists()
 
 
 def test_an_environment_made_for_text_is_not_filmable(tmp_path):
@@ -238,12 +285,12 @@ def test_an_environment_that_fails_to_be_made_for_pictures_is_not_filmable(tmp_p
     def has_another_error():
         raise TypeError("width must be an integer")
 
-    arguments = (np.zeros((4, 2)), int, tmp_path / "film")
-    with pytest.raises(NotFilmable, match="the environment cannot be rendered here: pygame"):
+    arguments = (np.zeros((4, 2)), tmp_path / "film")
+    with pytest.raises(NotFilmable, match=r"the environment cannot be filmed here: .* pygame"):
         film_greedy(needs_pygame, *arguments, seed=0)
     with pytest.raises(NotFilmable, match="must take a render_mode"):
         film_greedy(knows_no_render_mode, *arguments, seed=0)
-    with pytest.raises(TypeError, match="width"):
+    with pytest.raises(NotFilmable, match="filmed here: TypeError: width must be an integer"):
         film_greedy(has_another_error, *arguments, seed=0)
 
 
@@ -256,7 +303,6 @@ def test_an_unknown_render_mode_is_reported_once(tmp_path):
         film_greedy(
             lambda: gymnasium.make(spec, render_mode="rgb_array"),
             np.zeros((4, 2)),
-            int,
             tmp_path / "film",
             seed=0,
         )
