@@ -17,8 +17,8 @@ from hq_ray.errors import InputError, TrialError
 Encode = Callable[[object], int]
 
 ACCEPTED = "Discrete, MultiDiscrete, MultiBinary, integer Box with bounds, Tuple and Dict of these"
-# Files number states in int32.
-MOST_STATES = 2**31 - 1
+# Files number states and actions in int32.
+TOO_MANY = 2**31
 SHOWN_CHARACTERS = 120
 
 
@@ -58,12 +58,14 @@ def numbering(environment: gymnasium.Env, name: str = "the environment") -> Numb
     if not isinstance(actions, spaces.Discrete):
         raise InputError(f"the action space of {name} must be Discrete, got {shown(actions)}")
     n_states, encode = coded
+    n_actions, first_action = int(actions.n), int(actions.start)
     first_state = int(seen.start) if isinstance(seen, spaces.Discrete) else 0
-    if n_states > MOST_STATES or abs(first_state) > MOST_STATES - n_states:
-        raise InputError(
-            f"the observations of {name} must be numbers below 2**31 for a table of Q values, got "
-            f"about 10**{math.log10(n_states):.0f} of them in {shown(seen)}"
-        )
+    for space, n, first in ((seen, n_states, first_state), (actions, n_actions, first_action)):
+        if n + abs(first) >= TOO_MANY:
+            raise InputError(
+                f"the states and actions of {name} must be numbered below 2**31 for a table of Q "
+                f"values, got {shown(space)}"
+            )
 
     def checked(observation: object) -> int:
         try:
@@ -73,7 +75,7 @@ def numbering(environment: gymnasium.Env, name: str = "the environment") -> Numb
                 f"the observation must lie in {shown(seen)}, got {shown(observation)}"
             ) from None
 
-    return Numbering(n_states, int(actions.n), checked, first_state, int(actions.start))
+    return Numbering(n_states, n_actions, checked, first_state, first_action)
 
 
 def shown(value: object) -> str:

@@ -280,7 +280,7 @@ raise Odd
     [
         ("raise SystemExit(0)", "SystemExit: 0"),
         ("import sys; sys.exit('no licence')", "SystemExit: no licence"),
-        ("raise GeneratorExit", "GeneratorExit: "),
+        ("raise GeneratorExit", "GeneratorExit"),
         ("class Own(BaseException): pass\nraise Own('mine')", "Own: mine"),
         (UNPRINTABLE.format(base="Exception"), "Odd, whose message cannot be read (ValueError)"),
         (UNPRINTABLE.format(base="SystemExit"), "Odd, whose message cannot be read (ValueError)"),

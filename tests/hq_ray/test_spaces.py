@@ -147,21 +147,20 @@ def test_a_space_that_is_not_finite_is_refused(space):
 
 
 @pytest.mark.parametrize(
-    ("space", "number"),
+    ("space", "actions", "shown"),
     [
-        (
-            spaces.Box(0, 255, (84, 84), np.uint8),
-            "10**16993 of them in Box(0, 255, (84, 84), uint8)",
-        ),
-        (spaces.Discrete(5, start=2**31 - 3), f"10**1 of them in Discrete(5, start={2**31 - 3})"),
+        (spaces.Box(0, 255, (84, 84), np.uint8), 0, "Box(0, 255, (84, 84), uint8)"),
+        (spaces.Discrete(5, start=2**31 - 3), 0, "Discrete(5, start=2147483645)"),
+        (spaces.Discrete(5, start=-(2**31)), 0, "Discrete(5, start=-2147483648)"),
+        (spaces.Discrete(5), 2**31, "Discrete(2, start=2147483648)"),
     ],
 )
-def test_a_space_beyond_any_table_is_refused(space, number):
+def test_a_space_beyond_any_table_is_refused(space, actions, shown):
     with pytest.raises(InputError) as refusal:
-        seen_as(space)
+        seen_as(space, spaces.Discrete(2, start=actions))
     assert str(refusal.value) == (
-        "the observations of Maze-v0 must be numbers below 2**31 for a table of Q values, got "
-        f"about {number}"
+        "the states and actions of Maze-v0 must be numbered below 2**31 for a table of Q values, "
+        f"got {shown}"
     )
 
 
