@@ -210,11 +210,7 @@ def load_curves(
 
 
 def load_q_values(results: Results, trials: Sequence[Trial]) -> Mapping[str, np.ndarray]:
-    """Final Q tables (n_states, n_actions) by trial_id, for those trials that kept theirs.
-
-    Files number states and actions as the environment does, older ones from 0; a table is whole, so
-    that either way its rows and columns are the numbers in rising order.
-    """
+    """Final Q tables (n_states, n_actions) by trial_id, for those trials that kept theirs."""
     kept = results.location.child("q_values").files(".parquet")
     done = trials_table(results, ["trial_id", "status"])
     done = done.filter(pc.equal(done["status"], DONE))
@@ -235,7 +231,7 @@ def load_q_values(results: Results, trials: Sequence[Trial]) -> Mapping[str, np.
     tables = {}
     for trial_id, low, high in zip(ids, edges[:-1], edges[1:], strict=True):
         rows = table.slice(low, high - low)
-        n_actions = len(pc.unique(rows["action"]))
+        n_actions = len(pc.unique(rows["action"]))  # numbered from 0 in older files
         tables[str(trial_id)] = rows["q_value"].to_numpy().reshape(-1, n_actions)
     return tables
 
