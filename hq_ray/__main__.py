@@ -2,17 +2,45 @@
 
 import os
 import sys
+from typing import TextIO
 
 
 def main() -> None:
     """Runs the command line; exits with 0, 1 for a failure, 2 for bad input, 130 for Ctrl-C."""
+    _open_standard_streams()
+    try:
+        here = os.getcwd()
+    except OSError as problem:
+        print(f"Error: the working folder must exist, but: {problem.strerror}", file=sys.stderr)
+        sys.exit(2)
     # Environments of the user's own (`module:Env-v0`) are found from where the command is run, and
     # last, so that no file there stands in for a library.
-    here = os.getcwd()
     sys.path[:] = [path for path in sys.path if path not in ("", here)] + [here]
     from hq_ray.cli import run_command_line
 
-    sys.exit(run_command_line())
+    try:
+        sys.exit(run_command_line())
+    finally:
+        _empty(sys.stdout)
+        _empty(sys.stderr)
+
+
+def _open_standard_streams() -> None:
+    """Leads those that are closed nowhere; the next file opened would get the number of one."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    sys.stdin = sys.stdin or open(0)
+    sys.stdout = sys.stdout or open(1, "w")
+    sys.stderr = sys.stderr or open(2, "w")
+
+
+def _empty(stream: TextIO) -> None:
+    """Writes what is left, or lets it go: Python would complain of it once more at the end."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

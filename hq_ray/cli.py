@@ -3,6 +3,7 @@
 A command lies in the package of what it commands and is imported only when it is used.
 """
 
+import contextlib
 import importlib
 import re
 import sys
@@ -118,6 +119,17 @@ def cli() -> None:
 def run_command_line(arguments: list[str] | None = None, command: Callable = cli) -> int:
     """Runs a command and turns what it raises into one sentence and an exit code."""
     try:
+        code = _exit_code(arguments, command)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever read standard output has heard enough, as `head` has
+        return 1
+    except OSError as problem:
+        return _say(_refusal(problem), 1)
+
+
+def _exit_code(arguments: list[str] | None, command: Callable) -> int:
+    try:
         result = command.main(args=arguments, prog_name="hq-ray", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as problem:
         click.echo(problem.format_message())
@@ -133,6 +145,19 @@ def run_command_line(arguments: list[str] | None = None, command: Callable = cli
     return result if isinstance(result, int) else 0
 
 
+def _refusal(problem: OSError) -> str:
+    """What the system refuses, and why: a disk, a network, standard output."""
+    place = problem.filename
+    if place is None:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            place = "standard output"
+    reason = problem.strerror or str(problem) or type(problem).__name__
+    return f"the system refuses {place}: {reason}" if place else f"the system refuses: {reason}"
+
+
 def _say(sentence: str, code: int) -> int:
-    print(f"Error: {one_line(sentence)}", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        print(f"Error: {one_line(sentence)}", file=sys.stderr)
     return code

@@ -181,6 +181,8 @@ def _replace_local(folder: Path, name: str, content: bytes | memoryview) -> None
             # A power cut after the rename must not leave an empty file under the final name.
             os.fsync(stream.fileno())
         os.replace(hidden, folder / name)
-    except BaseException:
+    except BaseException as problem:
         hidden.unlink(missing_ok=True)
+        if isinstance(problem, OSError):
+            problem.filename = str(folder / name)
         raise

@@ -4,8 +4,8 @@ Functions from arrays to a Figure. What is compared is smoothed, always; raw val
 where they are asked for, faint and behind the curve of one trial.
 """
 
+import io
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from hq_ray.analysis.drawing.style import REFERENCE_STYLE, LineStyle, variant_st
 from hq_ray.analysis.reading.smoothing import thin_indices
 from hq_ray.analysis.statistics.means import SmoothedSeeds, smooth_seeds
 from hq_ray.errors import InputError
+from hq_ray.location import Location
 
 RAW_ALPHA = 0.35
 PNG_METADATA = {"Software": None}
@@ -125,15 +126,10 @@ def save_png(figure: Figure, path: str | Path) -> None:
 
     Missing folders are created. A file of that name is replaced.
     """
+    picture = io.BytesIO()
+    figure.canvas.print_png(picture, metadata=PNG_METADATA, pil_kwargs={"compress_level": 1})
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with unfinished.open("wb") as file:
-            figure.canvas.print_png(file, metadata=PNG_METADATA, pil_kwargs={"compress_level": 1})
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    Location.of(path.parent).write(path.name, picture.getbuffer())
 
 
 def _draw(
