@@ -62,7 +62,11 @@ def ray_flags(command: Callable) -> Callable:
 
 def say(sentence: str) -> None:
     """One line to the person, on standard output."""
-    print(one_line(sentence), file=sys.stdout, flush=True)
+    try:
+        print(one_line(sentence), file=sys.stdout, flush=True)
+    except OSError as problem:
+        problem.filename = "standard output"
+        raise
 
 
 def one_line(text: str) -> str:
@@ -147,14 +151,8 @@ def _exit_code(arguments: list[str] | None, command: Callable) -> int:
 
 def _refusal(problem: OSError) -> str:
     """What the system refuses, and why: a disk, a network, standard output."""
-    place = problem.filename
-    if place is None:
-        try:
-            sys.stdout.flush()
-        except OSError:
-            place = "standard output"
     reason = problem.strerror or str(problem) or type(problem).__name__
-    return f"the system refuses {place}: {reason}" if place else f"the system refuses: {reason}"
+    return f"the system refuses{f' {problem.filename}' if problem.filename else ''}: {reason}"
 
 
 def _say(sentence: str, code: int) -> int:

@@ -1,10 +1,13 @@
 """Films the greedy policy of a table of action values."""
 
 import contextlib
+import errno
 import itertools
 import math
 import os
+import re
 import shutil
+import subprocess
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -52,6 +55,7 @@ def film_greedy(
         The path of the film.
 
     Raises:
+        OSError: the film cannot be written.
         NotFilmable: the environment cannot render `rgb_array`, or not on this computer; it raises
             an error; its frames are no pictures of one size.
     """
@@ -61,12 +65,17 @@ def film_greedy(
         fps = _frame_rate(env)
         frames = _one_size(_episode_frames(env, q_values, seed, max_steps), _name(env))
         held = _hold_last(next(frames), frames, extra=max(1, round(fps)))
-        suffix, write = (".mp4", _write_mp4) if _ffmpeg_works() else (".gif", _write_gif)
-        path = path_stem.with_name(path_stem.name + suffix)
+        path = film_path(path_stem)
+        write = _write_mp4 if path.suffix == ".mp4" else _write_gif
         path.parent.mkdir(parents=True, exist_ok=True)
         with _published(path) as partial:
             write(partial, held, fps)
     return path
+
+
+def film_path(path_stem: Path) -> Path:
+    """Where the film of that stem lies: an MP4, or a GIF where ffmpeg is missing."""
+    return path_stem.with_name(path_stem.name + (".mp4" if _ffmpeg_works() else ".gif"))
 
 
 def film_trial(trial: Trial, q_values: np.ndarray, path_stem: Path, *, max_steps: int) -> Path:
@@ -193,6 +202,9 @@ def _published(path: Path) -> Iterator[Path]:
     try:
         yield partial
         partial.replace(path)
+    except OSError as problem:
+        problem.filename = str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
@@ -207,16 +219,27 @@ def _ffmpeg_works() -> bool:
     return shutil.which(executable) is not None
 
 
-def _write_mp4(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
-    import imageio.v2
+def _write_mp4(path: Path, frames: Iterator[np.ndarray], fps: float) -> None:
+    # By ffmpeg itself: imageio does not look at how it ended, and a full disk cuts films short.
+    import imageio_ffmpeg
 
-    writer = imageio.v2.get_writer(
-        path, format="FFMPEG", mode="I", fps=fps, macro_block_size=2, ffmpeg_log_level="error"
-    )
-    # As a context manager the writer would leave ffmpeg running when an error passes.
-    with contextlib.closing(writer):
-        for frame in frames:
-            writer.append_data(frame)
+    first = next(frames)
+    rows, columns, _ = first.shape
+    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{columns}x{rows}", "-r", str(fps)]
+    film = ["-vcodec", "libx264", "-pix_fmt", "yuv420p", str(path.absolute())]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *source, "-i", "-", *film]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as ffmpeg:
+        try:
+            with contextlib.suppress(BrokenPipeError):  # it has ended, and says why
+                for frame in itertools.chain([first], frames):
+                    ffmpeg.stdin.write(frame.tobytes())
+            said = ffmpeg.communicate()[1].decode(errors="replace")
+        except BaseException:
+            ffmpeg.kill()
+            raise
+    if ffmpeg.returncode != 0:
+        reason = re.sub(r"\[[^]]*\] ", "", said.partition("\n")[0])
+        raise OSError(errno.EIO, f"ffmpeg: {reason or f'exit code {ffmpeg.returncode}'}")
 
 
 def _write_gif(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:

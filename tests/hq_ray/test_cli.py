@@ -29,6 +29,14 @@ def test_a_command_decides_its_exit_code(returned, code, capsys):
         (ModelError("the model must be the planned one"), 1, "the model must be the planned one"),
         (click.UsageError("no such flag"), 2, "no such flag"),
         (KeyboardInterrupt(), 130, "interrupted; the same command resumes"),
+        (
+            OSError(30, "Read-only", "r/x"),
+            1,
+            "the system refuses r/x: Read-only",
+        ),
+        (OSError(24, "Too many open files"), 1, "the system refuses: Too many open files"),
+        (OSError("no route"), 1, "the system refuses: no route"),
+        (TimeoutError(), 1, "the system refuses: TimeoutError"),
     ],
 )
 def test_what_a_command_raises_becomes_one_sentence_and_a_code(problem, code, sentence, capsys):

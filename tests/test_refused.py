@@ -1,0 +1,181 @@
+"""What disks and standard streams refuse: one sentence, the exit code, nothing half written."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from standard_error import complaints
+
+from hq_ray.cli import run_command_line
+
+HQ_RAY = [sys.executable, "-m", "hq_ray"]
+RUN = ["run", "--env", "VelocityGrid-v0", "--variants", "standard", "--seeds", "0", "--local"]
+RUN += ["--episodes", "20", "--smooth", "5", "--video_max_steps", "5"]
+LONG = "x" * 300
+linux = pytest.mark.skipif(sys.platform != "linux", reason="as on Linux")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("s.yaml").write_text("name: s\nenv: FrozenLake-v1\nseeds: 0\nepisodes: 5\n")
+    Path("file").write_text("mine")
+    return tmp_path
+
+
+@pytest.fixture
+def trained(here):
+    assert run_command_line([*RUN, "--task", "train"]) == 0
+    return here
+
+
+def below(folder):
+    return {path.relative_to(folder).as_posix() for path in Path(folder).rglob("*")}
+
+
+def refused(arguments, code, *words, **settings):
+    """Runs a command that must end with this code and one sentence with these words."""
+    done = subprocess.run([*HQ_RAY, *arguments], stderr=subprocess.PIPE, text=True, **settings)
+    sentence = complaints(done.stderr)
+    assert sentence.startswith("Error: "), sentence
+    assert (done.returncode, sentence.count("\n")) == (code, 1), sentence
+    for word in words:
+        assert word in sentence
+
+
+# Disks.
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        (["sweep", "s.yaml", "--local", "--results", "file"], 1, "Not a directory"),
+        (["sweep", "s.yaml", "--local", "--results", LONG], 1, "File name too long"),
+        (["plan", "s.yaml", "--no_pilot", "--results", LONG], 1, "File name too long"),
+        (["status", LONG], 1, "File name too long"),
+        (["report", LONG], 1, "File name too long"),
+        (["status", "file"], 2, "results must be a folder, but file is a file"),
+        (["sweep", "file/s.yaml"], 2, "Not a directory"),
+        (["sweep", "."], 2, "Is a directory"),
+        ([*RUN, "--results", "file"], 2, "must be a folder"),
+        ([*RUN, "--results", LONG], 1, "File name too long"),
+        ([*RUN, "--log_root", "file"], 2, "must be a folder"),
+        ([*RUN, "--plots_root", LONG], 2, "File name too long"),
+        ([*RUN, "--record_video", "--videos_root", "file/v"], 2, "must be a folder"),
+    ],
+)
+def test_a_place_that_cannot_be_is_refused_before_anything_is_written(
+    here, capsys, command, code, words
+):
+    assert run_command_line(command) == code
+    out, err = capsys.readouterr()
+    assert words in err
+    assert (out, err.count("\n")) == ("", 1)
+    assert below(here) == {"s.yaml", "file"}
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.parametrize("command", [["sweep", "s.yaml", "--local"], RUN])
+def test_a_place_that_may_not_be_written_is_named(here, capsys, command):
+    here.chmod(0o555)
+    try:
+        assert run_command_line(command) in (1, 2)
+    finally:
+        here.chmod(0o755)
+    assert "Permission denied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["sweep.json", "episodes", "trials", "logs"])
+def test_a_disk_that_is_full_is_named(here, capsys, monkeypatch, name):
+    """At the sweep's file, the two files of a batch, a log."""
+    sync, renamed = os.fsync, []
+
+    def full(number):
+        path = os.readlink(f"/proc/self/fd/{number}")
+        if name in path.replace(str(here), ""):
+            renamed.append(path)
+            raise OSError(28, "No space left on device")
+        sync(number)
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert run_command_line([*RUN, "--task", "train"]) == 1
+    err = complaints(capsys.readouterr().err)
+    assert renamed
+    assert "No space left on device" in err
+    assert name in err
+    assert err.count("\n") == 1
+    assert not [path for path in below(here) if "/." in path]
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    assert run_command_line([*RUN, "--task", "train"]) == 0
+
+
+@linux
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ([*RUN, "--task", "train", "--log_root", "out"], "standard_returns.csv"),
+        ([*RUN, "--task", "plot", "--plots_root", "out"], "learning_curve_s0.png"),
+        ([*RUN, "--task", "compare", "--plots_root", "out"], "VelocityGrid-v0_mean_se_returns.png"),
+        (["replay", "results/VelocityGrid-v0", "", "--video", "--videos_root", "out"], ".mp4"),
+    ],
+)
+def test_an_output_that_does_not_fit_is_named_and_not_there(trained, command, name):
+    def little_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    refused(command, 1, "the system refuses ", "out/", name, preexec_fn=little_room)
+    assert not [path for path in (trained / "out").rglob("*") if path.is_file()]
+
+
+# Standard streams.
+
+
+@linux
+@pytest.mark.parametrize("command", [[], ["--help"], ["run", "--help"], ["--version"], RUN])
+def test_standard_output_that_is_full_is_told(here, command):
+    with open("/dev/full", "w") as full:
+        place = "standard output" if command == RUN else ""
+        refused(command, 1, f"the system refuses {place}".strip(), "No space left", stdout=full)
+
+
+@pytest.mark.parametrize("command", [[], ["--help"], RUN])
+def test_a_reader_that_has_gone_is_no_complaint(here, command):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([*HQ_RAY, *command], stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, complaints(done.stderr)) == (1, "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="streams are closed by a shell")
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&-", "<&- >&- 2>&-", "2>/dev/full"])
+def test_without_a_stream_it_trains_all_the_same(here, closed):
+    if "full" in closed and not Path("/dev/full").exists():
+        pytest.skip("no such device here")
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh"]
+    done = subprocess.run([*shell, *HQ_RAY, *RUN], capture_output=True, text=True)
+    assert (done.returncode, complaints(done.stderr)) == (0, "")
+    assert list(here.glob("results/VelocityGrid-v0/trials/*.parquet"))
+    assert (here / "logs/standard/s0/standard_steps.csv").read_text().count("\n") == 21
+    assert below(here / "plots/compare")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="streams are closed by a shell")
+def test_without_standard_error_a_bad_input_is_still_the_exit_code(here):
+    shell = ["sh", "-c", 'exec "$@" 2>&-', "sh"]
+    done = subprocess.run([*shell, *HQ_RAY, "run", "--env", "Nope-v0"], capture_output=True)
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+@linux
+def test_a_folder_that_has_been_deleted_is_told(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    shell = ["sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh"]
+    done = subprocess.run([*shell, *HQ_RAY, *RUN], cwd=gone, capture_output=True, text=True)
+    sentence = "the working folder must exist, but: No such file or directory"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"Error: {sentence}\n")
