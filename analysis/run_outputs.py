@@ -50,6 +50,9 @@ def draw(
     """Draws each trial's curves, the comparison over seeds, or both, as the tasks say."""
     from hq_ray.analysis.drawing.figures import compare_figure, curve_figure, save_png
 
+    trials = _drawable(trials, curves)
+    if not trials:
+        return
     env = environment.id if environment.args == "{}" else f"{environment.id} {environment.args}"
     for quantity, column in QUANTITIES.items():
         if "plot" in request.tasks:
@@ -76,6 +79,23 @@ def draw(
             )
             save_png(figure, paths.comparison(quantity))
     say(f"Figures: {paths.plots_root}")
+
+
+def _drawable(trials: Sequence[Trial], curves: Curves) -> list[Trial]:
+    """The trials without those that would have failed today, and says so."""
+    import numpy as np
+
+    sound = [t for t in trials if np.isfinite(curves[t.trial_id]["episode_return"]).all()]
+    if len(sound) < len(trials):
+        lost = [trial for trial in trials if trial not in sound]
+        say(f"Notice: a return that is NaN or infinite is not drawn: {_named(lost)}")
+    return sound
+
+
+def _named(trials: Sequence[Trial]) -> str:
+    names = ", ".join(f"{trial.variant} seed {trial.seed}" for trial in trials[:TRIALS_NAMED])
+    more = f" and {len(trials) - TRIALS_NAMED} more" if len(trials) > TRIALS_NAMED else ""
+    return names + more
 
 
 def _stacked(trials: Sequence[Trial], curves: Curves, column: str) -> dict[str, object]:
@@ -109,8 +129,6 @@ def film(
         except NotFilmable as problem:
             refused.setdefault(str(problem), []).append(trial)
     for sentence, some in refused.items():
-        names = ", ".join(f"{trial.variant} seed {trial.seed}" for trial in some[:TRIALS_NAMED])
-        more = f" and {len(some) - TRIALS_NAMED} more" if len(some) > TRIALS_NAMED else ""
-        say(f"Notice: no video of {names}{more}: {sentence}")
+        say(f"Notice: no video of {_named(some)}: {sentence}")
     if sum(map(len, refused.values())) < len(trials):
         say(f"Videos: {paths.videos_root}")

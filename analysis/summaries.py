@@ -21,6 +21,8 @@ REFERENCE_COLUMNS = tuple(
 # Gymnasium's own ids; what another module registers under such a name has rewards of its own.
 CLIFF_WALKING = re.compile(r"(gymnasium:)?CliffWalking(Slippery)?-v\d+")
 STEP_REWARD, FALL_REWARD = -1, -100
+# So many trials are named in a sentence about those that are left out.
+TRIALS_NAMED = 5
 # The optimum must exceed the random policy by more than this share of either to normalise by it.
 SPAN_TOLERANCE = 1e-9
 
@@ -30,9 +32,10 @@ class Summaries:
     """Trials with derived columns.
 
     Attributes:
-        frame: one row per done trial: the columns of `trials`, `falls` (their number), the
-            attributes of References as float64, and a column per metric, NaN where unknown.
-        notes: one sentence for each reason why columns are null.
+        frame: one row per done trial of finite returns and values: the columns of `trials`, `falls`
+            (their number), the attributes of References as float64, and a column per metric, NaN
+            where unknown.
+        notes: one sentence for each reason why trials are left out or columns are null.
     """
 
     frame: pd.DataFrame
@@ -56,7 +59,7 @@ def summarise_trials(trials: pd.DataFrame) -> Summaries:
     Raises:
         ResultsError: a CliffWalking log whose falls are no whole number.
     """
-    frame = trials[trials["status"] == DONE].reset_index(drop=True)
+    frame, left_out = _finite(trials[trials["status"] == DONE])
     measured = [name for name in ("start_value", "optimal_value", *METRICS) if name not in frame]
     frame = frame.assign(**dict.fromkeys(measured, np.nan))
     found, notes = _reference_columns(frame)
@@ -64,7 +67,30 @@ def summarise_trials(trials: pd.DataFrame) -> Summaries:
     frame = frame.assign(falls=_falls(frame), **_from_returns(frame), **_from_values(frame))
     frame["falls_per_episode"] = frame["falls"] / frame["episodes"]
     frame["falls_per_1000_steps"] = 1000 * frame["falls"] / frame["total_steps"]
-    return Summaries(frame, notes + _span_notes(frame))
+    return Summaries(frame, left_out + notes + _span_notes(frame))
+
+
+def _finite(done: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The trials whose returns and values are finite, and a note on the others.
+
+    None of them would be done today: a value that is not finite fails its trial.
+    """
+    measured = [name for name in ("start_value", *METRICS) if name in done]
+    values = done[measured].to_numpy(dtype=float, na_value=np.nan)
+    sound = ~np.isinf(values).any(axis=1)
+    sound &= done[["mean_return", "final_return"]].notna().all(axis=1).to_numpy()
+    if sound.all():
+        return done.reset_index(drop=True), []
+    lost = done[~sound]
+    names = [
+        f"{one.trial_id} ({one.variant}, seed {one.seed}, {one.env})" for one in lost.itertuples()
+    ]
+    more = f" and {len(lost) - TRIALS_NAMED:,} more" if len(lost) > TRIALS_NAMED else ""
+    note = (
+        f"{_trials(len(lost))} with a return or value that is NaN or infinite left out: "
+        f"{', '.join(names[:TRIALS_NAMED])}{more}"
+    )
+    return done[sound].reset_index(drop=True), [note]
 
 
 def _from_returns(frame: pd.DataFrame) -> dict[str, pd.Series]:

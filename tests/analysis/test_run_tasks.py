@@ -20,6 +20,9 @@ import pytest
 from standard_error import complaints
 
 from hq_ray.cli import run_command_line
+from hq_ray.store import Results
+from hq_ray.sweeps.verify import stored_trials
+from hq_ray.training import train
 
 PNG = b"\x89PNG\r\n\x1a\n"
 RUN = ["run", "--env", "VelocityGrid-v0", "--episodes", "30", "--smooth", "5", "--local"]
@@ -340,6 +343,36 @@ def test_a_failed_trial_is_told_and_the_others_are_drawn(run, faulty):
     assert (rows["status"] == "failed").sum() == 2
     assert rows.loc[("standard", 1), "error_message"] == "no such state"
     assert 'raise ValueError("no such state")' in rows.loc[("standard", 1), "error_traceback"]
+
+
+def test_a_reward_that_is_no_number_fails_its_trial_alone(run, faulty, monkeypatch):
+    def step(self, action):
+        return 1, float("nan") if self.broken else float(action), True, False, {}
+
+    monkeypatch.setattr(Faulty, "step", step)
+    code, out, err = run(*FAULTY, "--seeds", "0-2", "--variants", "standard")
+    assert (code, err) == (1, "")
+    reason = "TrialError: episode 0, step 1: the reward must be one finite number, got nan"
+    assert f"1 failed: {reason}\n" in out
+    assert len(list(Path("plots/standard").iterdir())) == 4
+    assert run("report", "results/Faulty-v0")[0] == 0
+
+
+def test_an_older_trial_with_what_is_no_number_is_not_drawn(run, trained):
+    place = Results.at("results/VelocityGrid-v0")
+    logs = [train(trial) for trial in stored_trials(place).values()]
+    for path in Path(place.location.path).rglob("*.parquet"):
+        path.unlink()
+    for done in logs:
+        if (done.trial.variant, done.trial.seed) == ("harmonic", 1):
+            done.log.episode_return[3] = float("nan")
+    place.publish(logs)
+    code, out, err = run(*RUN, "--seeds", "0-1", "--task", "compare")
+    assert (code, err) == (0, "")
+    assert "Notice: a return that is NaN or infinite is not drawn: harmonic seed 1\n" in out
+    assert files("plots") == {
+        name.removeprefix("plots/") for name in comparisons("VelocityGrid-v0")
+    }
 
 
 def test_a_failed_trial_is_tried_again(run, faulty, monkeypatch):

@@ -1,7 +1,11 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from hq_ray.analysis.api import compare, report
 from hq_ray.analysis.comparison import CROSS_FITTED, FRESH, SINGLE
 from hq_ray.analysis.reading.smoothing import trailing_mean
 from hq_ray.analysis.selection import environments_of, select, stage_two_spec
@@ -37,7 +41,7 @@ SPEC = {
 def published(tmp_path):
     """Results of a spec, trained here; trials for which `fails` holds are published as failed."""
 
-    def publish(fails=lambda trial: False, **changes):
+    def publish(fails=lambda trial: False, spoil=lambda done: done, **changes):
         content = {**SPEC, **changes}
         sweep = Sweep.from_mapping({k: v for k, v in content.items() if v is not None})
         expanded = expand(sweep)
@@ -45,7 +49,7 @@ def published(tmp_path):
         describe(sweep, place, expanded)
         trials = [*expanded.trials]
         lost = [Failure(t, "ValueError", "no", "Traceback: no") for t in trials if fails(t)]
-        place.publish([train(t) for t in trials if not fails(t)], lost)
+        place.publish([spoil(train(t)) for t in trials if not fails(t)], lost)
         return place
 
     return publish
@@ -146,6 +150,38 @@ def test_failed_trials_are_in_no_score_and_told(published):
     assert len(found.trials) == 28
     assert found.table[LAKE]["standard"].seeds.tolist() == [0, 1, 3]
     assert found.comparisons[0].seeds.tolist() == [0, 1, 3]
+
+
+@pytest.mark.parametrize("env", [LAKE, CLIFF, "Blackjack-v1"])
+@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+def test_an_older_trial_with_what_is_no_number_is_named_and_counts_as_failed(
+    published, tmp_path, env, bad
+):
+    def chosen(trial):
+        return (trial.variant, trial.seed, trial.alpha) == ("standard", 2, 0.1)
+
+    def spoil(done):
+        """As such a trial was stored before it failed."""
+        if not chosen(done.trial):
+            return done
+        returns = np.append(done.log.episode_return[:-1], bad)
+        summary = done.summary | {"mean_return": bad, "final_return": bad, "q_rmse": bad}
+        return replace(done, log=replace(done.log, episode_return=returns), summary=summary)
+
+    changes = {"env": env, "variant": ["standard", "harmonic"], "variant_parameters": None}
+    old, new = published(spoil=spoil, **changes), published(chosen, name="new", **changes)
+    for metric in ("final_return", "mean_return", "q_rmse", "steps_to_threshold"):
+        found, expected = (compare(one.location.path, metric=metric) for one in (old, new))
+        pd.testing.assert_frame_equal(found, expected)
+    found = study([old], with_times=True)
+    (note,) = (note for note in found.notes if "left out" in note)
+    [trial] = found.trials["trial_id"][~np.isfinite(found.trials["mean_return"])]
+    assert note == (
+        "1 trial with a return or value that is NaN or infinite left out: "
+        f"{trial} (standard, seed 2, {env})"
+    )
+    if env == CLIFF:
+        assert Path(report(old.location.path, tmp_path / "page")).exists()
 
 
 def test_nothing_is_done_yet(published):
