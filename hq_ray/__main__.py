@@ -1,12 +1,17 @@
 """The command `hq-ray`, also as `python -m hq_ray`."""
 
 import os
+import signal
 import sys
 from typing import TextIO
 
 
 def main() -> None:
-    """Runs the command line; exits with 0, 1 for a failure, 2 for bad input, 130 for Ctrl-C."""
+    """Runs the command line; exits with 0, 1 for a failure, 2 for bad input, 130 for Ctrl-C.
+
+    SIGTERM, by which schedulers and containers stop a process, is Ctrl-C.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _open_standard_streams()
     try:
         here = os.getcwd()

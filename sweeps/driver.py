@@ -15,7 +15,7 @@ from hq_ray.batch import BatchReport
 from hq_ray.errors import HqRayError
 from hq_ray.store import DONE, Failure, Results, batch_name
 from hq_ray.sweeps.batching import Batcher
-from hq_ray.sweeps.executors import Crash, Executor
+from hq_ray.sweeps.executors import Crash, Executor, ExecutorLost
 from hq_ray.sweeps.progress import Progress
 from hq_ray.trial import Trial
 
@@ -53,10 +53,11 @@ def drive(
 ) -> Tally:
     """Runs every trial of the batcher, or as many as it is allowed to.
 
-    Ctrl-C once stops submitting and waits for what is running; twice raises KeyboardInterrupt.
+    Ctrl-C or SIGTERM once stops submitting and waits for what is running; twice raises
+    KeyboardInterrupt.
 
     Raises:
-        SweepStopped: failures of one kind in a row, or the store refuses writes.
+        SweepStopped: failures of one kind in a row, the store refuses writes, or Ray has died.
     """
     return _Drive(batcher, executor, results, progress).run()
 
@@ -75,20 +76,31 @@ class _Drive:
 
     def run(self) -> Tally:
         with _interrupts() as interrupts:
-            while True:
-                if interrupts.is_set() and not self.tally.interrupted:
-                    self.tally.interrupted = True
-                    self.progress.say("stopping: waiting for what is running; again stops at once")
-                self._refill()
-                if not self.flying:
-                    return self.tally
-                for ticket, outcome in self.executor.wait(WAIT_SECONDS):
-                    batch = self.flying.pop(ticket)
-                    if isinstance(outcome, Crash):
-                        self._crashed(batch, outcome)
-                    else:
-                        self._finished(batch, outcome)
-                self.progress.show(self.tally)
+            try:
+                while self._step(interrupts.is_set()):
+                    self.progress.show(self.tally)
+            except ExecutorLost as problem:
+                # A signal to every process of a group or a container ends Ray too.
+                if not interrupts.is_set():
+                    raise self._stopped(f"{problem}; the same command resumes") from None
+                self.tally.interrupted = True
+            return self.tally
+
+    def _step(self, interrupted: bool) -> bool:
+        """Submits, waits, takes what has ended; False once nothing is left to wait for."""
+        if interrupted and not self.tally.interrupted:
+            self.tally.interrupted = True
+            self.progress.say("stopping: waiting for what is running; again stops at once")
+        self._refill()
+        if not self.flying:
+            return False
+        for ticket, outcome in self.executor.wait(WAIT_SECONDS):
+            batch = self.flying.pop(ticket)
+            if isinstance(outcome, Crash):
+                self._crashed(batch, outcome)
+            else:
+                self._finished(batch, outcome)
+        return True
 
     def _refill(self) -> None:
         while not self.tally.interrupted and (
@@ -174,12 +186,16 @@ class _Drive:
 
     def _stop(self, reason: str) -> None:
         self.executor.cancel()
-        raise SweepStopped(f"the sweep stopped early, with {self.tally.done} trials done: {reason}")
+        raise self._stopped(reason)
+
+    def _stopped(self, reason: str) -> SweepStopped:
+        done = self.tally.done
+        return SweepStopped(f"the sweep stopped early, with {done} trials done: {reason}")
 
 
 @contextmanager
 def _interrupts() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; the second raises KeyboardInterrupt."""
+    """An event that the first Ctrl-C or SIGTERM sets; the second raises KeyboardInterrupt."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked
@@ -190,8 +206,9 @@ def _interrupts() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         asked.set()
 
-    before = signal.signal(signal.SIGINT, handle)
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)  # None: not set from Python

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hq_ray.batch import BatchReport
+from hq_ray.errors import HqRayError
 from hq_ray.trial import Trial
 
 RunBatch = Callable[[tuple[Trial, ...]], BatchReport]
+
+
+class ExecutorLost(HqRayError):
+    """The place where batches run is gone, and what was running there with it."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,11 @@ class Executor(Protocol):
         """Hands over a batch; returns what identifies it in `wait`."""
 
     def wait(self, timeout: float) -> list[tuple[object, BatchReport | Crash]]:
-        """Batches that ended, in order of completion; empty after `timeout` seconds."""
+        """Batches that ended, in order of completion; empty after `timeout` seconds.
+
+        Raises:
+            ExecutorLost: no batch will end any more.
+        """
 
     def cancel(self) -> None:
         """Stops what is running, at once."""

@@ -1,18 +1,9 @@
-"""Ray: starting or joining it, and running batches as tasks. Nothing else imports it."""
+"""Batches as Ray tasks."""
 
-import logging
-import os
-import secrets
-import shutil
 import socket
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import ray
 from ray import exceptions
@@ -20,115 +11,18 @@ from ray import exceptions
 from hq_ray import encoding
 from hq_ray.batch import BatchReport, run_batch
 from hq_ray.environments import resolve
-from hq_ray.errors import HqRayError, InputError, VersionError
+from hq_ray.errors import HqRayError, VersionError
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import Results
 from hq_ray.sweeps.executors import Crash
-from hq_ray.sweeps.ownership import holds, process_started
+from hq_ray.sweeps.ownership import holds
+from hq_ray.sweeps.ray_life import Pulse, first_line
 from hq_ray.training import warm_up
 from hq_ray.trial import Trial
 from hq_ray.versions import deciding_versions, differing
 
-# Reports are small and travel inline, so the object store needs next to nothing.
-OBJECT_STORE_BYTES = 128 * 2**20
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
-)
-ANSWER_SECONDS = 5.0
-RECOUNT_SECONDS = 5.0
-# Ray guards a local cluster with a token, and would write one to the home folder if it found none.
-_TOKEN = secrets.token_hex(32)
+LOOK_SECONDS = 2.0
 NODE_ERRORS = (exceptions.NodeDiedError, exceptions.LocalRayletDiedError)
-
-
-@contextmanager
-def ray_session(address: str | None = None, cores: int | None = None) -> Iterator[None]:
-    """Ray for the length of a block: a cluster at `address`, or an embedded one of our own.
-
-    The embedded one has its own folder and its own token, and leaves nothing behind.
-
-    Raises:
-        InputError: no cluster answers at the address.
-    """
-    if ray.is_initialized():
-        yield
-        return
-    if address is not None:
-        _check_answers(address)
-        try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError) as problem:
-            reason = str(problem).strip().splitlines()[0]
-            raise InputError(
-                f"address must name a running Ray cluster, got {address!r}: {reason}"
-            ) from None
-        try:
-            yield
-        finally:
-            ray.shutdown()
-        return
-    # A short path, because the names of Unix sockets below it are limited to about 100 characters.
-    place = "/tmp" if os.name == "posix" else tempfile.gettempdir()
-    _clear_folders_of_the_dead(place)
-    folder = tempfile.mkdtemp(prefix=f"hq-{os.getpid()}-", dir=place)
-    # Workers find modules where this process does, environments of the user's own among them.
-    paths = os.pathsep.join(dict.fromkeys(path for path in sys.path if path))
-    try:
-        with _environment_variables(RAY_AUTH_TOKEN=_TOKEN, PYTHONPATH=paths, **ONE_THREAD):
-            ray.init(
-                address="local",
-                num_cpus=cores,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=OBJECT_STORE_BYTES,
-                _temp_dir=folder,
-            )
-            yield
-    finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _clear_folders_of_the_dead(place: str) -> None:
-    """Removes the folders of sessions whose driver was killed before it could."""
-    for folder in Path(place).glob("hq-*-*"):
-        pid = folder.name.split("-")[1]
-        if pid.isdecimal() and process_started(int(pid)) is None:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _check_answers(address: str) -> None:
-    """Asks whether anything listens there; Ray itself would try for a quarter of an hour."""
-    host, colon, port = address.rpartition("://")[2].rpartition(":")
-    if not colon or not port.isdecimal():
-        return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
-    except (OSError, OverflowError) as problem:
-        raise InputError(
-            f"address must name a running Ray cluster, but {address!r} does not answer: {problem}"
-        ) from None
-
-
-@contextmanager
-def _environment_variables(**values: str) -> Iterator[None]:
-    """Sets variables for the length of a block, and takes away what Ray sets meanwhile.
-
-    Those that are set already stay, except PYTHONPATH, which holds what it held before and more.
-    """
-    kept = dict(os.environ)
-    for name, value in values.items():
-        if name not in kept or name == "PYTHONPATH":
-            os.environ[name] = value
-    try:
-        yield
-    finally:
-        for name in {*values, "RAY_AUTH_MODE", "PYTHONBREAKPOINT"}:
-            if name in kept:
-                os.environ[name] = kept[name]
-            else:
-                os.environ.pop(name, None)
 
 
 @dataclass(frozen=True)
@@ -188,7 +82,8 @@ class RayExecutor:
     """
 
     def __init__(self, results: Results, options: BatchOptions):
-        self._cores, self._counted = 1, -RECOUNT_SECONDS
+        self._cores, self._looked = 1, -LOOK_SECONDS
+        self._pulse = Pulse()
         self._arguments = (results, options)
         self._task = _run_batch_task.options(scheduling_strategy="SPREAD", name="hq_ray batch")
         self._flying: list[ray.ObjectRef] = []
@@ -196,11 +91,16 @@ class RayExecutor:
     @property
     def cores(self) -> int:
         """Cores of the cluster now; nodes come and go."""
-        now = time.monotonic()
-        if now - self._counted >= RECOUNT_SECONDS:
-            self._counted = now
-            self._cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        self._look()
         return self._cores
+
+    def _look(self) -> None:
+        """Every few seconds: whether Ray lives, and only then, how many cores it has."""
+        now = time.monotonic()
+        if now - self._looked >= LOOK_SECONDS:
+            self._looked = now
+            if self._pulse.check():
+                self._cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
 
     def submit(self, batch: tuple[Trial, ...]) -> object:
         """Submits a batch as one task."""
@@ -209,7 +109,12 @@ class RayExecutor:
         return reference
 
     def wait(self, timeout: float) -> list[tuple[object, BatchReport | Crash]]:
-        """What has finished; waits for the first for up to `timeout` seconds."""
+        """What has finished; waits for the first for up to `timeout` seconds.
+
+        Raises:
+            ExecutorLost: Ray has died.
+        """
+        self._look()
         if not self._flying:
             return []
         ready, _ = ray.wait(self._flying, num_returns=1, timeout=timeout, fetch_local=False)
@@ -242,13 +147,8 @@ def _outcome(reference: ray.ObjectRef) -> BatchReport | Crash:
         shown = problem.cause if problem.cause is not None else problem
         return Crash("error", f"{type(shown).__name__}: {shown}", cause)
     except NODE_ERRORS as problem:
-        return Crash("node", _first_line(problem))
+        return Crash("node", first_line(problem))
     except exceptions.RuntimeEnvSetupError as problem:
-        return Crash("error", _first_line(problem))
+        return Crash("error", first_line(problem))
     except exceptions.RayError as problem:
-        return Crash("worker", _first_line(problem))
-
-
-def _first_line(problem: BaseException) -> str:
-    lines = str(problem).strip().splitlines() or [""]
-    return f"{type(problem).__name__}: {lines[0]}"
+        return Crash("worker", first_line(problem))

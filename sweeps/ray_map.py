@@ -8,10 +8,12 @@ import ray
 from ray.exceptions import RayTaskError
 
 from hq_ray.errors import HqRayError
+from hq_ray.sweeps.ray_life import Pulse
 from hq_ray.sweeps.session import Session
 
 T, R = TypeVar("T"), TypeVar("R")
 TASKS_PER_CORE = 3
+LOOK_SECONDS = 2.0
 
 
 def map_on_ray(
@@ -30,6 +32,7 @@ def map_on_ray(
 
     Raises:
         InputError: no cluster answers at the address.
+        ExecutorLost: Ray has died.
         HqRayError: what the function raises on purpose, as it was raised.
     """
     if not items:
@@ -39,16 +42,19 @@ def map_on_ray(
     with Session(address, cores) as session:
         session.wait()
         task = ray.remote(function)
+        pulse = Pulse()
         window = max(2, TASKS_PER_CORE * int(ray.cluster_resources().get("CPU", 1)))
         under_way = deque(task.remote(item) for item in items[:window])
         for number in range(len(items)):
             # Popped before it is waited for, so that Ray forgets a result once it is taken.
-            yield _result(under_way.popleft())
+            yield _result(under_way.popleft(), pulse)
             if number + window < len(items):
                 under_way.append(task.remote(items[number + window]))
 
 
-def _result(reference: ray.ObjectRef) -> object:
+def _result(reference: ray.ObjectRef, pulse: Pulse) -> object:
+    while not ray.wait([reference], timeout=LOOK_SECONDS, fetch_local=False)[0]:
+        pulse.check()
     try:
         return ray.get(reference)
     except RayTaskError as problem:

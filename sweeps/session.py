@@ -25,7 +25,8 @@ class Session:
 
     def _live(self) -> None:
         try:
-            from hq_ray.sweeps.ray_executor import ray_session, warm_workers
+            from hq_ray.sweeps.ray_executor import warm_workers
+            from hq_ray.sweeps.ray_life import ray_session
 
             with ray_session(self._address, self._cores):
                 warm_workers()

@@ -71,7 +71,10 @@ def start(request, tmp_path):
 
     def run(way, *arguments):
         path = {"checkout": HOME, "wheel": way == "wheel" and request.getfixturevalue("wheel")}
-        environment = {**os.environ, "PYTHONPATH": str(path.get(way) or "")}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(path.get(way) or os.environ.get("PYTHONPATH", "")),
+        }
         begin = {
             "command": [str(Path(sys.executable).with_name("hq-ray"))],
             "module": [sys.executable, "-m", "hq_ray"],
@@ -126,3 +129,16 @@ def test_a_project_trains_draws_and_reports(env, start, tmp_path):
     start("command", "report", "results/Maze-v0")
     assert (tmp_path / "plots/compare/Maze-v0_mean_se_returns.png").is_file()
     assert (tmp_path / "reports/Maze-v0/report.html").is_file()
+
+
+@pytest.mark.parametrize("way", ["command", "module"])
+def test_workers_too_find_libraries_before_the_users_files_of_their_names(way, start, tmp_path):
+    for name in ("numpy", "random", "json", "click", "gymnasium", "ray"):
+        (tmp_path / f"{name}.py").write_text(f"raise ImportError('{name} of the user')")
+    (tmp_path / "rewards.py").write_text("STEP = -2.0")
+    maze = MAZE.replace("import gymnasium", "import gymnasium\n\nimport rewards", 1)
+    (tmp_path / "maze.py").write_text(maze.replace("-1.0", "rewards.STEP"))
+    (tmp_path / "mine.yaml").write_text("name: mine\nenv: maze:Maze-v0\nseeds: 0-1\nepisodes: 5\n")
+    start(way, "sweep", "mine.yaml", "--cores", "1")
+    trials = pd.read_parquet(tmp_path / "results/mine/trials")
+    assert (trials["status"] == "done").all()

@@ -503,8 +503,10 @@ def undisturbed(tmp_path_factory):
     return episodes(folder / SLOW_RESULTS)
 
 
-def interrupted(folder, command):
-    """Ctrl-C, as a terminal sends it, once two trials are published; the process and its words."""
+def interrupted(folder, command, number):
+    """Ctrl-C, as a terminal sends it, or SIGTERM, as a scheduler does, once two trials are
+    published; the process and its words.
+    """
     started = subprocess.Popen(
         [sys.executable, "-m", "hq_ray", *command],
         cwd=folder,
@@ -515,19 +517,25 @@ def interrupted(folder, command):
     )
     while started.poll() is None and len(list(folder.glob("results/*/trials/*.parquet"))) < 2:
         time.sleep(0.02)
-    os.killpg(started.pid, signal.SIGINT)
+    if number == signal.SIGINT:
+        os.killpg(started.pid, number)
+    else:
+        started.send_signal(number)
     return started, *started.communicate()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent to a process group")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
     "flags", [["--local"], pytest.param(["--cores", "2"], marks=pytest.mark.ray)]
 )
-def test_ctrl_c_keeps_what_is_published_and_the_same_command_resumes(tmp_path, undisturbed, flags):
+def test_ctrl_c_keeps_what_is_published_and_the_same_command_resumes(
+    tmp_path, undisturbed, flags, number
+):
     command = [*SLOW, "--engine", "gymnasium", "--trials_per_task", "1", *flags]
-    started, out, err = interrupted(tmp_path, command)
+    started, out, err = interrupted(tmp_path, command, number)
     assert started.returncode == 130
-    assert "Traceback" not in err
+    assert not [word for word in ("Traceback", "raylet", "SIGTERM") if word in out + err]
     kept = pd.read_parquet(tmp_path / SLOW_RESULTS / "trials")
     assert 2 <= len(kept) < 16
     assert set(kept["status"]) == {"done"}
@@ -538,7 +546,7 @@ def test_ctrl_c_keeps_what_is_published_and_the_same_command_resumes(tmp_path, u
     assert f", {len(kept)} were there): " in resumed.stdout
     pd.testing.assert_frame_equal(episodes(tmp_path / SLOW_RESULTS), undisturbed, check_exact=True)
     # Ray's folder carries the number of the process that started it.
-    assert list(Path("/tmp").glob(f"hq-*/session_*_{started.pid}")) == []
+    assert list(Path("/tmp").glob(f"hq-*/r/session_*_{started.pid}")) == []
 
 
 @pytest.mark.ray

@@ -12,7 +12,7 @@ from hq_ray.errors import HqRayError, ModelError
 from hq_ray.store import DONE, FAILED, Failure, Results, batch_name
 from hq_ray.sweeps.batching import Batcher
 from hq_ray.sweeps.driver import SweepStopped, drive
-from hq_ray.sweeps.executors import Crash, LocalExecutor
+from hq_ray.sweeps.executors import Crash, ExecutorLost, LocalExecutor
 from hq_ray.sweeps.progress import Progress
 
 WORKER = Crash("worker", "WorkerCrashedError: it died")
@@ -357,7 +357,7 @@ def test_failures_among_successes_do_not_stop_it(sweep, size):
 # Ctrl-C
 
 
-def interrupting(times, after=3):
+def interrupting(times, after=3, number=signal.SIGINT):
     """A script that presses Ctrl-C while the batch after some others runs."""
     count = [0]
 
@@ -365,15 +365,16 @@ def interrupting(times, after=3):
         count[0] += 1
         if count[0] == after:
             for _ in range(times):
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(number)
         return done(batch)
 
     return script
 
 
-def test_ctrl_c_once_finishes_what_is_running(sweep):
-    executor, progress = Scripted(interrupting(1), cores=2), Said()
-    before = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_once_finishes_what_is_running(sweep, number):
+    executor, progress = Scripted(interrupting(1, number=number), cores=2), Said()
+    before = signal.getsignal(number)
     tally = sweep(executor, 100, progress=progress)
     assert tally.interrupted
     assert len(executor.submitted) == len(executor.done) == tally.done
@@ -381,7 +382,7 @@ def test_ctrl_c_once_finishes_what_is_running(sweep):
     assert not executor.cancelled
     assert len(progress.sentences) == 1
     assert "stopping" in progress.sentences[0]
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before
 
 
 def test_ctrl_c_does_not_wait_for_retries(sweep):
@@ -397,13 +398,33 @@ def test_ctrl_c_does_not_wait_for_retries(sweep):
     assert (0, 1) not in executor.submitted
 
 
-def test_ctrl_c_twice_stops_at_once(sweep):
-    executor = Scripted(interrupting(2))
-    before = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_twice_stops_at_once(sweep, number):
+    executor = Scripted(interrupting(2, number=number))
+    before = signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt):
         sweep(executor, 100)
     assert len(executor.done) == 2
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("pressed", [False, True])
+def test_without_ray_it_stops_and_says_so_unless_it_was_told_to_stop(sweep, pressed):
+    before = interrupting(int(pressed), after=2)
+    batches = []
+
+    def script(batch):
+        batches.append(batch)
+        if len(batches) == 3:
+            raise ExecutorLost("Ray's raylet has died")
+        return before(batch)
+
+    if pressed:  # a signal to all processes of a container ends Ray too
+        assert sweep(Scripted(script), 100).interrupted
+        return
+    stopped = "with 20 trials done: Ray's raylet has died; the same command resumes"
+    with pytest.raises(SweepStopped, match=stopped):
+        sweep(Scripted(script), 100, 10)
 
 
 def test_a_driver_in_another_thread_leaves_signals_alone(sweep, trials):

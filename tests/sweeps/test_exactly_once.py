@@ -6,6 +6,7 @@ HQ_RAY_DISTURBANCES=20 makes the drivers and workers die twenty times instead of
 import contextlib
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -20,6 +21,8 @@ import torture
 
 from hq_ray.sweeps.driver import SweepStopped
 
+# Of its messages about itself and of its dumps.
+FROM_RAY = ("(raylet)", "state-dump", "terminated", "unavailable", "***")
 DISTURBANCES = int(os.environ.get("HQ_RAY_DISTURBANCES", "3"))
 
 
@@ -87,6 +90,26 @@ def test_a_driver_on_ray_killed_again_and_again(tmp_path, undisturbed):
     torture.assert_complete(folder, undisturbed)
 
 
+@pytest.mark.ray
+@pytest.mark.parametrize(("part", "name"), [("raylet", "raylet"), ("gcs_server", "GCS")])
+def test_a_part_of_ray_that_dies(tmp_path, undisturbed, part, name):
+    folder = tmp_path / "results"
+    driver = start(folder, "--slow", "--trials_per_task", "2")
+    wait_for_files(folder, 2, driver)
+    others = psutil.Process(driver.pid).children(recursive=True)
+    (victim,) = [process for process in others if process.name() == part]
+    victim.kill()
+    assert driver.wait(100) == 1
+    said = Path(f"{folder}.log").read_text()
+    assert f"Ray's {name} has died; the same command resumes" in said.splitlines()[-1]
+    assert not [word for word in FROM_RAY if word in said]
+    _, alive = psutil.wait_procs(others, timeout=30)
+    assert not alive
+    assert not list(Path("/tmp").glob(f"hq-*/r/session_*_{driver.pid}"))
+    torture.run(folder, local=True)
+    torture.assert_complete(folder, undisturbed)
+
+
 def busy_workers(driver):
     """Ray's worker processes that are training a batch: Ray names them after the task."""
     found = []
@@ -114,13 +137,14 @@ def test_workers_killed_throughout(tmp_path, undisturbed):
     torture.assert_complete(folder, undisturbed)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("presses", [1, 2])
-def test_ctrl_c(tmp_path, undisturbed, presses):
+def test_ctrl_c(tmp_path, undisturbed, presses, number):
     folder = tmp_path / "results"
     driver = start(folder, "--local", "--slow", "--trials_per_task", "2")
     wait_for_files(folder, 2, driver)
     for _ in range(presses):
-        driver.send_signal(signal.SIGINT)
+        driver.send_signal(number)
         time.sleep(0.02)
     assert driver.wait(60) != 0
     torture.run(folder, local=True)
@@ -151,6 +175,21 @@ def test_a_node_that_goes_away(tmp_path, undisturbed, ray_cluster):
     wait_for_files(folder, 2, driver)
     ray_cluster.remove_node(node, allow_graceful=False)
     assert driver.wait(100) == 0
+    torture.assert_complete(folder, undisturbed)
+
+
+@pytest.mark.ray
+def test_a_cluster_that_goes_away(tmp_path, undisturbed, ray_cluster):
+    folder = tmp_path / "results"
+    driver = start(folder, "--slow", "--trials_per_task", "1", "--address", ray_cluster.address)
+    wait_for_files(folder, 1, driver)
+    ray_cluster.head_node.kill_gcs_server()
+    ray_cluster.head_node.kill_raylet()
+    assert driver.wait(100) == 1
+    said = Path(f"{folder}.log").read_text()
+    assert re.search(r"Ray's raylet at \S+ does not answer: .*; the same command", said)
+    assert not [word for word in FROM_RAY if word in said]
+    torture.run(folder, local=True)
     torture.assert_complete(folder, undisturbed)
 
 

@@ -1,20 +1,20 @@
 """One embedded Ray for the whole file; the test without one comes first."""
 
 import os
-import shutil
+import stat
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import gymnasium
 import pandas as pd
+import psutil
 import pytest
 import ray
 
 from hq_ray.errors import InputError, ModelError, VersionError
 from hq_ray.store import DONE, FAILED, Results
-from hq_ray.sweeps import ray_executor
+from hq_ray.sweeps import ray_executor, ray_life
 from hq_ray.sweeps.run import RunOptions, run_missing
 from hq_ray.sweeps.session import Session
 
@@ -57,29 +57,25 @@ def environment_variables():
     return {name: value for name, value in os.environ.items() if name not in others}
 
 
-@pytest.fixture(scope="module")
-def private_folder():
-    """A short temporary folder, since the paths of Ray's sockets must be; it ends up empty."""
-    folder = Path(tempfile.mkdtemp(prefix="r-"))
-    yield folder
-    shutil.rmtree(folder)
+def session_folders():
+    """Folders of this process's sessions of Ray."""
+    folders = Path(ray_life.SHORT_PLACE).glob(f"{ray_life.SESSION_PREFIX}*")
+    return [folder for folder in folders if list(folder.glob(f"r/session_*_{os.getpid()}"))]
 
 
 @pytest.fixture(scope="module")
-def session(private_folder):
+def session(tmp_path_factory):
     """Ray on two cores, whose workers can import `doomed_environment`."""
-    module = private_folder / "modules" / "doomed_environment.py"
-    module.parent.mkdir()
+    module = tmp_path_factory.mktemp("modules") / "doomed_environment.py"
     module.write_text(DOOMED)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tempfile, "tempdir", str(private_folder))
         patch.setenv("PYTHONPATH", str(module.parent))
         patch.syspath_prepend(str(module.parent))
         before = environment_variables()
         with Session(cores=2) as running:
             yield running
         assert not ray.is_initialized()
-        assert list(private_folder.glob("hq-*")) == []
+        assert session_folders() == []
         assert environment_variables() == before
     sys.modules.pop("doomed_environment", None)
     gymnasium.registry.pop("Doomed-v0", None)
@@ -161,3 +157,22 @@ def test_a_worker_with_other_code_is_refused_by_name(session, trials, tmp_path, 
     with pytest.raises(VersionError, match=r"worker on \S+ .* numpy is \S+ instead of 0\.0"):
         run_missing(trials, Results.at(tmp_path), RunOptions(), session)
     assert not list(tmp_path.glob("trials/*.parquet"))
+
+
+def test_ray_is_private_and_its_workers_find_modules_where_this_process_does(session):
+    session.wait()
+    (folder,) = session_folders()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    paths = ray.get([ray.remote(lambda: sys.path).remote() for _ in range(4)])
+    here = list(dict.fromkeys(sys.path))
+    assert [list(dict.fromkeys(path))[: len(here)] for path in paths] == [here] * 4
+    # After a worker has died and others were started.
+    this = psutil.Process()
+    try:
+        processes = [this, *this.children(recursive=True)]
+        sockets = [one for process in processes for one in process.net_connections("inet")]
+    except psutil.Error as problem:
+        pytest.skip(f"sockets cannot be seen here: {problem}")
+    listening = {one.laddr.ip for one in sockets if one.status == psutil.CONN_LISTEN}
+    assert listening
+    assert {ip.removeprefix("::ffff:") for ip in listening} <= {"127.0.0.1", "::1"}
