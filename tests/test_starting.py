@@ -71,10 +71,8 @@ def start(request, tmp_path):
 
     def run(way, *arguments):
         path = {"checkout": HOME, "wheel": way == "wheel" and request.getfixturevalue("wheel")}
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(path.get(way) or os.environ.get("PYTHONPATH", "")),
-        }
+        path = path.get(way) or os.environ.get("PYTHONPATH", "")
+        environment = {**os.environ, "PYTHONPATH": str(path)}
         begin = {
             "command": [str(Path(sys.executable).with_name("hq-ray"))],
             "module": [sys.executable, "-m", "hq_ray"],
