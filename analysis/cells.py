@@ -13,6 +13,7 @@ import pandas as pd
 
 from hq_ray.analysis.drawing.captions import format_number
 from hq_ray.hyperparameters import HYPERPARAMETERS
+from hq_ray.trial import UNSEEDED, short_fingerprint
 
 SETTINGS = (*HYPERPARAMETERS, "episodes", "max_steps")
 # The two of the first question go before the controls; the first one there is the baseline.
@@ -41,6 +42,11 @@ class Cell:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def unseeded(self) -> bool:
+        """Whether trials of one seed did not meet the same environment."""
+        return bool((self.trials["fingerprint"].iloc[self.rows[self.rows >= 0]] == UNSEEDED).any())
 
     def scores(self, name: str) -> np.ndarray:
         """A column of the trials, `(n_configurations, n_seeds)`, NaN where there is none."""
@@ -96,7 +102,7 @@ def environment_labels(trials: pd.DataFrame) -> pd.Series:
     models = trials["fingerprint"].astype(object)
     models = models.where(models.notna(), None)
     mixed = models.groupby(labels).transform("nunique", dropna=False) > 1
-    named = ("model " + models.str[:8]).where(models.notna(), "no model")
+    named = models.map(lambda one: f"model {short_fingerprint(one)}" if one else "no model")
     return labels.where(~mixed, labels + " (" + named + ")")
 
 

@@ -137,7 +137,7 @@ def compare(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Comparison | None:
-    """The two on the seeds that both have, or, where these are few, each on its own.
+    """The two on the seeds that both have, or, where these are few or mean nothing, each alone.
 
     Trials of one seed met the same random numbers, so they are compared in pairs. Both are tuned on
     the seeds that they are compared on, so that neither has more to choose by.
@@ -157,7 +157,9 @@ def compare(
     """
     fixed = fixed or {}
     sides = [entrant(one, judged, fixed.get(one.variant)) for one in (cell, baseline)]
-    shared = shared_seeds(sides[0].seeds, sides[1].seeds)
+    shared = None
+    if not (cell.unseeded or baseline.unseeded):
+        shared = shared_seeds(sides[0].seeds, sides[1].seeds)
     if shared is not None:
         sides = [side.only(shared) for side in sides]
     ours, base = _contenders(sides, equal_budget, seed)

@@ -27,6 +27,7 @@ class Request:
     video_max_steps: int
     tag: str | None
     results: str
+    accept_source: bool
     log_root: Path
     plots_root: Path
     videos_root: Path

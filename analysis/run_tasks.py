@@ -7,7 +7,7 @@ from hq_ray.analysis.run_outputs import QUANTITIES, draw, film, write_logs
 from hq_ray.analysis.run_paths import RunPaths, check_writable, checked_tag
 from hq_ray.analysis.run_request import Request
 from hq_ray.cli import say
-from hq_ray.environments import Environment, resolve
+from hq_ray.environments import Environment, resolve, told_of
 from hq_ray.errors import InputError
 from hq_ray.load import load_curves
 from hq_ray.location import Location
@@ -16,6 +16,7 @@ from hq_ray.sweeps.driver import Tally
 from hq_ray.sweeps.plan import Plan, one_configuration_each, plan
 from hq_ray.sweeps.run import run_missing
 from hq_ray.sweeps.session import Session
+from hq_ray.sweeps.status import check_sources
 
 
 def run(request: Request) -> int:
@@ -47,6 +48,8 @@ def run(request: Request) -> int:
             f"trials must be trained before their figures can be drawn, but {len(planned.missing)} "
             f"of {len(trials)} are not in {location.text}; use --task train or --task all"
         )
+    if not request.accept_source:
+        check_sources(results, planned.missing, trials)
     check_writable(_output_folders(request, paths, location))
     # Ray stops in the background while figures are drawn, and has stopped when the block ends.
     with ExitStack() as stack:
@@ -96,7 +99,6 @@ def _train(
 
 
 def _describe(request: Request, environment: Environment, results: Results) -> None:
-    key = f"{environment.id} {environment.args}"
     results.describe(
         Path(results.location.path).name,
         {
@@ -107,8 +109,8 @@ def _describe(request: Request, environment: Environment, results: Results) -> N
             "max_steps": request.max_steps or environment.max_steps,
             "parameters": dict(request.hyperparameters),
         },
-        {key: environment.fingerprint},
-        {key: dict.fromkeys(request.variants, len(request.seeds))},
+        planned={environment.name: dict.fromkeys(request.variants, len(request.seeds))},
+        **told_of([environment]),
     )
 
 

@@ -81,7 +81,7 @@ def groups(trials: Sequence[Trial], engine: str = "auto") -> Iterator[list[Trial
     for trial in trials:
         alike.setdefault(group_key(trial), []).append(trial)
     for group in alike.values():
-        together = 1 if engine == "gymnasium" or group[0].fingerprint is None else TOGETHER
+        together = 1 if engine == "gymnasium" or not group[0].has_model else TOGETHER
         for first in range(0, len(group), together):
             yield group[first : first + together]
 

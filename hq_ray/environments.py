@@ -1,9 +1,9 @@
 """Environments by id: resolved, checked, made, and read into models.
 
-`resolve` does what is done once, where the sweep starts; `load_model` is what every process needs.
+`resolve` does what is done once, where the sweep starts; `load_model` and `load_source` are what
+every process needs.
 """
 
-import contextlib
 import difflib
 import importlib
 import inspect
@@ -11,25 +11,32 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import NamedTuple
 
 import gymnasium
-import numpy as np
 from gymnasium import error as gymnasium_error
 from gymnasium.envs import registration
-from gymnasium.envs.toy_text import CliffWalkingEnv, FrozenLakeEnv, TaxiEnv
 
 import hq_ray
 from hq_ray import envs  # registers VelocityGrid-v0
-from hq_ray.envs.velocity_grid import VelocityGridEnv
-from hq_ray.errors import HqRayError, InputError, ModelError, near_miss, reason_of
-from hq_ray.model import Model, model_from_table
-from hq_ray.replay import table_describes_steps
+from hq_ray.compiled import COMPILES
+from hq_ray.env_identity import RAISED, check_interface, quiet, rollout_digest, source_digest
+from hq_ray.errors import HqRayError, InputError, near_miss, reason_of
+from hq_ray.model import Model
+from hq_ray.replay import believed_model, read_model
 from hq_ray.spaces import numbering
+from hq_ray.tables import kernel_tables
+from hq_ray.trial import ROLLOUT, UNSEEDED
 
 DEFAULT_MAX_STEPS = 1000
+# Gymnasium's way of asking for no step limit; one that is left is the environment's own.
+NO_LIMIT = -1
+# Rollouts that must agree with the first one. Each may agree by chance.
+REPEATS = 3
 OURS = envs.__name__
 
 
@@ -41,15 +48,34 @@ class Environment:
         id: the Gymnasium id that exists here.
         args: keyword arguments as canonical JSON.
         max_steps: its own step limit, or 1000 where it has none.
-        fingerprint: of its model; None where it has no table that describes its steps.
+        fingerprint: of its model; without a table that is believed, of a rollout or `unseeded`.
+        source: digest of the files of its classes outside Gymnasium, if there are any.
+        engine: which engine trains it, and why.
         notices: sentences to show the person, such as an old id that was replaced.
     """
 
     id: str
     args: str
     max_steps: int
-    fingerprint: str | None
+    fingerprint: str
+    source: str | None
+    engine: str
     notices: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Id and arguments, as sweep.json names it."""
+        return f"{self.id} {self.args}"
+
+
+def told_of(environments: Iterable[Environment]) -> dict[str, dict[str, str | None]]:
+    """What sweep.json says of environments, by name."""
+    of = list(environments)
+    return {
+        "fingerprints": {one.name: one.fingerprint for one in of},
+        "sources": {one.name: one.source for one in of},
+        "engines": {one.name: one.engine for one in of},
+    }
 
 
 def canonical_args(args: Mapping[str, object]) -> str:
@@ -92,101 +118,145 @@ def _import_users(module: str) -> None:
         sys.path += ours
 
 
-@lru_cache(maxsize=64)
+def _while_registered(function: Callable) -> Callable:
+    """Keeps the answers of `function(env, args)`, each until its id is registered anew."""
+    kept: dict[tuple[str, str], tuple] = {}
+
+    @wraps(function)
+    def ask(env: str, args: str) -> object:
+        spec, _ = _find(env)
+        key = (spec, _creator(spec))
+        before, answer = kept.get((env, args), ((None, None), None))
+        if before[0] is not key[0] or before[1] is not key[1]:
+            answer = function(env, args)
+            kept[env, args] = key, answer
+        return answer
+
+    return ask
+
+
+class _Examined(NamedTuple):
+    """What one build of an environment shows.
+
+    Attributes:
+        model: where its table is believed.
+        why: what the environment does or has that leads to its engine.
+        hint: what the person can do about it, or nothing.
+        source: see Environment.
+        closing: what its `close` raises.
+    """
+
+    model: Model | None
+    why: str
+    hint: str
+    source: str | None
+    closing: str | None
+
+
 def load_model(env: str, args: str) -> Model | None:
-    """The environment's model, read once per process; None where it has no transition table."""
-    environment = make(env, args)
-    try:
-        return read_model(environment)
-    finally:
-        close(environment)
+    """The environment's model, read once per process; None where no table of it is believed."""
+    return _examine(env, args).model
+
+
+def load_source(env: str, args: str) -> str | None:
+    """The digest of the environment's source files as they are here; see `source_digest`."""
+    return _examine(env, args).source
+
+
+@_while_registered
+def _examine(env: str, args: str) -> _Examined:
+    spec, _ = _find(env)
+    with _built(env, args, NO_LIMIT) as environment:
+        numbering(environment, env)
+        model, why, hint = believed_model(environment)
+        if model is None:
+            check_interface(env, environment)
+        source = source_digest(environment, _creator(spec))
+        return _Examined(model, why, hint, source, close(environment))
+
+
+@contextmanager
+def _built(env: str, args: str, max_steps: int) -> Iterator[gymnasium.Env]:
+    """An environment for the length of a block in which it shows nothing on the terminal."""
+    with quiet():
+        with _refused(f"environment {env} refuses {args}"):
+            environment = make(env, args, max_steps)
+        try:
+            yield environment
+        finally:
+            close(environment)
 
 
 def close(environment: gymnasium.Env) -> str | None:
     """Closes an environment that is of no more use; what it raises is only told."""
     try:
         environment.close()
-    except Exception as problem:
+    except RAISED as problem:
         return reason_of(problem)
     return None
-
-
-def read_model(environment: gymnasium.Env) -> Model | None:
-    """The arrays of `P` and `initial_state_distrib`; None where they are missing.
-
-    Also None for an id registered with wrappers of its own, which the table knows nothing of.
-    """
-    if environment.spec is not None and environment.spec.additional_wrappers:
-        return None
-    bare = environment.unwrapped
-    table = getattr(bare, "P", None)
-    start = getattr(bare, "initial_state_distrib", None)
-    if table is None or start is None:
-        return None
-    return model_from_table(table, start, _goal(bare, len(table)))
-
-
-def _goal(bare: gymnasium.Env, n_states: int) -> np.ndarray | None:
-    """The goal states of the environments that are known; None for any other."""
-    if isinstance(bare, CliffWalkingEnv | TaxiEnv):
-        return np.ones(n_states, bool)  # nothing else ends an episode
-    if isinstance(bare, FrozenLakeEnv):
-        goal = np.ravel(bare.desc) == b"G"
-    elif isinstance(bare, VelocityGridEnv):
-        goal = np.arange(n_states) // (2 * bare.max_speed + 1) ** 2 == bare.width * bare.height - 1
-    else:
-        return None
-    return goal if len(goal) == n_states else None
 
 
 def resolve(env: str, args: Mapping[str, object] | None = None) -> Environment:
     """Finds, builds and checks an environment.
 
-    A transition table is believed only after it has reproduced a few thousand random steps of the
-    environment bit for bit, generator included; otherwise the Gymnasium loop trains on the
-    environment itself, and a notice says so.
+    A transition table is believed where it must describe the steps (see `hq_ray.replay`);
+    otherwise the Gymnasium loop trains on the environment itself, and a notice says so.
 
     Raises:
-        InputError: unknown id or arguments, a space that is not finite, an environment that
-            differs each time it is built.
+        InputError: unknown id or arguments, a space that is not finite, an environment in the
+            manner of the old gym.
     """
     args = dict(args or {})
     spec, notices = _find(env)
     resolved = _full_id(env, spec)
     _check_args(spec, args)
-    text = canonical_args(args)
-    with _refused(f"environment {resolved} refuses {text}"):
-        environment, again = make(resolved, text), make(resolved, text)
-    numbering(environment, resolved)
-    try:
-        model = read_model(environment)
-        other = read_model(again)
-    except ModelError as problem:
-        raise InputError(f"environment {resolved} with {text}: {problem}") from None
-    if model is not None and other.fingerprint != model.fingerprint:
-        raise InputError(
-            f"environment {resolved} with {text} must be the same each time it is built, but two "
-            "builds differ; give arguments that fix it (for FrozenLake: map_name or desc)"
-        )
-    why = "has no transition table that the kernel could use"
-    if model is not None and not _believed(environment, model):
-        model, why = None, "has a transition table that does not describe its steps"
+    found = _resolve(resolved, canonical_args(args))
+    return replace(found, notices=(*notices, *found.notices))
+
+
+@_while_registered
+def _resolve(env: str, args: str) -> Environment:
+    spec, _ = _find(env)
+    limit = spec.max_episode_steps or DEFAULT_MAX_STEPS
+    model, why, hint, source, closing = _examine(env, args)
+    engine, notices = "gymnasium", []
     if model is None:
-        slow = "so it trains on the Gymnasium loop, some hundred times slower"
-        notices = (*notices, f"{resolved} {why}, {slow}")
-    raised = [reason for reason in (close(environment), close(again)) if reason]
-    if raised:
-        notices = (*notices, f"close() of {resolved} must not raise, but: {raised[0]}")
+        fingerprint = _rollouts(env, args, limit)
+    elif _model_again(env, args) != model.fingerprint:
+        fingerprint, why = UNSEEDED, "has another transition table each time it is built"
+    else:
+        fingerprint = model.fingerprint
+        if not COMPILES:
+            why = "has a transition table, but NUMBA_DISABLE_JIT is set"
+        elif kernel_tables(model) is None:
+            why = "has a transition table that is too large for the kernel"
+        else:
+            engine = "kernel"
+    if engine == "gymnasium" and COMPILES:
+        notices.append(
+            f"{env} {why}, so it trains on the Gymnasium loop, some hundred times slower{hint}"
+        )
+    if fingerprint == UNSEEDED:
+        notices.append(
+            f"{env} with {args} is not the same each time it is built and reset with one seed, so "
+            "its seeds are never paired and its trials cannot be replayed; it would have to draw "
+            "from np_random alone, or be given arguments that fix it (for FrozenLake: map_name or "
+            "desc)"
+        )
+    if closing is not None:
+        notices.append(f"close() of {env} must not raise, but: {closing}")
     return Environment(
-        id=resolved,
-        args=text,
-        max_steps=spec.max_episode_steps or DEFAULT_MAX_STEPS,
-        fingerprint=model.fingerprint if model is not None else None,
-        notices=notices,
+        id=env,
+        args=args,
+        max_steps=limit,
+        fingerprint=fingerprint,
+        source=source,
+        engine=f"{engine}: it {why}",
+        notices=tuple(notices),
     )
 
 
-@contextlib.contextmanager
+@contextmanager
 def _refused(sentence: str) -> Iterator[None]:
     """Whatever the user's code raises as an InputError; a SystemExit must not end the command."""
     try:
@@ -197,12 +267,21 @@ def _refused(sentence: str) -> Iterator[None]:
         raise InputError(f"{sentence}: {reason_of(problem)}") from problem
 
 
-def _believed(environment: gymnasium.Env, model: Model) -> bool:
-    try:
-        return table_describes_steps(environment, model)
-    except Exception:
-        # Steps that the table allows and the environment refuses: not its description either.
-        return False
+def _model_again(env: str, args: str) -> str | None:
+    """The fingerprint of another build's model."""
+    with _built(env, args, NO_LIMIT) as environment, suppress(*RAISED):
+        return read_model(environment).fingerprint
+    return None
+
+
+def _rollouts(env: str, args: str, limit: int) -> str:
+    digests = set()
+    for _ in range(1 + REPEATS):
+        with _built(env, args, limit) as environment:
+            digests.add(rollout_digest(environment))
+        if len(digests) > 1:
+            return UNSEEDED
+    return ROLLOUT + digests.pop()
 
 
 def _full_id(asked: str, spec: registration.EnvSpec) -> str:
@@ -251,12 +330,15 @@ def _near_env(name: str) -> str:
     return f"; known among others: {', '.join(dict.fromkeys(['VelocityGrid-v0', *close]))}"
 
 
+def _creator(spec: registration.EnvSpec) -> Callable:
+    if not isinstance(spec.entry_point, str):
+        return spec.entry_point
+    with _refused(f"environment {spec.id} must be importable, but"):
+        return registration.load_env_creator(spec.entry_point)
+
+
 def _check_args(spec: registration.EnvSpec, args: Mapping[str, object]) -> None:
-    creator = spec.entry_point
-    if isinstance(creator, str):
-        with _refused(f"environment {spec.id} must be importable, but"):
-            creator = registration.load_env_creator(creator)
-    parameters = inspect.signature(creator).parameters
+    parameters = inspect.signature(_creator(spec)).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
     known = [name for name in parameters if name not in ("self", "render_mode")]

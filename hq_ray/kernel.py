@@ -238,9 +238,8 @@ def training_loop(variant: str, n_actions: int, n_outcomes: int, draws: bool) ->
     return loop
 
 
-@lru_cache(maxsize=64)
 def environment_tables(env: str, env_args: str) -> KernelTables | None:
-    """The packed model of an environment, kept per process; None where the kernel cannot serve."""
+    """The packed model of an environment; None where the kernel cannot serve."""
     model = load_model(env, env_args) if COMPILES else None
     return kernel_tables(model) if model is not None else None
 

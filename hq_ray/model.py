@@ -7,13 +7,17 @@ index that a random number picks depends on them.
 """
 
 import hashlib
+from collections import OrderedDict, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import index
 
 import numpy as np
 
 from hq_ray.errors import ModelError
+
+PLAIN = {dict, OrderedDict, defaultdict, list, tuple}
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,9 +132,10 @@ def model_from_table(
     """
     try:
         n_states, n_actions = len(table), len(table[0])
-        rows = [[list(table[s][a]) for a in range(len(table[s]))] for s in range(n_states)]
+        rows = [[table[s][a] for a in range(len(table[s]))] for s in range(n_states)]
+        _check_plain(table, rows)
         entries = [
-            (state, action, k, float(p), int(successor), float(reward) + 0.0, bool(done))
+            (state, action, k, float(p), index(successor), float(reward) + 0.0, bool(done))
             for state, row in enumerate(rows)
             for action, outcomes in enumerate(row)
             for k, (p, successor, reward, done) in enumerate(outcomes)
@@ -155,10 +160,24 @@ def model_from_table(
     here = (state, action, k)
     next_state[here], rewards[here] = successor, reward
     probability[here], terminated[here] = p, done
+    if np.asarray(start_probability).dtype not in (np.float64, np.int64):
+        raise ModelError("initial_state_distrib must be float64; others are rounded otherwise")
     start = np.array(start_probability, np.float64)
     model = Model(next_state, rewards, probability, terminated, start, goal)
     _check(model)
     return model
+
+
+def _check_plain(table: Mapping, rows: list[list]) -> None:
+    """Raises for what may answer otherwise when it is looked at again, and for float32."""
+    containers = [table, *(table[state] for state in range(len(rows)))]
+    containers += [outcomes for row in rows for outcomes in row]
+    containers += [outcome for row in rows for outcomes in row for outcome in outcomes]
+    if {type(one) for one in containers} - PLAIN:
+        raise TypeError("it is not all dicts, lists and tuples")
+    odd = {type(p) for row in rows for outcomes in row for p, *_ in outcomes}
+    if any(not issubclass(kind, float | int | np.integer) for kind in odd):
+        raise TypeError("probabilities are not all float64; others are rounded otherwise")
 
 
 def _check(model: Model) -> None:

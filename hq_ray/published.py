@@ -18,6 +18,7 @@ from hq_ray import schema
 from hq_ray.errors import InputError, ResultsError, near_miss
 from hq_ray.location import Location
 from hq_ray.store import DONE, FAILED, READERS, SWEEP_FILE, Results
+from hq_ray.trial import short_fingerprint
 
 # What `problems` looks at.
 COUNTED = ("status", "env", "env_args", "variant", "fingerprint")
@@ -200,10 +201,10 @@ def _mixed_models(counts: Sequence[dict]) -> Iterator[str]:
     models: dict[str, Counter] = {}
     for row in counts:
         prints = models.setdefault(f"{row['env']} {row['env_args']}", Counter())
-        prints[row["fingerprint"] or "none"] += row["n"]
+        prints[short_fingerprint(row["fingerprint"])] += row["n"]
     for env, prints in sorted(models.items()):
         if len(prints) > 1:
-            shown = ", ".join(f"{mark[:8]}: {n:,} trials" for mark, n in sorted(prints.items()))
+            shown = ", ".join(f"{mark}: {n:,} trials" for mark, n in sorted(prints.items()))
             yield (
                 f"trials of {env} were trained on {len(prints)} different models of it and "
                 f"must not be compared ({shown})"

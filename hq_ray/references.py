@@ -16,6 +16,7 @@ from hq_ray.environments import load_model
 from hq_ray.errors import HqRayError, InputError
 from hq_ray.model import Model
 from hq_ray.planning import optimal_start_value, optimal_values, policy_values, start_value
+from hq_ray.trial import is_model
 
 # Actions whose values differ by less than this share are tied, which is above rounding; the
 # second bound keeps it below what one lost step costs where gamma is near 1.
@@ -101,7 +102,7 @@ def references_of(
             here, has no model here, or another one than theirs.
     """
     name = f"{env} {env_args}"
-    if fingerprint is None:
+    if not is_model(fingerprint):
         raise NoReferences(f"{name} was trained without a model to compute exact values from")
     try:
         model = load_model(env, env_args)

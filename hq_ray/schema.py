@@ -77,6 +77,7 @@ TRIALS = _schema(
         _field("env", pa.string()),
         _field("env_args", pa.string()),
         _field("fingerprint", pa.string(), nullable=True),
+        _field("source", pa.string(), nullable=True),
         _field("variant", pa.string()),
         _field("seed", pa.int64()),
         *_hyperparameters(pa.string()),

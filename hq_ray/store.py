@@ -96,15 +96,19 @@ class Results:
         spec: Mapping,
         fingerprints: Mapping[str, str | None],
         planned: Mapping[str, Mapping[str, int]] | None = None,
+        engines: Mapping[str, str] | None = None,
+        sources: Mapping[str, str | None] | None = None,
     ) -> None:
-        """Writes sweep.json: the spec as understood, versions, fingerprints old and new.
+        """Writes sweep.json: the spec as understood, versions, environments old and new.
 
         Args:
             name: of the sweep.
             spec: plain JSON values.
-            fingerprints: `id args` of each environment -> digest of its model.
+            fingerprints: `id args` of each environment -> its fingerprint, as trials have it.
             planned: `id args` -> variant -> number of trials in the plan. Replaces what an earlier
                 plan said of the same environment; what is published may therefore be more.
+            engines: `id args` -> which engine trains it, and why.
+            sources: `id args` -> digest of its source files, as trials have it.
         """
         before = self.description()
         now = {
@@ -113,6 +117,8 @@ class Results:
             "name": name,
             "spec": dict(spec),
             "fingerprints": {**before.get("fingerprints", {}), **fingerprints},
+            "sources": {**before.get("sources", {}), **(sources or {})},
+            "engines": {**before.get("engines", {}), **(engines or {})},
             "planned": {**before.get("planned", {}), **(planned or {})},
             "versions": versions(),
         }

@@ -46,8 +46,9 @@ class KernelTables:
     start_threshold: np.ndarray
 
 
+@lru_cache(maxsize=64)
 def kernel_tables(model: Model) -> KernelTables | None:
-    """Packs a model; None where it does not fit (over 256 kinds of reward, or 2**24 pairs)."""
+    """Packs a model once; None where it does not fit (over 256 kinds of reward, or 2**24 pairs)."""
     states, actions, outcomes = model.next_state.shape
     if states * actions >= 2**24:
         return None

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from hq_ray.compiled import COMPILES
-from hq_ray.environments import close, load_model, make
+from hq_ray.environments import close, load_model, load_source, make
 from hq_ray.episode_log import EpisodeLog, Trained
 from hq_ray.errors import InputError, ModelError, TrialError, near_miss
 from hq_ray.gymnasium_loop import train_on_gymnasium
@@ -125,13 +125,14 @@ def _check_finite(trials: Sequence[Trial], logs: Sequence[EpisodeLog], model: Mo
 
 def warm_up(trials: Iterable[Trial]) -> None:
     """Compiles, or loads from the disk cache, all that training these trials will call."""
-    kinds = {group_key(trial)[:4]: trial for trial in trials if trial.fingerprint is not None}
+    kinds = {group_key(trial)[:4]: trial for trial in trials if trial.has_model}
     for trial in kinds.values():
         train(replace(trial, episodes=1, max_steps=1))
 
 
 def _planned_model(trial: Trial) -> Model | None:
-    if trial.fingerprint is None:
+    if not trial.has_model:
+        _check_source(trial)
         return None
     model = load_model(trial.env, trial.env_args)
     found = model.fingerprint if model is not None else None
@@ -142,6 +143,16 @@ def _planned_model(trial: Trial) -> Model | None:
             "Gymnasium's version differs from the one the trial was planned with"
         )
     return model
+
+
+def _check_source(trial: Trial) -> None:
+    found = load_source(trial.env, trial.env_args) if trial.source is not None else None
+    if found != trial.source:
+        raise ModelError(
+            f"the source of {trial.env} {trial.env_args} must be the planned one ({trial.source}), "
+            f"but this process has {found}: the environment's code differs from what the trial was "
+            "planned with"
+        )
 
 
 @np.errstate(over="ignore", invalid="ignore")

@@ -16,6 +16,9 @@ SEMANTICS_VERSION = 1
 
 MAX_SEED = 2**63 - 1
 
+# Fingerprints of environments without a model: this and the digest of a rollout, or that word.
+ROLLOUT, UNSEEDED = "rollout:", "unseeded"
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -24,11 +27,14 @@ class Trial:
     Attributes:
         env: Gymnasium id, resolved.
         env_args: keyword arguments of the environment as canonical JSON.
-        fingerprint: digest of the environment's model; None where there is no model.
+        fingerprint: digest of the environment's model; where there is no model, of a rollout
+            (`rollout:...`) or `unseeded`, or None in results from before.
         variant: a name of the VARIANTS table.
         seed: of both random streams.
         episodes: training length.
         max_steps: step limit of an episode.
+        source: digest of the environment's source files; None where it has none of its own or they
+            do not matter. The only field that is no part of the identity.
     """
 
     env: str
@@ -49,12 +55,18 @@ class Trial:
     eps_end: float | None = None
     eps_decay_episodes: int | None = None
     eps_shift: float | None = None
+    source: str | None = None
 
     @cached_property
     def identity(self) -> dict[str, Value]:
-        """What `trial_id` is a digest of: every field that is not None."""
-        items = {field.name: getattr(self, field.name) for field in fields(self)}
+        """What `trial_id` is a digest of: every field but `source` that is not None."""
+        items = {name: getattr(self, name) for name in TRIAL_FIELDS if name != "source"}
         return {name: value for name, value in items.items() if value is not None}
+
+    @property
+    def has_model(self) -> bool:
+        """Whether it is trained with a model of its environment."""
+        return is_model(self.fingerprint)
 
     @cached_property
     def trial_id(self) -> str:
@@ -75,6 +87,16 @@ class Trial:
 
 
 TRIAL_FIELDS = tuple(field.name for field in fields(Trial))
+
+
+def is_model(fingerprint: str | None) -> bool:
+    """Whether a fingerprint is that of a model."""
+    return fingerprint not in (None, UNSEEDED) and not fingerprint.startswith(ROLLOUT)
+
+
+def short_fingerprint(fingerprint: str | None) -> str:
+    """A fingerprint for a reader: 8 of its digits, or the word that stands for it."""
+    return (fingerprint or "none").removeprefix(ROLLOUT)[:8]
 
 
 def trial_ids(configuration: Trial, seeds: Iterable[int]) -> list[str]:

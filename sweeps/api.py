@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hq_ray.environments import told_of
 from hq_ray.errors import InputError
 from hq_ray.load import load_episodes, load_trials
 from hq_ray.location import Location
@@ -19,6 +20,7 @@ from hq_ray.sweeps.plan import Plan, plan, planned_counts
 from hq_ray.sweeps.run import RunOptions, run_missing
 from hq_ray.sweeps.spec import Sweep, read_spec
 from hq_ray.sweeps.spec_text import shown
+from hq_ray.sweeps.status import check_sources
 from hq_ray.training import check_engine
 
 
@@ -75,7 +77,8 @@ def open_plan(
 def describe(sweep: Sweep, place: Results, expanded: Expanded) -> None:
     """Writes the sweep.json of a sweep that is about to run."""
     planned = planned_counts(expanded.trials)
-    place.describe(sweep.name, sweep.to_dict(), expanded.fingerprints, planned)
+    told = told_of(expanded.environments.values())
+    place.describe(sweep.name, sweep.to_dict(), planned=planned, **told)
 
 
 def run_sweep(
@@ -89,6 +92,7 @@ def run_sweep(
     retry_failed: bool = False,
     engine: str = "auto",
     keep_q_values: bool = False,
+    accept_source: bool = False,
 ) -> SweepHandle:
     """Runs what is missing of a sweep and returns when it is there.
 
@@ -102,6 +106,7 @@ def run_sweep(
         retry_failed: whether trials that failed before are tried again.
         engine: `auto`, `kernel` or `gymnasium`; the logs are the same.
         keep_q_values: whether final Q tables are stored.
+        accept_source: go on where trials are there from another source of an environment's code.
 
     Raises:
         InputError: the spec cannot be used, or another driver holds the results.
@@ -116,6 +121,8 @@ def run_sweep(
             whole_number(name, number, 1, LONGEST)
     sweep = as_sweep(sweep)
     place, expanded, planned = open_plan(sweep, results, retry_failed)
+    if not accept_source:
+        check_sources(place, planned.missing, expanded.trials)
     tally = run_missing(
         planned.missing,
         place,

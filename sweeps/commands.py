@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hq_ray.cli import SETTINGS, Count, ray_flags, say
+from hq_ray.cli import SETTINGS, Count, accept_source_flag, ray_flags, say
 from hq_ray.errors import InputError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _show_counts(place: object, expanded: object, planned: object) -> None:
     from rich.text import Text
 
     from hq_ray.sweeps.plan import count_by_configuration
-    from hq_ray.sweeps.status import count_stale
+    from hq_ray.sweeps.status import check_sources, count_stale
 
     stale = count_stale(place, expanded.fingerprints)
     new = count_by_configuration(planned.missing, expanded.trials)
@@ -104,6 +104,8 @@ def _show_counts(place: object, expanded: object, planned: object) -> None:
         shown = env if args == "{}" else f"{env} {args}"
         table.add_row(Text(shown), variant, *(f"{cell[name]:,}" for name in columns))
     Console().print(table)
+    for name, environment in expanded.environments.items():
+        say(f"{name.removesuffix(' {}')} trains with engine {environment.engine}")
     say(
         f"{len(planned.trials):,} trials: {len(planned.missing):,} new, {planned.n_done:,} done, "
         f"{len(planned.failed):,} failed"
@@ -113,12 +115,17 @@ def _show_counts(place: object, expanded: object, planned: object) -> None:
             f"{stale:,} stale trials in the folder were trained on other models of these "
             "environments, and are neither counted nor run again"
         )
+    try:
+        check_sources(place, planned.missing, expanded.trials)
+    except InputError as problem:
+        say(f"Notice: {problem}")
 
 
 @click.command(name="sweep", context_settings=SETTINGS)
 @spec_flags
 @click.option("--retry_failed", is_flag=True, help="Try trials again that failed before.")
 @click.option("--keep_q_values", is_flag=True, help="Store final Q tables.")
+@accept_source_flag
 @ray_flags
 def sweep_command(
     spec: str,
@@ -126,6 +133,7 @@ def sweep_command(
     results: str,
     retry_failed: bool,
     keep_q_values: bool,
+    accept_source: bool,
     local: bool,
     address: str | None,
     cores: int | None,
@@ -136,11 +144,14 @@ def sweep_command(
     from hq_ray.sweeps.api import describe
     from hq_ray.sweeps.batching import parse_trials_per_task
     from hq_ray.sweeps.run import RunOptions, run_missing
+    from hq_ray.sweeps.status import check_sources
     from hq_ray.training import check_engine
 
     check_engine(engine)
     per_task = parse_trials_per_task(trials_per_task)
     sweep, place, expanded, planned = _open(spec, overrides, results, retry_failed)
+    if not accept_source:
+        check_sources(place, planned.missing, expanded.trials)
     where = place.location.text
     if planned.failed:
         say(f"{_trials(planned.failed)} failed before; --retry_failed tries again")
@@ -256,7 +267,9 @@ def replay_command(
     trial = find_trial(stored_trials(place), trial_id)
     (verdict,) = replay(place, [trial], engine)
     about = f"{trial.trial_id} ({trial.env}, {trial.variant}, seed {trial.seed})"
-    if verdict.same:
+    if not verdict.comparable:
+        say(f"Trial {about}: its environment is unseeded, so its log cannot be compared.")
+    elif verdict.same:
         say(f"Trial {about}: {trial.episodes:,} episodes, every byte the same.")
     else:
         say(f"Trial {about}: differs in {', '.join(verdict.differs)}.")
@@ -271,7 +284,7 @@ def replay_command(
             say(f"Video: {path}")
         except NotFilmable as problem:
             say(f"Notice: no video: {problem}")
-    return 0 if verdict.same else 1
+    return 0 if verdict.same or not verdict.comparable else 1
 
 
 @click.command(name="verify", context_settings=SETTINGS)
@@ -288,12 +301,17 @@ def verify_command(results: str, sample: str, sample_seed: int, engine: str) -> 
     place = Results.at(results)
     every = stored_trials(place)
     chosen = draw(every, sample, sample_seed)
-    different = 0
+    different = unseeded = 0
     for verdict in replay(place, chosen, engine):
-        if not verdict.same:
+        if not verdict.comparable:
+            unseeded += 1
+        elif not verdict.same:
             different += 1
             say(f"{verdict.trial.trial_id} differs in {', '.join(verdict.differs)}")
-    say(f"Verified {len(chosen):,} of {len(every):,} trials: {different:,} differ.")
+    verified = len(chosen) - unseeded
+    say(f"Verified {verified:,} of {len(every):,} trials: {different:,} differ.")
+    if unseeded:
+        say(f"{unseeded:,} trials of unseeded environments cannot be compared.")
     return 1 if different else 0
 
 

@@ -18,13 +18,18 @@ class Expanded:
 
     Attributes:
         trials: configurations times seeds.
-        fingerprints: `id args` -> digest of the model, for sweep.json.
+        environments: by `id args`.
         notices: sentences for the person.
     """
 
     trials: TrialSet
-    fingerprints: dict[str, str | None]
+    environments: dict[str, Environment]
     notices: tuple[str, ...]
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """`id args` -> fingerprint."""
+        return {name: environment.fingerprint for name, environment in self.environments.items()}
 
 
 def expand(sweep: Sweep) -> Expanded:
@@ -45,13 +50,14 @@ def expand(sweep: Sweep) -> Expanded:
             seed=0,
             episodes=configuration.episodes,
             max_steps=configuration.max_steps or environment.max_steps,
+            source=environment.source,
             **dict(configuration.hyperparameters),
         )
         # Two names of one environment, or its own step limit spelled out, give the same trial.
         templates.setdefault(template.trial_id, template)
     return Expanded(
         trials=TrialSet(list(templates.values()), sweep.seeds),
-        fingerprints={f"{e.id} {e.args}": e.fingerprint for e in environments.values()},
+        environments={environment.name: environment for environment in environments.values()},
         notices=_notices(list(environments.values())),
     )
 

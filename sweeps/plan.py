@@ -119,6 +119,7 @@ def one_configuration_each(
             seed=0,
             episodes=episodes,
             max_steps=max_steps or environment.max_steps,
+            source=environment.source,
             **used_hyperparameters(variant, hyperparameters),
         )
         for variant in variants

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
+from hq_ray.errors import InputError
 from hq_ray.published import trials_table
 from hq_ray.store import DONE, FAILED, Results
 from hq_ray.sweeps.ownership import is_gone, read_owner
+from hq_ray.sweeps.plan import Picked, TrialSet, count_by_configuration
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,46 @@ def status(results: Results) -> Status:
     )
 
 
-def count_stale(results: Results, fingerprints: Mapping[str, str | None]) -> int:
-    """Trials of these environments that were trained on other models than the present ones.
+def check_sources(results: Results, missing: Picked, trials: TrialSet) -> None:
+    """Holds the trials of an environment without a model to one source of its code.
 
     Args:
         results: the folder.
-        fingerprints: `id args` -> digest of the present model, as in sweep.json.
+        missing: those of the trials that are about to be run.
+        trials: of the plan.
+
+    Raises:
+        InputError: trials of the same environment and fingerprint are there from another source.
+    """
+    counts = count_by_configuration(missing, trials)
+    new: dict[tuple, Counter] = {}
+    for one, n in zip(trials.configurations, counts, strict=True):
+        if n and one.source is not None and not one.has_model:
+            new.setdefault((one.env, one.env_args, one.fingerprint), Counter())[one.source] += n
+    if not new:
+        return
+    columns = ["trial_id", "status", "env", "env_args", "fingerprint", "source"]
+    table = trials_table(results, columns)
+    table = table.filter(pc.equal(table["status"], DONE))
+    counted = table.group_by(columns[2:]).aggregate([([], "count_all")])
+    for row in counted.to_pylist():
+        env, args, source, there = row["env"], row["env_args"], row["source"], row["count_all"]
+        for found, n in new.get((env, args, row["fingerprint"]), {}).items():
+            if source not in (None, found):
+                raise InputError(
+                    f"trials of {env} {args} in one folder must come from one source of its code, "
+                    f"but {there:,} in {results.location.text} come from {source} and {n:,} more "
+                    f"would from {found}: undo the edit, take another folder, or, if it changes "
+                    "nothing that is logged, go on with --accept_source"
+                )
+
+
+def count_stale(results: Results, fingerprints: Mapping[str, str | None]) -> int:
+    """Trials of these environments that were trained on other forms of them than the present ones.
+
+    Args:
+        results: the folder.
+        fingerprints: `id args` -> the present fingerprint, as in sweep.json.
     """
     table = trials_table(results, ["trial_id", "status", "env", "env_args", "fingerprint"])
     counted = table.group_by(["env", "env_args", "fingerprint"]).aggregate([([], "count_all")])

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from hq_ray.load import load_curves
 from hq_ray.published import trials_table
 from hq_ray.store import DONE, Results
 from hq_ray.training import train
-from hq_ray.trial import TRIAL_FIELDS, Trial
+from hq_ray.trial import TRIAL_FIELDS, UNSEEDED, Trial
 
 COMPARED = ("episode_return", "steps", "terminated", "truncated")
 
@@ -24,9 +24,14 @@ class Verdict:
     differs: tuple[str, ...]
 
     @property
+    def comparable(self) -> bool:
+        """Whether the same log can be had again: not where the environment is unseeded."""
+        return self.trial.fingerprint != UNSEEDED
+
+    @property
     def same(self) -> bool:
         """Whether every byte agrees."""
-        return not self.differs
+        return self.comparable and not self.differs
 
 
 def stored_trials(results: Results) -> dict[str, Trial]:
@@ -86,8 +91,11 @@ def replay(results: Results, trials: Sequence[Trial], engine: str = "auto") -> I
 
 
 def _differences(trial: Trial, stored: Mapping[str, np.ndarray], engine: str) -> tuple[str, ...]:
+    if trial.fingerprint == UNSEEDED:
+        return ()
     try:
-        log = train(trial, engine).log
+        # Whether another source gives another log is the question here.
+        log = train(replace(trial, source=None), engine).log
     except HqRayError as problem:
         return (str(problem),)
     return tuple(

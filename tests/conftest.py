@@ -47,6 +47,8 @@ def make_trial():
 class TableEnv(gymnasium.Env):
     """Does what its table says, in the manner of Gymnasium's toy-text environments."""
 
+    table_describes_steps = True
+
     def __init__(self, table, start):
         self.P, self.initial_state_distrib = table, np.array(start)
         self.observation_space = gymnasium.spaces.Discrete(len(table))

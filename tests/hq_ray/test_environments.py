@@ -9,12 +9,10 @@ from hq_ray.environments import (
     canonical_args,
     load_model,
     make,
-    read_model,
     resolve,
 )
 from hq_ray.errors import InputError
 from hq_ray.gymnasium_loop import train_on_gymnasium
-from hq_ray.replay import table_describes_steps
 
 TABLE = {
     0: {0: [(0.5, 1, -1.0, False), (0.5, 0, -2.0, False)], 1: [(1.0, 1, 3.0, True)]},
@@ -106,7 +104,9 @@ def test_a_present_id_has_no_notice_and_its_own_limit(env, max_steps):
 
 def test_an_environment_without_a_table_is_slow_and_says_so():
     found = resolve("Blackjack-v1")
-    assert (found.id, found.max_steps, found.fingerprint) == ("Blackjack-v1", 1000, None)
+    assert (found.id, found.max_steps, found.source) == ("Blackjack-v1", 1000, None)
+    assert found.fingerprint.startswith("rollout:")
+    assert found.engine == "gymnasium: it has no transition table that the kernel could use"
     assert found.notices == (
         "Blackjack-v1 has no transition table that the kernel could use, "
         "so it trains on the Gymnasium loop, some hundred times slower",
@@ -196,13 +196,14 @@ def test_arguments_make_another_model():
     assert resolve("FrozenLake8x8-v1").fingerprint == by_argument.fingerprint
 
 
-def test_an_environment_that_differs_each_time_is_refused():
-    message = refusal_of("FrozenLake-v1", {"map_name": None})
-    assert message.startswith(
-        'environment FrozenLake-v1 with {"map_name":null} must be the same each time it is built'
-    )
-    assert "map_name or desc" in message
-    assert resolve("FrozenLake-v1", {"map_name": None, "desc": ["SF", "HG"]}).fingerprint
+def test_a_table_that_differs_each_time_is_trained_as_unseeded():
+    found = resolve("FrozenLake-v1", {"map_name": None})
+    assert found.fingerprint == "unseeded"
+    assert found.engine == "gymnasium: it has another transition table each time it is built"
+    (notice,) = [text for text in found.notices if "map_name or desc" in text]
+    assert "its seeds are never paired" in notice
+    fixed = resolve("FrozenLake-v1", {"map_name": None, "desc": ["SF", "HG"]})
+    assert (fixed.engine[:7], fixed.notices) == ("kernel:", ())
 
 
 # Spaces
@@ -237,7 +238,7 @@ def test_actions_must_be_discrete(register, table_env, space):
 def test_an_environment_of_the_users_own_module(own_module, make_trial):
     found = resolve(f"{own_module}:Crossing-v3", {"toll": 2})
     assert (found.id, found.args) == (f"{own_module}:Crossing-v3", '{"toll":2}')
-    assert (found.max_steps, found.fingerprint) == (30, None)
+    assert (found.max_steps, found.fingerprint[:8]) == (30, "rollout:")
     log = train_on_gymnasium(make_trial(episodes=50), make(found.id, found.args, 30))
     assert log.q_values.shape == (6, 2)
     assert np.array_equal(log.episode_return, -2.0 * log.steps)
@@ -318,101 +319,14 @@ def test_the_model_is_read_once():
     assert load_model("Blackjack-v1", "{}") is None
 
 
-def test_wrappers_of_an_id_are_not_in_its_table(register):
-    register(
-        "StickyLake-v0",
-        entry_point="gymnasium.envs.toy_text.frozen_lake:FrozenLakeEnv",
-        additional_wrappers=(
-            gymnasium.wrappers.StickyAction.wrapper_spec(repeat_action_probability=0.5),
-        ),
-    )
-    assert resolve("StickyLake-v0").fingerprint is None
-
-
-def test_taxi_with_a_fickle_passenger_trains_on_the_gymnasium_loop():
-    found = resolve("Taxi-v4", {"fickle_passenger": True})
-    assert found.fingerprint is None
-    assert found.notices == (
-        "Taxi-v4 has a transition table that does not describe its steps, "
-        "so it trains on the Gymnasium loop, some hundred times slower",
-    )
-
-
-def lie(kind):
-    """What a step of an environment does beside its table."""
-
-    def wrong(environment, observation, reward, terminated, truncated):
-        if kind == "an extra draw":
-            environment.np_random.random()
-        return {
-            "another reward": (observation, reward + 1e-9, terminated, truncated),
-            "another state": (1 - observation, reward, terminated, truncated),
-            "no end": (observation, reward, False, truncated),
-            "a limit of its own": (observation, reward, terminated, observation == 1),
-        }.get(kind, (observation, reward, terminated, truncated))
-
-    return wrong
-
-
-@pytest.mark.parametrize(
-    "kind",
-    ["another reward", "another state", "no end", "a limit of its own", "an extra draw"],
-)
-def test_a_table_that_disagrees_with_steps_is_not_believed(register, table_env, kind):
-    class Liar(table_env):
-        def step(self, action):
-            *answer, info = super().step(action)
-            return *lie(kind)(self, *answer), info
-
-    register("Liar-v0", entry_point=lambda: Liar(TABLE, START))
-    found = resolve("Liar-v0")
-    assert found.fingerprint is None
-    assert "does not describe its steps" in found.notices[0]
-
-
-def test_a_start_that_disagrees_is_not_believed(table_env):
-    class FromZero(table_env):
-        def reset(self, *, seed=None, options=None):
-            super().reset(seed=seed)
-            self.s = 0
-            return 0, {}
-
-    environment = FromZero(TABLE, START)
-    assert not table_describes_steps(environment, read_model(environment))
-
-
-def test_a_draw_that_no_step_shows_is_noticed_too(table_env):
-    class Drawing(table_env):
-        def step(self, action):
-            self.np_random.random()
-            return super().step(action)
-
-    table = {s: {0: [(1.0, 1 - s, -1.0, False)]} for s in (0, 1)}
-    environment = Drawing(table, [1.0, 0.0])
-    assert not table_describes_steps(environment, read_model(environment))
-
-
-def test_a_table_that_agrees_is_believed(register, table_env):
-    register("Honest-v0", entry_point=lambda: table_env(TABLE, START))
-    found = resolve("Honest-v0")
-    assert found.fingerprint == read_model(table_env(TABLE, START)).fingerprint
-    assert found.notices == ()
-
-
-@pytest.mark.parametrize(
-    ("name", "space"),
-    [
-        ("observation_space", spaces.Discrete(3)),
-        ("observation_space", spaces.Discrete(2, start=1)),
-        ("observation_space", spaces.MultiDiscrete([2])),
-        ("action_space", spaces.Discrete(3)),
-    ],
-)
-def test_observations_must_be_the_states_of_the_table(table_env, name, space):
-    environment = table_env(TABLE, START)
-    model = read_model(environment)
-    setattr(environment, name, space)
-    assert not table_describes_steps(environment, model)
+def test_what_is_registered_anew_is_read_anew(register, table_env):
+    table = {0: {0: [(1.0, 0, -1.0, True)]}}
+    for reward in (-1.0, 5.0):
+        table[0][0] = [(1.0, 0, reward, True)]
+        gymnasium.registry.pop("Anew-v0", None)
+        register("Anew-v0", entry_point=lambda: table_env(table, [1.0]))
+        model = load_model("Anew-v0", "{}")
+        assert (model.reward.item(), model.fingerprint) == (reward, resolve("Anew-v0").fingerprint)
 
 
 # Making

@@ -10,7 +10,7 @@ import pytest
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.schedules import Schedule
-from hq_ray.trial import MAX_SEED, TRIAL_FIELDS, Trial, parse_seeds
+from hq_ray.trial import MAX_SEED, TRIAL_FIELDS, Trial, parse_seeds, short_fingerprint
 
 
 def cliff(variant="standard", seed=0, **hyperparameters):
@@ -114,7 +114,26 @@ def test_the_id_changes_with_each_thing_that_matters(name, value):
 
 def test_the_list_of_what_matters_is_complete():
     marks = test_the_id_changes_with_each_thing_that_matters.pytestmark
-    assert {name for name, _ in marks[0].args[1]} == set(TRIAL_FIELDS)
+    assert {name for name, _ in marks[0].args[1]} == set(TRIAL_FIELDS) - {"source"}
+
+
+def test_the_source_is_no_part_of_the_identity():
+    trial = cliff()
+    assert replace(trial, source="0123456789abcdef").trial_id == trial.trial_id
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "has_model", "short"),
+    [
+        ("0123456789abcdef", True, "01234567"),
+        ("rollout:0123456789abcdef", False, "01234567"),
+        ("unseeded", False, "unseeded"),
+        (None, False, "none"),
+    ],
+)
+def test_fingerprints_of_models_and_of_others(fingerprint, has_model, short):
+    assert replace(cliff(), fingerprint=fingerprint).has_model is has_model
+    assert short_fingerprint(fingerprint) == short
 
 
 def test_the_identity_leaves_out_what_is_none():

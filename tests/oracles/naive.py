@@ -106,3 +106,31 @@ def learn(trial, table, start, environment=None, goal=None):
         "success": None if math.isnan(best_end) and goal is None else np.array(success, np.bool_),
         "q_values": np.array(q, np.float64),
     }
+
+
+def learn_by_steps(trial, environment):
+    """The log of a trial of standard Q-learning on whatever an environment does, limit included."""
+    agent = np.random.Generator(np.random.PCG64(np.random.SeedSequence(trial.seed, spawn_key=(0,))))
+    n_actions, first = int(environment.action_space.n), int(environment.action_space.start)
+    q, log = {}, []
+    for episode in range(trial.episodes):
+        epsilon = schedule(
+            trial.eps_schedule, trial.eps_start, trial.eps_end, trial.eps_decay_episodes, episode
+        )
+        state, _ = environment.reset(**({"seed": trial.seed} if episode == 0 else {}))
+        total, steps, terminated, truncated = 0.0, 0, False, False
+        while not (terminated or truncated):
+            row = q.setdefault(str(state), [0.0] * n_actions)
+            action = choose(row, epsilon, agent.random())
+            state, reward, terminated, truncated, _ = environment.step(action + first)
+            ahead = max(q.get(str(state), [0.0]))
+            y = reward if terminated else reward + trial.gamma * ahead
+            row[action] = row[action] + trial.alpha * (y - row[action])
+            total, steps = total + reward, steps + 1
+        log.append((total, steps, terminated))
+    episode_return, steps, terminated = zip(*log, strict=True)
+    return {
+        "episode_return": np.array(episode_return, np.float64),
+        "steps": np.array(steps, np.int32),
+        "terminated": np.array(terminated, np.bool_),
+    }
