@@ -160,8 +160,10 @@ def model_from_table(
     here = (state, action, k)
     next_state[here], rewards[here] = successor, reward
     probability[here], terminated[here] = p, done
-    if np.asarray(start_probability).dtype not in (np.float64, np.int64):
-        raise ModelError("initial_state_distrib must be float64; others are rounded otherwise")
+    if type(start_probability) not in {np.ndarray, *PLAIN} or (
+        np.asarray(start_probability).dtype not in (np.float64, np.int64)
+    ):
+        raise ModelError("initial_state_distrib must be a list or array of float64")
     start = np.array(start_probability, np.float64)
     model = Model(next_state, rewards, probability, terminated, start, goal)
     _check(model)

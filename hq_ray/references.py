@@ -110,7 +110,7 @@ def references_of(
         reason = f"{type(problem).__name__}: {problem}"
         raise NoReferences(f"{name} cannot be made here ({reason})") from problem
     if model is None:
-        raise NoReferences(f"{name} has no transition table here")
+        raise NoReferences(f"{name} has no transition table here that is believed")
     if model.fingerprint != fingerprint:
         raise NoReferences(
             f"the model of {name} must be the one of the trials ({fingerprint}), but here it is "

@@ -112,7 +112,7 @@ def _show_counts(place: object, expanded: object, planned: object) -> None:
     )
     if stale:
         say(
-            f"{stale:,} stale trials in the folder were trained on other models of these "
+            f"{stale:,} stale trials in the folder were trained on other versions of these "
             "environments, and are neither counted nor run again"
         )
     try:

@@ -101,7 +101,7 @@ def check_sources(results: Results, missing: Picked, trials: TrialSet) -> None:
 
 
 def count_stale(results: Results, fingerprints: Mapping[str, str | None]) -> int:
-    """Trials of these environments that were trained on other forms of them than the present ones.
+    """Trials of these environments that were trained on other versions of them than the present.
 
     Args:
         results: the folder.

@@ -23,14 +23,14 @@ NAN = float("nan")
 RETURN, STEPS = METRICS["final_return"], METRICS["final_steps"]
 
 
-def pair_of(ours, base, seeds=None, base_seeds=None, metric="final_return"):
+def pair_of(ours, base, seeds=None, base_seeds=None, metric="final_return", **columns):
     """Cells of harmonic and standard with these scores."""
     ours, base = np.atleast_2d(np.asarray(ours, float)), np.atleast_2d(np.asarray(base, float))
     seeds = range(ours.shape[1]) if seeds is None else seeds
     base_seeds = range(base.shape[1]) if base_seeds is None else base_seeds
     table = table_of(
-        trials_of("harmonic", alphas(len(ours)), seeds, ours, metric=metric),
-        trials_of("standard", alphas(len(base)), base_seeds, base, metric=metric),
+        trials_of("harmonic", alphas(len(ours)), seeds, ours, metric=metric, **columns),
+        trials_of("standard", alphas(len(base)), base_seeds, base, metric=metric, **columns),
     )["Table-v0"]
     return table["harmonic"], table["standard"]
 
@@ -71,6 +71,18 @@ def test_there_is_no_best_where_nothing_is_known():
 
 
 # By what right a score stands
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "paired"),
+    [("unseeded", False), ("rollout:0123456789abcdef", True), ("0123456789abcdef", True)],
+)
+def test_seeds_of_an_unseeded_environment_are_not_paired(fingerprint, paired):
+    found = compared(*noise(2, 8), fingerprint=fingerprint)
+    assert found.paired is paired
+    if not paired:
+        welch = stats.ttest_ind(found.scores, found.base_scores, equal_var=False)
+        assert float(found.difference.p_value) == pytest.approx(welch.pvalue)
 
 
 def test_one_configuration_each_is_compared_as_it_is():

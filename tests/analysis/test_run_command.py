@@ -34,6 +34,7 @@ DEFAULTS = {
     "video_max_steps": 300,
     "tag": None,
     "results": "results",
+    "accept_source": False,
     "log_root": "logs",
     "plots_root": "plots",
     "videos_root": "videos",

@@ -1,0 +1,267 @@
+"""What is known of an environment without a believed table: rollout, source, interface."""
+
+import random
+import sys
+import warnings
+from dataclasses import replace
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from hq_ray.env_identity import quiet, rollout_digest, source_digest
+from hq_ray.environments import load_source, resolve
+from hq_ray.errors import InputError, ModelError
+from hq_ray.training import train
+
+
+class Line(gymnasium.Env):
+    """A line of 30 cells; what a subclass or an argument changes is its toll, or a rare bonus."""
+
+    observation_space, action_space = spaces.Discrete(30), spaces.Discrete(2)
+
+    def __init__(self, toll=1.0, bonus=0.0, kind=int):
+        self.toll, self.bonus, self.kind = toll, bonus, kind
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place = int(self.np_random.integers(3))
+        return self.kind(self.place), {}
+
+    def step(self, action):
+        self.place = max(self.place + 2 * int(action) - 1, 0)
+        over = self.place == 29
+        return self.kind(self.place), self.bonus if over else -self.toll, over, False, {}
+
+
+def made(environment, limit=50):
+    return gymnasium.wrappers.TimeLimit(environment, limit)
+
+
+def test_a_rollout_is_the_same_everywhere():
+    assert [rollout_digest(made(Line())) for _ in range(2)] == ["e89849806c05caa4"] * 2
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int8, np.array])
+def test_types_of_numbers_make_no_other_rollout(kind):
+    assert rollout_digest(made(Line(kind=kind))) == rollout_digest(made(Line()))
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"), [({"toll": 1.0 + 1e-15}, True), ({"toll": 1}, False), ({"bonus": 7}, True)]
+)
+def test_a_rollout_sees_every_bit_of_what_happens_in_it(change, seen):
+    assert (rollout_digest(made(Line(**change))) != rollout_digest(made(Line()))) is seen
+
+
+def test_the_step_limit_is_part_of_a_rollout():
+    assert rollout_digest(made(Line(), 40)) != rollout_digest(made(Line()))
+
+
+@pytest.mark.parametrize("problem", [RuntimeError, SystemExit, StopIteration])
+def test_what_an_environment_raises_is_part_of_its_record(register, make_trial, problem):
+    class Breaks(Line):
+        def step(self, action):
+            if self.place > 3:
+                raise problem(f"{self!r} broke")
+            return super().step(action)
+
+    env = f"Breaks{problem.__name__}-v0"
+    register(env, entry_point=Breaks, max_episode_steps=50)
+    found = resolve(env)
+    assert found.fingerprint.startswith("rollout:")
+    assert found.fingerprint != f"rollout:{rollout_digest(made(Line()))}"
+    with pytest.raises(problem):
+        train(make_trial("standard", env))
+
+
+def test_ctrl_c_is_no_part_of_a_record(register):
+    class Interrupted(Line):
+        def step(self, action):
+            raise KeyboardInterrupt
+
+    register("Interrupted-v0", entry_point=Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        resolve("Interrupted-v0")
+
+
+class Talks(Line):
+    def step(self, action):
+        print("a step \u2192", action)
+        print("a warning", file=sys.stderr)
+        warnings.warn("out of date", DeprecationWarning, stacklevel=1)
+        return super().step(action)
+
+    def close(self):
+        print("closed")
+        raise RuntimeError("closed twice")
+
+
+def test_what_an_environment_prints_is_not_shown(register, capsys):
+    register("Talks-v0", entry_point=Talks, max_episode_steps=50)
+    found = resolve("Talks-v0")
+    assert capsys.readouterr() == ("", "")
+    assert found.fingerprint == f"rollout:{rollout_digest(made(Line()))}"
+    with quiet():
+        print("hidden")
+    print("shown")
+    assert capsys.readouterr().out == "shown\n"
+
+
+# Unseeded
+
+
+class Drawn(Line):
+    """Its toll is drawn when it is built, by Python's own generator."""
+
+    def __init__(self):
+        super().__init__(toll=random.random())
+
+
+class Memory(Line):
+    """Depends on how many were built before it."""
+
+    built = 0
+
+    def __init__(self):
+        Memory.built += 1
+        super().__init__(toll=float(Memory.built))
+
+
+@pytest.mark.parametrize("entry_point", [Drawn, Memory])
+def test_an_unseeded_environment_is_told_and_trained(register, make_trial, entry_point):
+    env = f"{entry_point.__name__}-v0"
+    register(env, entry_point=entry_point, max_episode_steps=50)
+    found = resolve(env)
+    assert found.fingerprint == "unseeded"
+    assert len([text for text in found.notices if "its seeds are never paired" in text]) == 1
+    trial = make_trial("standard", env)
+    assert (trial.fingerprint, trial.has_model) == ("unseeded", False)
+    assert train(trial).log.steps.sum() > 0
+
+
+def test_a_draw_that_is_often_the_same_is_found_out(register):
+    class Coin(Line):
+        def __init__(self):
+            super().__init__(toll=float(next(draws)))
+
+    draws = iter([1, 1, 1, 1, 2])
+    register("Coin-v0", entry_point=Coin, max_episode_steps=50)
+    assert resolve("Coin-v0").fingerprint == "unseeded"
+
+
+def test_resolving_twice_makes_one_rollout(register):
+    built = []
+
+    class Counted(Line):
+        def __init__(self):
+            super().__init__()
+            built.append(self)
+
+    register("Counted-v0", entry_point=Counted, max_episode_steps=50)
+    first, n = resolve("Counted-v0"), len(built)
+    assert (resolve("Counted-v0"), len(built)) == (first, n)
+    gymnasium.registry.pop("Counted-v0")
+    register("Counted-v0", entry_point=Counted, max_episode_steps=20)
+    assert resolve("Counted-v0").fingerprint != first.fingerprint
+
+
+# Interfaces
+
+
+class NoSeed(Line):
+    def reset(self):
+        return super().reset()
+
+
+class ObservationAlone(Line):
+    def reset(self, **options):
+        return super().reset(**options)[0]
+
+
+class FourValues(Line):
+    def step(self, action):
+        observation, reward, over, _, info = super().step(action)
+        return observation, reward, over, info
+
+
+class PairAlone(gymnasium.Env):
+    observation_space = spaces.Tuple([spaces.Discrete(2), spaces.Discrete(2)])
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        return (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "found"),
+    [
+        (NoSeed, "its reset takes no seed"),
+        (ObservationAlone, "its reset returns the observation alone"),
+        (PairAlone, "its reset returns the observation alone"),
+        (FourValues, "its step returns 4 values"),
+    ],
+)
+def test_an_environment_of_the_old_gym_is_refused(register, entry_point, found):
+    env = f"{entry_point.__name__}-v0"
+    register(env, entry_point=entry_point)
+    with pytest.raises(InputError) as refusal:
+        resolve(env)
+    assert str(refusal.value) == (
+        f"environment {env} must have reset(seed=...) -> (observation, info) and step(action) -> "
+        f"(observation, reward, terminated, truncated, info), but {found}"
+    )
+
+
+# Sources
+
+MODULE = """
+import gymnasium
+from tests.hq_ray.test_env_identity import Line
+
+class Mine(Line):
+    pass
+
+class Doubled(gymnasium.RewardWrapper):
+    def reward(self, reward):
+        return 2 * reward
+"""
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    path = tmp_path / "line_of_the_user.py"
+    path.write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    import line_of_the_user
+
+    yield path, line_of_the_user
+    del sys.modules["line_of_the_user"]
+
+
+def test_the_source_is_that_of_classes_and_wrappers_outside_gymnasium(module):
+    path, mine = module
+    lake = gymnasium.make("FrozenLake-v1")
+    assert source_digest(lake, type(lake.unwrapped)) is None
+    plain, wrapped = source_digest(Line(), Line), source_digest(mine.Doubled(Line()), Line)
+    own = source_digest(mine.Mine(), mine.Mine)
+    assert len({plain, wrapped, own}) == 2  # the same two files stand behind the last two
+    path.write_text(MODULE + "# a word more\n")
+    assert source_digest(mine.Doubled(Line()), Line) != wrapped
+    assert source_digest(Line(), Line) == plain
+    assert source_digest(lake, mine.Mine) != source_digest(lake, Line)
+
+
+def test_a_worker_with_another_source_is_refused(module, register, make_trial):
+    register("Sourced-v0", entry_point=module[1].Mine, max_episode_steps=20)
+    found = resolve("Sourced-v0")
+    assert found.source == load_source("Sourced-v0", "{}")
+    trial = replace(make_trial("standard", "Sourced-v0"), source=found.source)
+    assert train(trial).log.steps.sum() > 0
+    with pytest.raises(ModelError) as refusal:
+        train(replace(trial, source="0123456789abcdef"))
+    assert str(refusal.value).startswith(
+        "the source of Sourced-v0 {} must be the planned one (0123456789abcdef), but this process "
+        f"has {found.source}: "
+    )

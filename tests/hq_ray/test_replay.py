@@ -1,0 +1,546 @@
+"""Which tables are believed: whatever changes a step takes it off the kernel, with its own log."""
+
+import functools
+from collections.abc import Mapping
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+from gymnasium.envs.toy_text.cliffwalking import CliffWalkingEnv
+from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv
+from gymnasium.envs.toy_text.taxi import TaxiEnv
+from gymnasium.utils import EzPickle
+from gymnasium.wrappers import TimeLimit, TransformReward
+
+from hq_ray.environments import load_model, make, resolve
+from hq_ray.envs.velocity_grid import VelocityGridEnv
+from hq_ray.replay import read_model, table_describes_steps
+from hq_ray.training import train
+from tests.oracles import naive
+
+TABLE = {
+    0: {0: [(0.5, 1, -1.0, False), (0.5, 0, -2.0, False)], 1: [(1.0, 1, 3.0, True)]},
+    1: {0: [(0.2, 0, 0.0, False), (0.8, 1, 4.0, True)], 1: [(1.0, 1, 0.0, False)]},
+}
+START = [0.25, 0.75]
+SHORT = ["SFFG"]
+
+
+class Pond(FrozenLakeEnv):
+    """Changes the constructor alone."""
+
+    def __init__(self, render_mode=None):
+        super().__init__(render_mode, desc=SHORT, is_slippery=False)
+
+
+class GoalPaysMore(Pond):
+    def step(self, action):
+        state, reward, terminated, truncated, info = super().step(action)
+        return state, 50.0 if terminated else reward, terminated, truncated, info
+
+
+class Tank(CliffWalkingEnv):
+    def reset(self, **options):
+        self.fuel = 130
+        return super().reset(**options)
+
+    def step(self, action):
+        state, reward, terminated, truncated, info = super().step(action)
+        self.fuel -= 1
+        return state, reward, terminated or self.fuel == 0, truncated, info
+
+
+class LimitOfItsOwn(CliffWalkingEnv):
+    def reset(self, **options):
+        self.age = 0
+        return super().reset(**options)
+
+    def step(self, action):
+        state, reward, terminated, _, info = super().step(action)
+        self.age += 1
+        return state, reward, terminated, self.age >= 110, info
+
+
+class StartsMove(Pond):
+    """From the sixtieth reset on it starts beside the goal."""
+
+    resets = 0
+
+    def reset(self, **options):
+        self.resets += 1
+        state, info = super().reset(**options)
+        if self.resets >= 60:
+            self.s = state = 2
+        return state, info
+
+
+class MazeMoves(Pond):
+    """Its table is another one after so many looks at it."""
+
+    looks = 0
+
+    @property
+    def P(self):
+        self.looks += 1
+        return self.early if self.looks < 1500 else dict.fromkeys(self.early, self.early[2])
+
+    @P.setter
+    def P(self, table):
+        self.early = table
+
+
+class Watchful(Pond):
+    looks = 0
+
+    def __getattribute__(self, name):
+        if name == "initial_state_distrib":
+            object.__setattr__(self, "looks", object.__getattribute__(self, "looks") + 1)
+            if object.__getattribute__(self, "looks") > 250:
+                return np.array([0.0, 0.0, 1.0, 0.0])
+        return object.__getattribute__(self, name)
+
+
+class LuckRunsOut(VelocityGridEnv):
+    """Its generator is another one after so many draws."""
+
+    draws = 0
+
+    @property
+    def np_random(self):
+        self.draws += 1
+        if self.draws == 2500:
+            self._np_random = np.random.Generator(np.random.PCG64(5))
+        return super().np_random
+
+
+class Toll:
+    """A class to mix in before an environment."""
+
+    def step(self, action):
+        state, reward, terminated, truncated, info = super().step(action)
+        return state, reward - 3.0 * (state == 35), terminated, truncated, info
+
+
+class TollCliff(Toll, CliffWalkingEnv):
+    pass
+
+
+class Prelude(gymnasium.Env):
+    """A class to mix in behind an environment, whose reset calls it."""
+
+    resets = 0
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.resets += 1
+        if self.resets > 250:
+            self.np_random.random()
+
+
+class LateDraws(FrozenLakeEnv, Prelude):
+    pass
+
+
+def generous(cls):
+    """Puts another step into a class after it was defined, under the name of the old one."""
+    step = cls.step
+
+    @functools.wraps(step)
+    def richer(self, action):
+        state, reward, terminated, truncated, info = step(self, action)
+        return state, 9.0 * reward, terminated, truncated, info
+
+    cls.step = richer
+    return cls
+
+
+@generous
+class Decorated(Pond):
+    pass
+
+
+@generous
+class SaysSoAndIsDecorated(Pond):
+    table_describes_steps = True
+
+    def step(self, action):
+        return super().step(action)
+
+    def reset(self, **options):
+        return super().reset(**options)
+
+
+class OnTheInstance(Pond):
+    def __init__(self, render_mode=None):
+        super().__init__(render_mode)
+        step = self.step
+        self.step = lambda action: (*step(action)[:1], 7.0, *step(action)[2:])
+
+
+class Fickle(TaxiEnv):
+    def __init__(self, render_mode=None):
+        super().__init__(render_mode)
+        self.fickle_passenger, self.fickle_probability = True, 0.5
+
+
+class Counting(dict):
+    """Rows that change when they have been looked at often enough."""
+
+    looks = 0
+
+    def __getitem__(self, key):
+        self.looks += 1
+        row = super().__getitem__(key)
+        return [(p, s, r - 1.0, d) for p, s, r, d in row] if self.looks > 300 else row
+
+
+class RowsChange(Pond):
+    def __init__(self, render_mode=None):
+        super().__init__(render_mode)
+        self.P = {state: Counting(rows) for state, rows in self.P.items()}
+
+
+class Modest(gymnasium.Env):
+    """Says that its table describes its steps, and that is so."""
+
+    table_describes_steps = True
+    observation_space, action_space = spaces.Discrete(4), spaces.Discrete(2)
+
+    def __init__(self):
+        pond = Pond()
+        self.P = {s: {a: pond.P[s][2 * a] for a in range(2)} for s in range(4)}
+        self.initial_state_distrib = pond.initial_state_distrib
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.np_random.random()
+        self.s = 0
+        return 0, {}
+
+    def step(self, action):
+        self.np_random.random()
+        (_, self.s, reward, terminated), *_ = self.P[self.s][action]
+        return self.s, self.price(reward), terminated, False, {}
+
+    def price(self, reward):
+        return reward
+
+
+class InheritsTheWord(Modest):
+    def step(self, action):
+        state, reward, *rest = super().step(action)
+        return state, reward - 0.5, *rest
+
+
+class ChangesAHelper(Modest):
+    def price(self, reward):
+        return 2.0 * reward
+
+
+# Each with the table that it had been taken for, and what is said of it.
+CHANGED = {
+    "a reward that is rare": (GoalPaysMore, "a step of its own in GoalPaysMore"),
+    "an end after so many steps": (Tank, "a step of its own in Tank"),
+    "a step limit of its own": (LimitOfItsOwn, "a step of its own in LimitOfItsOwn"),
+    "a reset of its own": (StartsMove, "a reset of its own in StartsMove"),
+    "a table that is a property": (MazeMoves, "a P of its own in MazeMoves"),
+    "attributes that are watched": (Watchful, "a __getattribute__ of its own in Watchful"),
+    "a generator of its own": (LuckRunsOut, "a np_random of its own in LuckRunsOut"),
+    "a class before it": (TollCliff, "a step of its own in Toll"),
+    "a class behind it": (LateDraws, "a reset of its own in Prelude"),
+    "a step put into the class": (Decorated, "a step of its own in Decorated"),
+    "a step put in where the body says so": (
+        SaysSoAndIsDecorated,
+        "a step that was put into SaysSoAndIsDecorated from elsewhere",
+    ),
+    "a step on the instance": (OnTheInstance, "a step of its own on the instance"),
+    "a fickle passenger": (Fickle, "a fickle passenger"),
+    "rows that change": (RowsChange, "a transition table that cannot be read"),
+    "a word that is inherited": (InheritsTheWord, "a step of its own in InheritsTheWord"),
+    "a helper of step": (ChangesAHelper, "a price of its own in ChangesAHelper"),
+    "a wrapper inside": (lambda: TransformReward(Pond(), lambda r: 2 * r), "TransformReward"),
+    "a step limit inside": (lambda: TimeLimit(CliffWalkingEnv(), 120), "the wrapper TimeLimit"),
+}
+
+
+def short(make_trial, env):
+    return make_trial("standard", env, episodes=300, max_steps=150, eps_decay_episodes=150)
+
+
+def same(log, expected):
+    return all(np.array_equal(getattr(log, name), value) for name, value in expected.items())
+
+
+@pytest.mark.parametrize("kind", CHANGED)
+def test_what_changes_a_step_trains_on_the_gymnasium_loop(make_trial, register, kind):
+    entry_point, words = CHANGED[kind]
+    env = f"Changed{list(CHANGED).index(kind)}-v0"
+    register(env, entry_point=entry_point)
+    found = resolve(env)
+    (notice,) = found.notices
+    assert words in notice
+    assert words in found.engine
+    assert found.engine.startswith("gymnasium: ")
+    assert load_model(env, "{}") is None
+    trial = short(make_trial, env)
+    assert not trial.has_model
+    trained = train(trial)
+    assert trained.engine == "gymnasium"
+    assert same(trained.log, naive.learn_by_steps(trial, make(env, "{}", 150)))
+    # The table alone would have given another log.
+    bare = entry_point().unwrapped
+    table = {s: {a: [*dict.get(rows, a)] for a in rows} for s, rows in bare.P.items()}
+    of_the_table = naive.learn(trial, table, bare.initial_state_distrib)
+    assert not same(trained.log, {name: of_the_table[name] for name in ("episode_return", "steps")})
+
+
+def test_wrappers_of_an_id_are_not_in_its_table(register):
+    sticky = gymnasium.wrappers.StickyAction.wrapper_spec(repeat_action_probability=0.5)
+    register("StickyPond-v0", entry_point=Pond, additional_wrappers=(sticky,))
+    found = resolve("StickyPond-v0")
+    assert "the wrapper StickyAction" in found.engine
+    assert "table_describes_steps" not in found.notices[0]
+
+
+def test_the_notice_says_how_to_opt_in(register):
+    register("Opting-v0", entry_point=Modest)
+    register("NotOpting-v0", entry_point=GoalPaysMore)
+    assert resolve("NotOpting-v0").notices == (
+        "NotOpting-v0 has a step of its own in GoalPaysMore, which its transition table need not "
+        "describe, so it trains on the Gymnasium loop, some hundred times slower; if its table "
+        "does describe it, table_describes_steps = True in the body of the class that defines step "
+        "and reset says so",
+    )
+    found = resolve("Opting-v0")
+    assert found.notices == ()
+    assert found.engine == ("kernel: it has a transition table that describes the steps of Modest")
+
+
+def test_a_known_class_is_believed_as_it_was_written(monkeypatch, register):
+    class Old(FrozenLakeEnv):
+        pass
+
+    def step(self, action):
+        return 0, 1.0, True, False, {}
+
+    register("Patched-v0", entry_point=Old)
+    monkeypatch.setattr(FrozenLakeEnv, "step", functools.wraps(FrozenLakeEnv.step)(step))
+    assert "a step that was put into FrozenLakeEnv from elsewhere" in resolve("Patched-v0").engine
+
+
+class Corridor(FrozenLakeEnv):
+    """A constructor, and what changes no step."""
+
+    metadata = {"render_modes": []}  # noqa: RUF012
+
+    def __init__(self, length=6, prize=1.0, render_mode=None):
+        super().__init__(render_mode, desc=["S" + "F" * (length - 2) + "G"])
+        for rows in self.P.values():
+            for row in rows.values():
+                row[:] = [(p, s, prize * r, d) for p, s, r, d in row]
+
+    def render(self):
+        return None
+
+
+class Saved(Corridor, EzPickle):
+    pass
+
+
+class Longer(Modest):
+    def __init__(self):
+        super().__init__()
+        self.P[0][0] = [(1.0, 0, -2.0, False)]
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "args"),
+    [(Corridor, {}), (Corridor, {"length": 4, "prize": 3.0}), (Saved, {}), (Longer, {})],
+)
+def test_another_constructor_stays_on_the_kernel(make_trial, register, entry_point, args):
+    env = f"Built{entry_point.__name__}{len(args)}-v0"
+    register(env, entry_point=entry_point, max_episode_steps=60)
+    found = resolve(env, args)
+    assert (found.engine[:7], found.notices) == ("kernel:", ())
+    trial = make_trial("standard", env, args, episodes=60, max_steps=60)
+    trained = train(trial)
+    assert trained.engine == "kernel"
+    assert same(trained.log, naive.learn_by_steps(trial, make(env, found.args, 60)))
+
+
+# Tables that cannot be read, of a class that says that they describe its steps
+
+ODD = {
+    "no last row": lambda env: env.P.pop(3),
+    "an empty last row": lambda env: env.P.update({3: {0: [], 1: []}}),
+    "five values": lambda env: env.P.update({0: {a: [(1.0, 0, 0.0, False, "x")] for a in (0, 1)}}),
+    "no next state": lambda env: env.P.update({3: {a: [(1.0, None, 0.0, True)] for a in (0, 1)}}),
+    "other keys": lambda env: setattr(env, "P", {str(s): rows for s, rows in env.P.items()}),
+    "an array": lambda env: setattr(env, "P", np.zeros((4, 2, 1, 4))),
+    "a number": lambda env: setattr(env, "P", 0.8),
+    "a mapping of its own": lambda env: setattr(env, "P", Rows(env.P)),
+    "sums short of 1": lambda env: env.P.update({3: {a: [(0.99, 3, 0.0, True)] for a in (0, 1)}}),
+    "float32 in the rows": lambda env: env.P.update(
+        {3: {a: [(np.float32(1), 3, 0.0, True)] for a in (0, 1)}}
+    ),
+    "float32 starts": lambda env: setattr(
+        env, "initial_state_distrib", np.array([1, 0, 0, 0], np.float32)
+    ),
+    "ragged starts": lambda env: setattr(env, "initial_state_distrib", [[1.0], [0.0, 1.0]]),
+    "an infinite reward": lambda env: env.P.update(
+        {3: {a: [(1.0, 3, float("inf"), True)] for a in (0, 1)}}
+    ),
+}
+
+
+class Rows(Mapping):
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __getitem__(self, key):
+        return self.rows[key]
+
+    def __iter__(self):
+        return iter(self.rows)
+
+    def __len__(self):
+        return len(self.rows)
+
+
+class Odd(Modest):
+    """Shows a table that is spoiled, and steps by one that is not."""
+
+    table_describes_steps = True
+
+    def __init__(self, kind):
+        super().__init__()
+        self.whole = {s: dict(rows) for s, rows in self.P.items()}
+        ODD[kind](self)
+
+    def reset(self, *, seed=None, options=None):
+        return super().reset(seed=seed)
+
+    def step(self, action):
+        shown, self.P = self.P, self.whole
+        answer = super().step(action)
+        self.P = shown
+        return answer
+
+
+class Raises(Modest):
+    table_describes_steps = True
+
+    def __init__(self):
+        super().__init__()
+        self.started = True
+
+    def reset(self, *, seed=None, options=None):
+        return super().reset(seed=seed)
+
+    def step(self, action):
+        return 0, 0.0, True, False, {}
+
+    def __getattribute__(self, name):
+        if name == "P" and "started" in object.__getattribute__(self, "__dict__"):
+            raise RuntimeError("the table is at the printer's")
+        return object.__getattribute__(self, name)
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_table_that_cannot_be_read_trains_on_the_gymnasium_loop(make_trial, register, kind):
+    env = f"Odd{list(ODD).index(kind)}-v0"
+    register(env, entry_point=lambda: Odd(kind))
+    found = resolve(env)
+    assert found.engine.startswith("gymnasium: it has a transition table that cannot be read (")
+    assert len(found.notices) == 1
+    trial = short(make_trial, env)
+    assert same(train(trial).log, naive.learn_by_steps(trial, make(env, "{}", 150)))
+
+
+def test_a_table_that_raises_trains_on_the_gymnasium_loop(make_trial, register):
+    register("Raises-v0", entry_point=Raises)
+    assert "cannot be read (RuntimeError)" in resolve("Raises-v0").engine
+    assert train(make_trial("standard", "Raises-v0")).log.terminated.all()
+
+
+# The replay
+
+
+def lie(kind):
+    """What a step of an environment does beside its table."""
+
+    def wrong(environment, observation, reward, terminated, truncated):
+        if kind == "an extra draw":
+            environment.np_random.random()
+        return {
+            "another reward": (observation, reward + 1e-9, terminated, truncated),
+            "another state": (1 - observation, reward, terminated, truncated),
+            "no end": (observation, reward, False, truncated),
+            "a limit of its own": (observation, reward, terminated, observation == 1),
+        }.get(kind, (observation, reward, terminated, truncated))
+
+    return wrong
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["another reward", "another state", "no end", "a limit of its own", "an extra draw"],
+)
+def test_a_word_that_a_replay_belies_is_not_believed(register, table_env, kind):
+    class Liar(table_env):
+        table_describes_steps = True
+
+        def step(self, action):
+            *answer, info = super().step(action)
+            return *lie(kind)(self, *answer), info
+
+    register("Liar-v0", entry_point=lambda: Liar(TABLE, START))
+    found = resolve("Liar-v0")
+    assert found.fingerprint.startswith("rollout:")
+    assert "does not describe its steps" in found.notices[0]
+
+
+def test_a_start_that_disagrees_is_not_believed(table_env):
+    class FromZero(table_env):
+        def reset(self, *, seed=None, options=None):
+            super().reset(seed=seed)
+            self.s = 0
+            return 0, {}
+
+    environment = FromZero(TABLE, START)
+    assert not table_describes_steps(environment, read_model(environment))
+
+
+def test_a_draw_that_no_step_shows_is_noticed_too(table_env):
+    class Drawing(table_env):
+        def step(self, action):
+            self.np_random.random()
+            return super().step(action)
+
+    table = {s: {0: [(1.0, 1 - s, -1.0, False)]} for s in (0, 1)}
+    environment = Drawing(table, [1.0, 0.0])
+    assert not table_describes_steps(environment, read_model(environment))
+
+
+def test_a_table_that_agrees_is_believed(register, table_env):
+    register("Honest-v0", entry_point=lambda: table_env(TABLE, START))
+    found = resolve("Honest-v0")
+    assert found.fingerprint == read_model(table_env(TABLE, START)).fingerprint
+    assert found.notices == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "space"),
+    [
+        ("observation_space", spaces.Discrete(3)),
+        ("observation_space", spaces.Discrete(2, start=1)),
+        ("observation_space", spaces.MultiDiscrete([2])),
+        ("action_space", spaces.Discrete(3)),
+    ],
+)
+def test_observations_must_be_the_states_of_the_table(table_env, name, space):
+    environment = table_env(TABLE, START)
+    model = read_model(environment)
+    setattr(environment, name, space)
+    assert not table_describes_steps(environment, model)

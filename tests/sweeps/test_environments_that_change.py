@@ -1,0 +1,195 @@
+"""Environments without a model, at the commands: engines, edits between two runs, unseeded ones."""
+
+import importlib
+import json
+import re
+import sys
+from pathlib import Path
+
+import gymnasium
+import pandas as pd
+import pytest
+
+from hq_ray.cli import run_command_line
+from hq_ray.errors import InputError
+from hq_ray.sweeps.api import run_sweep
+
+MODULE = """
+import itertools
+import gymnasium
+
+TOLL, DRAWN = 1.0, itertools.count(2)
+
+class Stairs(gymnasium.Env):
+    observation_space, action_space = gymnasium.spaces.Discrete(80), gymnasium.spaces.Discrete(2)
+
+    def __init__(self, drawn=False):
+        self.top = next(DRAWN) if drawn else 79
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.step_number = 0
+        return 0, {}
+
+    def step(self, action):
+        self.step_number = max(self.step_number + 2 * action - 1, 0)
+        over = self.step_number == self.top
+        return self.step_number, 100.0 if over else -TOLL, over, False, {}
+
+gymnasium.register("Stairs-v0", Stairs, max_episode_steps=60)
+"""
+SPEC = {"name": "up", "env": "stairs_of_the_user:Stairs-v0", "episodes": 8, "variant": "standard"}
+SEEN, UNSEEN = ("= 1.0", "= 2.0"), ("100.0", "1000.0")
+
+
+@pytest.fixture
+def edit(tmp_path, monkeypatch, register):
+    """Writes the module with a word replaced, and has it imported anew, as another process has."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def write(before="", after=""):
+        (tmp_path / "stairs_of_the_user.py").write_text(MODULE.replace(before, after))
+        sys.modules.pop("stairs_of_the_user", None)
+        gymnasium.registry.pop("Stairs-v0", None)
+        importlib.invalidate_caches()
+        # Edits within a second and of one length would find the old bytecode.
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    write()
+    yield write
+    sys.modules.pop("stairs_of_the_user", None)
+
+
+@pytest.fixture
+def call(tmp_path, capsys):
+    def run(command, seeds="0-1", *more):
+        name = "results/up" if command in ("verify", "replay") else "up.yaml"
+        (tmp_path / "up.yaml").write_text(json.dumps(SPEC | {"seeds": seeds}))
+        code = run_command_line([*command.split(), name, *more])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+def told():
+    return json.loads(Path("results/up/sweep.json").read_text())
+
+
+def trials():
+    return pd.read_parquet("results/up/trials")
+
+
+def test_an_edit_that_a_rollout_sees_makes_new_trials(edit, call):
+    assert "Ran 2 trials" in call("sweep --local")[1]
+    before = told()
+    edit(*SEEN)
+    assert "2 stale trials" in call("plan --no_pilot")[1]
+    assert "Ran 2 trials" in call("sweep --local")[1]
+    found = trials()
+    assert found["trial_id"].nunique() == 4
+    assert found["fingerprint"].str.match("rollout:[0-9a-f]{16}$").all()
+    assert found.groupby("fingerprint")["mean_return"].max().nunique() == 2
+    after = told()
+    for name in ("fingerprints", "sources"):
+        (env,) = after[name]
+        assert set(found[name[:-1]]) == {before[name][env], after[name][env]}
+    edit()
+    assert "nothing to run" in call("sweep --local")[1]
+
+
+def test_an_edit_that_a_rollout_cannot_see_stops_the_sweep(edit, call):
+    assert "Ran 2 trials" in call("sweep --local")[1]
+    (first,) = set(trials()["source"])
+    edit(*UNSEEN)
+    assert "nothing to run" in call("sweep --local")[1]
+    code, out, _ = call("plan --no_pilot", "0-2")
+    assert (code, "Notice: trials of stairs" in out) == (0, True)
+    code, _, error = call("sweep --local", "0-2")
+    assert code == 2
+    assert re.fullmatch(
+        r"Error: trials of stairs_of_the_user:Stairs-v0 {} in one folder must come from one source "
+        rf"of its code, but 2 in \S*results/up come from {first} and 1 more would from "
+        r"[0-9a-f]{16}: .* go on with --accept_source\n",
+        error,
+    )
+    assert len(trials()) == 2
+    with pytest.raises(InputError, match="--accept_source"):
+        run_sweep(SPEC | {"seeds": "0-2"}, local=True)
+    assert "Ran 1 trial " in call("sweep --local --accept_source", "0-2")[1]
+    assert trials()["fingerprint"].nunique() == 1
+    assert trials().groupby("source").size().sort_values().tolist() == [1, 2]
+    assert call("sweep --local", "0-3")[0] == 2
+    handle = run_sweep(SPEC | {"seeds": "0-3"}, local=True, accept_source=True)
+    assert handle.tally.done == 1
+
+
+def test_a_run_is_stopped_alike(edit, capsys):
+    run = ["run", "--local", "--task", "train", "--env", SPEC["env"], "--episodes", "8"]
+    assert run_command_line([*run, "--seeds", "0"]) == 0
+    edit(*UNSEEN)
+    capsys.readouterr()
+    assert run_command_line([*run, "--seeds", "0-1"]) == 2
+    assert "go on with --accept_source" in capsys.readouterr().err
+    assert run_command_line([*run, "--seeds", "0-1", "--accept-source"]) == 0
+
+
+def test_failures_of_another_source_stop_nothing(edit, call):
+    late = ("--set", "episodes=30")
+    edit(
+        "return 0, {}", "self.n = getattr(self, 'n', 0) + 1; return 0 if self.n < 20 else 1 / 0, {}"
+    )
+    assert "2 failed: ZeroDivisionError" in call("sweep --local", "0-1", *late)[1]
+    edit()
+    assert "Ran 3 trials" in call("sweep --local --retry_failed", "0-2", *late)[1]
+
+
+@pytest.mark.ray
+def test_workers_find_the_planned_source(edit, call):
+    code, out, _ = call("sweep --cores 1")
+    assert (code, "Ran 2 trials" in out) == (0, True)
+
+
+# Unseeded
+
+
+def test_unseeded_trials_are_told_marked_resumed_and_not_compared(edit, call):
+    drawn = ("--set", 'env={"id": "stairs_of_the_user:Stairs-v0", "drawn": true}')
+    code, out, _ = call("sweep --local", "0-1", *drawn)
+    assert code == 0
+    assert out.count("its seeds are never paired and its trials cannot be replayed") == 1
+    assert set(trials()["fingerprint"]) == {"unseeded"}
+    edit()
+    assert "Ran 1 trial " in call("sweep --local", "0-2", *drawn)[1]
+    code, out, _ = call("verify", "", "--sample", "100%")
+    assert (code, "0 of 3 trials: 0 differ" in out) == (0, True)
+    assert "3 trials of unseeded environments cannot be compared" in out
+    trial_id = trials()["trial_id"].iloc[0]
+    code, out, _ = call("replay", "", trial_id)
+    assert (code, "its log cannot be compared" in out) == (0, True)
+    assert "differs" not in out
+
+
+# Engines
+
+
+def test_plan_and_sweep_json_say_which_engine_trains_what(edit, call):
+    envs = "[CliffWalking-v1, {id: FrozenLake-v1, map_name: 8x8}, 'stairs_of_the_user:Stairs-v0']"
+    code, out, _ = call("plan --no_pilot", "0-1", "--set", f"env={envs}")
+    expected = {
+        "CliffWalking-v1 {}": "kernel: it has a transition table that describes the steps of "
+        "CliffWalkingEnv",
+        'FrozenLake-v1 {"map_name":"8x8"}': "kernel: it has a transition table that describes the "
+        "steps of FrozenLakeEnv",
+        "stairs_of_the_user:Stairs-v0 {}": "gymnasium: it has no transition table that the kernel "
+        "could use",
+    }
+    assert code == 0
+    for name, engine in expected.items():
+        assert f"{name.removesuffix(' {}')} trains with engine {engine}\n" in out
+    call("sweep --local", "0-1", "--set", f"env={envs}")
+    assert told()["engines"] == expected
+    assert set(told()["sources"]) == set(expected)
+    assert told()["sources"]["CliffWalking-v1 {}"] is None
