@@ -1,7 +1,9 @@
 """What `hq-ray run` makes from published trials: CSV logs, figures, films."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from hq_ray.analysis.run_manifest import OutputRoot
 from hq_ray.analysis.run_paths import RunPaths
 from hq_ray.analysis.run_request import Request
 from hq_ray.cli import say
@@ -19,6 +21,48 @@ QUANTITIES = {"returns": "episode_return", "steps": "steps"}
 # So many trials without a film are named in a sentence.
 TRIALS_NAMED = 3
 Curves = Mapping[str, Mapping[str, object]]
+
+
+def output_files(
+    request: Request, trials: Sequence[Trial], paths: RunPaths
+) -> dict[str, list[Path]]:
+    """What the tasks write of these trials, by the flag of the folder."""
+    from hq_ray.video import film_path
+
+    files: dict[str, list[Path]] = {}
+    if "train" in request.tasks:
+        files["--log_root"] = [paths.log(trial, one) for trial in trials for one in QUANTITIES]
+    if request.tasks & {"plot", "compare"}:
+        curves = [paths.curve(trial, one) for trial in trials for one in QUANTITIES]
+        comparisons = [paths.comparison(one) for one in QUANTITIES]
+        files["--plots_root"] = [
+            *(curves if "plot" in request.tasks else ()),
+            *(comparisons if "compare" in request.tasks else ()),
+        ]
+    if request.record_video:
+        files["--videos_root"] = [film_path(paths.video_stem(trial)) for trial in trials]
+    return files
+
+
+def output_roots(
+    request: Request, environment: Environment, paths: RunPaths
+) -> dict[str, OutputRoot]:
+    """The folder of each flag, with the setting that decides what its files hold."""
+    setting = {
+        "env": environment.id,
+        "env_args": environment.args,
+        "episodes": request.episodes,
+        "max_steps": request.max_steps or environment.max_steps,
+        **request.hyperparameters,
+        "tag": paths.tag,
+        "model": environment.fingerprint,
+    }
+    drawn, filmed = {"smooth": request.smooth}, {"video_max_steps": request.video_max_steps}
+    return {
+        "--log_root": OutputRoot(paths.log_root, "--log_root", setting),
+        "--plots_root": OutputRoot(paths.plots_root, "--plots_root", setting | drawn),
+        "--videos_root": OutputRoot(paths.videos_root, "--videos_root", setting | filmed),
+    }
 
 
 def write_logs(trials: Sequence[Trial], curves: Curves, paths: RunPaths) -> None:

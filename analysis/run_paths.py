@@ -71,7 +71,7 @@ def check_writable(folders: Iterable[Path]) -> None:
     for folder in folders:
         made: list[Path] = []
         try:
-            _make(folder, made)
+            make_folders(folder, made)
             with tempfile.TemporaryFile(dir=folder):
                 pass
         except FileExistsError as problem:
@@ -89,10 +89,11 @@ def check_writable(folders: Iterable[Path]) -> None:
                 path.rmdir()
 
 
-def _make(folder: Path, made: list[Path]) -> None:
+def make_folders(folder: Path, made: list[Path]) -> None:
+    """Makes a folder and those above it, each added to `made` as soon as it is there."""
     if folder.is_dir():
         return
     if folder.parent != folder:
-        _make(folder.parent, made)
+        make_folders(folder.parent, made)
     folder.mkdir()
     made.append(folder)

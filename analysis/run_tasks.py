@@ -3,7 +3,15 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from hq_ray.analysis.run_outputs import QUANTITIES, draw, film, write_logs
+from hq_ray.analysis.run_manifest import replaced
+from hq_ray.analysis.run_outputs import (
+    QUANTITIES,
+    draw,
+    film,
+    output_files,
+    output_roots,
+    write_logs,
+)
 from hq_ray.analysis.run_paths import RunPaths, check_writable, checked_tag
 from hq_ray.analysis.run_request import Request
 from hq_ray.cli import say
@@ -51,6 +59,9 @@ def run(request: Request) -> int:
     if not request.accept_source:
         check_sources(results, planned.missing, trials)
     check_writable(_output_folders(request, paths, location))
+    roots = output_roots(request, environment, paths)
+    for flag, files in output_files(request, trials, paths).items():
+        roots[flag].check(files)
     # Ray stops in the background while figures are drawn, and has stopped when the block ends.
     with ExitStack() as stack:
         tally = _train(request, environment, planned, results, stack) if training else Tally()
@@ -123,9 +134,15 @@ def _write_outputs(
         say("No trial is done; there is nothing to draw.")
         return
     curves = load_curves(results, trials, list(QUANTITIES.values()))
-    if "train" in request.tasks:
-        write_logs(trials, curves, paths)
-    if request.tasks & {"plot", "compare"}:
-        draw(request, environment, trials, curves, paths)
-    if request.record_video:
-        film(request, trials, results, paths)
+    files, roots = output_files(request, trials, paths), output_roots(request, environment, paths)
+    sentence = replaced([roots[flag] for flag in files])
+    if sentence:
+        say(f"Notice: {sentence}")
+    for flag, some in files.items():
+        with roots[flag].writing(some):
+            if flag == "--log_root":
+                write_logs(trials, curves, paths)
+            elif flag == "--plots_root":
+                draw(request, environment, trials, curves, paths)
+            else:
+                film(request, trials, results, paths)

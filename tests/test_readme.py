@@ -92,8 +92,10 @@ def test_what_the_page_names_is_what_is_written(started):
         *("plots/<variant>/learning_curve_s<seed>.png", "steps_curve_s<seed>.png"),
         *("plots/compare/<tag>_mean_se_returns.png", "_steps.png"),
         "videos/<variant>/greedy_s<seed>.mp4",
+        *("logs/.hq_ray_logs.json", "plots/.hq_ray_plots.json", "videos/.hq_ray_videos.json"),
     ]
-    expected = {f"plots/compare/VelocityGrid-v0_mean_se_{q}.png" for q in ("returns", "steps")}
+    expected = {f"{root}/.hq_ray_{root}.json" for root in ("logs", "plots", "videos")}
+    expected |= {f"plots/compare/VelocityGrid-v0_mean_se_{q}.png" for q in ("returns", "steps")}
     for variant in ("standard", "harmonic"):
         for seed in range(5):
             expected |= {

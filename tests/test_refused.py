@@ -13,7 +13,7 @@ from hq_ray.cli import run_command_line
 
 HQ_RAY = [sys.executable, "-m", "hq_ray"]
 RUN = ["run", "--env", "VelocityGrid-v0", "--variants", "standard", "--seeds", "0", "--local"]
-RUN += ["--episodes", "20", "--smooth", "5", "--video_max_steps", "5"]
+RUN += ["--episodes", "400", "--smooth", "5", "--video_max_steps", "5"]
 LONG = "x" * 300
 linux = pytest.mark.skipif(sys.platform != "linux", reason="as on Linux")
 
@@ -125,7 +125,7 @@ def test_a_disk_that_is_full_is_named(here, capsys, monkeypatch, name):
 )
 def test_an_output_that_does_not_fit_is_named_and_not_there(trained, command, name):
     def little_room():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
 
     refused(command, 1, "the system refuses ", "out/", name, preexec_fn=little_room)
     assert not [path for path in (trained / "out").rglob("*") if path.is_file()]
@@ -160,7 +160,7 @@ def test_without_a_stream_it_trains_all_the_same(here, closed):
     done = subprocess.run([*shell, *HQ_RAY, *RUN], capture_output=True, text=True)
     assert (done.returncode, complaints(done.stderr)) == (0, "")
     assert list(here.glob("results/VelocityGrid-v0/trials/*.parquet"))
-    assert (here / "logs/standard/s0/standard_steps.csv").read_text().count("\n") == 21
+    assert (here / "logs/standard/s0/standard_steps.csv").read_text().count("\n") == 401
     assert below(here / "plots/compare")
 
 

@@ -47,8 +47,8 @@ def comparisons(tag):
 
 
 def files(folder):
-    """Paths of all files below, each batch's name written as `*`; the lock stays beside them."""
-    found = [path.relative_to(folder) for path in Path(folder).rglob("*") if path.is_file()]
+    """Paths of all files below that are not hidden, each batch's name written as `*`."""
+    found = [path.relative_to(folder) for path in Path(folder).rglob("[!.]*") if path.is_file()]
     hexadecimal = re.compile(r"[0-9a-f]{16}\.parquet")
     return {hexadecimal.sub("*.parquet", path.as_posix()) for path in found}
 
@@ -113,6 +113,8 @@ def trained(finished, tmp_path, monkeypatch):
 
 
 def test_all_writes_exactly_the_documented_files(finished):
+    hidden = {path.relative_to(finished).as_posix() for path in finished.rglob(".*")}
+    assert hidden == {f"{root}s/.hq_ray_{root}s.json" for root in ("log", "plot", "video")}
     expected = LOGS | CURVES | VIDEOS | comparisons("VelocityGrid-v0")
     assert files(finished) == expected | results("results/VelocityGrid-v0")
 

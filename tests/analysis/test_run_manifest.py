@@ -1,0 +1,328 @@
+"""Runs of several settings in one folder: what is replaced, what stays, and what is said."""
+
+import json
+import re
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from standard_error import complaints
+
+from hq_ray.analysis import run_manifest, run_outputs
+from hq_ray.analysis.run_manifest import OutputRoot
+from hq_ray.cli import run_command_line
+from hq_ray.errors import InputError
+
+GRID = ["run", "--env", "VelocityGrid-v0", "--episodes", "6", "--smooth", "2", "--local"]
+CLIFF = [*GRID, "--env", "CliffWalking-v1", "--max_steps", "20"]
+LISTS = {"logs/.hq_ray_logs.json", "plots/.hq_ray_plots.json", "videos/.hq_ray_videos.json"}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Runs a command in an empty folder; gives code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments):
+        code = run_command_line([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return code, out, complaints(err)
+
+    return command
+
+
+def files(*roots):
+    return {p.as_posix() for root in roots for p in Path(root).rglob("*") if p.is_file()} - LISTS
+
+
+def logs(seeds, variants=("standard", "harmonic")):
+    names = ("returns", "steps")
+    return {f"logs/{v}/s{s}/{v}_{n}.csv" for v in variants for s in seeds for n in names}
+
+
+def curves(seeds, variants=("standard", "harmonic")):
+    stems = ("learning_curve", "steps_curve")
+    return {f"plots/{v}/{stem}_s{s}.png" for v in variants for s in seeds for stem in stems}
+
+
+def comparisons(tag):
+    return {f"plots/compare/{tag}_mean_se_{name}.png" for name in ("returns", "steps")}
+
+
+def test_a_second_environment_replaces_the_files_of_the_first_and_says_so(run):
+    assert run(*GRID, "--seeds", "0-2")[0] == 0
+    mine = [Path("logs/notes.txt"), Path("logs/standard/s0/mine.csv"), Path("plots/a/b.png")]
+    for path in mine:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    code, out, err = run(*CLIFF, "--seeds", "1", "--variants", "standard,minimum")
+    assert (code, err) == (0, "")
+    said = [line for line in out.splitlines() if "replaces" in line]
+    assert said == [
+        "Notice: logs and plots held files of an earlier run with env VelocityGrid-v0, max_steps "
+        "200, tag VelocityGrid-v0, which this run replaces; to keep both, name other folders with "
+        "--log_root and --plots_root"
+    ]
+    written = logs([1], ["standard", "minimum"]) | curves([1], ["standard", "minimum"])
+    both = comparisons("VelocityGrid-v0") | comparisons("CliffWalking-v1")
+    assert files("logs", "plots") == written | both | {path.as_posix() for path in mine}
+    assert all(path.read_text() == "mine" for path in mine)
+    assert not Path("logs/harmonic").exists()
+    assert not Path("logs/standard/s2").exists()
+    assert Path("logs/standard/s1/standard_steps.csv").read_text().count("\n") == 7
+    # And back: its results are still there, so nothing is trained.
+    code, out, _ = run(*GRID, "--seeds", "0")
+    assert out.startswith("All 2 trials are already in results/VelocityGrid-v0")
+    assert files("logs", "plots") == logs([0]) | curves([0]) | both | {p.as_posix() for p in mine}
+
+
+def test_films_are_replaced_like_the_rest(run):
+    film = ["--record_video", "--video_max_steps", "3", "--variants", "standard"]
+    assert run(*GRID, *film, "--task", "train", "--seeds", "0-1")[0] == 0
+    assert files("videos") == {f"videos/standard/greedy_s{seed}.mp4" for seed in (0, 1)}
+    code, out, _ = run(*GRID, *film, "--task", "train", "--seeds", "1", "--alpha", "0.7")
+    assert code == 0
+    assert "logs and videos held files of an earlier run with alpha 0.2, which this" in out
+    assert "--log_root and --videos_root\n" in out
+    assert files("videos") == {"videos/standard/greedy_s1.mp4"}
+
+
+def test_the_same_setting_adds_and_replaces(run):
+    assert run(*GRID, "--seeds", "0-1", "--task", "train")[0] == 0
+    before = Path("logs/standard/s0/standard_returns.csv").read_bytes()
+    for seeds, variants in (("1-2", "standard"), ("5", "minimum")):
+        code, out, _ = run(*GRID, "--seeds", seeds, "--variants", variants, "--task", "train")
+        assert (code, "Notice" in out) == (0, False)
+    expected = logs([0, 1]) | logs([2], ["standard"]) | logs([5], ["minimum"])
+    assert files("logs") == expected
+    assert Path("logs/standard/s0/standard_returns.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changed", "difference"),
+    [
+        (["--episodes", "7"], "episodes 6"),
+        (["--max_steps", "9"], "max_steps 200"),
+        (["--env_args", "max_speed=2", "--tag", "VelocityGrid-v0"], "env_args {}"),
+        (["--gamma", "0.5"], "gamma 0.99"),
+        (["--tag", "other"], "tag VelocityGrid-v0"),
+    ],
+)
+def test_each_part_of_a_setting_makes_it_another(run, changed, difference):
+    train = [*GRID, "--variants", "standard", "--task", "train"]
+    assert run(*train, "--seeds", "0-1")[0] == 0
+    code, out, _ = run(*train, "--seeds", "1", *changed)
+    assert code == 0
+    assert f"Notice: logs held files of an earlier run with {difference}" in out
+    assert files("logs") == logs([1], ["standard"])
+
+
+def test_figures_of_another_window_are_another_setting_and_logs_are_not(run):
+    assert run(*GRID, "--seeds", "0-1", "--variants", "standard")[0] == 0
+    _, out, _ = run(*GRID, "--seeds", "0", "--variants", "standard", "--smooth", "3")
+    assert "plots held files of an earlier run with smooth 2" in out
+    assert files("logs", "plots") == (
+        logs([0, 1], ["standard"]) | curves([0], ["standard"]) | comparisons("VelocityGrid-v0")
+    )
+
+
+def test_a_comparison_of_the_same_tag_and_another_setting_goes(run):
+    assert run(*GRID, "--seeds", "0", "--variants", "standard")[0] == 0
+    changed = [*GRID, "--seeds", "0", "--variants", "standard", "--alpha", "0.7"]
+    assert run(*changed, "--task", "train")[0] == 0
+    assert run(*changed, "--task", "plot")[0] == 0
+    assert files("plots") == curves([0], ["standard"])
+
+
+def test_the_flag_keeps_both(run):
+    assert run(*GRID, "--seeds", "0", "--task", "train")[0] == 0
+    code, out, _ = run(*CLIFF, "--seeds", "0", "--task", "train", "--log_root", "more/cliff")
+    assert (code, "Notice" in out) == (0, False)
+    assert files("logs") == logs([0])
+    assert len(files("more")) == len(logs([0])) + 1
+
+
+def test_one_folder_may_take_all(run):
+    roots = ["--log_root", "all", "--plots_root", "all"]
+    for seed in (0, 1):
+        assert run(*GRID, "--seeds", seed, "--variants", "standard", *roots)[0] == 0
+    expected = logs([0, 1], ["standard"]) | curves([0, 1], ["standard"])
+    expected |= comparisons("VelocityGrid-v0")
+    found = {name for name in files("all") if not name.startswith("all/.")}
+    assert found == {re.sub("^(logs|plots)/", "all/", name) for name in expected}
+
+
+def test_a_file_that_no_run_has_noted_is_not_written_over(run):
+    mine = Path("logs/standard/s0/standard_steps.csv")
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    code, out, err = run(*GRID, "--seeds", "0")
+    assert (code, out) == (2, "")
+    assert err == (
+        f"Error: {mine} must be written by this run, but there is such a file and no note that "
+        "`hq-ray run` wrote it; move it away, or name another folder with --log_root\n"
+    )
+    assert (files("logs"), mine.read_text()) == ({mine.as_posix()}, "mine")
+    assert not Path("results").exists()
+    assert run(*GRID, "--seeds", "1", "--task", "train")[0] == 0
+    assert mine.read_text() == "mine"
+
+
+def changed_list(change):
+    """The list of logs, changed; the folder has a log of seed 0 then."""
+    path = Path("logs/.hq_ray_logs.json")
+    info = json.loads(path.read_text())
+    change(info)
+    path.write_text(json.dumps(info))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../precious.csv", "../standard/s0/standard_steps.csv", "notes.txt", "", ".", "s0"),
+        *("standard/../../precious.csv", "standard/s0/mine.csv", "standard/s0/a\\b_steps.csv"),
+        "ABSOLUTE/standard/s0/standard_steps.csv",
+    ],
+)
+def test_a_list_that_names_what_no_run_writes_removes_nothing(run, name, tmp_path):
+    assert run(*GRID, "--seeds", "0", "--task", "train")[0] == 0
+    names = {tmp_path / "precious.csv", tmp_path / "logs/notes.txt"}
+    for path in names | {tmp_path / "logs/standard/s0/mine.csv"}:
+        path.write_text("mine")
+    name = name.replace("ABSOLUTE", str(tmp_path / "logs"))
+    changed_list(lambda info: info["files"].update({name: next(iter(info["settings"]))}))
+    before = files(".")
+    code, out, err = run(*CLIFF, "--seeds", "0", "--task", "train")
+    assert (code, out) == (2, "")
+    assert err.startswith(
+        "Error: logs/.hq_ray_logs.json must be the list of what `hq-ray run` wrote"
+    )
+    assert "--log_root" in err
+    assert files(".") == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"{", b"[]", b"null", b"\xff\xfe", b"{}", b"[" * 100_000, b'{"files": {}}'),
+        b'{"files": {"standard/s0/standard_steps.csv": "k"}, "settings": {}}',
+        b'{"files": {"standard/s0/standard_steps.csv": "k"}, "settings": {"k": 3}}',
+        b'{"files": {"standard/s0/standard_steps.csv": []}, "settings": {"k": {"a": 1}}}',
+        b'{"files": ["standard/s0/standard_steps.csv"], "settings": {}}',
+    ],
+)
+def test_a_damaged_list_removes_nothing_and_is_named(tmp_path, content):
+    root = OutputRoot(tmp_path, "--log_root", {"tag": "t"})
+    log = tmp_path / "standard/s0/standard_steps.csv"
+    log.parent.mkdir(parents=True)
+    log.write_text("mine")
+    (tmp_path / ".hq_ray_logs.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"must be the list .* but it is damaged; .*--log_root"):
+        root.check([])
+    with pytest.raises(InputError), root.writing([]):
+        pass
+    assert (log.read_text(), (tmp_path / ".hq_ray_logs.json").read_bytes()) == ("mine", content)
+
+
+@pytest.mark.parametrize("link", ["logs/standard/s0/standard_steps.csv", "logs/standard"])
+def test_what_a_link_leads_to_is_not_touched(run, link, tmp_path):
+    assert run(*GRID, "--seeds", "0", "--task", "train")[0] == 0
+    link, outside = Path(link), tmp_path / "outside"
+    link.rename(outside)
+    link.symlink_to(outside)
+    before = {path: path.read_bytes() for path in [outside, *outside.rglob("*")] if path.is_file()}
+    code, _, err = run(*GRID, "--seeds", "0", "--task", "train", "--alpha", "0.7")
+    assert (code, "no note that `hq-ray run` wrote it" in err) == (2, True)
+    # Elsewhere in the folder another setting is written; the link stays, whatever the list says.
+    assert run(*GRID, "--variants", "minimum", "--seeds", "0", "--task", "train")[0] == 0
+    assert run(*CLIFF, "--variants", "minimum", "--seeds", "0", "--task", "train")[0] == 0
+    assert link.is_symlink()
+    assert {path: path.read_bytes() for path in before} == before
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("moment", ["removing", "noting", "writing"])
+def test_killed_at_any_moment_the_next_run_heals(run, moment):
+    assert run(*GRID, "--seeds", "0-2", "--task", "train")[0] == 0
+    calls = []
+
+    def kill(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2 or moment == "noting":
+            # As after kill -9 nothing more is noted.
+            patch.setattr(OutputRoot, "_write", lambda *_: None)
+            raise Killed
+        return original(*arguments)
+
+    owner, name = {
+        "removing": (OutputRoot, "_remove"),
+        "noting": (OutputRoot, "_write"),
+        "writing": (run_outputs, "encode_csv"),
+    }[moment]
+    original = getattr(owner, name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, kill)
+        with pytest.raises(Killed):
+            run(*CLIFF, "--seeds", "0-2", "--task", "train")
+    assert len(files("logs")) < len(logs([0, 1, 2]))
+    # Fewer seeds: what the killed run was about to replace must not stay either.
+    assert run(*CLIFF, "--seeds", "0", "--task", "train")[0] == 0
+    there = files("logs")
+    assert logs([0]) <= there <= logs([0, 1, 2])
+    for path in there:
+        assert Path(path).read_text() == cliff_log(run, path), path
+    assert run(*GRID, "--seeds", "1", "--task", "train")[0] == 0
+    assert files("logs") == logs([1])
+
+
+def cliff_log(run, path):
+    """That log of the cliff, as a run into a folder of its own writes it."""
+    if not Path("fresh").exists():
+        run(*CLIFF, "--seeds", "0-2", "--task", "train", "--log_root", "fresh")
+    return Path("fresh", *Path(path).parts[1:]).read_text()
+
+
+def test_where_nothing_is_drawn_nothing_is_left(tmp_path):
+    root = OutputRoot(tmp_path / "a/b", "--videos_root", {"tag": "t"})
+    with root.writing([tmp_path / "a/b/standard/greedy_s0.mp4"]):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_runs_at_once_write_one_after_the_other(tmp_path, capsys):
+    log = tmp_path / "standard/s0/standard_steps.csv"
+    first, second = (OutputRoot(tmp_path, "--log_root", {"tag": tag}) for tag in "ab")
+    seen = []
+
+    def write(root, content):
+        with root.writing([log]):
+            seen.append(log.read_text() if log.exists() else None)
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(content)
+
+    waiting = threading.Thread(target=write, args=(second, "second"))
+    told = ""
+    with first.writing([log]):
+        waiting.start()
+        while "waiting for another run" not in told:
+            told += capsys.readouterr().err
+            time.sleep(0.01)
+        assert seen == []
+    waiting.join()
+    assert (seen, log.read_text()) == ([None], "second")
+
+
+def test_a_list_that_cannot_be_noted_stops_before_anything_is_written(tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_manifest.Location, "write", full)
+    log = tmp_path / "new/standard/s0/standard_steps.csv"
+    root = OutputRoot(tmp_path / "new", "--log_root", {"tag": "t"})
+    with pytest.raises(OSError, match="No space"), root.writing([log]):
+        raise AssertionError("not reached")
+    assert list(tmp_path.iterdir()) == []
