@@ -12,6 +12,8 @@ def main() -> None:
     SIGTERM, by which schedulers and containers stop a process, is Ctrl-C.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Else Ray, which asks when it is imported, would answer it with a dump of its C++ stack.
+    os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")
     _open_standard_streams()
     try:
         here = os.getcwd()

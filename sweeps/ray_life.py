@@ -28,8 +28,6 @@ OBJECT_STORE_BYTES = 128 * 2**20
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
-# Else Ray answers SIGTERM itself, with a dump of its C++ stack.
-NO_STACK_DUMP = {"RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1"}
 ANSWER_SECONDS = 5.0
 END_SECONDS = 30.0
 # A cluster's head may be away for a moment; after a minute Ray would end this process.
@@ -75,7 +73,7 @@ def _joined(address: str) -> Iterator[None]:
         raise InputError(
             f"address must name a running Ray cluster, but {address!r} does not answer: {problem}"
         )
-    with _environment_variables(**NO_STACK_DUMP):
+    with _environment_variables():
         try:
             ray.init(
                 address=address,
@@ -98,9 +96,7 @@ def _embedded(folder: str, cores: int | None) -> Iterator[None]:
     paths = os.pathsep.join(_module_folders())
     parts, agents = {}, {}
     try:
-        with _environment_variables(
-            RAY_AUTH_TOKEN=_TOKEN, PYTHONPATH=paths, **ONE_THREAD, **NO_STACK_DUMP
-        ):
+        with _environment_variables(RAY_AUTH_TOKEN=_TOKEN, PYTHONPATH=paths, **ONE_THREAD):
             try:
                 with _on_loopback():
                     ray.init(

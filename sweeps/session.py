@@ -16,7 +16,7 @@ class Session:
 
     def __init__(self, address: str | None = None, cores: int | None = None):
         self._address, self._cores = address, cores
-        self._ready, self._over = threading.Event(), threading.Event()
+        self._ready, self._over, self._ended = (threading.Event() for _ in range(3))
         self._problem: BaseException | None = None
         # One thread for the whole life: Linux kills Ray's processes when the thread that started
         # them ends, not when the process does.
@@ -36,6 +36,7 @@ class Session:
             self._problem = problem
         finally:
             self._ready.set()
+            self._ended.set()
 
     def wait(self) -> None:
         """Waits until Ray has started.
@@ -72,9 +73,10 @@ class Session:
         """Waits until Ray has stopped; Ctrl-C meanwhile is raised after that, or Ray would stay."""
         self._over.set()
         interrupted = False
-        while self._thread.is_alive():
+        # Not the thread's own join, which interrupted takes a living thread for an ended one.
+        while not self._ended.is_set():
             try:
-                self._thread.join()
+                self._ended.wait()
             except KeyboardInterrupt:
                 interrupted = True
         if interrupted:

@@ -151,6 +151,25 @@ def test_ctrl_c(tmp_path, undisturbed, presses, number):
     torture.assert_complete(folder, undisturbed)
 
 
+@pytest.mark.ray
+def test_ctrl_c_twice_while_ray_starts_leaves_nothing_of_it(tmp_path):
+    driver = start(tmp_path / "results")
+    this, others = psutil.Process(driver.pid), []
+    while "gcs_server" not in [process.name() for process in others]:
+        assert driver.poll() is None
+        others = this.children(recursive=True)
+    for _ in range(2):
+        driver.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+    while driver.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            others += this.children(recursive=True)
+        time.sleep(0.05)
+    _, alive = psutil.wait_procs(set(others), timeout=30)
+    assert not alive
+    assert not list(Path("/tmp").glob(f"hq-*/r/session_*_{driver.pid}"))
+
+
 def test_a_full_disk(tmp_path, undisturbed):
     """A limit on the size of files stands for the disk: writes fail half-way."""
     folder = tmp_path / "results"
