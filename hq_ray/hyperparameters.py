@@ -83,7 +83,7 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
         _step_size("alpha_end", 0.05, "step size that alpha_schedule ends at"),
         _count("alpha_decay_episodes", 3500, "length of alpha_schedule [episodes]"),
         _step_size("alpha_down", 0.5, "step size downwards, for asymmetric"),
-        Hyperparameter("gamma", float, 0.99, "in [0, 1)", lambda v: 0 <= v < 1, "discount"),
+        _probability("gamma", 0.99, "discount"),
         _schedule("eps_schedule", "linear", "epsilon"),
         _probability("eps_start", 1.0, "first exploration probability"),
         _probability("eps_end", 0.05, "last exploration probability"),

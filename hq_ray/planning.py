@@ -3,9 +3,13 @@
 Everything here is a deterministic function of its arguments. What depends on the model alone is
 prepared once per model and kept, as is Q* once per (model, gamma), so that the exact value of a
 trial's final policy costs some ten microseconds.
+
+At gamma 1 a policy has a value where its episodes surely end, whatever a way that never ends would
+collect, and V* is the greatest value of such a policy.
 """
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -13,11 +17,19 @@ import numpy as np
 from hq_ray.compiled import njit
 from hq_ray.errors import InputError
 from hq_ray.model import Model
-from hq_ray.policy_evaluation import Transitions, evaluate_policy
 
+# Sweeps end when what is left to change of any value is at most this share of it.
+SWEEP_TOLERANCE, MOST_SWEEPS = 1e-15, 500
+# Multiplications that elimination may take; beyond, SciPy's sparse solver is faster.
+ELIMINATION_WORK = 2**27
 # An action replaces another only if it is better by more than this share of the greatest value,
 # which is above rounding and lets policy iteration stop at ties.
 IMPROVEMENT_TOLERANCE = 1e-13
+# Rounding grows with the length of an episode: the share above is for this many steps.
+TOLERATED_STEPS = 100
+# Actions whose values differ by less than this share are tied, which is above rounding; the
+# second bound keeps it below what one lost step costs where gamma is near 1.
+TIE_TOLERANCE, TIE_SHARE_OF_A_STEP = 1e-9, 1e-3
 
 
 @njit(cache=True)
@@ -40,18 +52,17 @@ def policy_values(model: Model, policy: np.ndarray, gamma: float) -> np.ndarray:
 
         V(s) = sum_k p_k (r_k + gamma * (1 - terminated_k) * V(s'_k)),  k over outcomes of pi(s)
 
-    The error is at most 1e-14 * gamma / (1 - gamma) times the greatest value, beside rounding.
-
     Args:
         model: with S states and A actions.
         policy: integer (S,), the action of each state.
-        gamma: discount in [0, 1).
+        gamma: discount in [0, 1].
 
     Returns:
-        float64 (S,), in units of return; NaN where the policy never comes from the start.
+        float64 (S,), in units of return; NaN where the policy never comes from the start, and
+        everywhere where gamma is 1 and an episode may never end.
 
     Raises:
-        InputError: gamma lies outside [0, 1), or the policy is not S actions in [0, A).
+        InputError: gamma lies outside [0, 1], or the policy is not S actions in [0, A).
     """
     _check_gamma(gamma)
     policy = np.require(policy, np.int64, ["C", "W"])
@@ -64,20 +75,26 @@ def policy_values(model: Model, policy: np.ndarray, gamma: float) -> np.ndarray:
             f"the actions of a policy must lie in [0, {model.n_actions}), "
             f"got {policy.min()} to {policy.max()}"
         )
-    return evaluate_policy(_transitions(model), policy, float(gamma), _start_states(model))
+    return _evaluate(model, policy, float(gamma), _start_states(model))
 
 
-def start_value(model: Model, values: np.ndarray) -> float:
-    """sum_s start_probability(s) V(s) over the states where an episode can start."""
+def start_value(model: Model, values: np.ndarray) -> float | None:
+    """sum_s start_probability(s) V(s) over the states where an episode can start.
+
+    None where one of these has no finite value.
+    """
     starts = _start_states(model)
-    return float(model.start_probability[starts] @ values[starts])
+    value = float((model.start_probability[starts] * values[starts]).sum())
+    return value if math.isfinite(value) else None
 
 
-def greedy_start_value(model: Model, q_values: np.ndarray, gamma: float) -> float:
+def greedy_start_value(model: Model, q_values: np.ndarray, gamma: float) -> float | None:
     """Exact value, at the start, of the policy that is greedy with respect to Q (S, A).
 
+    None where gamma is 1 and an episode may never end.
+
     Raises:
-        InputError: gamma lies outside [0, 1), or Q has another shape than (S, A).
+        InputError: gamma lies outside [0, 1], or Q has another shape than (S, A).
     """
     _check_gamma(gamma)
     q_values = _as_float64(q_values)
@@ -86,7 +103,7 @@ def greedy_start_value(model: Model, q_values: np.ndarray, gamma: float) -> floa
             f"q_values must have shape {(model.n_states, model.n_actions)}, got {q_values.shape}"
         )
     starts = _start_states(model)
-    values = evaluate_policy(_transitions(model), _greedy_actions(q_values), float(gamma), starts)
+    values = _evaluate(model, _greedy_actions(q_values), float(gamma), starts)
     return start_value(model, values)
 
 
@@ -95,73 +112,277 @@ def optimal_values(model: Model, gamma: float) -> np.ndarray:
 
         Q*(s, a) = sum_k p_k (r_k + gamma * (1 - terminated_k) * max_a' Q*(s'_k, a'))
 
-    Howard, "Dynamic Programming and Markov Processes", 1960. The error is at most
-    1e-13 / (1 - gamma) times the greatest value.
+    Howard, "Dynamic Programming and Markov Processes", 1960. At gamma 1 it is the supremum over
+    policies whose episodes surely end: -inf where there is none, inf where they gain without bound.
 
     Returns:
         float64 (S, A), in units of return, read-only. Nothing is cut where a state is terminal:
         only the flag of a transition ends an episode.
 
     Raises:
-        InputError: gamma lies outside [0, 1).
+        InputError: gamma lies outside [0, 1].
     """
     _check_gamma(gamma)
     return _optimal_values(model, float(gamma))
 
 
-def optimal_start_value(model: Model, gamma: float) -> float:
-    """V* at the start: the most that any policy can be worth there."""
-    return start_value(model, optimal_values(model, gamma).max(axis=1))
+def optimal_start_value(model: Model, gamma: float) -> float | None:
+    """V* at the start: the most that any policy can be worth there; None where it is not finite."""
+    best = optimal_values(model, gamma).max(axis=1)
+    return start_value(model, np.where(np.isfinite(best), best, np.nan))
+
+
+def optimal_policy(model: Model, gamma: float) -> np.ndarray:
+    """Of the actions tied for the greatest Q*, the lowest index: int64 (S,).
+
+    At gamma 1, where to wait may cost nothing, only those whose episodes end soonest are tied.
+    """
+    q_values = optimal_values(model, gamma)
+    share = min(TIE_TOLERANCE, TIE_SHARE_OF_A_STEP * (1 - gamma))
+    if gamma == 1:
+        share = TIE_TOLERANCE
+        best = q_values.max(axis=1, keepdims=True)
+        margin = TIE_TOLERANCE * np.abs(best[np.isfinite(best)]).max(initial=0.0)
+        tied = np.isfinite(best) & (q_values >= best - margin)
+        hurried = replace(model, reward=-np.ones_like(model.reward))
+        q_values = _policy_iteration(hurried, 1.0, tied)
+    scale = np.abs(np.where(np.isfinite(q_values), q_values, 0.0)).max(axis=1)
+    tied = q_values.max(axis=1) - share * scale
+    return np.argmax(q_values >= tied[:, None], axis=1)
 
 
 @lru_cache(maxsize=64)
 def _optimal_values(model: Model, gamma: float) -> np.ndarray:
-    transitions, every_state = _transitions(model), np.arange(model.n_states)
+    q_values = _policy_iteration(model, gamma, np.ones((model.n_states, model.n_actions), bool))
+    q_values.flags.writeable = False
+    return q_values
+
+
+def _policy_iteration(model: Model, gamma: float, allowed: np.ndarray) -> np.ndarray:
+    """Q* where only some pairs are allowed, bool (S, A): all of them where gamma is below 1."""
     policy = np.zeros(model.n_states, np.int64)
+    if gamma == 1:
+        policy, allowed = _surely_ending(model, allowed)
+    every_state, unbounded = np.arange(model.n_states), np.zeros(model.n_states, bool)
+    hopeless, policy = policy < 0, np.maximum(policy, 0)
     best = np.full(model.n_states, -np.inf)
+    counting = replace(model, reward=np.ones_like(model.reward))
     while True:
-        values = evaluate_policy(transitions, policy, gamma, every_state)
+        finite = ~(hopeless | unbounded)
+        roots = np.flatnonzero(finite)
+        values = _evaluate(model, policy, gamma, roots)
+        values[~finite] = 0.0
         tolerance = IMPROVEMENT_TOLERANCE * np.abs(values).max()
-        q_values = _back_up(transitions, values, gamma)
-        better = q_values.max(axis=1) > q_values[every_state, policy] + tolerance
+        if gamma == 1:
+            lengths = _evaluate(counting, policy, gamma, roots)[roots]
+            tolerance *= max(1.0, lengths.max(initial=0.0) / TOLERATED_STEPS)
+        ahead = np.where(model.terminated, 0.0, values[model.next_state])
+        q_values = (model.probability * (model.reward + gamma * ahead)).sum(axis=-1)
+        q_values[_leads_into(model, unbounded)] = np.inf
+        q_values[~allowed] = -np.inf
+        better = finite & (q_values.max(axis=1) > q_values[every_state, policy] + tolerance)
         if not better.any() or not (values > best + tolerance).any():
-            q_values.flags.writeable = False
             return q_values
         best = np.maximum(best, values)  # rises by the tolerance each time, so this ends
         policy = np.where(better, _greedy_actions(q_values), policy)
+        if gamma == 1:  # a better policy that may never end gains for ever
+            taken = policy[:, None] == np.arange(model.n_actions)
+            endless = finite & (_approach(model, taken, _may_end(model)) < 0)
+            unbounded |= _approach(model, allowed, endless[:, None]) >= 0
 
 
-def _back_up(transitions: Transitions, values: np.ndarray, gamma: float) -> np.ndarray:
-    """Q(s, a) = r(s, a) + gamma * sum_{s'} p(s' | s, a) V(s')."""
-    pair = np.repeat(np.arange(transitions.reward.size), np.diff(transitions.offsets))
-    ahead = transitions.probability * values[transitions.successors]
-    elsewhere = np.bincount(pair, ahead, minlength=transitions.reward.size)
-    stays = transitions.stay * values[:, None]
-    return transitions.reward + gamma * (stays + elsewhere.reshape(stays.shape))
+def _surely_ending(model: Model, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A policy whose episodes surely end, -1 in states where none does, and the pairs safe for it.
+
+    Safe are the allowed pairs that never lead to a state without such a policy.
+    """
+    while True:
+        policy = _approach(model, allowed, _may_end(model))
+        astray = allowed & _leads_into(model, policy < 0)
+        if not astray.any():
+            return policy, allowed
+        allowed = allowed & ~astray
 
 
-@lru_cache(maxsize=64)
-def _transitions(model: Model) -> Transitions:
-    """Sums the outcomes of each (state, action) by where they lead."""
-    n_states, n_actions = model.n_states, model.n_actions
-    n_pairs = n_states * n_actions
+def _approach(model: Model, allowed: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    """The allowed actions that may soonest come to a pair of `goal`, -1 where none may: (S,)."""
+    policy, near = np.full(model.n_states, -1), allowed & goal
+    while True:
+        found = (policy < 0) & near.any(axis=1)
+        if not found.any():
+            return policy
+        policy[found] = near[found].argmax(axis=1)
+        near = allowed & _leads_into(model, policy >= 0)
+
+
+def _leads_into(model: Model, states: np.ndarray) -> np.ndarray:
+    """Whether a pair may lead on to one of the states, bool (S,): bool (S, A)."""
     goes_on = (model.probability > 0) & ~model.terminated
-    pair = np.nonzero(goes_on.reshape(n_pairs, -1))[0]
-    key, where = np.unique(pair * n_states + model.next_state[goes_on], return_inverse=True)
-    probability = np.bincount(where, model.probability[goes_on], minlength=key.size)
-    pair, successor = np.divmod(key, n_states)
-    own = successor == pair // n_actions
-    reward = np.where(model.probability > 0, model.probability * model.reward, 0.0).sum(axis=-1)
-    stay = np.bincount(pair[own], probability[own], minlength=n_pairs)
-    pair, successor, probability = pair[~own], successor[~own], probability[~own]
-    order = np.lexsort((successor, -probability, pair))
-    return Transitions(
-        offsets=np.searchsorted(pair, np.arange(n_pairs + 1)).astype(np.int64),
-        successors=successor[order].astype(np.int64),
-        probability=_as_float64(probability[order]),
-        stay=_as_float64(stay.reshape(n_states, n_actions)),
-        reward=_as_float64(reward),
+    return (goes_on & states[model.next_state]).any(axis=-1)
+
+
+def _may_end(model: Model) -> np.ndarray:
+    """Whether a pair may end the episode: bool (S, A)."""
+    return ((model.probability > 0) & model.terminated).any(axis=-1)
+
+
+def _evaluate(model: Model, policy: np.ndarray, gamma: float, roots: np.ndarray) -> np.ndarray:
+    """V of a policy on all states reached from `roots`; see `policy_values`."""
+    arrays = (model.next_state, model.reward, model.probability, model.terminated)
+    values, solved = evaluate_policy(*arrays, policy, gamma, roots)
+    if not solved:
+        from scipy.sparse import csr_array, eye_array  # slow to import, and seldom needed
+        from scipy.sparse.linalg import spsolve
+
+        states, constant, bounds, target, weight, _ = _chain(*arrays, policy, gamma, roots)
+        shape = (states.size, states.size)
+        system = eye_array(states.size) - csr_array((weight, target, bounds), shape)
+        values[states] = spsolve(system.tocsc(), constant)
+    return values
+
+
+@njit(cache=True)
+def evaluate_policy(next_state, reward, probability, terminated, policy, gamma, roots):
+    """V of a policy on all states reached from `roots`, and whether it was within reach.
+
+    By Gauss-Seidel sweeps, few where the policy mostly moves forward; elsewhere by elimination.
+    """
+    states, constant, bounds, target, weight, ends = _chain(
+        next_state, reward, probability, terminated, policy, gamma, roots
     )
+    values = np.full(policy.size, np.nan)
+    if gamma == 1.0 and not _ends_surely(bounds, target, ends):
+        return values, True
+    looped = np.zeros(states.size, np.bool_)
+    for i in range(states.size):
+        for e in range(bounds[i], bounds[i + 1]):
+            looped[target[e]] |= target[e] > i
+    entries = np.flatnonzero(looped)
+    n_sweeps = min(entries.size // 2, MOST_SWEEPS)  # what elimination may cost as well
+    solution, solved = _sweep(constant, bounds, target, weight, n_sweeps)
+    if not solved and entries.size * (entries.size**2 + weight.size) <= ELIMINATION_WORK:
+        solution, solved = _eliminate(constant, bounds, target, weight, entries), True
+    values[states] = solution
+    return values, solved
+
+
+@njit(cache=True, error_model="numpy")
+def _chain(next_state, reward, probability, terminated, policy, gamma, roots):
+    """V = constant + weight V over the states that a policy reaches, in depth-first post-order.
+
+    All that a state leads to comes before it, but for loops. Row i has the columns `target` and the
+    entries `weight` from bounds[i] to bounds[i + 1]; staying is divided out. `ends` tells whether
+    an episode may end there.
+    """
+    n_states, _, n_outcomes = next_state.shape
+    tried, rank = np.full(n_states, -1), np.empty(n_states, np.int64)
+    path, states = np.empty(n_states, np.int64), np.empty(n_states, np.int64)
+    n = n_edges = 0
+    for root in roots:
+        depth, ahead = -1, root
+        while True:
+            if tried[ahead] < 0:
+                depth += 1
+                path[depth], tried[ahead] = ahead, 0
+            while depth >= 0 and tried[path[depth]] == n_outcomes:
+                states[n], rank[path[depth]] = path[depth], n
+                depth, n = depth - 1, n + 1
+            if depth < 0:
+                break
+            state, action = path[depth], policy[path[depth]]
+            k = tried[state]
+            tried[state] += 1
+            if probability[state, action, k] > 0 and not terminated[state, action, k]:
+                ahead = next_state[state, action, k]
+                n_edges += 1
+    states = states[:n]
+    constant, bounds, ends = np.zeros(n), np.zeros(n + 1, np.int64), np.zeros(n, np.bool_)
+    target, weight = np.empty(n_edges, np.int64), np.empty(n_edges)
+    e = 0
+    for i in range(n):
+        state, action, stay = states[i], policy[states[i]], 0.0
+        for k in range(n_outcomes):
+            p = probability[state, action, k]
+            if p > 0.0:
+                constant[i] += p * reward[state, action, k]
+                if terminated[state, action, k]:
+                    ends[i] = True
+                elif next_state[state, action, k] == state:
+                    stay += p
+                else:
+                    target[e], weight[e] = rank[next_state[state, action, k]], gamma * p
+                    e += 1
+        bounds[i + 1] = e
+        constant[i] /= 1.0 - gamma * stay
+        weight[bounds[i] : e] /= 1.0 - gamma * stay
+    return states, constant, bounds, target[:e], weight[:e], ends
+
+
+@njit(cache=True)
+def _ends_surely(bounds, target, ends):
+    """Whether every state may lead to one of those that may end, so that an episode surely ends."""
+    may_end, found = ends.copy(), True
+    while found:
+        found = False
+        for i in range(ends.size):
+            if not may_end[i] and may_end[target[bounds[i] : bounds[i + 1]]].any():
+                may_end[i] = found = True
+    return may_end.all()
+
+
+@njit(cache=True, error_model="numpy")
+def _sweep(constant, bounds, target, weight, n_sweeps):
+    """Gauss-Seidel sweeps from 0; the flag tells whether they met SWEEP_TOLERANCE."""
+    x, before = np.zeros(constant.size), 0.0
+    for _ in range(n_sweeps):
+        change, settled = 0.0, True
+        for i in range(constant.size):
+            value = constant[i]
+            for e in range(bounds[i], bounds[i + 1]):
+                value += weight[e] * x[target[e]]
+            moved = abs(value - x[i])
+            change, settled = max(change, moved), settled & (moved <= SWEEP_TOLERANCE * abs(value))
+            x[i] = value
+        if settled and change <= 0.5 * before:
+            return x, True
+        before = change
+    return x, False
+
+
+@njit(cache=True, error_model="numpy")
+def _eliminate(constant, bounds, target, weight, entries):
+    """Gaussian elimination: every x[i] as an affine function of those at `entries`, then these.
+
+    In post-order all else that a row needs is expressed before it. The matrix is diagonally
+    dominant, so no pivoting is needed.
+    """
+    n, m = constant.size, entries.size
+    column, affine = np.full(n, -1), np.zeros((n, m + 1))
+    column[entries], affine[:, m] = np.arange(m), constant
+    for i in range(n):
+        row, own = affine[i], column[i]
+        for e in range(bounds[i], bounds[i + 1]):
+            if column[target[e]] >= 0:
+                row[column[target[e]]] += weight[e]
+            else:
+                _add(weight[e], affine[target[e]], row)
+        for j in range(own):
+            factor, row[j] = row[j], 0.0
+            _add(factor, affine[entries[j], j:], row[j:])
+        if own >= 0:
+            factor, row[own] = 1.0 / (1.0 - row[own]), 0.0
+            row *= factor
+    x = affine[:, m].copy()
+    for j in range(m - 1, -1, -1):
+        _add(x[entries[j]], affine[:, j], x)
+    return x
+
+
+@njit(cache=True)
+def _add(factor, row, to):
+    if factor != 0.0:
+        for k in range(row.size):
+            to[k] += factor * row[k]
 
 
 @lru_cache(maxsize=64)
@@ -175,5 +396,5 @@ def _as_float64(array: np.ndarray) -> np.ndarray:
 
 
 def _check_gamma(gamma: float) -> None:
-    if not (math.isfinite(gamma) and 0 <= gamma < 1):
-        raise InputError(f"exact planning needs gamma in [0, 1), got {gamma}")
+    if not 0 <= gamma <= 1:
+        raise InputError(f"exact planning needs gamma in [0, 1], got {gamma}")

@@ -15,12 +15,9 @@ from hq_ray.compiled import njit
 from hq_ray.environments import load_model
 from hq_ray.errors import HqRayError, InputError
 from hq_ray.model import Model
-from hq_ray.planning import optimal_start_value, optimal_values, policy_values, start_value
+from hq_ray.planning import optimal_policy, optimal_start_value, policy_values, start_value
 from hq_ray.trial import is_model
 
-# Actions whose values differ by less than this share are tied, which is above rounding; the
-# second bound keeps it below what one lost step costs where gamma is near 1.
-TIE_TOLERANCE, TIE_SHARE_OF_A_STEP = 1e-9, 1e-3
 # Once episodes go on with no more than this probability, further steps change no digit.
 ABSORBED = 1e-17
 
@@ -33,14 +30,15 @@ class NoReferences(HqRayError):
 class References:
     """What two policies get in expectation, the gamma-optimal one and the uniformly random one.
 
-    The gamma-optimal policy takes the action of lowest index among tied ones. It is the best for
-    the discounted return without a step limit, which is what Q-learning aims at, so another policy
-    may exceed `optimal_return` where discount and limit matter.
+    The gamma-optimal policy is `hq_ray.planning.optimal_policy`. It is the best for the discounted
+    return without a step limit, which is what Q-learning aims at, so another policy may exceed
+    `optimal_return` where discount and limit matter.
 
     Attributes:
         optimal_return, random_return: J* and J_random, undiscounted, under the step limit [return].
         optimal_steps, random_steps: length of an episode under the step limit [steps].
-        optimal_value, random_value: V* and V^random at the start, discounted [return].
+        optimal_value, random_value: V* and V^random at the start, discounted [return]; V^random is
+            None where gamma is 1 and the random policy may never end.
         failure_terminates: whether an episode can terminate without success.
     """
 
@@ -49,7 +47,7 @@ class References:
     optimal_steps: float
     random_steps: float
     optimal_value: float
-    random_value: float
+    random_value: float | None
     failure_terminates: bool
 
 
@@ -63,18 +61,22 @@ def references(model: Model, gamma: float, max_steps: int) -> References:
 
     Args:
         model: of the environment.
-        gamma: discount in [0, 1).
+        gamma: discount in [0, 1].
         max_steps: step limit of an episode, at least 1.
 
     Raises:
         InputError: gamma or max_steps is out of bounds.
+        NoReferences: gamma is 1, and no policy surely ends, or what they gain has no bound.
     """
     if max_steps < 1:
         raise InputError(f"max_steps must be at least 1, got {max_steps}")
     optimal_value = optimal_start_value(model, gamma)
-    optimal_return, optimal_steps = _episode(
-        _following(model, _optimal_policy(model, gamma)), max_steps
-    )
+    if optimal_value is None:
+        raise NoReferences(
+            "has no best policy at gamma 1: none surely ends, or what they gain has no bound"
+        )
+    best = _following(model, optimal_policy(model, gamma))
+    optimal_return, optimal_steps = _episode(best, max_steps)
     random_return, random_steps = _random_episode(model, max_steps)
     random_value = _only_value(_uniform(model), gamma)
     return References(
@@ -99,7 +101,7 @@ def references_of(
 
     Raises:
         NoReferences: the trials were trained without a model, or their environment cannot be made
-            here, has no model here, or another one than theirs.
+            here, has no model here, another one than theirs, or no best policy; see `references`.
     """
     name = f"{env} {env_args}"
     if not is_model(fingerprint):
@@ -116,7 +118,10 @@ def references_of(
             f"the model of {name} must be the one of the trials ({fingerprint}), but here it is "
             f"{model.fingerprint}"
         )
-    return references(model, float(gamma), int(max_steps))
+    try:
+        return references(model, float(gamma), int(max_steps))
+    except NoReferences as problem:
+        raise NoReferences(f"{name} {problem}") from None
 
 
 def value_errors(
@@ -134,7 +139,8 @@ def value_errors(
         optimal: float64 (S, A), Q*, read-only as `optimal_values` gives it.
 
     Returns:
-        bias, rmse and max_error in units of return; all None where no value has moved.
+        bias, rmse and max_error in units of return; all None where no value has moved, or one has
+        whose Q* is not finite.
     """
     # One layout only, or the compiled code would be compiled again.
     moved, bias, rmse, max_error = _value_errors(
@@ -154,17 +160,9 @@ def _value_errors(q_values, optimal):
                 total += error
                 squares += error * error
                 largest = max(largest, abs(error))
-    if moved == 0:
+    if moved == 0 or not math.isfinite(total):
         return 0, 0.0, 0.0, 0.0
     return moved, total / moved, math.sqrt(squares / moved), largest
-
-
-def _optimal_policy(model: Model, gamma: float) -> np.ndarray:
-    """Of the actions tied for the greatest Q*, the lowest index: int64 (S,)."""
-    q_values = optimal_values(model, gamma)
-    share = min(TIE_TOLERANCE, TIE_SHARE_OF_A_STEP * (1 - gamma))
-    tied = q_values.max(axis=1) - share * np.abs(q_values).max(axis=1)
-    return np.argmax(q_values >= tied[:, None], axis=1)
 
 
 def _following(model: Model, policy: np.ndarray) -> Model:
@@ -192,7 +190,7 @@ def _random_episode(model: Model, max_steps: int) -> tuple[float, float]:
     return _episode(_uniform(model), max_steps)
 
 
-def _only_value(model: Model, gamma: float) -> float:
+def _only_value(model: Model, gamma: float) -> float | None:
     """V at the start of a model with one action."""
     policy = np.zeros(model.n_states, np.int64)
     return start_value(model, policy_values(model, policy, gamma))

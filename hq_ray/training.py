@@ -161,8 +161,9 @@ def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, f
 
     start_value is max_a Q(s0, a), policy_value the exact value of the greedy policy of the final
     Q table, optimal_value that of the best policy, each averaged over first states. q_bias, q_rmse
-    and q_max_error are the errors of the final Q table against Q*; see `value_errors`. What is too
-    large for a float is None.
+    and q_max_error are the errors of the final Q table against Q*; see `value_errors`. None stands
+    for what does not exist at gamma 1, as the value of a policy that may never end, and for what is
+    too large for a float.
     """
     final = max(1, math.ceil(FINAL_SHARE * trial.episodes))
     total_steps = int(log.steps.sum(dtype=np.int64))

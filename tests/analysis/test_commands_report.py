@@ -10,6 +10,7 @@ from small_sweeps import GRID, make_up, train
 from hq_ray.analysis import progress, report
 from hq_ray.analysis.reporting.exhibits import draw
 from hq_ray.cli import run_command_line
+from hq_ray.load import load_trials
 from hq_ray.sweeps.spec import Sweep
 
 FOUR = ["standard", "harmonic", "minimum", "asymmetric"]
@@ -36,6 +37,7 @@ ODD = {
             "eps_shift": {"distribution": "log_uniform", "min": 1e-6, "max": 1e3},
         },
     },
+    "no discount": {"parameters": {"gamma": [0.99, 1.0]}, "episodes": 5},
     "no model, so no success": {"env": "Blackjack-v1", "seeds": "0-1", "parameters": {}},
 }
 
@@ -76,6 +78,19 @@ def test_odd_sweeps_have_a_report(spec, tmp_path, capsys):
     assert code == 0
     assert out.endswith("Report: reports/tiny/report.html\n")
     assert Path("reports/tiny/report.html").exists()
+
+
+@pytest.mark.parametrize("metric", ["policy_value", "normalised_policy_gap", "q_rmse"])
+def test_values_that_do_not_exist_are_left_out(tmp_path, capsys, metric):
+    # After five episodes many a greedy policy circles for ever along the cliff.
+    spec = {"env": "CliffWalking-v1", "parameters": {"gamma": [0.99, 1.0]}, "episodes": 5}
+    results = train(tmp_path, **spec)
+    trials = load_trials(results, "gamma == 1")
+    assert trials["policy_value"].isna().any()
+    assert (trials["optimal_value"] == -13).all()
+    capsys.readouterr()
+    code, out, _ = run(capsys, "report", results, "--metric", metric)
+    assert (code, out.splitlines()[-1]) == (0, "Report: reports/tiny/report.html")
 
 
 def test_what_is_said_is_what_there_is(tiny, tmp_path, capsys):

@@ -7,6 +7,7 @@ from hq_ray.analysis import run_tasks
 from hq_ray.analysis.run_command import TASKS, command, parse_env_args
 from hq_ray.cli import run_command_line
 from hq_ray.errors import InputError
+from hq_ray.load import load_trials
 
 SHORT = ["--env", "FrozenLake-v1", "--seeds", "0", "--episodes", "5", "--local"]
 
@@ -76,6 +77,15 @@ GIVEN = {
     "trials_per_task": "4",
     "engine": "gymnasium",
 }
+
+
+def test_without_discount(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cliff = ["--env", "CliffWalking-v1", "--seeds", "0", "--episodes", "300", "--local"]
+    assert run_command_line(["run", *cliff, "--gamma", "1"]) == 0
+    trials = load_trials("results/CliffWalking-v1")
+    assert trials["gamma"].tolist() == [1.0, 1.0]
+    assert trials["optimal_value"].tolist() == [-13.0, -13.0]
 
 
 @pytest.fixture
@@ -194,7 +204,7 @@ def test_env_args_that_hold_no_json_object_are_refused():
 
 NUMBERS = [
     *(("alpha", value, "alpha must be in (0, 1]") for value in ("0", "1.5", "nan", "x", "")),
-    *(("gamma", value, "gamma must be in [0, 1)") for value in ("1", "-0.1")),
+    *(("gamma", value, "gamma must be in [0, 1]") for value in ("1.01", "-0.1")),
     ("eps_start", "1.1", "eps_start must be in [0, 1]"),
     ("eps_end", "-1", "eps_end must be in [0, 1]"),
     *(

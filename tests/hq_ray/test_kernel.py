@@ -126,7 +126,7 @@ def test_every_exploration(make_trial, env, eps):
     assert_three_agree(make_trial(env=ENVS[env][0], eps_schedule="constant", eps_start=eps))
 
 
-@pytest.mark.parametrize("gamma", [0.0, 0.5, 1 - 2**-53])
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1 - 2**-53, 1.0])
 def test_every_discount(make_trial, gamma):
     assert_three_agree(make_trial("standard", *ENVS["taxi"], gamma=gamma))
 

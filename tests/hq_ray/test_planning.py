@@ -1,3 +1,5 @@
+from itertools import product
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -8,19 +10,21 @@ import hq_ray.envs  # noqa: F401  (registers VelocityGrid-v0)
 from hq_ray.errors import InputError
 from hq_ray.model import Model, model_from_table
 from hq_ray.planning import (
+    evaluate_policy,
     greedy_policy,
     greedy_start_value,
+    optimal_policy,
     optimal_start_value,
     optimal_values,
     policy_values,
     start_value,
 )
-from hq_ray.policy_evaluation import evaluate_policy
 
 GAMMAS = (0.0, 0.5, 0.99, 0.9999)
 ENVS = {
     "cliff": ("CliffWalking-v1", {}),
     "slippery cliff": ("CliffWalkingSlippery-v1", {}),
+    "small lake": ("FrozenLake-v1", {}),
     "lake": ("FrozenLake-v1", {"map_name": "8x8"}),
     "taxi": ("Taxi-v4", {}),
     "velocity": ("VelocityGrid-v0", {}),
@@ -93,8 +97,9 @@ def reached(model, policy):
 def assert_matches_dense(model, policy, gamma):
     values, expected = policy_values(model, policy, gamma), dense_values(model, policy, gamma)
     visited = reached(model, policy)
-    scale = max(1.0, np.abs(expected[visited]).max())
-    np.testing.assert_allclose(values[visited], expected[visited], rtol=0, atol=1e-10 * scale)
+    # Either side rounds by as much as the system's condition, 1 / (1 - gamma), magnifies.
+    atol = 3e-15 / (1 - gamma) * max(1.0, np.abs(expected[visited]).max())
+    np.testing.assert_allclose(values[visited], expected[visited], rtol=0, atol=atol)
     assert np.isnan(np.delete(values, visited)).all()
 
 
@@ -226,9 +231,10 @@ def test_ring_of_many_states():
     np.testing.assert_allclose(values, -1 / (1 - gamma), rtol=1e-11)
 
 
-def test_component_too_large_for_elimination():
-    # A walk to and fro on a line: nearly every state is one that an edge leads back to.
-    n, gamma = 6000, 0.99
+@pytest.mark.parametrize("gamma", [0.99, 0.999999])
+def test_a_walk_of_many_states_to_and_fro(gamma):
+    # Nearly every state is one that an edge leads back to: too large to eliminate.
+    n = 6000
     states = np.arange(n)
     ahead = np.stack([(states - 1).clip(0), (states + 1).clip(0, n - 1)], axis=-1)[:, None]
     model = Model(
@@ -239,7 +245,20 @@ def test_component_too_large_for_elimination():
         start_probability=np.eye(1, n)[0],
     )
     values = policy_values(model, only_policy(model), gamma)
-    np.testing.assert_allclose(back_up(model, values, gamma)[:, 0], values, rtol=0, atol=1e-11)
+    atol = 1e-13 * max(1.0, np.abs(values).max())
+    np.testing.assert_allclose(back_up(model, values, gamma)[:, 0], values, rtol=0, atol=atol)
+
+
+def test_small_values_are_as_exact_as_great_ones():
+    # At gamma 0.5 a random walk on the great lake is worth some 10^-9 at the start.
+    env = gym.make("FrozenLake-v1", map_name="8x8").unwrapped
+    outcomes = [[o for a in range(4) for o in row[a]] for row in env.P.values()]
+    rows = [[(p / 4, *rest) for p, *rest in row] for row in outcomes]
+    model = one_action(*rows)
+    values = policy_values(model, only_policy(model), 0.5)
+    expected = dense_values(model, only_policy(model), 0.5)
+    assert values[0] < 1e-7
+    assert values[0] == pytest.approx(expected[0], rel=1e-12)
 
 
 # --- optimal values ---------------------------------------------------------------------------
@@ -288,6 +307,148 @@ def test_optimal_values_at_gamma_zero_are_expected_rewards(models):
     np.testing.assert_allclose(
         optimal_values(model, 0), (model.probability * model.reward).sum(axis=-1), rtol=1e-14
     )
+
+
+# --- without discount -------------------------------------------------------------------------
+
+
+def test_a_chain_costs_its_steps():
+    model = one_action(*[[(1.0, s + 1, -1, s == 9)] for s in range(10)], [(1.0, 10, 0, False)])
+    np.testing.assert_array_equal(
+        policy_values(model, only_policy(model), 1), [*range(-10, 0), np.nan]
+    )
+    assert greedy_start_value(model, np.zeros((11, 1)), 1) == -10
+    assert optimal_start_value(model, 1) == -10
+
+
+def test_the_undiscounted_cliff_costs_thirteen(models):
+    q_values = optimal_values(models["cliff"], 1)
+    assert q_values[36].tolist() == [-13.0, -113.0, -14.0, -14.0]
+    assert greedy_start_value(models["cliff"], q_values, 1) == -13
+
+
+def test_the_undiscounted_walk_of_the_gambler():
+    # Equal chances of one step up or down: s / n is the chance of ruin's opposite, s (n - s) steps.
+    n = 20
+    rows = [[(0.5, s - 1, 0, s == 1), (0.5, s + 1, s == n - 1, s == n - 1)] for s in range(1, n)]
+    model = one_action([(1.0, 0, 0, True)], *rows, [(1.0, n, 0, True)], start=7)
+    assert optimal_start_value(model, 1) == pytest.approx(7 / n, rel=1e-13)
+    counted = Model(
+        model.next_state,
+        np.ones_like(model.reward),
+        model.probability,
+        model.terminated,
+        model.start_probability,
+    )
+    assert optimal_start_value(counted, 1) == pytest.approx(7 * 13, rel=1e-13)
+
+
+@pytest.mark.parametrize("reward", [-1, 0, 1])
+def test_what_may_never_end_has_no_value(reward):
+    # Half of the episodes end; the others stay in state 1 for ever, whatever that collects.
+    model = one_action([(0.5, 0, 5, True), (0.5, 1, 0, False)], [(1.0, 1, reward, False)])
+    assert np.isnan(policy_values(model, only_policy(model), 1)).all()
+    assert greedy_start_value(model, np.zeros((2, 1)), 1) is None
+    assert optimal_start_value(model, 1) is None
+    assert optimal_values(model, 1).tolist() == [[-np.inf], [-np.inf]]
+
+
+def test_only_policies_that_end_count():
+    # Waiting for ever costs nothing, ending costs 2; another way ends with 3 or never.
+    table = {
+        0: {
+            0: [(1.0, 0, 0, False)],
+            1: [(1.0, 0, -2, True)],
+            2: [(0.5, 0, 3, True), (0.5, 1, 0, False)],
+        },
+        1: {action: [(1.0, 1, 1, False)] for action in range(3)},
+    }
+    model = model_from_table(table, [1.0, 0.0])
+    assert optimal_start_value(model, 1) == -2
+    assert optimal_values(model, 1)[0].tolist() == [-2, -2, -np.inf]
+    assert optimal_policy(model, 1)[0] == 1
+
+
+def test_a_gain_without_bound_is_no_value():
+    table = {
+        0: {0: [(1.0, 1, 1, False)], 1: [(1.0, 0, 0, True)]},
+        1: {0: [(1.0, 0, -0.5, False)], 1: [(1.0, 1, 7, True)]},
+    }
+    model = model_from_table(table, [1.0, 0.0])
+    assert optimal_start_value(model, 1) is None
+    assert optimal_values(model, 1).tolist() == [[np.inf, 0], [np.inf, 7]]
+    table[1][0] = [(1.0, 0, -1, False)]  # round and round for nothing
+    model = model_from_table(table, [1.0, 0.0])
+    assert optimal_values(model, 1).tolist() == [[8, 0], [7, 7]]
+    assert optimal_policy(model, 1).tolist() == [0, 1]
+
+
+def test_of_the_best_policies_the_soonest_to_end_is_taken(models):
+    # Without discount no detour on the ice costs anything, and the goal is always reached.
+    value, policy = optimal_start_value(models["lake"], 1), optimal_policy(models["lake"], 1)
+    assert value == pytest.approx(1, rel=1e-12)
+    assert start_value(models["lake"], policy_values(models["lake"], policy, 1)) == pytest.approx(1)
+    assert policy[0] == 3  # up along the edge, where a slip does least harm
+
+
+def by_enumeration(model):
+    """V* at gamma 1 of a tiny model from all its deterministic policies, each solved densely."""
+    states, n = np.arange(model.n_states), model.n_states
+    ending, gain = np.full(n, -np.inf), np.full(n, -np.inf)
+    policies = [np.array(one) for one in product(range(model.n_actions), repeat=n)]
+
+    def chain(policy):
+        probability, terminated = (
+            model.probability[states, policy],
+            model.terminated[states, policy],
+        )
+        transition = np.zeros((n, n))
+        np.add.at(
+            transition,
+            (states[:, None], model.next_state[states, policy]),
+            probability * ~terminated,
+        )
+        reached = np.linalg.matrix_power(np.eye(n) + transition, n) > 0
+        reward = (probability * model.reward[states, policy]).sum(axis=1)
+        return transition, reached, reward, (probability * terminated).any(axis=1)
+
+    def raise_to(best, where, transition, reward):
+        if where.any():
+            system = (np.eye(n) - transition)[np.ix_(where, where)]
+            best[where] = np.maximum(best[where], np.linalg.solve(system, reward[where]))
+
+    for policy in policies:
+        transition, reached, reward, ends = chain(policy)
+        surely_ends = ~(reached & ~(reached & ends).any(axis=1)).any(axis=1)
+        raise_to(ending, surely_ends, transition, reward)
+    hopeless = np.isneginf(ending)
+    for policy in policies:  # the gain of a step, in the long run, where an end stays in reach
+        transition, reached, reward, _ = chain(policy)
+        safe = ~(reached & hopeless).any(axis=1)
+        raise_to(gain, safe, (1 - 1e-7) * transition, 1e-7 * reward)
+    ending[gain > 1e-4] = np.inf
+    return ending
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), data=st.data())
+def test_undiscounted_optimum_of_tiny_models(seed, data):
+    rng = np.random.default_rng(seed)
+    n_states, n_actions = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 3))
+    shape = (n_states, n_actions, 2)
+    first = rng.choice([0.25, 0.5, 0.75, 1.0], size=shape[:2])
+    model = Model(
+        next_state=rng.integers(n_states, size=shape).astype(np.int32),
+        reward=rng.integers(-1, 2, size=shape) * data.draw(st.sampled_from([0.0, 1.0])),
+        probability=np.stack([first, 1 - first], axis=-1),
+        terminated=rng.random(shape) < data.draw(st.sampled_from([0.05, 0.2, 0.5])),
+        start_probability=np.eye(n_states)[0],
+    )
+    expected, found = by_enumeration(model), optimal_values(model, 1).max(axis=1)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+    if np.isfinite(expected[0]):
+        values = policy_values(model, optimal_policy(model, 1), 1)
+        assert start_value(model, values) == pytest.approx(expected[0], abs=1e-9)
 
 
 # --- against simulation -----------------------------------------------------------------------
@@ -351,7 +512,7 @@ def test_optimal_values_cannot_be_overwritten(models):
         optimal_values(models["cliff"], 0.99)[0, 0] = 1.0
 
 
-@pytest.mark.parametrize("gamma", [1.0, -0.1, float("nan")])
+@pytest.mark.parametrize("gamma", [1.0001, -0.1, float("nan")])
 def test_gamma_outside_its_range_is_refused(models, gamma):
     model = models["cliff"]
     for call in (
@@ -359,7 +520,7 @@ def test_gamma_outside_its_range_is_refused(models, gamma):
         lambda: policy_values(model, only_policy(model), gamma),
         lambda: greedy_start_value(model, np.zeros((48, 4)), gamma),
     ):
-        with pytest.raises(InputError, match=r"gamma in \[0, 1\), got"):
+        with pytest.raises(InputError, match=r"gamma in \[0, 1\], got"):
             call()
 
 

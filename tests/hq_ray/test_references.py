@@ -155,6 +155,33 @@ def test_an_episode_that_never_ends_is_cut():
     assert not found.failure_terminates
 
 
+def test_without_discount_the_chain_by_hand():
+    found = references(model_from_table(CHAIN, [1.0, 0.0, 0.0]), 1, 1000)
+    assert (found.optimal_return, found.optimal_value) == (9.0, 9.0)
+    assert found.random_value == found.random_return == 0.5 * -4 + 0.5 * (-1 + 3)
+
+
+def test_without_discount_the_random_policy_may_have_no_value():
+    table = {
+        0: {0: [(1.0, 0, -3.0, True)], 1: [(1.0, 1, 0.0, False)]},
+        1: {0: [(1.0, 1, 0.0, False)], 1: [(1.0, 1, 0.0, False)]},
+    }
+    found = references(model_from_table(table, [1.0, 0.0]), 1, 10)
+    assert (found.optimal_return, found.optimal_value, found.random_value) == (-3.0, -3.0, None)
+    assert found.random_return == -1.5
+
+
+@pytest.mark.parametrize(("env", "reward"), [("Treadmill-v0", -1.0), ("Mint-v0", 1.0)])
+def test_without_discount_there_may_be_no_best_policy(register, table_env, make_trial, env, reward):
+    # It can never be left, or pays and may be left at any time.
+    table = {0: {0: [(1.0, 0, reward, False)], 1: [(1.0, 0, reward, reward > 0)]}}
+    register(env, entry_point=lambda: table_env(table, np.ones(1)))
+    trial = make_trial("standard", env, gamma=1)
+    with pytest.raises(NoReferences, match=f"^{env} {{}} has no best policy at gamma 1: none"):
+        references_of(trial.env, trial.env_args, trial.fingerprint, 1.0, 10)
+    assert references_of(trial.env, trial.env_args, trial.fingerprint, 0.5, 10).random_steps > 1
+
+
 # Known environments
 
 
@@ -242,7 +269,7 @@ def test_references_are_computed_once():
 @pytest.mark.parametrize(
     ("gamma", "max_steps", "message"),
     [
-        (1.0, 10, r"gamma in \[0, 1\), got 1.0"),
+        (1.5, 10, r"gamma in \[0, 1\], got 1.5"),
         (0.9, 0, "max_steps must be at least 1, got 0"),
     ],
 )

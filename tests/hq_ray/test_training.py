@@ -216,6 +216,36 @@ def test_summary_by_hand(make_trial):
     }
 
 
+def test_summary_without_discount(make_trial):
+    model = model_from_table(TABLE, [0.5, 0.5])
+    trial = make_trial(episodes=20, gamma=1)
+    summary = summarise(trial, twenty_episodes(), model)
+    # Off with -5 and home with 10; on and home gets 9; Q* is [[9, -5], [10, 9]].
+    assert [summary[name] for name in START_VALUE_NAMES] == [3.0, 2.5, 9.5]
+    assert [summary[name] for name in VALUE_ERROR_NAMES] == [-7 / 3, math.sqrt(149 / 3), 8.0]
+    # Preferring to wait, the greedy policy never ends, which leaves the best one its value.
+    waits = replace(twenty_episodes(), q_values=np.array([[1.0, 2.0], [0.0, 4.0]]))
+    summary = summarise(trial, waits, model)
+    assert [summary[name] for name in START_VALUE_NAMES] == [3.0, None, 9.5]
+    assert summary["q_bias"] == pytest.approx((-8 + 7 - 5) / 3)
+
+
+@pytest.mark.parametrize(("on", "waiting"), [(False, -1.0), (True, 0.5)])
+def test_without_discount_a_q_that_does_not_exist_has_no_error(make_trial, on, waiting):
+    # Waiting never ends, or ends when one likes and pays until then.
+    table = {
+        0: {0: [(1.0, 0, -5.0, True)], 1: [(1.0, 1, -1.0, False)]},
+        1: {0: [(1.0, 1, 10.0, on)], 1: [(1.0, 1, waiting, False)]},
+    }
+    model, trial = model_from_table(table, [1.0, 0.0]), make_trial(episodes=20, gamma=1)
+    summary = summarise(trial, twenty_episodes(), model)
+    assert summary["optimal_value"] == (None if on else -5.0)
+    assert [summary[name] for name in VALUE_ERROR_NAMES] == [None, None, None]
+    known = replace(twenty_episodes(), q_values=np.array([[-4.0, 0.0], [0.0, 0.0]]))
+    summary = summarise(trial, known, model)
+    assert [summary[name] for name in VALUE_ERROR_NAMES] == [1.0, 1.0, 1.0]
+
+
 def test_summary_without_a_model(make_trial):
     summary = summarise(make_trial(episodes=20), twenty_episodes(success=False), None)
     assert (summary["mean_return"], summary["truncation_rate"]) == (10.5, 0.25)

@@ -124,7 +124,7 @@ COUNT = "must be a whole number from 1 to 2147483647"
         ("alpha", None, ": must be in (0, 1], got None"),
         ("alpha", math.nan, ": must be in (0, 1], got nan"),
         ("alpha", "nan", ": must be in (0, 1], got 'nan'"),
-        ("gamma", 1.0, ": must be in [0, 1), got 1.0"),
+        ("gamma", 1.1, ": must be in [0, 1], got 1.1"),
         ("eps_shift", [math.inf], "[0]: must be a finite number > 0, got inf"),
         (
             "eps_schedule",

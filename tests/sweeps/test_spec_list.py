@@ -159,7 +159,7 @@ def test_configurations_of_another_sweep_can_be_listed():
         ),
         ([{"alpha": 1.5}], "configurations[1].alpha: must be in (0, 1], got 1.5"),
         ([{"alpha": [0.1]}], "configurations[1].alpha: must be in (0, 1], got [0.1]"),
-        ([{"gamma": {"values": [0.1]}}], "configurations[1].gamma: must be in [0, 1), got {"),
+        ([{"gamma": {"values": [0.1]}}], "configurations[1].gamma: must be in [0, 1], got {"),
         ([{"eps_schedule": "linera"}], "configurations[1].eps_schedule: must be one of linear, "),
         (
             [{"episodes": 0}],
