@@ -96,8 +96,9 @@ def check_interface(env: str, environment: gymnasium.Env) -> None:
         found = _old_manner(environment)
     if found is not None:
         raise InputError(
-            f"environment {env} must have reset(seed=...) -> (observation, info) and step(action) "
-            f"-> (observation, reward, terminated, truncated, info), but {found}"
+            f"environment {env} must have reset(seed=..., options=...) -> (observation, info) and "
+            "step(action) -> (observation, reward, terminated, truncated, info), but "
+            f"{found}"
         )
 
 
@@ -105,8 +106,9 @@ def _old_manner(environment: gymnasium.Env) -> str | None:
     try:
         answer = environment.reset(seed=ROLLOUT_SEED)
     except TypeError as problem:
-        if "unexpected keyword argument 'seed'" in str(problem):
-            return "its reset takes no seed"
+        for name in ("seed", "options"):
+            if f"unexpected keyword argument '{name}'" in str(problem):
+                return f"its reset takes no {name}"
         raise
     pair = isinstance(answer, tuple | list) and len(answer) == 2
     if not pair or environment.observation_space.contains(answer):

@@ -175,6 +175,11 @@ class NoSeed(Line):
         return super().reset()
 
 
+class NoOptions(Line):
+    def reset(self, seed=None):
+        return super().reset(seed=seed)
+
+
 class ObservationAlone(Line):
     def reset(self, **options):
         return super().reset(**options)[0]
@@ -198,6 +203,7 @@ class PairAlone(gymnasium.Env):
     ("entry_point", "found"),
     [
         (NoSeed, "its reset takes no seed"),
+        (NoOptions, "its reset takes no options"),
         (ObservationAlone, "its reset returns the observation alone"),
         (PairAlone, "its reset returns the observation alone"),
         (FourValues, "its step returns 4 values"),
@@ -209,8 +215,8 @@ def test_an_environment_of_the_old_gym_is_refused(register, entry_point, found):
     with pytest.raises(InputError) as refusal:
         resolve(env)
     assert str(refusal.value) == (
-        f"environment {env} must have reset(seed=...) -> (observation, info) and step(action) -> "
-        f"(observation, reward, terminated, truncated, info), but {found}"
+        f"environment {env} must have reset(seed=..., options=...) -> (observation, info) and "
+        f"step(action) -> (observation, reward, terminated, truncated, info), but {found}"
     )
 
 
