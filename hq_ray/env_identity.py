@@ -7,24 +7,29 @@ of the source files goes beside it, outside the id.
 import contextlib
 import hashlib
 import inspect
+import json
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import gymnasium
 import numpy as np
-
-from hq_ray.errors import InputError
 
 ROLLOUT_SEED = 20_260_000
 ROLLOUT_EPISODES, ROLLOUT_STEPS = 10, 1_000
 # Actions are mostly repeated, which comes further than a random walk.
 REPEAT_SHARE = 0.75
+# In the place of a digest where the rollout ends its process.
+DIED = "0" * 16
 # What an environment's own code may raise; Ctrl-C is the person's.
 RAISED = (Exception, SystemExit)
+
+Answer = TypeVar("Answer")
 
 
 @contextlib.contextmanager
@@ -85,37 +90,53 @@ def _text(observation: object) -> str:
     return str(int(observation) if isinstance(observation, bool) else observation)
 
 
-def check_interface(env: str, environment: gymnasium.Env) -> None:
-    """Raises for an environment in the manner of the old gym; what else it raises is left alone.
-
-    Raises:
-        InputError: `reset` takes no seed or returns no pair, or `step` returns no five values.
-    """
-    found = None
+def old_manner(environment: gymnasium.Env) -> str | None:
+    """In what an environment is one of the old gym; None where it is not, or raises otherwise."""
     with contextlib.suppress(*RAISED):
-        found = _old_manner(environment)
-    if found is not None:
-        raise InputError(
-            f"environment {env} must have reset(seed=..., options=...) -> (observation, info) and "
-            "step(action) -> (observation, reward, terminated, truncated, info), but "
-            f"{found}"
-        )
+        try:
+            answer = environment.reset(seed=ROLLOUT_SEED)
+        except TypeError as problem:
+            for name in ("seed", "options"):
+                if f"unexpected keyword argument '{name}'" in str(problem):
+                    return f"its reset takes no {name}"
+            raise
+        pair = isinstance(answer, tuple | list) and len(answer) == 2
+        if not pair or environment.observation_space.contains(answer):
+            return "its reset returns the observation alone"
+        answer = environment.step(int(environment.action_space.start))
+        n = len(answer) if isinstance(answer, tuple | list) else 1
+        if n != 5:
+            return f"its step returns {n} value{'s' * (n > 1)}"
+    return None
 
 
-def _old_manner(environment: gymnasium.Env) -> str | None:
+def apart(function: Callable[[], Answer]) -> Answer | None:
+    """What a function answers, as JSON, in a process of its own; None where that dies.
+
+    So an environment that ends its process does not end this one, and what it prints by any way is
+    not seen. Only Linux forks safely; elsewhere it is called here.
+    """
+    if sys.platform != "linux":
+        return function()
+    receiver, sender = os.pipe()
+    with quiet():  # Python warns of forks where there are threads; nothing of theirs is called
+        child = os.fork()
+    if child == 0:
+        try:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 1)
+            os.dup2(nowhere, 2)
+            os.write(sender, json.dumps(function()).encode() + b"\n")
+        finally:
+            os._exit(0)
+    os.close(sender)
     try:
-        answer = environment.reset(seed=ROLLOUT_SEED)
-    except TypeError as problem:
-        for name in ("seed", "options"):
-            if f"unexpected keyword argument '{name}'" in str(problem):
-                return f"its reset takes no {name}"
-        raise
-    pair = isinstance(answer, tuple | list) and len(answer) == 2
-    if not pair or environment.observation_space.contains(answer):
-        return "its reset returns the observation alone"
-    answer = environment.step(int(environment.action_space.start))
-    n = len(answer) if isinstance(answer, tuple | list) else 1
-    return None if n == 5 else f"its step returns {n} value{'s' * (n > 1)}"
+        with open(receiver, encoding="utf-8") as stream:
+            text = stream.readline()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    return json.loads(text) if text else None
 
 
 def source_digest(environment: gymnasium.Env, creator: Callable) -> str | None:

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import wraps
+from functools import partial, wraps
 from typing import NamedTuple
 
 import gymnasium
@@ -24,7 +24,15 @@ from gymnasium.envs import registration
 import hq_ray
 from hq_ray import envs  # registers VelocityGrid-v0
 from hq_ray.compiled import COMPILES
-from hq_ray.env_identity import RAISED, check_interface, quiet, rollout_digest, source_digest
+from hq_ray.env_identity import (
+    DIED,
+    RAISED,
+    apart,
+    old_manner,
+    quiet,
+    rollout_digest,
+    source_digest,
+)
 from hq_ray.errors import HqRayError, InputError, near_miss, reason_of
 from hq_ray.model import Model
 from hq_ray.replay import believed_model, read_model
@@ -169,8 +177,6 @@ def _examine(env: str, args: str) -> _Examined:
     with _built(env, args, NO_LIMIT) as environment:
         numbering(environment, env)
         model, why, hint = believed_model(environment)
-        if model is None:
-            check_interface(env, environment)
         source = source_digest(environment, _creator(spec))
         return _Examined(model, why, hint, source, close(environment))
 
@@ -221,7 +227,7 @@ def _resolve(env: str, args: str) -> Environment:
     model, why, hint, source, closing = _examine(env, args)
     engine, notices = "gymnasium", []
     if model is None:
-        fingerprint = _rollouts(env, args, limit)
+        fingerprint = _known_by_rollouts(env, args, limit)
     elif _model_again(env, args) != model.fingerprint:
         fingerprint, why = UNSEEDED, "has another transition table each time it is built"
     else:
@@ -274,14 +280,34 @@ def _model_again(env: str, args: str) -> str | None:
     return None
 
 
-def _rollouts(env: str, args: str, limit: int) -> str:
-    digests = set()
+def _known_by_rollouts(env: str, args: str, limit: int) -> str:
+    """The fingerprint of an environment without a model.
+
+    Raises:
+        InputError: the environment is in the manner of the old gym.
+    """
+    found = apart(partial(_rollouts, env, args, limit))
+    if found is None:
+        return ROLLOUT + DIED
+    old, digests = found
+    if old is not None:
+        raise InputError(
+            f"environment {env} must have reset(seed=..., options=...) -> (observation, info) and "
+            f"step(action) -> (observation, reward, terminated, truncated, info), but {old}"
+        )
+    return ROLLOUT + digests[0] if len(digests) == 1 else UNSEEDED
+
+
+def _rollouts(env: str, args: str, limit: int) -> tuple[str | None, list[str]]:
+    """In what the environment is of the old gym; the digests of rollouts, more than one or not."""
+    with _built(env, args, NO_LIMIT) as environment:
+        old = old_manner(environment)
+    digests: set[str] = set()
     for _ in range(1 + REPEATS):
-        with _built(env, args, limit) as environment:
-            digests.add(rollout_digest(environment))
-        if len(digests) > 1:
-            return UNSEEDED
-    return ROLLOUT + digests.pop()
+        if old is None and len(digests) < 2:
+            with _built(env, args, limit) as environment:
+                digests.add(rollout_digest(environment))
+    return old, list(digests)
 
 
 def _full_id(asked: str, spec: registration.EnvSpec) -> str:

@@ -1,9 +1,12 @@
 """What is known of an environment without a believed table: rollout, source, interface."""
 
+import os
 import random
+import signal
 import sys
 import warnings
 from dataclasses import replace
+from functools import partial
 
 import gymnasium
 import numpy as np
@@ -76,20 +79,27 @@ def test_what_an_environment_raises_is_part_of_its_record(register, make_trial, 
         train(make_trial("standard", env))
 
 
-def test_ctrl_c_is_no_part_of_a_record(register):
-    class Interrupted(Line):
-        def step(self, action):
-            raise KeyboardInterrupt
+def kill_me():
+    os.kill(os.getpid(), signal.SIGKILL)
 
-    register("Interrupted-v0", entry_point=Interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        resolve("Interrupted-v0")
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")
+@pytest.mark.parametrize("end", [partial(os._exit, 3), kill_me])
+def test_an_environment_that_ends_its_process_ends_no_plan(register, end):
+    class Ends(Line):
+        def step(self, action):
+            end()
+
+    env = f"Ends{id(end)}-v0"
+    register(env, entry_point=Ends)
+    assert resolve(env).fingerprint == "rollout:" + "0" * 16
 
 
 class Talks(Line):
     def step(self, action):
         print("a step \u2192", action)
         print("a warning", file=sys.stderr)
+        os.write(2, b"from below")
         warnings.warn("out of date", DeprecationWarning, stacklevel=1)
         return super().step(action)
 
@@ -98,15 +108,15 @@ class Talks(Line):
         raise RuntimeError("closed twice")
 
 
-def test_what_an_environment_prints_is_not_shown(register, capsys):
+def test_what_an_environment_prints_is_not_shown(register, capfd):
     register("Talks-v0", entry_point=Talks, max_episode_steps=50)
     found = resolve("Talks-v0")
-    assert capsys.readouterr() == ("", "")
+    assert capfd.readouterr() == ("", "")
     assert found.fingerprint == f"rollout:{rollout_digest(made(Line()))}"
     with quiet():
         print("hidden")
     print("shown")
-    assert capsys.readouterr().out == "shown\n"
+    assert capfd.readouterr().out == "shown\n"
 
 
 # Unseeded
