@@ -27,7 +27,6 @@ class Request:
     video_max_steps: int
     tag: str | None
     results: str
-    accept_source: bool
     log_root: Path
     plots_root: Path
     videos_root: Path
@@ -43,6 +42,8 @@ class Request:
         cores: int | None,
         trials_per_task: str,
         engine: str,
+        repair: bool,
+        accept_source: bool,
         log_root: str,
         plots_root: str,
         videos_root: str,
@@ -62,6 +63,8 @@ class Request:
                 trials_per_task=parse_trials_per_task(trials_per_task),
                 engine=engine,
                 keep_q_values=True,
+                repair=repair,
+                accept_source=accept_source,
             ),
             **flags,
         )

@@ -1,5 +1,6 @@
 """What `hq-ray run` does: train what is missing, then write logs, figures and films from disk."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,10 +22,9 @@ from hq_ray.load import load_curves
 from hq_ray.location import Location
 from hq_ray.store import DONE, Results
 from hq_ray.sweeps.driver import Tally
-from hq_ray.sweeps.plan import Plan, one_configuration_each, plan
+from hq_ray.sweeps.plan import one_configuration_each, plan
 from hq_ray.sweeps.run import run_missing
-from hq_ray.sweeps.session import Session
-from hq_ray.sweeps.status import check_sources
+from hq_ray.trial import Trial
 
 
 def run(request: Request) -> int:
@@ -50,26 +50,25 @@ def run(request: Request) -> int:
     location = Location.of(request.results).child(tag)
     results = Results.at(location)
     training = "train" in request.tasks
-    planned = plan(trials, results.published(), retry_failed=training)
-    if planned.missing and not training:
-        raise InputError(
-            f"trials must be trained before their figures can be drawn, but {len(planned.missing)} "
-            f"of {len(trials)} are not in {location.text}; use --task train or --task all"
-        )
-    if not request.accept_source:
-        check_sources(results, planned.missing, trials)
+    if not training:
+        missing = len(plan(trials, results.published(), retry_failed=False).missing)
+        if missing:
+            raise InputError(
+                f"trials must be trained before their figures can be drawn, but {missing} of "
+                f"{len(trials)} are not in {location.text}; use --task train or --task all"
+            )
     check_writable(_output_folders(request, paths, location))
     roots = output_roots(request, environment, paths)
     for flag, files in output_files(request, trials, paths).items():
         roots[flag].check(files)
     # Ray stops in the background while figures are drawn, and has stopped when the block ends.
     with ExitStack() as stack:
-        tally = _train(request, environment, planned, results, stack) if training else Tally()
+        tally = _train(request, environment, trials, results, stack) if training else Tally()
         if tally.interrupted:
             say(f"Interrupted with {tally.done} trials trained; the same command resumes.")
             return 130
-        _write_outputs(request, environment, planned, results, paths)
-    return 1 if tally.failed or planned.failed else 0
+        n_done = _write_outputs(request, environment, trials, results, paths)
+    return 0 if n_done == len(trials) else 1
 
 
 def _output_folders(request: Request, paths: RunPaths, location: Location) -> list[Path]:
@@ -84,25 +83,26 @@ def _output_folders(request: Request, paths: RunPaths, location: Location) -> li
 
 
 def _train(
-    request: Request, environment: Environment, planned: Plan, results: Results, stack: ExitStack
+    request: Request,
+    environment: Environment,
+    trials: Sequence[Trial],
+    results: Results,
+    stack: ExitStack,
 ) -> Tally:
-    where, options = results.location.text, request.options
-    if not planned.missing:
-        say(f"All {len(planned.trials)} trials are already in {where}; nothing to train.")
-        return Tally()
-    session = None
-    if not options.local:
-        session = stack.enter_context(Session(options.address, options.cores))
+    where = results.location.text
     tally = run_missing(
-        planned.missing,
+        trials,
         results,
-        options,
-        session,
+        request.options,
         describe=lambda: _describe(request, environment, results),
+        stack=stack,
     )
-    if session is not None:
-        session.close()
-    already = f", {planned.n_done} were there" if planned.n_done else ""
+    for sentence in tally.repaired.values():
+        say(f"Set aside: {sentence}")
+    if not (tally.done or tally.failed or tally.interrupted):
+        say(f"All {len(trials)} trials are already in {where}; nothing to train.")
+        return tally
+    already = f", {tally.there} were there" if tally.there else ""
     say(f"Trained {tally.done} trials ({tally.steps / 1e6:.2f} M steps{already}): {where}")
     for reason, count in tally.reasons.most_common(5):
         say(f"{count} failed: {reason}")
@@ -126,13 +126,18 @@ def _describe(request: Request, environment: Environment, results: Results) -> N
 
 
 def _write_outputs(
-    request: Request, environment: Environment, planned: Plan, results: Results, paths: RunPaths
-) -> None:
+    request: Request,
+    environment: Environment,
+    asked: Sequence[Trial],
+    results: Results,
+    paths: RunPaths,
+) -> int:
+    """Writes what the tasks ask for; returns the number of trials that are done."""
     published = results.published()
-    trials = [trial for trial in planned.trials if published.get(trial.trial_id) == DONE]
+    trials = [trial for trial in asked if published.get(trial.trial_id) == DONE]
     if not trials:
         say("No trial is done; there is nothing to draw.")
-        return
+        return 0
     curves = load_curves(results, trials, list(QUANTITIES.values()))
     files, roots = output_files(request, trials, paths), output_roots(request, environment, paths)
     sentence = replaced([roots[flag] for flag in files])
@@ -146,3 +151,4 @@ def _write_outputs(
                 draw(request, environment, trials, curves, paths)
             else:
                 film(request, trials, results, paths)
+    return len(trials)

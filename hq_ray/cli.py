@@ -61,6 +61,9 @@ def ray_flags(command: Callable) -> Callable:
             click.option(
                 "--engine", default="auto", help="auto, kernel or gymnasium; the log is the same."
             ),
+            click.option(
+                "--repair", is_flag=True, help="Set damaged batches aside, and train them anew."
+            ),
         )
     ):
         command = option(command)

@@ -8,6 +8,7 @@ Parquet readers skip, and renamed; on an object store one request puts the whole
 import contextlib
 import copy
 import os
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from pyarrow import fs
 from hq_ray.errors import InputError, ResultsError
 from hq_ray.store_uri import open_uri, refuse_credentials
 
+# The name of a file until it is whole; see `_replace_local`.
+UNFINISHED = re.compile(r"\..+\.[0-9a-f]{12}")
 NOT_FOUND = fs.FileType.NotFound
 # Between one try of a request to an object store and the next.
 PAUSES_SECONDS = (0.5, 1.0, 2.0)
@@ -99,9 +102,9 @@ class Location:
         """Sorted names of the visible files directly below; empty where there is no such folder."""
         return [n for n in self._names() if n.endswith(suffix) and not n.startswith((".", "_"))]
 
-    def hidden_files(self) -> list[str]:
+    def unfinished(self) -> list[str]:
         """Sorted names of files below that are being written, or were when their writer died."""
-        return [name for name in self._names() if name.startswith(".")]
+        return [name for name in self._names() if UNFINISHED.fullmatch(name)]
 
     def read(self, name: str) -> bytes:
         """The bytes of a file below."""
@@ -109,6 +112,17 @@ class Location:
         def get() -> bytes:
             with self.filesystem.open_input_stream(f"{self.path}/{name}") as stream:
                 return stream.read()
+
+        return self._ask(f"reading {name}", get)
+
+    def end_of(self, name: str, count: int) -> tuple[int, bytes]:
+        """The size of a file below, and its last bytes."""
+
+        def get() -> tuple[int, bytes]:
+            with self.filesystem.open_input_file(f"{self.path}/{name}") as file:
+                size = file.size()
+                file.seek(max(0, size - count))
+                return size, file.read()
 
         return self._ask(f"reading {name}", get)
 
@@ -136,6 +150,17 @@ class Location:
                 self.filesystem.delete_file(f"{self.path}/{name}")
 
         self._ask(f"deleting {name}", remove)
+
+    def move(self, name: str, folder: "Location") -> None:
+        """Moves a file below into a folder of the same filesystem, if it is there."""
+
+        def rename() -> None:
+            self.filesystem.move(f"{self.path}/{name}", f"{folder.path}/{name}")
+
+        if self.child(name).exists():
+            if self.is_local:
+                Path(folder.path).mkdir(parents=True, exist_ok=True)
+            self._ask(f"moving {name}", rename)
 
     def _info(self) -> fs.FileInfo:
         return self._ask("looking", lambda: self.filesystem.get_file_info(self.path))

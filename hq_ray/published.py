@@ -4,7 +4,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 
@@ -41,6 +41,7 @@ def trials_table(
     damaged: list[str] | None = None,
     where: pc.Expression | None = None,
     order: Sequence[str] = (),
+    without: Collection[str] = (),
 ) -> pa.Table:
     """One row per committed trial, and where it is.
 
@@ -53,6 +54,7 @@ def trials_table(
         damaged: list to append an error message to for each unreadable file; None raises the first.
         where: which trials.
         order: columns to sort by; none for the order of the files.
+        without: names of trials files that are left out.
 
     Raises:
         ResultsError: a trials file is damaged or foreign.
@@ -77,6 +79,7 @@ def trials_table(
         (place, name)
         for place, folder in enumerate(folders)
         for name in folder.location.child("trials").files(".parquet")
+        if name not in without
     ]
     with readers(folders) as pool:
         tables = pool.map(lambda file: read(*file), files)

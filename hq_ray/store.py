@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,19 +23,66 @@ import pyarrow.parquet as pq
 from hq_ray import encoding, schema
 from hq_ray.episode_log import Trained
 from hq_ray.errors import HqRayError, InputError, ResultsError
-from hq_ray.location import Location
+from hq_ray.location import Location, StoreError
 from hq_ray.trial import SEMANTICS_VERSION, Trial
 from hq_ray.versions import versions
 
 SWEEP_FILE = "sweep.json"
 DONE, FAILED = "done", "failed"
-KINDS = ("episodes", "trials", "q_values")
+KINDS = ("episodes", "q_values", "trials")
+DAMAGED = "_damaged"
 SCHEMAS = {"episodes": schema.EPISODES, "trials": schema.TRIALS, "q_values": schema.Q_VALUES}
 READERS = 8
+# The end of a file that is read for its footer; some of a few row groups are a tenth as long.
+FOOTER_BYTES = 2**16
 
 
 class Superseded(HqRayError):
-    """A worker of a driver that no longer holds the results; nothing of its batch is published."""
+    """A driver that no longer holds the results, or a worker of one: it publishes nothing more."""
+
+    @classmethod
+    def at(cls, location: Location) -> "Superseded":
+        """The error for results at a place, which were taken over, or are not there any more."""
+        there = location.child(SWEEP_FILE).exists() or location.child("trials").files(".parquet")
+        if there:
+            return cls(f"another driver has taken over the results at {location.text}")
+        return cls(
+            f"results at {location.text} must stay while they are written, but the folder is gone"
+        )
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is published in a results folder.
+
+    Attributes:
+        status: `done` or `failed` by trial_id, without damaged batches; done wins.
+        damaged: by the file name of a batch, what is wrong with it: a file that is missing, cut
+            short, foreign or of other trials.
+        repeated: trials that several batches hold as done.
+        stray: (folder, name) of episodes and Q tables of no batch; only while nobody writes are
+            they what a killed driver left.
+    """
+
+    status: Mapping[str, str]
+    damaged: Mapping[str, str]
+    repeated: int
+    stray: Sequence[tuple[str, str]]
+
+    def check(self) -> None:
+        """Refuses damage: which trials a damaged file held may be impossible to know, so that to
+        train what seems to be missing could publish some of them twice.
+
+        Raises:
+            ResultsError: a batch is damaged.
+        """
+        if self.damaged:
+            first, more = next(iter(self.damaged.values())), len(self.damaged) - 1
+            others = f", and {more:,} more such batches are there" if more else ""
+            raise ResultsError(
+                f"{first}{others}; --repair moves the files of damaged batches to {DAMAGED} and "
+                "trains their trials anew"
+            )
 
 
 @dataclass(frozen=True)
@@ -125,46 +173,103 @@ class Results:
         if now != before:
             self.location.write(SWEEP_FILE, (json.dumps(now, indent=2) + "\n").encode())
 
-    def published(self) -> dict[str, str]:
+    def published(self) -> Mapping[str, str]:
         """Status (`done` or `failed`) by trial_id over every committed batch; done wins.
 
         Raises:
-            ResultsError: a trials file is damaged or foreign, or its episodes file is missing.
+            ResultsError: a batch is damaged.
         """
+        found = self.survey()
+        found.check()
+        return found.status
+
+    def survey(self) -> Survey:
+        """What is published, what is damaged, and what belongs to nothing."""
         names = self.location.child("trials").files(".parquet")
-        episodes = set(self.location.child("episodes").files(".parquet"))
+        # After the trials, whose episodes have been there for longer.
+        files = {kind: self.location.child(kind).files(".parquet") for kind in KINDS[:2]}
+        check = partial(self._checked_batch, there={kind: set(files[kind]) for kind in files})
         status: dict[str, str] = {}
+        damaged: dict[str, str] = {}
+        repeated: set[str] = set()
+        logged = set()
         with ThreadPoolExecutor(READERS) as pool:
-            tables = pool.map(lambda name: self.read("trials", name, ["trial_id", "status"]), names)
-            for name, table in zip(names, tables, strict=True):
-                if name not in episodes and DONE in pc.unique(table["status"]).to_pylist():
-                    self._half_there(name)
-                found = zip(table["trial_id"].to_pylist(), table["status"].to_pylist(), strict=True)
-                status.update(pair for pair in found if status.get(pair[0]) != DONE)
-        return status
-
-    def _half_there(self, name: str) -> None:
-        episodes, trials = (self.location.child(f"{kind}/{name}").text for kind in KINDS[:2])
-        raise ResultsError(
-            f"{episodes} must be there, because its trials file is; delete {trials} to run its "
-            "trials again"
-        )
-
-    def uncommitted(self) -> list[tuple[str, str]]:
-        """(folder, name) of episode and Q-table files whose batch has no trials file."""
-        committed = set(self.location.child("trials").files(".parquet"))
-        return [
+            for name, batch in zip(names, pool.map(check, names), strict=True):
+                if isinstance(batch, str):
+                    # A driver at work may have taken the batch away meanwhile.
+                    if self.location.child(f"trials/{name}").exists():
+                        damaged[name] = batch
+                    continue
+                done = [trial_id for trial_id, how in batch if how == DONE]
+                repeated.update(one for one in done if status.get(one) == DONE)
+                status.update(pair for pair in batch if status.get(pair[0]) != DONE)
+                if done:
+                    logged.add(name)
+        stray = [
             (kind, name)
-            for kind in ("episodes", "q_values")
-            for name in self.location.child(kind).files(".parquet")
-            if name not in committed
+            for kind in files
+            for name in files[kind]
+            if name not in logged and name not in damaged
         ]
+        return Survey(status, damaged, len(repeated), stray)
+
+    def _checked_batch(
+        self, name: str, there: Mapping[str, set[str]]
+    ) -> list[tuple[str, str]] | str:
+        """(trial_id, status) of a batch's trials, or what is wrong with it.
+
+        The footers of its other files are read and not their rows: what is cut short has none.
+        """
+        try:
+            table = self.read("trials", name, ["trial_id", "status", "episodes"])
+            ids, status = table["trial_id"].to_pylist(), table["status"].to_pylist()
+            rows = pc.sum(table.filter(pc.equal(table["status"], DONE))["episodes"]).as_py()
+            if rows is not None:
+                if name not in there["episodes"]:
+                    file = self.location.child(f"episodes/{name}").text
+                    return f"{file} must be there, because its trials file is"
+                self._check_footer("episodes", name, rows)
+                if name in there["q_values"]:
+                    self._check_footer("q_values", name)
+        except StoreError:
+            raise
+        except ResultsError as problem:
+            return str(problem)
+        return list(zip(ids, status, strict=True))
+
+    def _check_footer(self, kind: str, name: str, rows: int | None = None) -> None:
+        """Checks that a file is whole and has so many rows.
+
+        Raises:
+            ResultsError: it is not; the message names it.
+        """
+        with self.naming(kind, name):
+            size, end = self.location.child(kind).end_of(name, FOOTER_BYTES)
+            needed = int.from_bytes(end[-8:-4], "little") + 8
+            if len(end) < needed <= size:
+                size, end = self.location.child(kind).end_of(name, needed)
+            footer = pq.read_metadata(pa.BufferReader(end))
+            if rows is not None and footer.num_rows != rows:
+                raise ValueError(f"it must have {rows:,} rows, got {footer.num_rows:,}")
+            if footer.num_row_groups:
+                last = footer.row_group(footer.num_row_groups - 1)
+                about = last.column(last.num_columns - 1)
+                start = about.dictionary_page_offset or about.data_page_offset
+                if start + about.total_compressed_size > size - needed:
+                    raise ValueError("bytes before its footer are missing")
+
+    def set_aside(self, name: str) -> None:
+        """Moves the files of a damaged batch to where nobody reads them; only while nobody writes.
+
+        They may be worth something to whoever put them there.
+        """
+        for kind in KINDS[::-1]:
+            self.location.child(kind).move(name, self.location.child(f"{DAMAGED}/{kind}"))
 
     def clear_unfinished(self) -> None:
         """Removes the hidden files that killed writers left; only while nobody writes."""
-        for kind in KINDS:
-            folder = self.location.child(kind)
-            for name in folder.hidden_files():
+        for folder in (self.location, *map(self.location.child, KINDS)):
+            for name in folder.unfinished():
                 folder.delete(name)
 
     def delete(self, kind: str, name: str) -> None:
@@ -196,7 +301,7 @@ class Results:
             yield
         except HqRayError:
             raise
-        except (pa.ArrowException, OSError, KeyError) as problem:
+        except (pa.ArrowException, OSError, KeyError, ValueError) as problem:
             raise ResultsError(
                 f"{self.location.child(kind).child(name).text} must be a Parquet file of this "
                 f"sweep: {problem}"
@@ -226,13 +331,15 @@ class Results:
         Args:
             trained, failures: the batch's trials.
             keep_q_values: whether final Q tables are stored.
-            may_commit: asked right before the trials file is written.
+            may_commit: asked before anything is written, and again right before the trials file.
 
         Raises:
             Superseded: `may_commit` said no; the batch does not count.
         """
         trials = [done.trial for done in trained] + [failure.trial for failure in failures]
         name = f"{batch_name(trials)}.parquet"
+        if not may_commit():
+            raise Superseded.at(self.location)
         if trained:
             self.location.child("episodes").write(name, encoding.encode_episodes(trained))
             if keep_q_values:
@@ -242,7 +349,7 @@ class Results:
         content = encoding.encode_trials(rows)
         if not may_commit():
             # What was written stays uncommitted, and the new driver clears it away.
-            raise Superseded(f"another driver has taken over {self.location.text}")
+            raise Superseded.at(self.location)
         self.location.child("trials").write(name, content)
         return name.removesuffix(".parquet")
 

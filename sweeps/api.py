@@ -16,11 +16,10 @@ from hq_ray.store import Results
 from hq_ray.sweeps.distributions import LONGEST, whole_number
 from hq_ray.sweeps.driver import Tally
 from hq_ray.sweeps.expand import Expanded, expand
-from hq_ray.sweeps.plan import Plan, plan, planned_counts
+from hq_ray.sweeps.plan import planned_counts
 from hq_ray.sweeps.run import RunOptions, run_missing
 from hq_ray.sweeps.spec import Sweep, read_spec
 from hq_ray.sweeps.spec_text import shown
-from hq_ray.sweeps.status import check_sources
 from hq_ray.training import check_engine
 
 
@@ -65,13 +64,10 @@ def as_sweep(sweep: Sweep | Mapping | str | os.PathLike) -> Sweep:
     raise InputError(f"a sweep must be a Sweep, a mapping or a path, got {shown(sweep)}")
 
 
-def open_plan(
-    sweep: Sweep, results: str | os.PathLike, retry_failed: bool = False
-) -> tuple[Results, Expanded, Plan]:
-    """The folder of a sweep below `results`, its trials, and which of them are missing."""
+def open_sweep(sweep: Sweep, results: str | os.PathLike) -> tuple[Results, Expanded]:
+    """The folder of a sweep below `results`, and its trials."""
     expanded = expand(sweep)
-    place = Results.at(Location.of(results).child(sweep.name))
-    return place, expanded, plan(expanded.trials, place.published(), retry_failed)
+    return Results.at(Location.of(results).child(sweep.name)), expanded
 
 
 def describe(sweep: Sweep, place: Results, expanded: Expanded) -> None:
@@ -93,6 +89,7 @@ def run_sweep(
     engine: str = "auto",
     keep_q_values: bool = False,
     accept_source: bool = False,
+    repair: bool = False,
 ) -> SweepHandle:
     """Runs what is missing of a sweep and returns when it is there.
 
@@ -107,10 +104,13 @@ def run_sweep(
         engine: `auto`, `kernel` or `gymnasium`; the logs are the same.
         keep_q_values: whether final Q tables are stored.
         accept_source: go on where trials are there from another source of an environment's code.
+        repair: whether damaged batches are set aside and their trials trained anew.
 
     Raises:
         InputError: the spec cannot be used, or another driver holds the results.
+        ResultsError: a batch is damaged, and not to be repaired.
         SweepStopped: too many failures of one kind, or results cannot be written.
+        Superseded: another driver has taken over, or the folder is gone.
         KeyboardInterrupt: after Ctrl-C; what finished is published.
     """
     if local and address is not None:
@@ -120,14 +120,20 @@ def run_sweep(
         if number is not None:
             whole_number(name, number, 1, LONGEST)
     sweep = as_sweep(sweep)
-    place, expanded, planned = open_plan(sweep, results, retry_failed)
-    if not accept_source:
-        check_sources(place, planned.missing, expanded.trials)
+    place, expanded = open_sweep(sweep, results)
+    options = RunOptions(
+        local,
+        address,
+        cores,
+        trials_per_task,
+        engine,
+        keep_q_values,
+        retry_failed,
+        repair,
+        accept_source,
+    )
     tally = run_missing(
-        planned.missing,
-        place,
-        RunOptions(local, address, cores, trials_per_task, engine, keep_q_values),
-        describe=lambda: describe(sweep, place, expanded),
+        expanded.trials, place, options, describe=lambda: describe(sweep, place, expanded)
     )
     if tally.interrupted:
         raise KeyboardInterrupt

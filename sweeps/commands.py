@@ -2,7 +2,6 @@
 
 import os
 from collections import Counter
-from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,8 @@ from hq_ray.cli import SETTINGS, Count, accept_source_flag, ray_flags, say
 from hq_ray.errors import InputError
 
 if TYPE_CHECKING:
-    from hq_ray.sweeps.plan import Plan
+    from hq_ray.store import Survey
+    from hq_ray.sweeps.driver import Tally
 
 
 def spec_flags(command: click.Command) -> click.Command:
@@ -29,17 +29,17 @@ def spec_flags(command: click.Command) -> click.Command:
     return click.argument("spec")(command)
 
 
-def _open(spec: str, overrides: tuple[str, ...], results: str, retry_failed: bool) -> tuple:
-    from hq_ray.sweeps.api import open_plan
+def _open(spec: str, overrides: tuple[str, ...], results: str) -> tuple:
+    from hq_ray.sweeps.api import open_sweep
     from hq_ray.sweeps.spec import read_spec
 
     sweep = read_spec(spec)
     if overrides:
         sweep = sweep.with_overrides(list(overrides))
-    place, expanded, planned = open_plan(sweep, results, retry_failed)
+    place, expanded = open_sweep(sweep, results)
     for notice in expanded.notices:
         say(f"Notice: {notice}")
-    return sweep, place, expanded, planned
+    return sweep, place, expanded
 
 
 @click.command(name="plan", context_settings=SETTINGS)
@@ -56,8 +56,13 @@ def plan_command(
     cores: int | None,
 ) -> None:
     """Count the trials of SPEC that are new, done and failed, and estimate what is missing."""
-    _, place, expanded, planned = _open(spec, overrides, results, retry_failed)
-    _show_counts(place, expanded, planned)
+    from hq_ray.sweeps.plan import plan
+
+    _, place, expanded = _open(spec, overrides, results)
+    found = place.survey()
+    planned = plan(expanded.trials, found.status, retry_failed)
+    _show_counts(place, found, expanded, planned)
+    _show_damage(found)
     if no_pilot or not planned.missing:
         return
     from hq_ray.sweeps.estimate import estimate
@@ -77,7 +82,7 @@ def plan_command(
     )
 
 
-def _show_counts(place: object, expanded: object, planned: object) -> None:
+def _show_counts(place: object, found: "Survey", expanded: object, planned: object) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -85,7 +90,7 @@ def _show_counts(place: object, expanded: object, planned: object) -> None:
     from hq_ray.sweeps.plan import count_by_configuration
     from hq_ray.sweeps.status import check_sources, count_stale
 
-    stale = count_stale(place, expanded.fingerprints)
+    stale = count_stale(place, found, expanded.fingerprints)
     new = count_by_configuration(planned.missing, expanded.trials)
     failed = count_by_configuration(planned.failed, expanded.trials)
     n_seeds = len(expanded.trials.seeds)
@@ -116,7 +121,7 @@ def _show_counts(place: object, expanded: object, planned: object) -> None:
             "environments, and are neither counted nor run again"
         )
     try:
-        check_sources(place, planned.missing, expanded.trials)
+        check_sources(place, found, planned.missing, expanded.trials)
     except InputError as problem:
         say(f"Notice: {problem}")
 
@@ -139,34 +144,42 @@ def sweep_command(
     cores: int | None,
     trials_per_task: str,
     engine: str,
+    repair: bool,
 ) -> int:
     """Run what is missing of SPEC: the first time, after a crash, or after it grew."""
     from hq_ray.sweeps.api import describe
     from hq_ray.sweeps.batching import parse_trials_per_task
     from hq_ray.sweeps.run import RunOptions, run_missing
-    from hq_ray.sweeps.status import check_sources
     from hq_ray.training import check_engine
 
     check_engine(engine)
     per_task = parse_trials_per_task(trials_per_task)
-    sweep, place, expanded, planned = _open(spec, overrides, results, retry_failed)
-    if not accept_source:
-        check_sources(place, planned.missing, expanded.trials)
+    sweep, place, expanded = _open(spec, overrides, results)
     where = place.location.text
-    if planned.failed:
-        say(f"{_trials(planned.failed)} failed before; --retry_failed tries again")
-    if not planned.missing:
-        say(_nothing_left(planned, where))
-        return 1 if planned.failed else 0
-    tally = run_missing(
-        planned.missing,
-        place,
-        RunOptions(local, address, cores, per_task, engine, keep_q_values),
-        describe=lambda: describe(sweep, place, expanded),
+    options = RunOptions(
+        local,
+        address,
+        cores,
+        per_task,
+        engine,
+        keep_q_values,
+        retry_failed,
+        repair,
+        accept_source,
     )
-    already = f", {planned.n_done:,} were there" if planned.n_done else ""
+    tally = run_missing(
+        expanded.trials, place, options, describe=lambda: describe(sweep, place, expanded)
+    )
+    for sentence in tally.repaired.values():
+        say(f"Set aside: {sentence}")
+    if tally.failed_before:
+        say(f"{_trials(tally.failed_before)} failed before; --retry_failed tries again")
+    if not (tally.done or tally.failed or tally.interrupted):
+        say(_nothing_left(tally, where))
+        return 1 if tally.failed_before else 0
+    already = f", {tally.there:,} were there" if tally.there else ""
     say(
-        f"Ran {_trials(range(tally.done))} ({tally.steps / 1e6:,.1f} M steps, "
+        f"Ran {_trials(tally.done)} ({tally.steps / 1e6:,.1f} M steps, "
         f"{_duration(tally.train_seconds)} of training{already}): {where}"
     )
     for reason, count in tally.reasons.most_common(5):
@@ -175,19 +188,31 @@ def sweep_command(
         say("Interrupted; the same command resumes.")
         return 130
     say(f"Look at it with: hq-ray status {where}")
-    return 1 if tally.failed or planned.failed else 0
+    return 1 if tally.failed or tally.failed_before else 0
 
 
-def _trials(trials: Sized) -> str:
-    return "1 trial" if len(trials) == 1 else f"{len(trials):,} trials"
+def _trials(count: int) -> str:
+    return "1 trial" if count == 1 else f"{count:,} trials"
 
 
-def _nothing_left(planned: "Plan", where: str) -> str:
-    if not planned.n_done:
+def _nothing_left(tally: "Tally", where: str) -> str:
+    if not tally.there:
         return f"No other trial is asked for; nothing to run in {where}."
-    which = "The other " if planned.failed else "All " if planned.n_done > 1 else "The "
-    verb = "is" if planned.n_done == 1 else "are"
-    return f"{which}{_trials(range(planned.n_done))} {verb} done in {where}; nothing to run."
+    which = "The other " if tally.failed_before else "All " if tally.there > 1 else "The "
+    verb = "is" if tally.there == 1 else "are"
+    return f"{which}{_trials(tally.there)} {verb} done in {where}; nothing to run."
+
+
+def _show_damage(found: "Survey") -> None:
+    for sentence in found.damaged.values():
+        say(f"Damaged: {sentence}")
+    if found.damaged:
+        say("`hq-ray sweep --repair` moves such batches out of the way and trains them anew")
+    if found.repeated:
+        say(
+            f"{_trials(found.repeated)} lie in several batches, as after copying folders together; "
+            "each counts once"
+        )
 
 
 def _duration(seconds: float) -> str:
@@ -243,10 +268,10 @@ def status_command(results: str) -> None:
         f"{found.total(DONE):,} trials done, {found.total(FAILED):,} failed, "
         f"{found.seconds:,.1f} s of training"
     )
-    for sentence in found.damaged:
-        say(f"Damaged: {sentence}")
+    _show_damage(found.survey)
     if found.holder:
-        say(f"Process {found.holder['pid']} on {found.holder['host']} is at work on it.")
+        who = "Process {pid} on {host}" if {"pid", "host"} <= found.holder.keys() else "A driver"
+        say(f"{who.format(**found.holder)} is at work on it.")
 
 
 @click.command(name="replay", context_settings=SETTINGS)

@@ -7,7 +7,7 @@ disk is consistent at every moment, so that killing it loses the batches in flig
 import signal
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -35,7 +35,16 @@ class SweepStopped(HqRayError):
 
 @dataclass
 class Tally:
-    """What a sweep did: counts, and the reasons of failures."""
+    """What a sweep did.
+
+    Attributes:
+        done, failed: trials that it ran.
+        steps, train_seconds: of the done ones.
+        reasons: of failures, with their number.
+        interrupted: whether Ctrl-C ended it.
+        there, failed_before: trials asked for that were published when it began, and not run again.
+        repaired: what was wrong with the batches that were set aside, by file name.
+    """
 
     done: int = 0
     failed: int = 0
@@ -43,6 +52,9 @@ class Tally:
     train_seconds: float = 0.0
     reasons: Counter = field(default_factory=Counter)
     interrupted: bool = False
+    there: int = 0
+    failed_before: int = 0
+    repaired: Mapping[str, str] = field(default_factory=dict)
 
 
 def drive(
@@ -50,24 +62,37 @@ def drive(
     executor: Executor,
     results: Results,
     progress: Progress,
+    check_held: Callable[[], None] = lambda: None,
 ) -> Tally:
     """Runs every trial of the batcher, or as many as it is allowed to.
 
     Ctrl-C or SIGTERM once stops submitting and waits for what is running; twice raises
     KeyboardInterrupt.
 
+    Args:
+        batcher, executor, results, progress: what to run, where, and where it goes.
+        check_held: called before each submission and each change of the results; raises when they
+            are no longer this driver's.
+
     Raises:
         SweepStopped: failures of one kind in a row, the store refuses writes, or Ray has died.
     """
-    return _Drive(batcher, executor, results, progress).run()
+    return _Drive(batcher, executor, results, progress, check_held).run()
 
 
 class _Drive:
     """The state of one call of `drive`."""
 
-    def __init__(self, batcher: Batcher, executor: Executor, results: Results, progress: Progress):
+    def __init__(
+        self,
+        batcher: Batcher,
+        executor: Executor,
+        results: Results,
+        progress: Progress,
+        check_held: Callable[[], None],
+    ):
         self.batcher, self.executor, self.results = batcher, executor, results
-        self.progress = progress
+        self.progress, self.check_held = progress, check_held
         self.tally = Tally()
         self.again: deque[tuple[Trial, ...]] = deque()
         self.flying: dict[object, tuple[Trial, ...]] = {}
@@ -94,7 +119,9 @@ class _Drive:
         self._refill()
         if not self.flying:
             return False
-        for ticket, outcome in self.executor.wait(WAIT_SECONDS):
+        ended = self.executor.wait(WAIT_SECONDS)
+        self._check_held()
+        for ticket, outcome in ended:
             batch = self.flying.pop(ticket)
             if isinstance(outcome, Crash):
                 self._crashed(batch, outcome)
@@ -109,7 +136,15 @@ class _Drive:
             batch = self.again.popleft() if self.again else self.batcher.next_batch()
             if not batch:
                 return
+            self._check_held()
             self.flying[self.executor.submit(batch)] = batch
+
+    def _check_held(self) -> None:
+        try:
+            self.check_held()
+        except HqRayError:
+            self.executor.cancel()
+            raise
 
     def _finished(self, batch: tuple[Trial, ...], report: BatchReport) -> None:
         self.batcher.observe(report, sum(trial.episodes for trial in batch))

@@ -22,16 +22,20 @@ from types import TracebackType
 
 from hq_ray.errors import InputError
 from hq_ray.location import Location
+from hq_ray.store import Superseded
 
 OWNER_FILE = "_driver.json"
 LOCK_FILE = "_driver.lock"
 BEAT_SECONDS = 10.0
 GONE_SECONDS = 60.0
 CLAIMS = "_claims"
+# Within these a process's number and the moment it started name one process.
+MACHINE = ("host", "boot", "pid_namespace")
 # Of one length, because a reader on an object store asks for the length first and may get that many
 # bytes of a file that was replaced meanwhile.
 CARD_BYTES = 1024
 CLAIM_SECONDS = 0.1
+NAMING_TRIES = 20
 # Tokens of this process that hold nothing any more, though a store that was away still names them.
 _GIVEN_UP: set[str] = set()
 
@@ -58,6 +62,22 @@ def process_started(pid: int) -> str | None:
     return "unknown" if not Path("/proc/self").exists() else None
 
 
+def this_process() -> dict:
+    """What tells this process from every other, on this machine and on others."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        boot = namespace = None
+    return {
+        "host": socket.gethostname(),
+        "boot": boot,
+        "pid_namespace": namespace,
+        "pid": os.getpid(),
+        "process_started": process_started(os.getpid()),
+    }
+
+
 def read_owner(location: Location) -> dict:
     """What the owner file says; empty where there is none, or it is being replaced."""
     try:
@@ -69,49 +89,78 @@ def read_owner(location: Location) -> dict:
 def _read(location: Location, name: str) -> dict:
     """What an owner file or a claim says; empty where there is none, or no sense in it."""
     try:
-        owner = json.loads(location.read(name)) if location.child(name).exists() else {}
-    except (FileNotFoundError, ValueError):
+        card = json.loads(location.read(name))
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return {}
-    return owner if isinstance(owner, dict) else {}
+    card = card if isinstance(card, dict) else {}
+    return {key: value for key, value in card.items() if _makes_sense(key, value)}
+
+
+def _makes_sense(key: str, value: object) -> bool:
+    if key in ("since", "beat"):
+        return isinstance(value, int | float) and 0 <= value < 1e11
+    if key == "pid":
+        return type(value) is int and 0 < value < 2**31
+    return isinstance(value, str) and value.isprintable()
 
 
 def is_gone(owner: dict) -> bool:
     """Whether a holder is dead or silent."""
     if owner.get("token") in _GIVEN_UP:
         return True
-    if owner.get("host") == socket.gethostname():
-        return process_started(int(owner.get("pid", -1))) != owner.get("process_started")
+    here = this_process()
+    if all(owner.get(name) == here[name] for name in MACHINE):
+        pid = owner.get("pid")
+        return pid is None or process_started(pid) != owner.get("process_started")
     return _is_silent(owner)
 
 
 def _is_silent(owner: dict) -> bool:
-    return time.time() - float(owner.get("beat", 0)) > GONE_SECONDS
+    return time.time() - owner.get("beat", 0) > GONE_SECONDS
 
 
 class Ownership:
     """Holds a results folder for the length of a block.
 
+    Attributes:
+        token: names this driver in the owner file.
+        took_over: whether a driver that is gone held the results before, and did not give them up:
+            workers of it may live a little longer.
+
     Raises:
         Held: on entry, when a living driver holds it; the message says who.
+        OSError: on entry, when the folder cannot be written to.
     """
 
     def __init__(self, location: Location):
         self._location = location
         self.token = uuid.uuid4().hex
-        self._since = time.time()
+        self.took_over = False
+        self._since = self._seen = time.time()
         self._over = threading.Event()
         self._beats = threading.Thread(target=self._beat, name="ownership", daemon=True)
         self._lock: int | None = None
+        self._lost = False
 
     def __enter__(self) -> "Ownership":
-        if self._location.is_local:
-            self._lock_local()
-        if self._lock is None:
-            self._contend()
-        else:
-            self._write(self._location, OWNER_FILE)
+        try:
+            if self._location.is_local:
+                self._lock_local()
+            if self._lock is None:
+                self._contend()
+            else:
+                self._take()
+        except BaseException:
+            self._unlock()
+            raise
         self._beats.start()
         return self
+
+    def _take(self) -> None:
+        """Names this driver in the owner file."""
+        self.took_over = self._location.child(OWNER_FILE).exists()
+        self._seen = time.time()
+        self._write(self._location, OWNER_FILE)
 
     def _contend(self) -> None:
         """Names this driver in the owner file once nobody living holds or claims the results.
@@ -127,7 +176,7 @@ class Ownership:
                 if rivals[0]["token"] < self.token:
                     self._refuse(rivals[0])
                 time.sleep(CLAIM_SECONDS)
-            self._write(self._location, OWNER_FILE)
+            self._take()
         finally:
             with contextlib.suppress(OSError):
                 claims.delete(name)
@@ -162,7 +211,7 @@ class Ownership:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(lock)
-            self._refuse(read_owner(self._location))
+            self._refuse(self._named_soon())
         except OSError:
             os.close(lock)  # a network disk without locks
         else:
@@ -181,19 +230,43 @@ class Ownership:
                 self._location.delete(OWNER_FILE)
         except OSError:
             _GIVEN_UP.add(self.token)
+        self._unlock()
+
+    def _unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
+            self._lock = None
 
-    def holds(self) -> bool:
-        """Whether the file still names this driver."""
-        return holds(self._location, self.token)
+    def check(self) -> None:
+        """Asks whether this driver still holds the results, unless it did so within a beat.
+
+        Nobody takes over from a driver before it has been silent for longer than that.
+
+        Raises:
+            Superseded: it does not.
+        """
+        now = time.time()
+        due = not 0 <= now - self._seen < BEAT_SECONDS
+        if self._lost or (due and not holds(self._location, self.token)):
+            raise Superseded.at(self._location)
+        if due:
+            self._seen = now
+
+    def _named_soon(self) -> dict:
+        """The driver that has the lock; it names itself in the file right after it got it."""
+        for _ in range(NAMING_TRIES):
+            owner = read_owner(self._location)
+            if owner and not is_gone(owner):
+                return owner
+            time.sleep(CLAIM_SECONDS)
+        return {}
 
     def _refuse(self, owner: dict) -> None:
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(owner.get("since", 0)))
-        raise Held(
-            f"results at {self._location.text} must have one driver at a time, but process "
-            f"{owner.get('pid')} on {owner.get('host')} has held them since {since}"
-        )
+        who = "another one is just starting"
+        if {"pid", "host", "since"} <= owner.keys():
+            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(owner["since"]))
+            who = f"process {owner['pid']} on {owner['host']} has held them since {since}"
+        raise Held(f"results at {self._location.text} must have one driver at a time, but {who}")
 
     def _named(self) -> bool:
         """Whether the file names this driver for certain."""
@@ -202,9 +275,7 @@ class Ownership:
     def _write(self, location: Location, name: str) -> None:
         owner = {
             "token": self.token,
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "process_started": process_started(os.getpid()),
+            **this_process(),
             "since": self._since,
             "beat": time.time(),
         }
@@ -212,22 +283,26 @@ class Ownership:
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT_SECONDS):
+            began = time.time()
             try:
                 # A store that cannot be read may name another driver by now.
                 if self._named():
                     self._write(self._location, OWNER_FILE)
             except OSError:
                 continue  # a store that is away for a moment; the next beat tries again
+            # Stopped in between for so long, this driver may have written over another's name.
+            self._lost |= time.time() - began > GONE_SECONDS
 
 
 def holds(location: Location, token: str) -> bool:
     """Whether the driver of that token still holds the results; workers ask before they commit.
 
-    A store that cannot be read for a moment says nothing, and is no reason to throw work away.
+    A store that cannot be read for a moment says nothing, nor does a file without sense, and that
+    is no reason to throw work away.
     """
     try:
         if not location.child(OWNER_FILE).exists():
             return False
-        return json.loads(location.read(OWNER_FILE)).get("token") == token
-    except (OSError, ValueError, AttributeError):
+        return _read(location, OWNER_FILE).get("token", token) == token
+    except OSError:
         return True

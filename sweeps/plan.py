@@ -127,15 +127,26 @@ def one_configuration_each(
     return TrialSet(configurations, seeds)
 
 
-def plan(trials: Sequence[Trial], published: Mapping[str, str], retry_failed: bool = True) -> Plan:
+def ids_of(trials: Sequence[Trial]) -> list[str]:
+    """The trial ids, in order."""
+    return trials.ids() if isinstance(trials, TrialSet) else [trial.trial_id for trial in trials]
+
+
+def plan(
+    trials: Sequence[Trial],
+    published: Mapping[str, str],
+    retry_failed: bool = True,
+    ids: Sequence[str] | None = None,
+) -> Plan:
     """Planned minus published: resume, retry and growth are all this difference.
 
     Args:
         trials: what is asked for; repeats count once.
         published: status by trial_id.
         retry_failed: whether a trial published as failed is to be run again.
+        ids: of the trials, where they are known.
     """
-    ids = trials.ids() if isinstance(trials, TrialSet) else [trial.trial_id for trial in trials]
+    ids = ids_of(trials) if ids is None else ids
     distinct, missing, failed = [], [], []
     seen: set[str] = set()
     for index, trial_id in enumerate(ids):

@@ -21,7 +21,7 @@ from ray.job_config import JobConfig
 
 from hq_ray.errors import HqRayError, InputError
 from hq_ray.sweeps.executors import ExecutorLost
-from hq_ray.sweeps.ownership import process_started
+from hq_ray.sweeps.ownership import MACHINE, process_started, this_process
 
 # Reports are small and travel inline, so the object store needs next to nothing.
 OBJECT_STORE_BYTES = 128 * 2**20
@@ -37,8 +37,6 @@ PARTS = {"raylet": "raylet", "gcs_server": "GCS"}
 SHORT_PLACE = "/tmp" if os.name == "posix" else tempfile.gettempdir()
 SESSION_PREFIX = "hq-ray-session-"
 SESSION_MARKER = "owner.json"
-# Within these a process's number and the moment it started name one process.
-MACHINE = ("host", "boot", "pid_namespace")
 # Ray guards a local cluster with a token, and would write one to the home folder if it found none.
 _TOKEN = secrets.token_hex(32)
 
@@ -220,7 +218,7 @@ def session_folder(place: str = SHORT_PLACE) -> Iterator[str]:
     try:
         private = tempfile.mkdtemp(prefix=SESSION_PREFIX, dir=place)
         try:
-            Path(private, SESSION_MARKER).write_text(json.dumps(_this_process()))
+            Path(private, SESSION_MARKER).write_text(json.dumps(this_process()))
         except OSError:
             shutil.rmtree(private, ignore_errors=True)
             raise
@@ -241,7 +239,7 @@ def clear_left_overs(place: str | os.PathLike) -> None:
     Whatever may belong to somebody else, to another machine, to another container or to a living
     process stays; so does what is left over from before a reboot.
     """
-    here = _this_process()
+    here = this_process()
     for folder in Path(place).glob(f"{SESSION_PREFIX}*"):
         if _is_left_over(folder, here):
             shutil.rmtree(folder, ignore_errors=True)
@@ -261,22 +259,6 @@ def _is_left_over(folder: Path, here: dict) -> bool:
     except Exception:  # whatever may be in it, or may be wrong with it
         return False
     return now is None or (now.isdecimal() and now != started)
-
-
-def _this_process() -> dict:
-    """What tells this process from every other, on this machine and on others."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        namespace = os.readlink("/proc/self/ns/pid")
-    except OSError:
-        boot = namespace = None
-    return {
-        "host": socket.gethostname(),
-        "boot": boot,
-        "pid_namespace": namespace,
-        "pid": os.getpid(),
-        "process_started": process_started(os.getpid()),
-    }
 
 
 class Pulse:

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from hq_ray.errors import InputError
 from hq_ray.published import trials_table
-from hq_ray.store import DONE, FAILED, Results
+from hq_ray.store import DONE, FAILED, Results, Survey
 from hq_ray.sweeps.ownership import is_gone, read_owner
 from hq_ray.sweeps.plan import Picked, TrialSet, count_by_configuration
 
@@ -22,14 +22,14 @@ class Status:
         reasons: `Type: message` -> number of failed trials.
         seconds: summed training time of the done ones.
         holder: the driver at work on the folder, if one is.
-        damaged: a sentence for each trials file that cannot be read.
+        survey: what is damaged, and what is there twice.
     """
 
     cells: dict[tuple[str, str, str], Counter]
     reasons: Counter
     seconds: float
     holder: dict
-    damaged: tuple[str, ...] = ()
+    survey: Survey
 
     def total(self, status: str) -> int:
         """Number of trials with that status."""
@@ -38,9 +38,10 @@ class Status:
 
 def status(results: Results) -> Status:
     """Counts what is published at this moment, and names what cannot be read."""
-    damaged: list[str] = []
+    found = results.survey()
     columns = ["trial_id", "env", "env_args", "variant", "status", "train_seconds"]
-    table = trials_table(results, [*columns, "error_type", "error_message"], damaged)
+    columns += ["error_type", "error_message"]
+    table = trials_table(results, columns, damaged=[], without=found.damaged)
     counted = table.group_by(["env", "env_args", "variant", "status"]).aggregate(
         [([], "count_all")]
     )
@@ -62,15 +63,16 @@ def status(results: Results) -> Status:
         reasons=reasons,
         seconds=float(pc.sum(done["train_seconds"]).as_py() or 0.0),
         holder={} if not owner or is_gone(owner) else owner,
-        damaged=tuple(damaged),
+        survey=found,
     )
 
 
-def check_sources(results: Results, missing: Picked, trials: TrialSet) -> None:
+def check_sources(results: Results, found: Survey, missing: Picked, trials: TrialSet) -> None:
     """Holds the trials of an environment without a model to one source of its code.
 
     Args:
         results: the folder.
+        found: what is damaged in it.
         missing: those of the trials that are about to be run.
         trials: of the plan.
 
@@ -85,7 +87,7 @@ def check_sources(results: Results, missing: Picked, trials: TrialSet) -> None:
     if not new:
         return
     columns = ["trial_id", "status", "env", "env_args", "fingerprint", "source"]
-    table = trials_table(results, columns)
+    table = trials_table(results, columns, damaged=[], without=found.damaged)
     table = table.filter(pc.equal(table["status"], DONE))
     counted = table.group_by(columns[2:]).aggregate([([], "count_all")])
     for row in counted.to_pylist():
@@ -100,14 +102,16 @@ def check_sources(results: Results, missing: Picked, trials: TrialSet) -> None:
                 )
 
 
-def count_stale(results: Results, fingerprints: Mapping[str, str | None]) -> int:
+def count_stale(results: Results, found: Survey, fingerprints: Mapping[str, str | None]) -> int:
     """Trials of these environments that were trained on other versions of them than the present.
 
     Args:
         results: the folder.
+        found: what is damaged in it.
         fingerprints: `id args` -> the present fingerprint, as in sweep.json.
     """
-    table = trials_table(results, ["trial_id", "status", "env", "env_args", "fingerprint"])
+    columns = ["env", "env_args", "fingerprint"]
+    table = trials_table(results, columns, damaged=[], without=found.damaged)
     counted = table.group_by(["env", "env_args", "fingerprint"]).aggregate([([], "count_all")])
     return sum(
         row["count_all"]

@@ -44,6 +44,7 @@ DEFAULTS = {
     "cores": None,
     "trials_per_task": "auto",
     "engine": "auto",
+    "repair": False,
 }
 GIVEN = {
     "env_args": "max_speed=2",
@@ -76,6 +77,7 @@ GIVEN = {
     "cores": "2",
     "trials_per_task": "4",
     "engine": "gymnasium",
+    "repair": None,
 }
 
 

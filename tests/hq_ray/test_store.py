@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import shutil
 import warnings
 from pathlib import Path
 
@@ -284,14 +285,14 @@ def test_another_filesystem_takes_and_gives_batches(tmp_path, batches):
 def test_files_of_batches_that_were_never_committed_are_listed_and_can_go(results, batches):
     results.publish(batches[0], keep_q_values=True)
     name = results.publish(batches[1], keep_q_values=True)
-    assert results.uncommitted() == []
+    assert results.survey().stray == []
     results.delete("trials", f"{name}.parquet")
     orphans = [(kind, f"{name}.parquet") for kind in ("episodes", "q_values")]
-    assert results.uncommitted() == orphans
+    assert results.survey().stray == orphans
     for orphan in orphans:
         results.delete(*orphan)
         results.delete(*orphan)
-    assert results.uncommitted() == []
+    assert results.survey().stray == []
     assert set(results.published()) == {done.trial.trial_id for done in batches[0]}
 
 
@@ -303,15 +304,27 @@ def test_a_trials_file_whose_episodes_are_gone_is_named(results, batches):
 
 
 def test_a_batch_that_may_not_be_committed_is_not(results, batches):
-    with pytest.raises(Superseded, match="another driver"):
+    results.publish(batches[1])
+    before = everything(results)
+    with pytest.raises(Superseded, match="another driver has taken over"):
         results.publish(batches[0], keep_q_values=True, may_commit=lambda: False)
-    assert results.published() == {}
+    assert everything(results) == before, "not even its episodes are written"
+
+
+def test_a_folder_that_is_gone_is_not_made_again(results, batches):
+    results.publish(batches[0])
+    shutil.rmtree(results.location.path)
+    with pytest.raises(Superseded, match="but the folder is gone"):
+        results.publish(batches[1], may_commit=lambda: False)
+    assert not Path(results.location.path).exists()
 
 
 def test_a_superseded_batch_spares_what_the_other_driver_committed(results, batches):
-    def overtaken():
-        results.publish(batches[0])
-        return False
+    def overtaken(asked=[]):  # noqa: B006
+        asked.append(1)
+        if len(asked) == 2:
+            results.publish(batches[0])
+        return len(asked) < 2
 
     with pytest.raises(Superseded):
         results.publish(batches[0], may_commit=overtaken)

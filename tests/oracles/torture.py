@@ -12,7 +12,7 @@ import pandas as pd
 from hq_ray.environments import resolve
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import Results
-from hq_ray.sweeps.plan import TrialSet, plan
+from hq_ray.sweeps.plan import TrialSet
 from hq_ray.sweeps.run import RunOptions, run_missing
 from hq_ray.trial import Trial
 
@@ -33,11 +33,9 @@ def trials():
     return TrialSet(configurations, range(4))
 
 
-def run(folder, **options):
-    """Runs what is missing in the folder; returns the tally."""
-    results = Results.at(folder)
-    planned = plan(trials(), results.published())
-    return run_missing(planned.missing, results, RunOptions(**options))
+def run(folder, wanted=None, **options):
+    """Runs what is missing in the folder, of all trials or some; returns the tally."""
+    return run_missing(wanted or trials(), Results.at(folder), RunOptions(**options))
 
 
 def content(folder):

@@ -186,9 +186,9 @@ def test_a_driver_that_is_killed(store, uri, undisturbed):
     driver = subprocess.Popen(command)
     assert killed.wait(60)
     assert driver.wait() == -9
-    assert len(Results.at(uri).uncommitted()) == 1
+    assert len(Results.at(uri).survey().stray) == 1
     torture.run(uri, local=True, trials_per_task=7)
-    assert Results.at(uri).uncommitted() == []
+    assert Results.at(uri).survey().stray == []
     assert_complete(uri, undisturbed)
 
 

@@ -20,8 +20,8 @@ from hq_ray.sweeps.ownership import (
     Held,
     Ownership,
     holds,
-    process_started,
     read_owner,
+    this_process,
 )
 
 PLAIN = str.maketrans("[]", "--")
@@ -51,9 +51,7 @@ def card(**changes):
     """What an owner file or claim of this process says."""
     return {
         "token": "another",
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "process_started": process_started(os.getpid()),
+        **this_process(),
         "since": time.time(),
         "beat": time.time(),
         **changes,
@@ -70,7 +68,7 @@ DEAD = {"pid": 2**22 + 1}
 
 def test_the_holder_is_named_and_leaves_no_name_behind(place):
     with Ownership(place) as owner:
-        assert owner.holds()
+        assert holds(place, owner.token)
         assert read_owner(place)["pid"] == os.getpid()
         assert place.child(CLAIMS).files() == []
     assert read_owner(place) == {}
@@ -81,7 +79,7 @@ def test_a_second_driver_is_refused_with_the_first_ones_name(place):
     with Ownership(place) as first:
         with pytest.raises(Held, match=f"process {os.getpid()} on {socket.gethostname()}"):
             Ownership(place).__enter__()
-        assert first.holds()
+        assert holds(place, first.token)
         assert place.child(CLAIMS).files() == []
 
 
@@ -97,7 +95,7 @@ def test_a_holder_that_is_gone_is_replaced(place, changes):
     write(place, OWNER_FILE, **changes)
     write(place.child(CLAIMS), "0.json", **changes)
     with Ownership(place) as owner:
-        assert owner.holds()
+        assert holds(place, owner.token)
         assert not holds(place, "another")
         assert place.child(CLAIMS).files() == []
 
@@ -112,7 +110,7 @@ def test_a_driver_that_was_killed_holds_nothing(place):
     assert killed.returncode == -9
     assert read_owner(place)["pid"] != os.getpid()
     with Ownership(place) as owner:
-        assert owner.holds()
+        assert holds(place, owner.token)
 
 
 @pytest.mark.parametrize("drivers", [2, 5])
@@ -164,7 +162,7 @@ def test_a_slow_driver_does_not_take_what_a_quick_one_got_meanwhile(place, monke
     monkeypatch.setattr(Ownership, "_rivals", interrupted)
     with slow:
         assert outcome == ["tried"]
-        assert slow.holds()
+        assert holds(place, slow.token)
 
 
 def test_a_claim_that_comes_first_in_order_is_given_way(place):
@@ -180,7 +178,7 @@ def test_a_claim_that_comes_last_in_order_is_waited_for(place, monkeypatch):
     write(place.child(CLAIMS), later)
     monkeypatch.setattr(ownership.time, "sleep", lambda s: place.child(CLAIMS).delete(later))
     with Ownership(place) as owner:
-        assert owner.holds()
+        assert holds(place, owner.token)
 
 
 def test_a_holder_that_cannot_be_asked_for_is_not_replaced(place, monkeypatch):
@@ -216,7 +214,7 @@ def test_beats_renew_the_name_and_never_another_drivers(place, monkeypatch):
             pass
         taken.set()
         assert beaten.wait(20)
-    assert not owner.holds()
+    assert not holds(place, owner.token)
     assert read_owner(place)["token"] == "another"
 
 
@@ -228,7 +226,7 @@ def test_a_store_that_is_away_at_the_end_keeps_nobody_out(place, monkeypatch):
         patch.setattr(Ownership, "_named", away)
     assert read_owner(place)["token"] == first.token
     with Ownership(place) as owner:
-        assert owner.holds()
+        assert holds(place, owner.token)
 
 
 def test_what_a_driver_says_of_itself_is_always_as_long(place, monkeypatch):
@@ -244,5 +242,5 @@ def test_what_a_driver_says_of_itself_is_always_as_long(place, monkeypatch):
 def test_a_claim_that_could_not_be_taken_away_keeps_nobody_out(place):
     write(place.child(CLAIMS), "0.json", beat=time.time() - GONE_SECONDS - 1)
     with Ownership(place) as owner:
-        assert owner.holds()
+        assert holds(place, owner.token)
     assert place.child(CLAIMS).files() == []

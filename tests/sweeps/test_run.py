@@ -133,7 +133,7 @@ def test_what_a_killed_driver_left_half_written_is_not_read_twice(undisturbed, t
     missing = plan(trials, results.published()).missing
     assert list(missing) == trials[4:]
     run_missing(missing, results, RunOptions(local=True, trials_per_task=3))
-    assert results.uncommitted() == []
+    assert results.survey().stray == []
     pd.testing.assert_frame_equal(episodes(results), episodes(undisturbed), check_exact=True)
 
 

@@ -1,0 +1,192 @@
+"""Files that are cut short, foreign or gone: plan, status and sweep agree, and --repair mends."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hq_ray.cli import run_command_line
+from hq_ray.errors import ResultsError
+from hq_ray.store import DONE, Failure, Results
+from hq_ray.sweeps.api import run_sweep
+
+SPEC = """
+name: lakes
+env: FrozenLake-v1
+variant: [standard, harmonic]
+seeds: 0-5
+episodes: 20
+"""
+SWEEP = "sweep lakes.yaml --local --trials_per_task 3"
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    """Runs a command line beside `lakes.yaml`; gives the exit code and what was said."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    Path("lakes.yaml").write_text(SPEC)
+
+    def run(line):
+        code = run_command_line(line.split())
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+def cut(path, share):
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+
+
+def without_middle(path):
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + content[200:])
+
+
+def of_other_trials(path):
+    other = next(p for p in sorted(path.parent.glob("*")) if p != path)
+    pq.write_table(pq.read_table(other).slice(0, 30), path)
+
+
+DAMAGE = {
+    "empty": ("episodes", lambda path: path.write_bytes(b"")),
+    "cut": ("episodes", lambda path: cut(path, 0.5)),
+    "without its last byte": ("episodes", lambda path: path.write_bytes(path.read_bytes()[:-1])),
+    "without its middle": ("episodes", without_middle),
+    "of other trials": ("episodes", of_other_trials),
+    "no Parquet": ("episodes", lambda path: path.write_text("episode,episode_return\n")),
+    "gone": ("episodes", lambda path: path.unlink()),
+    "cut Q values": ("q_values", lambda path: cut(path, 0.9)),
+    "empty trials": ("trials", lambda path: path.write_bytes(b"")),
+    "cut trials": ("trials", lambda path: cut(path, 0.7)),
+    "foreign trials": ("trials", lambda path: pq.write_table(pa.table({"a": [1]}), path)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_named_everywhere_and_mended(call, damage):
+    assert call(f"{SWEEP} --keep_q_values")[0] == 0
+    before = pd.read_parquet("results/lakes/episodes").sort_values(["trial_id", "episode"])
+    kind, spoil = DAMAGE[damage]
+    path = sorted(Path("results/lakes", kind).glob("*"))[1]
+    spoil(path)
+    told = f"results/lakes/{kind}/{path.name} must be "
+
+    code, out, _ = call("plan lakes.yaml --no_pilot")
+    assert code == 0
+    assert "12 trials: 3 new, 9 done, 0 failed" in out
+    assert f"Damaged: {told}" in out
+    code, out, _ = call("status results/lakes")
+    assert code == 0
+    assert "9 trials done, 0 failed" in out
+    assert f"Damaged: {told}" in out
+    files = sorted(Path("results").rglob("*"))
+    code, out, err = call(SWEEP)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"Error: {told}")
+    assert err.count("\n") == 1
+    assert "--repair" in err
+    assert sorted(Path("results").rglob("*")) == files, "a refused sweep changes nothing"
+
+    code, out, _ = call(f"{SWEEP} --repair")
+    assert code == 0
+    assert f"Set aside: {told}" in out
+    assert "Ran 3 trials (" in out
+    after = pd.read_parquet("results/lakes/episodes").sort_values(["trial_id", "episode"])
+    pd.testing.assert_frame_equal(
+        before.astype({"trial_id": str}).reset_index(drop=True),
+        after.astype({"trial_id": str}).reset_index(drop=True),
+        check_categorical=False,
+    )
+    assert call(SWEEP)[1] == "All 12 trials are done in results/lakes; nothing to run.\n"
+    assert "Damaged" not in call("status results/lakes")[1]
+    if damage != "gone":
+        assert Path("results/lakes/_damaged", kind, path.name).exists(), "nothing is lost"
+
+
+def test_a_file_of_the_users_own_is_set_aside_and_not_lost(call):
+    assert call(SWEEP)[0] == 0
+    mine = pa.table({"notes": ["mine"]})
+    pq.write_table(mine, "results/lakes/trials/notes.parquet")
+    assert call(SWEEP)[0] == 1
+    code, out, _ = call(f"{SWEEP} --repair")
+    assert code == 0
+    assert "All 12 trials are done in results/lakes; nothing to run.\n" in out
+    assert pq.read_table("results/lakes/_damaged/trials/notes.parquet") == mine
+
+
+def test_run_and_run_sweep_repair_too(call, tmp_path):
+    line = "run --env FrozenLake-v1 --episodes 20 --seeds 0-2 --local --tag lake"
+    assert call(line)[0] == 0
+    for path in Path("results/lake/episodes").glob("*"):
+        cut(path, 0.5)
+    for task in ("train", "compare"):
+        code, _, err = call(f"{line} --task {task}")
+        assert code == 1
+        assert "--repair" in err
+    code, out, _ = call(f"{line} --repair")
+    assert code == 0
+    assert "Trained 6 trials" in out
+
+    spec = tmp_path / "lakes.yaml"
+    run_sweep(spec, local=True)
+    next(Path("results/lakes/episodes").glob("*")).write_bytes(b"")
+    with pytest.raises(ResultsError, match="episodes"):
+        run_sweep(spec, local=True)
+    handle = run_sweep(spec, local=True, repair=True)
+    assert handle.tally.done > 0
+    assert set(handle.trials()["status"]) == {DONE}
+    assert len(handle.episodes()) == 12 * 20
+
+
+def test_many_damaged_batches_are_counted(call):
+    assert call(SWEEP)[0] == 0
+    for path in Path("results/lakes/episodes").glob("*"):
+        path.write_bytes(b"")
+    assert "and 3 more such batches are there" in call(SWEEP)[2]
+
+
+def test_copies_put_together_are_told_and_count_once(call):
+    assert call(SWEEP)[0] == 0
+    whole = call("status results/lakes")[1]
+    shutil.copytree("results/lakes", "results/copy")
+    shutil.rmtree("results/lakes")
+    assert call("sweep lakes.yaml --local --trials_per_task 4")[0] == 0
+    shutil.copytree("results/copy", "results/lakes", dirs_exist_ok=True)
+    n = len(pd.read_parquet("results/lakes/trials", columns=["trial_id"]))
+    assert n == 24
+    for line in ("status results/lakes", "plan lakes.yaml --no_pilot"):
+        code, out, _ = call(line)
+        assert code == 0
+        assert "12 trials lie in several batches" in out
+    assert "12 trials done, 0 failed" in call("status results/lakes")[1]
+    assert "12 trials done, 0 failed" in whole
+    assert call(SWEEP)[1] == "All 12 trials are done in results/lakes; nothing to run.\n"
+    handle = run_sweep("lakes.yaml", local=True)
+    assert len(handle.trials()) == 12
+    assert len(handle.episodes()) == 12 * 20
+
+
+def test_a_retry_that_was_killed_half_way_needs_no_repair(make_trial, tmp_path):
+    """Its episodes are there, and the trials file says that the trial failed, as it did before."""
+    from hq_ray.batch import run_batch
+    from hq_ray.sweeps.run import RunOptions, run_missing
+
+    trials, results = (
+        [make_trial(env="FrozenLake-v1", seed=n) for n in range(2)],
+        Results.at(tmp_path),
+    )
+    name = results.publish([], [Failure(trials[0], "ValueError", "no", "")])
+    failed = (tmp_path / "trials" / f"{name}.parquet").read_bytes()
+    run_batch(trials[:1], results)
+    (tmp_path / "trials" / f"{name}.parquet").write_bytes(failed)
+    assert results.survey().damaged == {}
+    assert run_missing(trials, results, RunOptions(local=True, trials_per_task=2)).done == 2
+    episodes = pd.read_parquet(tmp_path / "episodes", columns=["trial_id", "episode"])
+    assert len(episodes) == 60
+    assert not episodes.duplicated().any()
