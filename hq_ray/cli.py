@@ -96,7 +96,6 @@ COMMANDS = {
     "plot": ("analysis.commands", "Draw learning curves of the best configurations."),
     "compare": ("analysis.commands", "Draw mean ± SE and paired differences; say who wins."),
     "report": ("analysis.commands", "Write one HTML page that answers which variant wins."),
-    "select": ("analysis.commands", "Choose the best configurations for a second stage."),
     "replay": ("sweeps.commands", "Retrain one trial and compare its log, byte for byte."),
     "verify": ("sweeps.commands", "The same for a random sample."),
 }

@@ -13,7 +13,6 @@ parameters:
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -31,7 +30,6 @@ from hq_ray.sweeps.spec_entries import (
 )
 from hq_ray.sweeps.spec_list import PRODUCT_KEYS, Configuration, read_configurations
 from hq_ray.sweeps.spec_overrides import override
-from hq_ray.sweeps.spec_selection import read_selection
 from hq_ray.sweeps.spec_text import near_miss_of, read_yaml, shown
 from hq_ray.trial import MAX_SEED
 
@@ -59,8 +57,6 @@ class Sweep:
         variant_parameters: by variant, what replaces or joins the common ones.
         configurations: each spelled out, in the place of env, variant, method, samples,
             sample_seed, parameters, constraints and variant_parameters, which are then None.
-        selection: plain JSON values that say where the configurations come from; kept and written
-            with the spec, and not interpreted.
     """
 
     name: str
@@ -76,7 +72,6 @@ class Sweep:
     constraints: tuple[str, ...] | None = None
     variant_parameters: Mapping[str, Mapping[str, Parameter]] | None = None
     configurations: tuple[Configuration, ...] | None = None
-    selection: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
         # Refused before anything else is looked at, as it shows what kind of spec is meant.
@@ -91,8 +86,6 @@ class Sweep:
         )
         if self.max_steps is not None:
             self._settle(max_steps=whole_number("max_steps", self.max_steps, 1, LONGEST))
-        if self.selection is not None:
-            self._settle(selection=read_selection(self.selection))
         if self.configurations is not None:
             self._settle(configurations=read_configurations(self.configurations))
         else:
@@ -156,7 +149,8 @@ class Sweep:
         Raises:
             InputError: with the path in the spec of what is wrong.
         """
-        spec = as_mapping("the spec", spec)
+        spec = dict(as_mapping("the spec", spec))
+        spec.pop("selection", None)  # a note of earlier versions, on where configurations come from
         known = [f.name for f in fields(cls)]
         for key in spec:
             if not isinstance(key, str) or key not in known:
@@ -184,9 +178,6 @@ class Sweep:
             spec |= self._product_to_dict()
         else:
             spec["configurations"] = [entry.to_dict() for entry in self.configurations]
-        if self.selection is not None:
-            # Copied, so that nobody changes the sweep through its text.
-            spec["selection"] = deepcopy(self.selection)
         return {f.name: spec[f.name] for f in fields(self) if f.name in spec}
 
     def _product_to_dict(self) -> dict:

@@ -27,7 +27,7 @@ def override(spec: dict, overrides: Iterable[str]) -> dict:
         name = name.replace("-", "_").removeprefix("parameters.")
         if not equals or not name:
             raise InputError(f"--set must be like alpha=0.1,0.2, got {shown(text)}")
-        if name in ("configurations", "selection"):
+        if name == "configurations":
             raise InputError(f"--set {name}: must be changed in the spec, got {shown(given)}")
         if name in ("name", "seeds"):
             spec[name] = given

@@ -18,14 +18,12 @@ from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.schedules import SCHEDULE_KINDS
 from hq_ray.store import Results
 from hq_ray.sweeps import expand as expansion
-from hq_ray.sweeps import spec_selection
 from hq_ray.sweeps.api import run_sweep
 from hq_ray.sweeps.expand import expand
 from hq_ray.sweeps.plan import TrialSet, planned_counts
 from hq_ray.sweeps.space import configurations
 from hq_ray.sweeps.spec import Sweep
 from hq_ray.sweeps.spec_list import Configuration
-from hq_ray.sweeps.spec_text import read_yaml
 
 TEXT = """
 name: quick-stage-2
@@ -37,7 +35,6 @@ configurations:
      episodes: 2000, max_steps: 100, alpha_down: null}
 """
 LAKE = {"env": "FrozenLake-v1", "variant": "standard"}
-SELECTION = {"results": "results/quick", "scores": [{"alpha": 0.1, "mean": -3.5}], "seeds": "0-9"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -97,9 +94,9 @@ def test_yaml_and_python_values_mean_the_same():
 
 
 def test_there_and_back():
-    sweep = replace(Sweep.from_yaml(TEXT), selection=SELECTION)
+    sweep = Sweep.from_yaml(TEXT)
     told = json.loads(json.dumps(sweep.to_dict()))
-    assert list(told) == ["name", "seeds", "episodes", "max_steps", "configurations", "selection"]
+    assert list(told) == ["name", "seeds", "episodes", "max_steps", "configurations"]
     assert told["configurations"][1] == {
         "env": {"id": "VelocityGrid-v0", "max_speed": 2},
         "variant": "harmonic",
@@ -295,7 +292,6 @@ def test_a_length_replaces_those_of_the_entries():
         ("episodes=1,2", "--set episodes: must be one value for listed configurations, got '1,2'"),
         ("episodes=0", "episodes: must be a whole number from 1 to 2147483647, got 0"),
         ("configurations=[]", "--set configurations: must be changed in the spec, got '[]'"),
-        ("selection={}", "--set selection: must be changed in the spec, got '{}'"),
     ],
 )
 def test_overrides_that_cannot_be(override, message):
@@ -309,64 +305,9 @@ def test_a_grid_becomes_no_list():
         Sweep("a", "FrozenLake-v1").with_overrides(["configurations=[]"])
 
 
-# --- selection
-
-
-@pytest.mark.parametrize("more", [{"configurations": [LAKE]}, {"env": "FrozenLake-v1"}])
-def test_a_selection_is_kept(more):
-    given_ = SELECTION | {
-        "deep": {"a b": [None, True, 2, (1.5, "x")]},
-        "array": np.array([[1.0, 2.0]]),
-        "n": np.int64(3),
-        "x": np.float32(0.5),
-    }
-    sweep = Sweep(name="a", selection=given_, **more)
-    plain = SELECTION | {
-        "deep": {"a b": [None, True, 2, [1.5, "x"]]},
-        "array": [[1.0, 2.0]],
-        "n": 3,
-        "x": 0.5,
-    }
-    assert sweep.selection == plain
-    assert json.loads(json.dumps(sweep.to_dict()))["selection"] == plain
-    assert Sweep(**sweep.to_dict()) == sweep
-    sweep.to_dict()["selection"]["deep"].clear()
-    assert sweep.selection == plain
-    assert Sweep(name="a", **more).selection is None
-    assert "selection" not in Sweep(name="a", **more).to_dict()
-
-
-CYCLE: list = []
-CYCLE.append(CYCLE)
-
-
-@pytest.mark.parametrize(
-    ("selection", "message"),
-    [
-        ([], "selection: must be a mapping, got []"),
-        ({1: 2}, "selection: must have text as keys, got 1"),
-        ({"a": [{None: 2}]}, "selection.a[0]: must have text as keys, got None"),
-        ({"a": [0.5, float("nan")]}, "selection.a[1]: must be a plain JSON value (text, a finite "),
-        ({"a b": float("inf")}, "selection: 'a b': must be a plain JSON value (text, a finite "),
-        ({"a": 10**5000}, "selection.a: must be a plain JSON value"),
-        ({"a": {1, 2}}, "selection.a: must be a plain JSON value"),
-        ({"a": CYCLE}, "selection: must be at most 1,000,000 values, nested at most 20 deep"),
-    ],
-)
-def test_what_is_no_selection_is_one_sentence(selection, message):
-    with pytest.raises(InputError) as caught:
-        listed(LAKE, selection=selection)
-    assert str(caught.value).startswith(message)
-    assert len(str(caught.value)) < 300
-
-
-def test_aliases_of_aliases_do_not_explode(monkeypatch):
-    monkeypatch.setattr(spec_selection, "MOST_VALUES", 1000)
-    lines = ["  p: &a0 [x, x, x, x, x, x, x, x, x]"]
-    lines += [f"  p{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
-    spec = read_yaml("\n".join(["selection:", *lines]))
-    with pytest.raises(InputError, match=r"^selection: must be at most 1,000 values, nested at "):
-        listed(LAKE, **spec)
+def test_the_note_of_an_earlier_version_is_passed_over():
+    text = f"{TEXT}selection: {{results: results/quick, metric: final_return}}\n"
+    assert Sweep.from_yaml(text) == Sweep.from_yaml(TEXT)
 
 
 # --- the trials of a grid
@@ -426,7 +367,6 @@ LIST = """
 name: list
 seeds: 0-1
 episodes: 20
-selection: {results: results/grid, metric: final_return}
 configurations:
   - {env: FrozenLake-v1, variant: harmonic, alpha: 0.1}
   - {env: {id: VelocityGrid-v0, max_speed: 2}, variant: standard, alpha: 0.2}
@@ -455,7 +395,6 @@ def test_a_list_is_planned_and_run_like_the_grid(tmp_path, monkeypatch, capsys):
     assert told["planned"] == {"FrozenLake-v1 {}": {"harmonic": 4}, VELOCITY: {"standard": 2}}
     assert set(told["planned"]) == set(told["fingerprints"])
     assert told["spec"] == Sweep.from_yaml(LIST).to_dict()
-    assert told["spec"]["selection"] == {"results": "results/grid", "metric": "final_return"}
     assert grid.description()["planned"] == {
         "FrozenLake-v1 {}": GRID_COUNTS,
         VELOCITY: GRID_COUNTS,
@@ -472,9 +411,7 @@ def test_logs_are_those_of_the_grid(tmp_path):
         return frame.astype({"trial_id": "str"})
 
     grid = Sweep("grid", "FrozenLake-v1", seeds="0-1", episodes=20, parameters={"alpha": [0.1, 1]})
-    every = replace(
-        listed(*configurations(grid)), name="list", seeds=grid.seeds, selection=SELECTION
-    )
+    every = replace(listed(*configurations(grid)), name="list", seeds=grid.seeds)
     expected, found = (run_sweep(sweep, tmp_path, local=True) for sweep in (grid, every))
     assert curves(found).equals(curves(expected))
     assert len(curves(found)) == 8 * 20
@@ -516,5 +453,5 @@ def test_the_page_on_sweeps_lists_configurations_that_run():
     page = Path(__file__).resolve().parents[2] / "docs" / "sweeps.md"
     (text,) = re.findall(r"```yml\n(.*?)```", page.read_text(), re.DOTALL)
     sweep = Sweep.from_yaml(text)
-    assert replace(sweep, selection=None) == Sweep.from_yaml(TEXT)
+    assert sweep == Sweep.from_yaml(TEXT)
     assert len(expand(sweep).trials) == 60
