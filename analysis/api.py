@@ -5,10 +5,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from hq_ray.analysis.comparison import headline
 from hq_ray.analysis.report import write_report
-from hq_ray.analysis.study import Study, study
-from hq_ray.analysis.verdict import judge
+from hq_ray.analysis.study import study
+from hq_ray.analysis.verdict import summary
 from hq_ray.published import opened
 
 Place = str | os.PathLike
@@ -27,10 +26,8 @@ def compare(
     Raises:
         InputError: a column, the metric or the results are not known.
     """
-    found = _study(results, where, metric, with_curves=False).comparisons
-    return pd.DataFrame(
-        {"env": one.env, **one.summary(), "verdict": judge(one).sentence} for one in headline(found)
-    )
+    found = study(opened(results), where=where, metric_name=metric, with_curves=False)
+    return pd.DataFrame([summary(one) for one in found.comparisons])
 
 
 def report(
@@ -43,9 +40,5 @@ def report(
 
     Args and errors as of `compare`.
     """
-    found = _study(results, where, metric, with_times=True)
+    found = study(opened(results), where=where, metric_name=metric)
     return write_report(found, folder, None if where is None else str(where))
-
-
-def _study(results: Place | Sequence[Place], where: object, metric: str, **options: bool) -> Study:
-    return study(opened(results), where=where, metric_name=metric, **options)

@@ -1,7 +1,9 @@
-"""Trials sorted into cells, one per environment and variant: configurations by seeds.
+"""Trials sorted into cells, one per problem and variant: configurations by seeds.
 
-A cell is what the statistics work on. Its scores are arrays (n_configurations, n_seeds) with NaN
-where a trial is missing, so that no seed ever counts for a configuration that it was not run on.
+A problem is an environment with its arguments and its model, `episodes`, `max_steps` and `gamma`:
+none of these is ever tuned. A cell is what the statistics work on. Its scores are arrays
+(n_configurations, n_seeds) with NaN where no trial is done, so that no seed ever counts for a
+configuration that it was not run on.
 """
 
 from collections.abc import Sequence
@@ -13,23 +15,25 @@ import pandas as pd
 
 from hq_ray.analysis.drawing.captions import format_number
 from hq_ray.hyperparameters import HYPERPARAMETERS
+from hq_ray.store import DONE
 from hq_ray.trial import UNSEEDED, short_fingerprint
 
 SETTINGS = (*HYPERPARAMETERS, "episodes", "max_steps")
-# The two of the first question go before the controls; the first one there is the baseline.
-VARIANT_ORDER = ("standard", "harmonic")
+OF_PROBLEM = ("episodes", "max_steps", "gamma")
+BASELINE = "standard"
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """All configurations of one variant on one environment.
+    """All configurations of one variant on one problem that have a done trial.
 
     Attributes:
-        env: id of the environment, with its arguments where it has some.
+        env: the problem's label, see `problem_labels`.
         variant: the update rule.
         settings: one row per configuration, a column for each of SETTINGS.
-        seeds: `(n_seeds,)`, rising: those that any configuration was run on.
-        rows: `(n_configurations, n_seeds)`, row in `trials`; -1 where there is no trial.
+        seeds: `(n_seeds,)`, rising: those that any configuration was tried on.
+        rows: `(n_configurations, n_seeds)`, row in `trials`; -1 where no trial is done.
+        tried: `(n_configurations, n_seeds)`, whether there is a trial, done or failed.
         trials: the frame that the rows point into.
     """
 
@@ -38,23 +42,35 @@ class Cell:
     settings: pd.DataFrame
     seeds: np.ndarray
     rows: np.ndarray
+    tried: np.ndarray
     trials: pd.DataFrame
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    @property
-    def unseeded(self) -> bool:
-        """Whether trials of one seed did not meet the same environment."""
-        return bool((self.trials["fingerprint"].iloc[self.rows[self.rows >= 0]] == UNSEEDED).any())
 
     def scores(self, name: str) -> np.ndarray:
         """A column of the trials, `(n_configurations, n_seeds)`, NaN where there is none."""
         values = self.trials[name].to_numpy(dtype=float, na_value=np.nan)
         return np.where(self.rows < 0, np.nan, values[self.rows])
 
+    @property
+    def first_trial(self) -> pd.Series:
+        """A done trial; all of a cell have its environment, model, lengths and gamma."""
+        return self.trials.iloc[self.rows[self.rows >= 0][0]]
+
+    @property
+    def problem(self) -> tuple:
+        """What the problem is, however it is labelled."""
+        values = self.first_trial[["env", "env_args", "fingerprint", *OF_PROBLEM]]
+        return tuple(None if pd.isna(value) else value for value in values)
+
+    @property
+    def unseeded(self) -> bool:
+        """Whether trials of one seed did not meet the same environment."""
+        return self.first_trial["fingerprint"] == UNSEEDED
+
     def trial_ids(self, configuration: int) -> list[str]:
-        """Of the trials of a configuration, by rising seed."""
+        """Of the done trials of a configuration, by rising seed."""
         rows = self.rows[configuration]
         return self._trial_ids[rows[rows >= 0]].tolist()
 
@@ -68,13 +84,9 @@ class Cell:
         several = [c for c in self.settings if self.settings[c].nunique(dropna=False) > 1]
         return self.settings[several]
 
-    def label(self, configuration: int) -> str:
-        """A configuration in words, of what varies: `alpha 0.1, eps_shift 10`."""
-        return self.labels[configuration]
-
     @cached_property
     def labels(self) -> list[str]:
-        """Every configuration in words."""
+        """Every configuration in words, of what varies: `alpha 0.1, eps_shift 10`."""
         if not self.varying.shape[1]:
             return ["the only configuration"] * len(self)
         columns = [_words(name, self.varying[name]) for name in self.varying]
@@ -106,38 +118,60 @@ def environment_labels(trials: pd.DataFrame) -> pd.Series:
     return labels.where(~mixed, labels + " (" + named + ")")
 
 
+def problem_labels(trials: pd.DataFrame) -> pd.Series:
+    """The environment's label, and what else tells its problems apart: `A-v0, gamma 0.9`."""
+    environments = environment_labels(trials)
+    labels = environments
+    for name in OF_PROBLEM:
+        several = trials[name].groupby(environments).transform("nunique", dropna=False) > 1
+        labels = labels.where(~several, labels + f", {name} " + trials[name].map(level_text))
+    return labels
+
+
 def cells(trials: pd.DataFrame) -> list[Cell]:
-    """The cells of done trials, by environment and then by variant, in alphabetical order.
+    """The cells of trials, by problem and then by variant, in alphabetical order.
 
     Configurations are in the order of their settings, so the result depends on the trials alone,
     not on the order in which they were found.
 
     Args:
-        trials: rows as `hq_ray.load.load_trials` gives them, all done, each trial once.
+        trials: rows as `hq_ray.load.load_trials` gives them, done and failed, each trial once.
     """
     trials = trials.sort_values("trial_id", ignore_index=True)
-    labels = environment_labels(trials)
+    done = (trials["status"] == DONE).to_numpy()
+    labels = problem_labels(trials)
     found = []
     for (env, variant), part in trials.groupby([labels, trials["variant"].astype(str)]):
         number = part.groupby(list(SETTINGS), dropna=False, sort=True).ngroup().to_numpy()
         seeds, column = np.unique(part["seed"].to_numpy(), return_inverse=True)
         rows = np.full((number.max() + 1, len(seeds)), -1)
-        rows[number, column] = part.index.to_numpy()
-        first = np.unique(number, return_index=True)[1]
-        settings = part[list(SETTINGS)].iloc[first].reset_index(drop=True)
-        found.append(Cell(env, variant, settings, seeds, rows, trials))
+        rows[number, column] = np.where(done[part.index], part.index, -1)
+        tried = np.zeros(rows.shape, dtype=bool)
+        tried[number, column] = True
+        kept = (rows >= 0).any(axis=1)
+        if kept.any():
+            first = np.unique(number, return_index=True)[1][kept]
+            settings = part[list(SETTINGS)].iloc[first].reset_index(drop=True)
+            found.append(Cell(env, variant, settings, seeds, rows[kept], tried[kept], trials))
     return found
 
 
-def by_environment(found: Sequence[Cell]) -> dict[str, dict[str, Cell]]:
-    """Cells by environment and variant; variants in the order of VARIANT_ORDER, then by name."""
+def by_environment(
+    found: Sequence[Cell], variants: Sequence[str] = ()
+) -> dict[str, dict[str, Cell]]:
+    """Cells by problem and variant: the baseline first, then in the order given, then by name.
+
+    Args:
+        found: see `cells`.
+        variants: in the order of the specs; the first one is the baseline where BASELINE is not.
+    """
+    order = list(dict.fromkeys([BASELINE, *variants]))
+
+    def rank(cell: Cell) -> tuple:
+        known = cell.variant in order
+        return cell.env, order.index(cell.variant) if known else len(order), cell.variant
+
     table: dict[str, dict[str, Cell]] = {}
-    for cell in sorted(found, key=lambda cell: (cell.env, variant_rank(cell.variant))):
+    for cell in sorted(found, key=rank):
         table.setdefault(cell.env, {})[cell.variant] = cell
     return table
-
-
-def variant_rank(variant: str) -> tuple[int, str]:
-    """Sorts the two variants of the first question before the controls."""
-    known = variant in VARIANT_ORDER
-    return (VARIANT_ORDER.index(variant) if known else len(VARIANT_ORDER), variant)

@@ -1,7 +1,6 @@
-"""The commands of analysis: plot, compare, report, select."""
+"""The commands of analysis: plot, compare, report."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import click
 
@@ -13,7 +12,6 @@ from hq_ray.store import Results
 PER_SEED = click.Choice(["none", "best", "all"])
 OUT = click.option("--out", help="Folder to write to [default: plots/<name of the results>].")
 SUCCESSES = click.option("--successes_only", is_flag=True, help="Steps of successes only.")
-BUDGET = click.Choice(["equal", "all"])
 
 
 def reading_flags(command: Callable) -> Callable:
@@ -45,9 +43,7 @@ def open_results(places: tuple[str, ...]) -> list[Results]:
     return found
 
 
-def read_study(
-    places: list[Results], show: Show, where: str | None = None, **options: object
-) -> object:
+def read_study(places: list[Results], where: str | None, **options: object) -> object:
     """The study of these results, as `analysis.study.study` makes it.
 
     Raises:
@@ -55,10 +51,7 @@ def read_study(
     """
     from hq_ray.analysis.study import study
 
-    def advance(done: int, total: int) -> None:
-        show("reading configurations", done, total)
-
-    found = study(places, where=where, progress=advance, **options)
+    found = study(places, where=where, **options)
     if not len(found.trials):
         names = " and ".join(one.location.text for one in places)
         if where:
@@ -80,27 +73,37 @@ def show_verdicts(found: object) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from hq_ray.analysis.comparison import headline
     from hq_ray.analysis.reporting.report_sections import nothing_words
-    from hq_ray.analysis.verdict import basis_words, judge, overall_words
+    from hq_ray.analysis.verdict import basis_words, overall_words, summary
 
-    asked = headline(found.comparisons)
+    rows = [summary(one) for one in found.comparisons]
+    several = len({(row["variant"], row["baseline"]) for row in rows}) > 1
+    names = ["environment", *["variant"] * several, "n", "difference", "95 % interval", "Holm's p"]
     table = Table()
-    for name in ("environment", "n", "difference", "95 % interval", "P(better)", "verdict"):
-        table.add_column(name, justify="left" if name in ("environment", "verdict") else "right")
-    for one in asked:
-        row = one.summary()
-        n = str(row["n"]) if one.paired else f"{row['n']}, {row['baseline_n']}"
-        interval = "–" if row["low"] is None else f"{row['low']:,.3g} to {row['high']:,.3g}"
-        chance, difference = f"{row['improvement']:.2f}", f"{row['difference']:,.3g}"
-        table.add_row(Text(one.env), n, difference, interval, chance, judge(one).kind)
-    if asked:
+    for name in (*names, "verdict (exploratory)"):
+        is_text = name in ("environment", "variant", "verdict (exploratory)")
+        table.add_column(name, justify="left" if is_text else "right")
+    for row in rows:
+        who = [Text(f"{row['variant']} - {row['baseline']}")] if several else []
+        table.add_row(Text(row["env"]), *who, *_numbers(row), row["kind"])
+    if rows:
         Console().print(table)
-    for one in asked:
-        say(judge(one).sentence)
-    say(f"{overall_words(asked)} {basis_words(asked)}" if asked else nothing_words(found))
+    for row in rows:
+        say(row["verdict"])
+    some = found.comparisons
+    say(f"{overall_words(some)} {basis_words(some)}" if some else nothing_words(found))
     for note in found.notes:
         say(f"Note: {note}")
+
+
+def _numbers(row: dict) -> list[str]:
+    """n, difference, interval and Holm's p of a comparison, a dash for what there is not."""
+    if row["difference"] is None:
+        return ["–"] * 4
+    n = str(row["n"]) if row["paired"] else f"{row['n']}, {row['baseline_n']}"
+    p_value = "–" if row["p_holm"] is None else f"{row['p_holm']:.2g}"
+    interval = f"{row['low']:,.3g} to {row['high']:,.3g}"
+    return [n, f"{row['difference']:,.3g}", interval, p_value]
 
 
 @click.command(name="plot", context_settings=SETTINGS)
@@ -123,14 +126,13 @@ def plot_command(
 ) -> None:
     """Draw learning curves of the best configuration of each variant: means, seeds, rates."""
     from hq_ray.analysis.report import writable, write_pictures
-    from hq_ray.analysis.reporting.exhibits_curves import curve_exhibits
-    from hq_ray.analysis.reporting.exhibits_rates import rate_exhibits
+    from hq_ray.analysis.reporting.exhibits_curves import curve_exhibits, rate_exhibits
 
     places = open_results(results)
     folder = out or f"plots/{results_name(places)}"
     writable(folder)
     with progress_shown() as show:
-        found = read_study(places, show, where, metric_name=metric, smooth=smooth)
+        found = read_study(places, where, metric_name=metric, smooth=smooth)
         exhibits = [*curve_exhibits(found, successes_only), *rate_exhibits(found)]
         write_pictures((e for e in exhibits if not e.stem.startswith("diff_")), folder, show)
         if per_seed != "none":
@@ -166,7 +168,7 @@ def compare_command(
     folder = out or f"plots/{results_name(places)}"
     writable(folder)
     with progress_shown() as show:
-        found = read_study(places, show, where, metric_name=metric, smooth=smooth, rope=rope)
+        found = read_study(places, where, metric_name=metric, smooth=smooth, rope=rope)
         curves = curve_exhibits(found, successes_only)
         both = [e for e in curves if e.stem.startswith(("compare_", "diff_"))]
         write_pictures([*both, *score_exhibits(found)], folder, show)
@@ -205,12 +207,6 @@ def _per_seed(
 @reading_flags
 @click.option("--out", help="Folder to write to [default: reports/<name of the results>].")
 @click.option("--rope", type=float, help="Differences up to this size do not matter.")
-@click.option(
-    "--budget",
-    type=BUDGET,
-    default="equal",
-    help="Tune both of a pair over as many configurations as the smaller grid has, or over all.",
-)
 def report_command(
     results: tuple[str, ...],
     where: str | None,
@@ -218,7 +214,6 @@ def report_command(
     smooth: int,
     out: str | None,
     rope: float | None,
-    budget: str,
 ) -> None:
     """Write one HTML page that answers which variant wins, where, by how much and how surely."""
     from hq_ray.analysis.report import writable, write_report
@@ -227,103 +222,14 @@ def report_command(
     folder = out or f"reports/{results_name(places)}"
     writable(folder)  # before minutes of reading
     with progress_shown() as show:
-        found = read_study(
-            places,
-            show,
-            where,
-            metric_name=metric,
-            smooth=smooth,
-            rope=rope,
-            equal_budget=budget == "equal",
-            with_times=True,
-        )
+        found = read_study(places, where, metric_name=metric, smooth=smooth, rope=rope)
         page = write_report(found, folder, where, show)
     show_verdicts(found)
     say(f"Report: {page}")
-
-
-@click.command(name="select", context_settings=SETTINGS)
-@reading_flags
-@click.option("--top", type=Count(), default=3, help="Configurations of each variant.")
-@click.option("--seeds", type=Count(), default=30, help="Fresh seeds of the second stage.")
-@click.option("--out", help="Spec to write [default: <name>-stage-2.yaml].")
-@click.option(
-    "--budget",
-    type=BUDGET,
-    default="equal",
-    help="Choose every variant from as many configurations as the smaller grid of the first "
-    "two has, or from all.",
-)
-def select_command(
-    results: tuple[str, ...],
-    where: str | None,
-    metric: str,
-    smooth: int,
-    top: int,
-    seeds: int,
-    out: str | None,
-    budget: str,
-) -> None:
-    """Choose the best configurations and write a spec that runs them on fresh seeds."""
-    from hq_ray.analysis.selection import environments_of, fresh_seeds, select, stage_two_spec
-    from hq_ray.sweeps.spec import Sweep
-
-    places = open_results(results)
-    if len(places) > 1:
-        raise InputError(f"a selection is made from one sweep, got {len(places)}")
-    with progress_shown() as show:
-        options = {"metric_name": metric, "smooth": smooth, "with_curves": False}
-        found = read_study(places, show, where, **options)
-    chosen = select(found.table, places[0].location.text, metric, top, budget == "equal")
-    name = f"{results_name(places)}-stage-2"
-    used = [seed for cell in found.cells for seed in cell.seeds.tolist()]
-    spec = stage_two_spec(chosen, name, fresh_seeds(used, seeds), environments_of(found.table))
-    Sweep.from_mapping(spec)  # what is written can be run
-    path = Path(out or f"{name}.yaml")
-    _write_spec(path, f"Second stage of {chosen.results}: {metric}, {seeds} fresh seeds.", spec)
-    _show_chosen(chosen, found.table)
-    for note in found.notes:
-        say(f"Note: {note}")
-    say(f"Spec: {path}")
-    say(f"Run it with `hq-ray sweep {path}`, then `hq-ray report results/{name}`.")
-
-
-def _write_spec(path: Path, head: str, spec: dict) -> None:
-    import yaml
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"# {head}\n{yaml.safe_dump(spec, sort_keys=False)}", encoding="utf-8")
-    except OSError as problem:
-        raise InputError(
-            f"--out must be a file that can be written, got {str(path)!r}: {problem.strerror}"
-        ) from None
-
-
-def _show_chosen(chosen: object, table: dict) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    for env, count in chosen.budget.items():
-        many = f"up to {count:,} configurations" if count > 1 else "one configuration"
-        shown = Table()
-        for column in ("variant", "rank", "configuration", f"mean {chosen.metric} ± SE (n)"):
-            shown.add_column(column)
-        for one in chosen.chosen:
-            if one.env == env:
-                cell = table[env][one.variant]
-                se = "" if one.se is None else f" ± {one.se:,.2g}"
-                mean = f"{one.mean:,.5g}{se} ({one.n})"
-                label = Text(cell.label(one.row(cell)))
-                shown.add_row(one.variant, str(one.rank), label, mean)
-        say(f"{env}: each variant chosen from {many}")
-        Console().print(shown)
 
 
 COMMANDS = {
     "plot": plot_command,
     "compare": compare_command,
     "report": report_command,
-    "select": select_command,
 }

@@ -1,242 +1,234 @@
-"""Two tuned variants on one environment: whose score is higher, by how much, how surely."""
+"""Two variants on one problem: the best configuration of each, compared on seeds of their own.
 
-from collections.abc import Mapping, Sequence
+The comparison is exploratory: each variant's configuration is chosen from its whole grid by one
+half of the seeds, and compared on the other half.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hq_ray.analysis.cells import Cell
-from hq_ray.analysis.contender import (
-    AVERAGED,
-    CROSS_FITTED,
-    FRESH,
-    SAME_SEEDS,
-    SINGLE,
-    Contender,
-    Entrant,
-    entrant,
-    on_seeds,
-)
-from hq_ray.analysis.differences import (
-    IndependentDifference,
-    independent_difference,
-    seedwise_difference,
-    shared_seeds,
-)
 from hq_ray.analysis.metrics import Metric
-from hq_ray.analysis.statistics.aggregates import iqm, worst_mean
-from hq_ray.analysis.statistics.intervals import Interval
-from hq_ray.analysis.statistics.paired import PairedDifference, improvement_interval
+from hq_ray.analysis.statistics.comparison import (
+    Difference,
+    difference_of_means,
+    holm_adjusted,
+    tied_to_zero,
+)
 
-RESAMPLES = 10_000
+# Seeds of a test after a choice, and of one where nothing was chosen.
+LEAST_TESTING, LEAST_SEEDS = 3, 2
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """A configuration of a variant, and the seeds that it is compared on."""
+
+    cell: Cell
+    number: int
+    seeds: np.ndarray
+
+    def scores(self, name: str) -> np.ndarray:
+        """A column of its trials, `(n_seeds,)`."""
+        return self.cell.scores(name)[self.number, np.searchsorted(self.cell.seeds, self.seeds)]
+
+    @property
+    def label(self) -> str:
+        """The configuration in words."""
+        return self.cell.labels[self.number]
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """A variant against a baseline on one environment.
+    """A variant against the baseline of its problem.
 
     Attributes:
         metric: by what.
-        ours, base: who stands for the variant and who for the baseline.
-        paired: whether the seeds of both are the same and are compared one by one.
-        difference: of the mean scores, variant minus baseline.
-        improvement: probability that a run of the variant is the better one.
+        cell, baseline_cell: all configurations of both.
+        ours, base: the two that are compared; None where there are too few seeds.
+        paired: whether the seeds of both are the same and mean the same random numbers.
+        n_choosing: seeds that chose the configurations; 0 where each variant has one.
+        n_common: seeds that all configurations of both were tried on; of the fewer where these are
+            not paired.
+        difference: of the mean scores, variant minus baseline; None where there are too few seeds.
+        adjusted: Holm's p-value; NaN where there is no test.
+        family: how many comparisons it is corrected for.
         rope: differences up to this size do not matter; None where nobody said.
     """
 
     metric: Metric
-    ours: Contender
-    base: Contender
+    cell: Cell
+    baseline_cell: Cell
+    ours: Side | None
+    base: Side | None
     paired: bool
-    difference: PairedDifference | IndependentDifference
-    improvement: Interval
-    rope: float | None
+    n_choosing: int
+    n_common: int
+    difference: Difference | None
+    adjusted: float = float("nan")
+    family: int = 0
+    rope: float | None = None
 
     @property
     def env(self) -> str:
-        """Where, as cells name it."""
-        return self.ours.cell.env
+        """The problem's label."""
+        return self.cell.env
 
     @property
     def variant(self) -> str:
         """Who is compared."""
-        return self.ours.cell.variant
+        return self.cell.variant
 
     @property
     def baseline(self) -> str:
         """With whom."""
-        return self.base.cell.variant
+        return self.baseline_cell.variant
 
     @property
-    def seeds(self) -> np.ndarray:
-        """`(n,)` of the variant, and of both where they are paired."""
-        return self.ours.seeds
+    def tuned(self) -> bool:
+        """Whether one of the two had a choice."""
+        return max(len(self.cell), len(self.baseline_cell)) > 1
 
     @property
-    def scores(self) -> np.ndarray:
-        """`(n,)` of the variant, see Contender."""
-        return self.ours.scores
+    def key(self) -> tuple:
+        """What it compares, however the problem is labelled."""
+        return self.cell.problem, self.variant, self.baseline
 
     @property
-    def base_scores(self) -> np.ndarray:
-        """`(m,)` of the baseline; seed by seed those of `scores` where they are paired."""
-        return self.base.scores
+    def p_value(self) -> float:
+        """Of the t test; NaN without one."""
+        return float("nan") if self.difference is None else float(self.difference.p_value[0])
 
-    @property
-    def n_seeds(self) -> int:
-        """Seeds of the one that has fewer."""
-        return min(len(self.ours.seeds), len(self.base.seeds))
-
-    @property
-    def how(self) -> str:
-        """By what right, in words; the weaker right of the two counts."""
-        order = (SAME_SEEDS, CROSS_FITTED, AVERAGED, FRESH, SINGLE)
-        return next(how for how in order if how in (self.ours.how, self.base.how))
-
-    @property
-    def budget(self) -> int:
-        """How many configurations each was chosen from; the larger of the two."""
-        return max(self.ours.budget, self.base.budget)
-
-    def summary(self) -> dict[str, float | int | bool | str | None]:
-        """One row of a table; None for what there is not, such as wins without pairs."""
-        d, paired = self.difference, self.paired
-        row = {"env": self.env, "variant": self.variant, "baseline": self.baseline}
-        row |= {"metric": self.metric.name, "unit": self.metric.unit}
-        row |= {"n": len(self.ours.seeds), "baseline_n": len(self.base.seeds), "paired": paired}
-        row |= _spread("", self.ours, self.metric) | _spread("baseline_", self.base, self.metric)
-        row |= {"difference": float(d.mean), "low": float(d.low), "high": float(d.high)}
-        row |= {"p_value": float(d.p_value), "p_method": d.p_method}
-        row |= {k: int(getattr(d, k)) if paired else None for k in ("wins", "ties", "losses")}
-        row |= {"improvement": float(self.improvement.estimate)}
-        row |= {"improvement_low": float(self.improvement.low)}
-        row |= {"improvement_high": float(self.improvement.high)}
-        pairing = ("seed_correlation", "variance_ratio")
-        row |= {k: float(getattr(d, k)) if paired else None for k in pairing}
-        row |= {"budget": self.budget, "how": self.how}
-        return {key: None if value != value else value for key, value in row.items()}
+    def by(self, name: str) -> Difference:
+        """The same two configurations on the same seeds by another column of the trials."""
+        return difference_of_means(self.ours.scores(name), self.base.scores(name), self.paired)
 
 
-def _spread(prefix: str, one: Contender, metric: Metric) -> dict[str, float]:
-    sign = 1.0 if metric.higher_is_better else -1.0
-    return {
-        f"{prefix}mean": float(one.scores.mean()),
-        f"{prefix}iqm": float(iqm(one.drawn_runs).mean()),
-        f"{prefix}worst_tenth": sign * float(worst_mean(sign * one.drawn_runs).mean()),
-    }
-
-
-def compare(
-    cell: Cell,
-    baseline: Cell,
-    judged: Metric,
-    *,
-    equal_budget: bool = True,
-    fixed: Mapping[str, int] | None = None,
-    rope: float | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Comparison | None:
-    """The two on the seeds that both have, or, where these are few or mean nothing, each alone.
-
-    Trials of one seed met the same random numbers, so they are compared in pairs. Both are tuned on
-    the seeds that they are compared on, so that neither has more to choose by.
+def choose(cell: Cell, judged: Metric, choosing: np.ndarray, seeds: np.ndarray) -> int | None:
+    """The configuration with the best mean over some seeds, the first one among ties.
 
     Args:
-        cell: the variant.
-        baseline: what to compare it with, on the same environment.
+        cell: the configurations.
         judged: the metric.
-        equal_budget: hold both to as many configurations as the smaller grid has.
-        fixed: by variant, the configuration that stage one chose.
-        rope: the size up to which a difference does not matter.
-        resamples: of the bootstrap, and of the sign-flip test above 16 seeds.
-        seed: of what is drawn.
+        choosing: seeds that the mean is over.
+        seeds: all that a configuration must have a score on to be eligible.
 
     Returns:
-        None where one of them has no seed with the metric.
+        None where none is eligible.
     """
-    fixed = fixed or {}
-    sides = [entrant(one, judged, fixed.get(one.variant)) for one in (cell, baseline)]
-    shared = None
-    if not (cell.unseeded or baseline.unseeded):
-        shared = shared_seeds(sides[0].seeds, sides[1].seeds)
-    if shared is not None:
-        sides = [side.only(shared) for side in sides]
-    ours, base = _contenders(sides, equal_budget, seed)
-    if shared is not None:
-        ours, base = on_seeds(ours, base.seeds), on_seeds(base, ours.seeds)
-    if not (ours.seeds.size and base.seeds.size):
+    scores = judged.upwards(cell.scores(judged.name))
+    eligible = np.isfinite(scores[:, np.searchsorted(cell.seeds, seeds)]).all(axis=1)
+    means = scores[:, np.searchsorted(cell.seeds, choosing)].mean(axis=1)
+    return int(np.where(eligible, means, -np.inf).argmax()) if eligible.any() else None
+
+
+def best_configuration(cell: Cell, judged: Metric) -> int | None:
+    """The best mean over the seeds that all were tried on; else over those that each one has."""
+    common = cell.seeds[cell.tried.all(axis=0)]
+    best = choose(cell, judged, common, common) if common.size else None
+    scores = judged.upwards(cell.scores(judged.name))
+    known = np.isfinite(scores).any(axis=1)
+    if best is None and known.any():
+        best = int(np.flatnonzero(known)[np.nanmean(scores[known], axis=1).argmax()])
+    return best
+
+
+def shared_seeds(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray | None:
+    """The seeds by which two are compared in pairs; None where these are too few.
+
+    They are at least half of the seeds of the one that has fewer, and two where it has two.
+    """
+    common = np.intersect1d(ours, theirs)
+    fewer = min(len(ours), len(theirs))
+    return common if common.size >= max(1, min(2, fewer), fewer / 2) else None
+
+
+def compare(cell: Cell, baseline: Cell, judged: Metric) -> Comparison | None:
+    """The best configuration of each, on seeds that had no part in the choice.
+
+    Of the seeds that all configurations were tried on, in rising order, the first half chooses and
+    the rest test, for both alike. Eligible is a configuration whose every such trial is done. A
+    variant with one configuration has no choice: its failed seeds only drop out. Where both have
+    one, nothing is chosen and all seeds count.
+
+    Returns:
+        None where one of them has no trial with the metric.
+    """
+    cells = (cell, baseline)
+    done = [np.isfinite(one.scores(judged.name)) for one in cells]
+    if not all(there.any() for there in done):
         return None
-    if shared is not None:
-        difference = seedwise_difference(ours, base, resamples, seed)
-    else:
-        difference = independent_difference(ours, base)
-    improvement = _improvement([(ours, base)], judged, resamples, seed)
-    return Comparison(judged, ours, base, shared is not None, difference, improvement, rope)
-
-
-def _contenders(sides: Sequence[Entrant], equal_budget: bool, seed: int) -> list[Contender]:
-    # What stage one chose was chosen from a grid, however few of it are here.
-    sizes = [side.n_configurations for side in sides if side.how != FRESH]
-    budget = min(sizes) if equal_budget and sizes else None
-    return [side.contender(budget, seed) for side in sides]
-
-
-def overall_improvement(
-    found: Sequence[Comparison], resamples: int = RESAMPLES, seed: int = 0
-) -> Interval:
-    """Probability that a run of the variant is the better one, averaged over environments.
-
-    Args:
-        found: comparisons of one pair of variants, one for each environment.
-        resamples, seed: of the bootstrap.
-    """
-    return _improvement([(one.ours, one.base) for one in found], found[0].metric, resamples, seed)
-
-
-def _improvement(
-    pairs: Sequence[tuple[Contender, Contender]], judged: Metric, resamples: int, seed: int
-) -> Interval:
-    """Of runs; where these are drawn, estimate and limits are means over the draws."""
-    n_draws = max(len(one.drawn_runs) for pair in pairs for one in pair)
+    tuned = max(map(len, cells)) > 1
+    seeds = [
+        one.seeds[(one.tried if len(one) > 1 else there).all(axis=0)]
+        for one, there in zip(cells, done, strict=True)
+    ]
+    shared = None if cell.unseeded else shared_seeds(*seeds)
+    paired = shared is not None
+    if paired:
+        seeds = [shared, shared]
+    n_common = min(map(len, seeds))
+    halves = [len(of) // 2 if tuned else 0 for of in seeds]
+    least = LEAST_TESTING if tuned else LEAST_SEEDS
+    found = Comparison(judged, *cells, None, None, paired, min(halves), n_common, None)
+    if min(len(of) - half for of, half in zip(seeds, halves, strict=True)) < least:
+        return found
+    numbers = [
+        choose(one, judged, of[:half] if tuned else of, of)
+        for one, of, half in zip(cells, seeds, halves, strict=True)
+    ]
+    if None in numbers:
+        return found
     ours, base = (
-        [np.broadcast_to(judged.scores(one.drawn_runs), (n_draws, len(one.seeds))) for one in side]
-        for side in zip(*pairs, strict=True)
+        Side(one, number, of[half:])
+        for one, number, of, half in zip(cells, numbers, seeds, halves, strict=True)
     )
-    found = improvement_interval(ours, base, resamples, seed)
-    means = {name: float(getattr(found, name).mean()) for name in ("estimate", "low", "high")}
-    return replace(found, **means)
+    found = replace(found, ours=ours, base=base)
+    return replace(found, difference=found.by(judged.name))
 
 
 def compare_all(
     table: Mapping[str, Mapping[str, Cell]],
     judged: Metric,
-    fixed: Mapping[tuple[str, str], int] | None = None,
-    ropes: Mapping[str, float] | None = None,
-    equal_budget: bool = True,
+    rope: float | None = None,
+    family: Mapping[tuple, float] | None = None,
 ) -> list[Comparison]:
-    """Every variant against the baseline of its environment, which is its first variant.
+    """Every variant against the baseline of its problem, which is its first variant.
 
     Args:
-        table: cells by environment and variant, see `analysis.cells.by_environment`.
+        table: cells by problem and variant, see `analysis.cells.by_environment`.
         judged: the metric.
-        fixed: by (env, variant), the configuration that stage one chose.
-        ropes: by environment, the size up to which a difference does not matter.
-        equal_budget: hold each pair to as many configurations as the smaller grid has.
+        rope: the size up to which a difference does not matter.
+        family: p-values by `Comparison.key` of comparisons that Holm's correction is for, too.
     """
-    found = []
-    for env, row in table.items():
-        baseline, *others = row.values()
-        chosen = {name: number for (where, name), number in (fixed or {}).items() if where == env}
-        options = {"equal_budget": equal_budget, "fixed": chosen, "rope": (ropes or {}).get(env)}
-        found += [compare(other, baseline, judged, **options) for other in others]
-    return [one for one in found if one is not None]
+    found = [
+        one
+        for baseline, *others in (row.values() for row in table.values())
+        for one in (compare(other, baseline, judged) for other in others)
+        if one is not None
+    ]
+    p_values = dict(family or {}) | {one.key: one.p_value for one in found}
+    adjusted = dict(zip(p_values, holm_adjusted(np.array([*p_values.values()])), strict=True))
+    m = int(np.count_nonzero(~np.isnan([*adjusted.values()])))
+    return [replace(o, adjusted=float(adjusted[o.key]), family=m, rope=rope) for o in found]
 
 
-def headline(found: Sequence[Comparison]) -> list[Comparison]:
-    """The comparisons of the first question: harmonic against standard, or the first pair."""
-    asked = [one for one in found if (one.variant, one.baseline) == ("harmonic", "standard")]
-    if asked or not found:
-        return asked
-    first = (found[0].variant, found[0].baseline)
-    return [one for one in found if (one.variant, one.baseline) == first]
+def record(found: Comparison) -> tuple[int, int, int]:
+    """Seeds on which the variant of a paired comparison wins, ties and loses."""
+    scores = (side.scores(found.metric.name) for side in (found.ours, found.base))
+    return tuple(map(int, wins_ties_losses(found.metric, *scores)))
+
+
+def wins_ties_losses(
+    judged: Metric, ours: np.ndarray, base: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Numbers over the last axis of paired scores, the right way round for the metric."""
+    signs = better_signs(judged, ours, base)
+    return tuple((signs == sign).sum(axis=-1) for sign in (1, 0, -1))
+
+
+def better_signs(judged: Metric, ours: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """1 where ours is the better score, -1 where it is the worse one, 0 in a tie."""
+    return np.sign(judged.upwards(tied_to_zero(ours, base))).astype(int)

@@ -1,6 +1,7 @@
 """The scalar metrics of a run: one table that `--metric`, axis labels and reports are made from.
 
-A metric's name is the column of `analysis.summaries.summarise_trials` that holds it.
+A metric's name is the column of `analysis.summaries.summarise_trials` that holds it. Whether more
+of it is better is decided in `Metric.upwards` and nowhere else.
 """
 
 from dataclasses import dataclass
@@ -35,11 +36,8 @@ class Metric:
         """Label and unit, `length of final episodes [steps]`."""
         return f"{self.label} [{self.unit}]" if self.unit else self.label
 
-    def scores(self, values: np.ndarray) -> np.ndarray:
-        """The values as scores of which the higher is the better: x, -x, or -|x| for a bias."""
-        values = np.asarray(values, dtype=np.float64)
-        if self.zero_is_best:
-            return -np.abs(values)
+    def upwards(self, values: np.ndarray) -> np.ndarray:
+        """The values, or differences of them, with the sign that makes more of them better."""
         return values if self.higher_is_better else -values
 
 
@@ -66,14 +64,6 @@ METRICS: dict[str, Metric] = {
             "reward units/step",
             True,
             "Sum of all returns over the sum of all steps.",
-        ),
-        Metric(
-            "normalised_return",
-            "normalised final return",
-            "",
-            True,
-            "(F - J_random) / (J* - J_random) of the final return F: 0 is the random policy, 1 the "
-            "gamma-optimal one, both in expectation under the step limit.",
         ),
         Metric(
             "regret",
@@ -155,13 +145,6 @@ METRICS: dict[str, Metric] = {
             "V* - V^pi at the start, for the greedy policy pi of the final Q table; both exact.",
         ),
         Metric(
-            "normalised_policy_gap",
-            "normalised policy gap",
-            "",
-            False,
-            "(V* - V^pi) / (V* - V^random) at the start: 0 is optimal, 1 as good as random.",
-        ),
-        Metric(
             "start_bias",
             "bias of the start value",
             "discounted return",
@@ -191,22 +174,6 @@ METRICS: dict[str, Metric] = {
             "discounted return",
             False,
             "Greatest |Q - Q*| over the final Q values that have moved from 0.",
-        ),
-        Metric(
-            "episodes_to_threshold",
-            "time to threshold",
-            "episodes",
-            False,
-            "Episodes until the trailing mean return reaches the threshold; restricted mean, with "
-            "runs that never do counted at the end of training.",
-        ),
-        Metric(
-            "steps_to_threshold",
-            "time to threshold",
-            "steps",
-            False,
-            "Environment steps until the trailing mean return reaches the threshold; restricted "
-            "mean, with runs that never do counted at the end of training.",
         ),
     )
 }

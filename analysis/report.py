@@ -1,44 +1,34 @@
 """The report: one page that answers, and beside it every number that it rests on."""
 
 import io
-import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 
 import pandas as pd
 
-from hq_ray.analysis.reporting.exhibits import Exhibit, draw, file_stem, from_json, to_json
-from hq_ray.analysis.reporting.exhibits_curves import curve_exhibits
-from hq_ray.analysis.reporting.exhibits_effort import effort_exhibits
+from hq_ray.analysis.reporting.exhibits import Exhibit, file_stem
+from hq_ray.analysis.reporting.exhibits_curves import curve_exhibits, rate_exhibits
 from hq_ray.analysis.reporting.exhibits_health import health_exhibits, planned_counts
 from hq_ray.analysis.reporting.exhibits_levels import level_exhibits
-from hq_ray.analysis.reporting.exhibits_planes import plane_exhibits
-from hq_ray.analysis.reporting.exhibits_rates import rate_exhibits
 from hq_ray.analysis.reporting.exhibits_scores import score_exhibits
-from hq_ray.analysis.reporting.exhibits_selection import fresh_scores, selection_exhibits
-from hq_ray.analysis.reporting.report_page import Section, png_bytes, render
+from hq_ray.analysis.reporting.report_page import png_bytes, render
 from hq_ray.analysis.reporting.report_sections import report_sections
-from hq_ray.analysis.selection import select
-from hq_ray.analysis.statistics.tuning import optimism
 from hq_ray.analysis.study import Study
 from hq_ray.analysis.tables import pairs_table, summary_table
-from hq_ray.analysis.verdict import judge
-from hq_ray.errors import HqRayError, InputError
+from hq_ray.errors import InputError
 from hq_ray.location import Location
 
 PAGE = "report.html"
+FIGURE_ID = re.compile(r'<figure id="figure-([A-Za-z0-9._-]+)">')
 EXHIBITS: tuple[Callable[[Study], list[Exhibit]], ...] = (
     curve_exhibits,
     rate_exhibits,
     score_exhibits,
     level_exhibits,
-    plane_exhibits,
-    effort_exhibits,
-    selection_exhibits,
 )
 Progress = Callable[[str, int, int], None]
 
@@ -52,11 +42,9 @@ def write_report(
     """Writes the report of a study.
 
         report.html       the page; it needs nothing beside it
-        figures.json      what each figure is drawn from; see `redraw`
         figures/*.png     the figures
         summary.parquet   one row per configuration
         pairs.parquet     one row per pair at equal hyperparameters
-        selection.json    what was chosen, by which rule, and what fresh seeds said
 
     Files appear whole, the page last; the same study writes the same bytes. Figures of an earlier
     report in the same folder that this one does not have are removed.
@@ -81,27 +69,16 @@ def write_report(
     exhibits += health_exhibits(study, planned)
     both = list(zip(exhibits, draw_all(exhibits, progress), strict=True))
     sections = report_sections(study, summary, pairs, planned, where)
-    files = {
-        "figures.json": to_json(exhibits).encode(),
-        "summary.parquet": _parquet(summary),
-        "pairs.parquet": _parquet(pairs),
-        "selection.json": json.dumps(selection_content(study), indent=2).encode(),
-        PAGE: _page(study, sections, both),
-    }
+    drawn = {one.id: [pair for pair in both if pair[0].section == one.id] for one in sections}
+    page = render(f"{study.name}: {study.judged.label}", study.lead, sections, drawn)
     with unwritable_told(place):
         _remove_others(place, {one.stem for one in exhibits})
         for exhibit, png in both:
             place.child("figures").write(f"{exhibit.stem}.png", png)
-        for name, content in files.items():
-            place.write(name, content)
+        place.write("summary.parquet", _parquet(summary))
+        place.write("pairs.parquet", _parquet(pairs))
+        place.write(PAGE, page.encode())
     return place.child(PAGE).text
-
-
-def _page(
-    study: Study, sections: Sequence[Section], both: Sequence[tuple[Exhibit, bytes]]
-) -> bytes:
-    drawn = {one.id: [pair for pair in both if pair[0].section == one.id] for one in sections}
-    return render(f"{study.name}: {study.judged.label}", study.lead, sections, drawn).encode()
 
 
 def writable(folder: str | PathLike) -> Location:
@@ -136,7 +113,7 @@ def unwritable_told(place: Location) -> Iterator[None]:
         ) from None
 
 
-def draw_all(exhibits: Sequence[Exhibit], progress: Progress | None = None) -> Iterator[bytes]:
+def draw_all(exhibits: Sequence[Exhibit], progress: Progress | None) -> Iterator[bytes]:
     """The figures as PNG, in order."""
     for number, exhibit in enumerate(exhibits):
         if progress:
@@ -146,12 +123,10 @@ def draw_all(exhibits: Sequence[Exhibit], progress: Progress | None = None) -> I
 
 def picture(exhibit: Exhibit) -> bytes:
     """One figure as PNG."""
-    return png_bytes(draw(exhibit))
+    return png_bytes(exhibit.draw())
 
 
-def write_pictures(
-    exhibits: Iterable[Exhibit], folder: str | PathLike, progress: Progress | None = None
-) -> None:
+def write_pictures(exhibits: Iterable[Exhibit], folder: str | PathLike, progress: Progress) -> None:
     """Draws exhibits into a folder, which may be a URI.
 
     Raises:
@@ -163,45 +138,17 @@ def write_pictures(
             place.write(f"{file_stem(exhibit.stem)}.png", png)
 
 
-def redraw(figures_json: str | PathLike, folder: str | PathLike) -> list[Path]:
-    """Draws all figures of a report again from its figures.json; returns the files."""
-    exhibits = from_json(Path(figures_json).read_text("utf-8"))
-    names = [f"{file_stem(exhibit.stem)}.png" for exhibit in exhibits]
-    write_pictures(exhibits, folder)
-    return [Path(folder) / name for name in names]
-
-
 def _remove_others(place: Location, stems: set[str]) -> None:
-    """Removes the figures that the figures.json there lists, and that are not drawn now."""
+    """Removes the figures that the page there shows, and that are not drawn now."""
     try:
-        before = from_json(place.read("figures.json").decode())
-    except (OSError, ValueError, HqRayError):
+        before = FIGURE_ID.findall(place.read(PAGE).decode())
+    except (OSError, ValueError):
         return
-    for one in before:
-        if one.stem not in stems:
-            place.child("figures").delete(f"{file_stem(one.stem)}.png")
+    for stem in set(before) - stems:
+        place.child("figures").delete(f"{stem}.png")
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:
     stream = io.BytesIO()
     frame.to_parquet(stream, index=False)
     return stream.getvalue()
-
-
-def selection_content(study: Study) -> dict:
-    """What selection.json says: the choice and, after a second stage, what came of it."""
-    if study.selection is None:
-        if not study.best:
-            return {"stage": 1, "chosen": []}
-        place = " and ".join(one.location.text for one in study.results)
-        return {"stage": 1, **select(study.table, place, study.judged.name).to_dict()}
-    chosen = []
-    for one in study.selection.chosen:
-        scores = fresh_scores(study, one)
-        fresh = None
-        if scores.size:
-            fresh = {"mean": float(scores.mean()), "n": int(scores.size)}
-            fresh["optimism"] = optimism(one.mean, scores)
-        chosen.append({**asdict(one), "fresh": fresh})
-    verdicts = [asdict(judge(one)) | {"env": one.env} for one in study.comparisons]
-    return {"stage": 2, **study.selection.to_dict(), "chosen": chosen, "verdicts": verdicts}

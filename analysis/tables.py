@@ -4,34 +4,31 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from hq_ray.analysis.cells import SETTINGS, Cell
+from hq_ray.analysis.comparison import wins_ties_losses
 from hq_ray.analysis.metrics import METRICS, Metric
-from hq_ray.analysis.statistics.aggregates import iqm, worst_mean
-from hq_ray.analysis.statistics.intervals import mean_interval
-from hq_ray.analysis.statistics.multiplicity import holm
-from hq_ray.analysis.statistics.paired import paired_difference
-from hq_ray.analysis.statistics.resampling import bootstrap
-from hq_ray.analysis.statistics.tuning import seed_means
+from hq_ray.analysis.statistics.comparison import (
+    LEVEL,
+    difference_of_means,
+    holm_adjusted,
+    t_interval,
+)
+from hq_ray.analysis.statistics.means import seed_means
 
-# Of the bootstrap and of the sign flips; fewer where a table of a great sweep would take minutes.
-RESAMPLES = 10_000
-MOST_MEANS, LEAST_MEANS = 2e7, 2_000
-MOST_FLIPS, LEAST_FLIPS = 3e9, 999
-
-STATISTICS = ["mean", "sd", "se", "low", "high", "median", "iqm", "iqm_low", "iqm_high"]
-STATISTICS += ["min", "max", "worst_tenth"]
+STATISTICS = ["mean", "sd", "se", "low", "high", "median", "iqm", "min", "max", "worst_tenth"]
 PAIRED = ["mean", "baseline_mean", "difference", "se", "low", "high", "p_value"]
-PAIRED += ["wins", "ties", "losses", "seed_correlation", "variance_ratio"]
+PAIRED += ["wins", "ties", "losses"]
 COUNTS = ["wins", "ties", "losses"]
 
 
 def summary_table(table: Mapping[str, Mapping[str, Cell]], judged: Metric) -> pd.DataFrame:
-    """One row per configuration: settings, n, and the metric's mean, spread, intervals, quantiles;
+    """One row per configuration: settings, n, and the metric's mean, spread, interval, quantiles;
     then the means over seeds of every metric that the trials have.
 
-    `se`, `low`, `high` (95 % t interval) and the bootstrap interval of the IQM are null with one
-    seed; all statistics are where no trial has the metric. No rows where there are no cells.
+    `low` and `high` are the 95 % t interval; like `sd` and `se` null with one seed. All statistics
+    are where no trial has the metric. No rows where there are no cells.
     """
     found = [cell for row in table.values() for cell in row.values()]
     if not found:
@@ -54,24 +51,20 @@ def summary_table(table: Mapping[str, Mapping[str, Cell]], judged: Metric) -> pd
 
 
 def _configurations(cell: Cell) -> pd.DataFrame:
+    """Names and settings of a cell's configurations."""
     names = {"env": cell.env, "variant": cell.variant, "configuration": cell.labels}
     return pd.concat([pd.DataFrame(names), cell.settings], axis=1)
 
 
 def _statistics(values: np.ndarray, judged: Metric) -> np.ndarray:
     """The columns of STATISTICS for configurations of equally many seeds, `(rows, n)`."""
-    mean, none = mean_interval(values), np.full(len(values), np.nan)
-    error, middle = none, (none, none)
-    if values.shape[1] > 1:
-        error = mean_interval(values, "se").high - mean.estimate
-        resamples = int(np.clip(MOST_MEANS // len(values), LEAST_MEANS, RESAMPLES))
-        interval = bootstrap(values, "iqm", resamples)
-        middle = (interval.low, interval.high)
-    sign = 1.0 if judged.higher_is_better else -1.0
-    columns = [mean.estimate, error * np.sqrt(values.shape[1]), error, mean.low, mean.high]
-    columns += [np.median(values, axis=1), iqm(values), *middle]
-    columns += [values.min(axis=1), values.max(axis=1), sign * worst_mean(sign * values)]
-    return np.column_stack(columns)
+    n = values.shape[1]
+    mean, low, high = t_interval(values)
+    sd = values.std(axis=1, ddof=1) if n > 1 else np.full(len(values), np.nan)
+    worst = np.sort(judged.upwards(values), axis=1)[:, : -(-n // 10)].mean(axis=1)
+    columns = [mean, sd, sd / np.sqrt(n), low, high, np.median(values, axis=1)]
+    columns += [stats.trim_mean(values, 0.25, axis=1), values.min(axis=1), values.max(axis=1)]
+    return np.column_stack([*columns, judged.upwards(worst)])
 
 
 def _stacked(scores: Sequence[np.ndarray]) -> np.ndarray:
@@ -95,9 +88,10 @@ def _by_count(*scores: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
 def pairs_table(table: Mapping[str, Mapping[str, Cell]], judged: Metric) -> pd.DataFrame:
     """One row per pair of a configuration and one of the baseline that agrees in all they share.
 
-    The difference is the variant's score minus the baseline's, paired by seed; pairs without a
-    common seed are left out. `p_value` is the sign-flip test's; `holm` says whether it stays below
-    5 % after Holm's correction within its environment and variant. Null with one common seed.
+    The difference is the variant's score minus the baseline's by seed; pairs without a common seed
+    are left out. `p_value` is the t test's, Welch's where the environment knows no seeds; null
+    where the two are identical or have one seed. `holm` says whether it stays below 5 % after
+    Holm's correction within its problem and variant.
     """
     families = [
         _family(cell, baseline, judged)
@@ -108,23 +102,28 @@ def pairs_table(table: Mapping[str, Mapping[str, Cell]], judged: Metric) -> pd.D
     if not families:
         names = ["env", "variant", "baseline", "configuration", "baseline_configuration"]
         return pd.DataFrame(columns=[*names, *SETTINGS, "metric", "n", *PAIRED, "holm"])
-    frames, ours, theirs = zip(*families, strict=True)
+    frames, ours, theirs, paired = zip(*families, strict=True)
     a, b = _stacked(ours), _stacked(theirs)
+    seeded = np.repeat(paired, [len(one) for one in frames])
     numbers = np.full((len(a), len(PAIRED)), np.nan)
-    for rows, x, y in _by_count(a, b):
-        numbers[rows] = _paired(x, y)
+    for kind in (True, False):
+        of_kind = np.flatnonzero(seeded == kind)
+        for rows, x, y in _by_count(a[of_kind], b[of_kind]):
+            numbers[of_kind[rows]] = _compared(x, y, judged, kind)
     n = (np.isfinite(a) & np.isfinite(b)).sum(axis=1)
     found = pd.DataFrame(numbers, columns=PAIRED).astype(dict.fromkeys(COUNTS, np.int64))
     head = pd.concat(frames, ignore_index=True).assign(metric=judged.name, n=n)
     sizes = np.cumsum([len(one) for one in frames])[:-1]
-    survives = [holm(p) for p in np.split(found["p_value"].to_numpy(), sizes)]
-    return pd.concat([head, found], axis=1).assign(holm=np.concatenate(survives))
+    adjusted = [holm_adjusted(p) for p in np.split(found["p_value"].to_numpy(), sizes)]
+    return pd.concat([head, found], axis=1).assign(holm=np.concatenate(adjusted) < LEVEL)
 
 
 def _family(
     cell: Cell, baseline: Cell, judged: Metric
-) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Names and settings of the pairs, and the scores of both `(n_pairs, n_common_seeds)`."""
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, bool]:
+    """Names and settings of the pairs, the scores of both `(n_pairs, n_common_seeds)`, and whether
+    these are paired.
+    """
     ours, theirs = matched(cell, baseline)
     _, mine, base = np.intersect1d(cell.seeds, baseline.seeds, return_indices=True)
     a = cell.scores(judged.name)[:, mine][ours]
@@ -134,7 +133,7 @@ def _family(
     labels = [baseline.labels[number] for number in theirs[kept]]
     frame.insert(2, "baseline", baseline.variant)
     frame.insert(4, "baseline_configuration", labels)
-    return frame, a[kept], b[kept]
+    return frame, a[kept], b[kept], not cell.unseeded
 
 
 def matched(cell: Cell, baseline: Cell) -> tuple[np.ndarray, np.ndarray]:
@@ -152,10 +151,8 @@ def matched(cell: Cell, baseline: Cell) -> tuple[np.ndarray, np.ndarray]:
     return both["_ours"].to_numpy(), both["_theirs"].to_numpy()
 
 
-def _paired(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _compared(x: np.ndarray, y: np.ndarray, judged: Metric, paired: bool) -> np.ndarray:
     """The columns of PAIRED for pairs of equally many seeds, `(rows, n)` each."""
-    d = paired_difference(x, y, int(np.clip(MOST_FLIPS // x.size, LEAST_FLIPS, RESAMPLES)))
-    columns = [mean_interval(x).estimate, mean_interval(y).estimate]
-    columns += [d.mean, d.se, d.low, d.high, d.p_value]
-    columns += [d.wins, d.ties, d.losses, d.seed_correlation, d.variance_ratio]
-    return np.column_stack(columns)
+    d = difference_of_means(x, y, paired)
+    columns = [x.mean(axis=1), y.mean(axis=1), d.mean, d.se, d.low, d.high, d.p_value]
+    return np.column_stack([*columns, *wins_ties_losses(judged, x, y)])

@@ -8,7 +8,7 @@ import pytest
 
 from hq_ray.analysis import report
 from hq_ray.analysis.metrics import METRICS
-from hq_ray.analysis.reading.smoothing import MODES
+from hq_ray.analysis.verdict import KINDS
 from hq_ray.cli import run_command_line
 from hq_ray.sweeps.spec import Sweep
 
@@ -76,21 +76,16 @@ def test_the_analysis_is_as_shown(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(report, "picture", lambda exhibit: bytes(24))
     Path("alpha.yaml").write_text(blocks("yaml")[0])
     commands = [shlex.split(line) for line in re.findall(r"^    \$ hq-ray (.*)$", ANALYSIS, re.M)]
-    assert len(commands) == 7
+    assert [command[0] for command in commands] == ["sweep", "compare", "report", "plot"]
     for command in commands:
         shorter = ["--set", "episodes=40", "--local"] if command[0] == "sweep" else []
         assert run_command_line([*command, *shorter]) == 0, command
-    said = capsys.readouterr().out
-    assert "CliffWalking-v1: each variant chosen from up to 4 configurations" in said
-    assert "Ran 360 trials" in said
+    assert "Exploratory: on CliffWalking-v1, harmonic" in capsys.readouterr().out
     for block in blocks("python", ANALYSIS):
         exec(block, {})
     assert re.search(r"± \d+\.\d+, n = 10\n", capsys.readouterr().out)
-    assert {path.name for path in Path("redrawn").iterdir()} == {
-        path.name for path in Path("reports/alpha-by-shift/figures").iterdir()
-    }
 
 
-def test_the_analysis_names_all_metrics_and_modes():
+def test_the_analysis_names_all_metrics_and_verdicts():
     assert {name for name in METRICS if f"`{name}`" not in ANALYSIS} == set()
-    assert {name for name in MODES if f"`{name}`" not in ANALYSIS} == set()
+    assert {kind for kind in KINDS if f"`{kind}`" not in ANALYSIS} == set()

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hq_ray.analysis.statistics.means import SmoothedSeeds, se_coverage
+from hq_ray.analysis.statistics.means import SmoothedSeeds
 
 MAX_SINGLE_SEEDS = 4
+# Chance [%] that mean ± 1 SE of n normal values holds the true mean, P(|t| < 1) with n - 1 degrees.
+SE_COVERAGE = {2: 50, 3: 58, 4: 61, 5: 63, 6: 64, 7: 64, 8: 65, 9: 65}
 
 
 def single_seeds(curve: SmoothedSeeds) -> np.ndarray:
@@ -64,7 +66,7 @@ def interval_words(counts: Mapping[str, int]) -> str:
 
 def _few_seeds_words(ns: Sequence[int]) -> str:
     """The coverage of one standard error where few seeds make it less than about 68 %."""
-    each = ", ".join(f"{100 * se_coverage(n):.0f} % at n = {n}" for n in ns if n < 10)
+    each = ", ".join(f"{SE_COVERAGE[n]} % at n = {n}" for n in ns if n in SE_COVERAGE)
     return f" for many seeds, {each}" if each else ""
 
 

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 
-from hq_ray.analysis.drawing.captions import drawn_curves, single_seeds
+from hq_ray.analysis.drawing.captions import single_seeds
 from hq_ray.analysis.drawing.style import LineStyle
 from hq_ray.analysis.reading.smoothing import thin_indices
-from hq_ray.analysis.statistics.means import SmoothedSeeds, informative_low
+from hq_ray.analysis.statistics.means import SmoothedSeeds
 from hq_ray.errors import InputError, near_miss
 
 AXIS_LABELS = {
@@ -28,6 +28,7 @@ SHARES = frozenset({"success", "truncated"})
 RATES = frozenset({"falls", "failures"})
 BAD_IS_HIGH = frozenset({"steps"}) | RATES
 N_BINS = 600
+CLIP_FACTOR = 10.0
 N_MARKERS = 7
 WARM_UP_ALPHA = 0.5
 
@@ -39,20 +40,13 @@ def axis_label(quantity: str) -> str:
     return AXIS_LABELS[quantity]
 
 
-def value_limits(
-    curves: Sequence[SmoothedSeeds], quantity: str, levels: Sequence[float] = ()
-) -> tuple[float, float]:
-    """Limits of the value axis of curves: see `limits_of`."""
-    return limits_of([v for curve in curves for v in drawn_curves(curve)], quantity, levels)
-
-
 def limits_of(
     drawn: Sequence[np.ndarray], quantity: str, levels: Sequence[float] = ()
 ) -> tuple[float, float]:
     """All that is drawn, without a bad start that would dwarf the rest.
 
-    Bad is low for returns and high for steps; see `statistics.means.informative_low`. Shares
-    always have 0 to 1, and rates begin at 0.
+    Bad is low for returns and high for steps; see `informative_low`. Shares always have 0 to 1, and
+    rates begin at 0.
 
     Args:
         drawn: arrays `(n_points,)` of what is drawn; NaN is not.
@@ -80,24 +74,42 @@ def limits_of(
     return low - pad, high + pad
 
 
-def draw_band(
-    axes: Axes, low: np.ndarray, high: np.ndarray, x: np.ndarray | None = None, **look: object
-) -> None:
-    """Fill between two edges `(n_points,)`, wherever both are known.
+def informative_low(curves: Sequence[np.ndarray], levels: Sequence[float] = ()) -> float:
+    """The lowest value an axis needs to show, when what is far below it is an early transient.
+
+    The second half of every curve, and every level, is always above the result. Let `scale` be the
+    larger of their range and their median's magnitude. The first half is shown whole unless it lies
+    more than CLIP_FACTOR * scale below; then the axis ends one scale below the second half, so that
+    one sees the curve come in. What lies above is never cut: only a bad start may leave the axis.
+
+    Args:
+        curves: arrays `(..., n_episodes)` of everything that is drawn.
+        levels: horizontal lines of the figure.
+    """
+    whole = min(float(curve.min()) for curve in curves)
+    tails = [curve[..., curve.shape[-1] // 2 :].ravel() for curve in curves]
+    settled = np.concatenate([*tails, np.asarray(levels, dtype=float)])
+    low = float(settled.min())
+    scale = max(float(settled.max()) - low, abs(float(np.median(settled))))
+    if scale == 0 or low - whole <= CLIP_FACTOR * scale:
+        return min(whole, low)
+    return low - scale
+
+
+def draw_band(axes: Axes, low: np.ndarray, high: np.ndarray, **look: object) -> None:
+    """Fill between two edges `(n_episodes,)`, wherever both are known.
 
     Args:
         axes: dressed, with its limits set.
         low, high: edges; NaN leaves a gap.
-        x: `(n_points,)`; None counts episodes from 1.
         look: of the polygon: colour, alpha, hatch.
     """
-    x = np.arange(1, len(low) + 1) if x is None else x
     known = np.flatnonzero(np.isfinite(low) & np.isfinite(high))
     for run in np.split(known, np.flatnonzero(np.diff(known) > 1) + 1):
         if not run.size:
             continue
         start, end = run[0], run[-1] + 1
-        corners = _corners(axes, x[start:end], low[start:end], high[start:end])
+        corners = _corners(axes, np.arange(start + 1, end + 1), low[start:end], high[start:end])
         # add_patch would measure every corner as a curve to grow limits that are already set.
         axes.add_artist(Polygon(corners, **({"linewidth": 0, "zorder": 1.2} | look)))
 
@@ -114,13 +126,7 @@ def _corners(axes: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray) -> np
     return np.column_stack([x[np.concatenate([below, above])], edges])
 
 
-def draw_curve(
-    axes: Axes,
-    curve: SmoothedSeeds,
-    style: LineStyle,
-    shift: float = 0.0,
-    x: np.ndarray | None = None,
-) -> None:
+def draw_curve(axes: Axes, curve: SmoothedSeeds, style: LineStyle, shift: float = 0.0) -> None:
     """Draw the band, single seeds thin, then the mean with markers, lighter before a full window.
 
     Args:
@@ -128,34 +134,31 @@ def draw_curve(
         curve: what to draw.
         style: colour, dashes and marker.
         shift: in [0, 1), keeps the markers of two curves apart.
-        x: `(n_points,)`; None counts episodes from 1.
     """
     mean, n_points = curve.over_seeds.mean, curve.n_episodes
-    x = np.arange(1, n_points + 1) if x is None else x[:n_points]
     if curve.over_seeds.se is not None:
         low, high = curve.over_seeds.low, curve.over_seeds.high
-        draw_band(axes, low, high, x, color=style.color, alpha=0.2)
+        draw_band(axes, low, high, color=style.color, alpha=0.2)
     for seed in single_seeds(curve):
         point = "_" if n_points == 1 else ""
-        draw_line(axes, x, seed, style, linewidth=0.7, alpha=0.5, marker=point)
+        draw_line(axes, seed, style, linewidth=0.7, alpha=0.5, marker=point)
     first = min(curve.window, n_points) - 1
     if first > 0:
-        head = slice(first + 1)
-        draw_line(axes, x[head], mean[head], style, linewidth=1.8, alpha=WARM_UP_ALPHA)
+        draw_line(axes, mean[: first + 1], style, linewidth=1.8, alpha=WARM_UP_ALPHA)
     if curve.window <= n_points:
-        draw_line(axes, x[first:], mean[first:], style, linewidth=1.8)
+        draw_line(axes, mean[first:], style, start=first + 1, linewidth=1.8)
     at = marker_positions(n_points, shift)
     look = {"linestyle": "", "marker": style.marker, "markersize": 5.5}
-    axes.add_line(Line2D(x[at], mean[at], color=style.color, **look))
+    axes.add_line(Line2D(1 + at, mean[at], color=style.color, **look))
 
 
 def draw_line(
-    axes: Axes, x: np.ndarray, values: np.ndarray, style: LineStyle, **look: object
+    axes: Axes, values: np.ndarray, style: LineStyle, start: int = 1, **look: object
 ) -> None:
-    """Draw a line, thinned to what a screen can show."""
+    """Draw a line over episodes from `start`, thinned to what a screen can show."""
     shown = thin_indices(values, N_BINS)
     look = {"linestyle": style.linestyle, "color": style.color} | look
-    axes.add_line(Line2D(x[shown], values[shown], **look))
+    axes.add_line(Line2D(start + shown, values[shown], **look))
 
 
 def marker_positions(n_points: int, shift: float) -> np.ndarray:

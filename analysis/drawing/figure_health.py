@@ -15,7 +15,6 @@ from matplotlib.patches import Rectangle
 
 from hq_ray.analysis.drawing.captions import format_number, round_number
 from hq_ray.analysis.drawing.figure_facets import texts_height
-from hq_ray.analysis.drawing.given_means import floats, paragraphs
 from hq_ray.analysis.drawing.page import MARGIN, size_in_points, text_width, wrap_text
 from hq_ray.analysis.drawing.panels import NAME_ROOM, TICK_ROOM, dress, padded, panels
 from hq_ray.analysis.drawing.style import (
@@ -26,7 +25,6 @@ from hq_ray.analysis.drawing.style import (
     TICK_SIZE,
     variant_styles,
 )
-from hq_ray.errors import InputError
 
 N_DOTS = 20
 LINE_POINTS = 18.0
@@ -41,33 +39,21 @@ Row = Mapping[str, Any]
 Line = tuple[str, Row | None]
 
 
-def health_figure(
-    *,
-    rows: Sequence[Row],
-    title: str,
-    note: str = "",
-    caption: str | Sequence[str] = "",
-) -> Figure:
+def health_figure(rows: Sequence[Row], *, title: str, caption: Sequence[str]) -> Figure:
     """Draw how much of a sweep is there and how its trials went, by environment and variant.
 
     Args:
-        rows: mappings with `env`, `variant`, `done` and, where known, `planned`, `failed` (numbers
-            of trials), `seeds` (how many seeds of each configuration are done, a number each),
-            `seconds` (training times of trials; more than 20 are shown as 20 quantiles, which may
-            be given instead) and `truncated` (share of episodes that the step limit ended).
+        rows: mappings with `env`, `variant`, `done`, `failed` and `planned` (numbers of trials, the
+            last one None where it is not known), `seeds` (how many seeds of each configuration are
+            done, a number each), `seconds` (training times of trials; more than 20 are shown as 20
+            quantiles, which may be given instead) and `truncated` (share of episodes that the step
+            limit ended, or None).
         title: above all.
-        note: what a reader must know first, such as damaged files or the wall time.
         caption: paragraphs below what the figure itself says of its marks.
-
-    Raises:
-        InputError: there are no rows.
     """
-    if not rows:
-        raise InputError("a figure of a sweep's health needs at least one row; given none")
     lines = _lines(rows)
-    below = any(len(_seconds(row)) or row.get("truncated") is not None for row in rows)
-    words = [_mark_words(below), *paragraphs(caption)]
-    text = ". ".join(filter(None, [note, _unknown_words(rows)]))
+    below = any(len(row["seconds"]) or row["truncated"] is not None for row in rows)
+    words, text = [_mark_words(below), *caption], _unknown_words(rows)
     names = [text_width(name, LABEL_SIZE) for name, row in lines if row is not None]
     left = min(WIDEST_NAME, max(names)) + 18 + MARGIN
     n_panel_rows = 2 if below else 1
@@ -99,16 +85,10 @@ def _on_lines(lines: Sequence[Line]) -> list[tuple[int, Row]]:
     return [(i, row) for i, (_, row) in enumerate(lines) if row is not None]
 
 
-def _seconds(row: Row) -> np.ndarray:
-    given = row.get("seconds")
-    seconds = floats([] if given is None else given)
-    return np.sort(seconds[np.isfinite(seconds)])
-
-
 def _counts(row: Row) -> tuple[int, int, int | None]:
     """Trials done, failed and missing; the last is None where no plan is known."""
-    done, failed, planned = int(row["done"]), int(row.get("failed") or 0), row.get("planned")
-    return done, failed, None if planned is None else max(0, int(planned) - done - failed)
+    done, failed, planned = row["done"], row["failed"], row["planned"]
+    return done, failed, None if planned is None else max(0, planned - done - failed)
 
 
 def _draw_trials(axes: Axes, lines: Sequence[Line]) -> None:
@@ -164,7 +144,7 @@ def _write_table(axes: Axes, lines: Sequence[Line]) -> None:
 
 def _cells(row: Row) -> dict[str, str]:
     done, failed, missing = _counts(row)
-    seeds = [] if row.get("seeds") is None else [int(n) for n in row["seeds"]]
+    seeds = [int(n) for n in row["seeds"]]
     spread = dict.fromkeys([min(seeds), max(seeds)]) if seeds else {}
     return {
         "done": format_number(done),
@@ -177,13 +157,13 @@ def _cells(row: Row) -> dict[str, str]:
 
 def _draw_seconds(axes: Axes, lines: Sequence[Line]) -> None:
     """Twenty quantiles of the training times of each line's trials, and their median in print."""
-    every = np.concatenate([_seconds(row) for _, row in _on_lines(lines)])
+    every = np.concatenate([row["seconds"] for _, row in _on_lines(lines)])
     scale = "log" if every.size and every.min() > 0 else "linear"
     limits = padded(every, scale=scale)
     _dress_lines(axes, "training time of a trial [s]", limits, lines, scale=scale)
     styles = variant_styles(row["variant"] for _, row in _on_lines(lines))
     for i, row in _on_lines(lines):
-        seconds, style = _seconds(row), styles[row["variant"]]
+        seconds, style = row["seconds"], styles[row["variant"]]
         if not seconds.size:
             _write_number(axes, i, "none")
             continue
@@ -202,10 +182,10 @@ def _draw_truncation(axes: Axes, lines: Sequence[Line]) -> None:
     _dress_lines(axes, "episodes cut off by the step limit [%]", (0.0, 1.0), lines, SHARES)
     styles = variant_styles(row["variant"] for _, row in _on_lines(lines))
     for i, row in _on_lines(lines):
-        if row.get("truncated") is None or not np.isfinite(row["truncated"]):
+        if row["truncated"] is None:
             _write_number(axes, i, "unknown")
             continue
-        share, style = float(row["truncated"]), styles[row["variant"]]
+        share, style = row["truncated"], styles[row["variant"]]
         look = {"color": style.color, "clip_on": False}
         axes.add_line(Line2D([0, share], [i, i], linewidth=2, solid_capstyle="butt", **look))
         axes.add_line(Line2D([share], [i], linestyle="", marker=style.marker, **look))
@@ -247,7 +227,7 @@ def _write_names(axes: Axes, lines: Sequence[Line], room: float) -> None:
 
 def _unknown_words(rows: Sequence[Row]) -> str:
     """For how many rows no plan is known; empty when all have one."""
-    n_unplanned = sum(row.get("planned") is None for row in rows)
+    n_unplanned = sum(row["planned"] is None for row in rows)
     which = "" if n_unplanned == len(rows) else f" for {n_unplanned} of {len(rows)} lines"
     words = f"number of planned trials unknown{which}: what is missing cannot be told"
     return words if n_unplanned else ""

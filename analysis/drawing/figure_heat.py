@@ -19,13 +19,11 @@ from hq_ray.analysis.drawing.heat_cells import (
     cell_text,
     fitting_print,
     key_words,
-    read_cells,
 )
 from hq_ray.analysis.drawing.level_axis import LevelAxis, hyperparameter_label
 from hq_ray.analysis.drawing.page import MARGIN, shorten, size_in_points, text_width
 from hq_ray.analysis.drawing.panels import NAME_ROOM, dress, panels, room_for, round_numbers
 from hq_ray.analysis.drawing.style import FIGURE_INCHES, INK, LABEL_SIZE, MUTED, TICK_SIZE
-from hq_ray.errors import InputError
 
 SEQUENTIAL, DIVERGING = "cividis", "PuOr"
 GAP, BAR, BAR_ROOM = 14.0, 9.0, 62.0
@@ -35,51 +33,43 @@ BRIGHT = 0.18
 
 
 def heat_figure(
+    cells: Mapping[str, Cells],
     *,
-    cells: Mapping[str, Mapping[str, object]],
     x_name: str,
     y_name: str,
     score_label: str,
     title: str,
-    variants: Sequence[str] = ("standard", "harmonic"),
-    caption: str | Sequence[str] = "",
+    variants: Sequence[str],
+    caption: Sequence[str],
 ) -> Figure:
-    """Draw a row of three panels per environment: two variants and second minus first.
+    """Draw a row of three panels per problem: two variants and second minus first.
 
     Args:
-        cells: by environment a mapping with `x_levels`, `y_levels`, the scores `first` and `second`
-            as arrays (n_y, n_x), and optionally `difference` (else second - first) and
-            `significant`, whether a cell is dotted. NaN or None is a missing cell.
+        cells: by problem.
         x_name, y_name: hyperparameters.
         score_label: what the numbers are, with their unit.
         title: of the figure.
         variants: names of first and second.
         caption: n, interval type, the test behind the dots and the like.
-
-    Raises:
-        InputError: when there is no environment, or arrays do not have shape (n_y, n_x).
     """
-    if not cells:
-        raise InputError("a heat map needs at least one environment; given none")
-    read = {env: read_cells(env, given) for env, given in cells.items()}
-    y_room = min(max(room_for(of.y.texts) for of in read.values()), 120.0)
-    most = max(len(of.y.levels) for of in read.values())
+    y_room = min(max(room_for(of.y.texts) for of in cells.values()), 120.0)
+    most = max(len(of.y.levels) for of in cells.values())
     row_inches = FRAME_INCHES + max(1.3, CELL_INCHES * min(most, 24))
-    prints = {env: _print(of, y_room, row_inches) for env, of in read.items()}
+    prints = {env: _print(of, y_room, row_inches) for env, of in cells.items()}
     numbered = None not in prints.values()
-    words = [key_words(list(read.values()), numbered, score_label)]
+    words = key_words(list(cells.values()), numbered, score_label)
     figure, grid = panels(
         title,
         "",
-        [text for text in (*words, *([caption] if isinstance(caption, str) else caption)) if text],
-        n_rows=len(read),
+        [words, *caption],
+        n_rows=len(cells),
         n_columns=3,
-        inches=(FIGURE_INCHES[0], HEAD_INCHES + row_inches * len(read)),
+        inches=(FIGURE_INCHES[0], HEAD_INCHES + row_inches * len(cells)),
         left=[y_room, GAP, GAP],
         right=[0.0, 0.0, MARGIN] if numbered else [0.0, BAR_ROOM, BAR_ROOM],
         titled=True,
     )
-    for row, (env, of) in zip(grid, read.items(), strict=True):
+    for row, (env, of) in zip(grid, cells.items(), strict=True):
         _draw_row(row, of, variants, x_name, prints[env] if numbered else None)
         _write_head(row, env, y_name)
     return figure

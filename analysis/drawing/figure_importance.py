@@ -16,8 +16,8 @@ from hq_ray.analysis.drawing.style import (
     LineStyle,
     variant_styles,
 )
-from hq_ray.errors import InputError
 
+SHARE_LABEL = "share of the variance of the score over the grid [%]"
 REMAINDER = "higher orders and noise"
 FURTHER = "further terms together"
 MAX_TERMS = 12
@@ -32,11 +32,7 @@ Shares = Mapping[str, Mapping[str, float]]
 
 
 def importance_figure(
-    *,
-    shares: Mapping[str, Shares],
-    title: str,
-    share_label: str = "share of the variance of the score over the grid [%]",
-    caption: str | Sequence[str] = "",
+    shares: Mapping[str, Shares], *, title: str, caption: Sequence[str]
 ) -> Figure:
     """Draw the variance share of each hyperparameter and pair as bars, grouped by variant.
 
@@ -45,16 +41,10 @@ def importance_figure(
 
     Args:
         shares: by environment and variant, a share for each term, such as `alpha` or
-            `alpha x eps_shift`; NaN or None is missing, a term that is absent has no bar.
+            `alpha × eps_shift`; a term that is absent has no bar.
         title: of the figure.
-        share_label: of the axis.
         caption: n, how noise was taken off and the like.
-
-    Raises:
-        InputError: when there is no share at all.
     """
-    if not any(of for by in shares.values() for of in by.values()):
-        raise InputError("an importance figure needs at least one share; given none")
     tables = {env: complete_shares(by) for env, by in shares.items()}
     variants = list(dict.fromkeys(variant for table in tables.values() for variant in table))
     terms = {env: list(next(iter(table.values()), {})) for env, table in tables.items()}
@@ -63,12 +53,11 @@ def importance_figure(
     n_rows = math.ceil(len(tables) / n_columns)
     group = len(variants) * BAR + BETWEEN
     height = max(map(len, terms.values())) * group
-    words = [_key_words(tables), *([caption] if isinstance(caption, str) else caption)]
     right = max(text_width(f"100 % {variant}", TICK_SIZE) for variant in variants) + 8 + MARGIN
     figure, grid = panels(
         title,
         "",
-        [text for text in words if text],
+        [_key_words(tables), *caption],
         n_rows=n_rows,
         n_columns=n_columns,
         inches=(FIGURE_INCHES[0], HEAD_INCHES + n_rows * (FRAME + height) / 72),
@@ -79,7 +68,7 @@ def importance_figure(
     styles = variant_styles(variants)
     for axes, (env, table) in zip(grid.flat, tables.items(), strict=False):
         name = shorten(env, size_in_points(axes)[0] + right - MARGIN, LABEL_SIZE, "bold")
-        _dress(axes, name, table, terms[env], share_label, group, height)
+        _dress(axes, name, table, terms[env], group, height)
         for rank, variant in enumerate(variants):
             _draw_bars(axes, table.get(variant, {}), variant, styles[variant], rank, group)
     for axes in grid.flat[len(tables) :]:
@@ -92,18 +81,9 @@ def complete_shares(by_variant: Shares) -> dict[str, dict[str, float]]:
 
     Terms beyond the twelve largest are added up.
     """
-    numbers = {
-        variant: {term: math.nan if x is None else float(x) for term, x in of.items()}
-        for variant, of in by_variant.items()
-    }
-    names = list(dict.fromkeys(term for of in numbers.values() for term in of))
-    largest = {n: max(_size(of.get(n, math.nan)) for of in numbers.values()) for n in names}
-    names.sort(key=lambda name: -largest[name])
-    return {variant: _complete(of, names) for variant, of in numbers.items()}
-
-
-def _size(share: float) -> float:
-    return share if math.isfinite(share) else -math.inf
+    names = list(dict.fromkeys(term for of in by_variant.values() for term in of))
+    names.sort(key=lambda name: -max(of.get(name, -math.inf) for of in by_variant.values()))
+    return {variant: _complete(of, names) for variant, of in by_variant.items()}
 
 
 def _complete(of: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
@@ -119,7 +99,6 @@ def _dress(
     title: str,
     table: Mapping[str, Mapping[str, float]],
     terms: Sequence[str],
-    share_label: str,
     group: float,
     height: float,
 ) -> None:
@@ -129,7 +108,7 @@ def _dress(
     middles = [(i + 0.5) * group for i in range(len(terms))]
     texts = [shorten(term, LEFT_MOST - 10 - MARGIN, TICK_SIZE) for term in terms]
     look = {"title": title, "yticks": (middles, texts), "grid": "x"}
-    dress(axes, share_label, "", limits, (height, 0.0), **look)
+    dress(axes, SHARE_LABEL, "", limits, (height, 0.0), **look)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.axvline(0.0, color=INK, linewidth=0.9)

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
-from matplotlib.transforms import Bbox, ScaledTranslation, Transform
+from matplotlib.transforms import ScaledTranslation, Transform
 
 from hq_ray.analysis.drawing.level_axis import LevelAxis, hyperparameter_label
 from hq_ray.analysis.drawing.level_lines import LevelLine, LevelPanel, off_scale
@@ -27,14 +27,12 @@ class PanelFrame:
         hyperparameter: its name.
         label: of the value axis.
         zero: whether to draw a line at 0.
-        head: room to leave above the frame, in points.
     """
 
     axis: LevelAxis
     hyperparameter: str
     label: str
-    zero: bool = False
-    head: float = 0.0
+    zero: bool
 
 
 def draw_panel(
@@ -78,11 +76,7 @@ def x_limits(axis: LevelAxis) -> tuple[float, float]:
 
 
 def _dress(axes: Axes, panel: LevelPanel, frame: PanelFrame, room: float) -> None:
-    box = axes.get_position()
-    head = frame.head / (72 * axes.figure.get_figheight())
-    axes.set_position(Bbox.from_extents(box.x0, box.y0, box.x1, box.y1 - head))
     limits = x_limits(frame.axis)
-    width, height = size_in_points(axes)
     dress(
         axes,
         hyperparameter_label(frame.hyperparameter),
@@ -91,14 +85,8 @@ def _dress(axes: Axes, panel: LevelPanel, frame: PanelFrame, room: float) -> Non
         panel.limits,
         title=shorten(panel.env, room, LABEL_SIZE, "bold"),
         xscale=frame.axis.scale,
-        xticks=frame.axis.ticks(limits, width),
+        xticks=frame.axis.ticks(limits, size_in_points(axes)[0]),
     )
-    # The names of panel and value axis stand above the room that was left.
-    names = axes.yaxis.label, *axes.texts
-    heights = [name.get_position()[1] + frame.head / height for name in names]
-    axes.yaxis.set_label_coords(0.0, heights[0])
-    for text, y in zip(names[1:], heights[1:], strict=True):
-        text.set_y(y)
 
 
 def draw_line(axes: Axes, line: LevelLine, style: LineStyle, shift: float) -> None:

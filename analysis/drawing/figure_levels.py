@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hq_ray.analysis.drawing.figure_level_panel import PanelFrame, draw_panel, x_limits
 from hq_ray.analysis.drawing.labels import LineLabel, label_room, write_labels
-from hq_ray.analysis.drawing.level_axis import LevelAxis, level_axis, listed
+from hq_ray.analysis.drawing.level_axis import LevelAxis, level_axis
 from hq_ray.analysis.drawing.level_lines import (
     LevelLine,
     LevelPanel,
@@ -36,13 +35,11 @@ class Quantity:
         label: of the value axis, with its unit.
         table: series by environment and variant, see `analysis.drawing.level_lines`.
         zero: whether 0 is a reference that the panels show.
-        head: room above the panel, in points, for a second axis.
     """
 
     label: str
     table: Mapping[str, Mapping[str, Series]]
     zero: bool = False
-    head: float = 0.0
 
 
 def levels_figure(
@@ -50,9 +47,9 @@ def levels_figure(
     *,
     hyperparameter: str,
     title: str,
-    caption: str | Sequence[str] = "",
+    caption: Sequence[str],
     names: Mapping[str, str] | None = None,
-) -> tuple[Figure, dict[str, list[Axes]]]:
+) -> Figure:
     """Draw each quantity in a row of panels, one per environment, at most two side by side.
 
     Args:
@@ -61,9 +58,6 @@ def levels_figure(
         title: of the figure.
         caption: paragraphs of the caller, below one that explains the marks.
         names: labels of variants, where these are not their names.
-
-    Returns:
-        The figure, and the panels of each environment from top to bottom.
 
     Raises:
         InputError: when there is no series, or one has arrays of different lengths.
@@ -74,7 +68,7 @@ def levels_figure(
     quantities = [quantity for quantity in quantities if any(quantity.table.values())]
     envs = list(dict.fromkeys(env for quantity in quantities for env in quantity.table))
     axis = level_axis(
-        level for of in tables for series in of.values() for level in listed(series.get("levels"))
+        level for of in tables for series in of.values() for level in series.levels or ()
     )
     shown = [[_read_panel(env, q, axis) for q in quantities] for env in envs]
     flat = [panel for of_env in shown for panel in of_env]
@@ -82,20 +76,16 @@ def levels_figure(
     styles = variant_styles(labels)
     rows = _rows(shown)
     named = [_named(row, labels, styles, axis) for row in rows]
-    words = [mark_words(flat), *([caption] if isinstance(caption, str) else caption)]
-    head = max(quantity.head for quantity in quantities)
-    figure, grid = _page(title, note_words(flat, axis), words, named, head)
-    of_env: dict[str, list[Axes]] = {env: [] for env in envs}
+    figure, grid = _page(title, note_words(flat), [mark_words(flat), *caption], named)
     for i, row in enumerate(rows):
         quantity = quantities[i % len(quantities)]
-        frame = PanelFrame(axis, hyperparameter, quantity.label, quantity.zero, quantity.head)
+        frame = PanelFrame(axis, hyperparameter, quantity.label, quantity.zero)
         for j, panel in enumerate(row):
             draw_panel(grid[i, j], panel, frame, styles, _title_room(grid, i, j))
             write_labels(grid[i, j], named[i][j])
-            of_env[panel.env].append(grid[i, j])
         for axes in grid[i, len(row) :]:
             axes.remove()
-    return figure, of_env
+    return figure
 
 
 def _read_panel(env: str, quantity: Quantity, axis: LevelAxis) -> LevelPanel:
@@ -140,20 +130,18 @@ def _page(
     note: str,
     caption: Sequence[str],
     named: Sequence[Sequence[Sequence[LineLabel]]],
-    head: float,
 ) -> tuple[Figure, np.ndarray]:
     """The page, as high as its rows need it, with room for names on the right of each column."""
     n_columns = max(map(len, named))
     # The panel of a row that has but one may write into the place beside it.
     full = [row for row in named if len(row) == n_columns]
-    row_inches = ROW_INCHES + head / 72
     return panels(
         title,
         note,
-        [text for text in caption if text],
+        caption,
         n_rows=len(named),
         n_columns=n_columns,
-        inches=(FIGURE_INCHES[0], max(FIGURE_INCHES[1], HEAD_INCHES + row_inches * len(named))),
+        inches=(FIGURE_INCHES[0], max(FIGURE_INCHES[1], HEAD_INCHES + ROW_INCHES * len(named))),
         right=[max(label_room(row[j]) for row in full) for j in range(n_columns)],
         titled=True,
     )

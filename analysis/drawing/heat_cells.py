@@ -1,15 +1,15 @@
-"""The cells of a heat map: read, sorted, and their numbers written so that they fit."""
+"""The cells of a heat map, and their numbers written so that they fit."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from hq_ray.analysis.drawing.level_axis import LevelAxis, level_axis, listed
+from hq_ray.analysis.drawing.level_axis import Level, LevelAxis, level_axis
 from hq_ray.analysis.drawing.level_lines import informative_ends
 from hq_ray.analysis.drawing.page import text_width
-from hq_ray.errors import InputError
 
 MAX_NUMBERED = 12
 SIZES = (8.0, 7.0, 6.0)
@@ -17,14 +17,34 @@ SIZES = (8.0, 7.0, 6.0)
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """The cells of one environment, sorted along both axes: arrays `(n_y, n_x)`."""
+    """Two variants over two hyperparameters, on one problem: arrays `(n_y, n_x)`, NaN is missing.
 
-    x: LevelAxis
-    y: LevelAxis
+    Attributes:
+        x_levels, y_levels: in order.
+        first, second: scores of the two variants.
+        significant: whether a cell is dotted.
+    """
+
+    x_levels: Sequence[Level]
+    y_levels: Sequence[Level]
     first: np.ndarray
     second: np.ndarray
-    difference: np.ndarray
     significant: np.ndarray
+
+    @property
+    def difference(self) -> np.ndarray:
+        """Second minus first."""
+        return self.second - self.first
+
+    @cached_property
+    def x(self) -> LevelAxis:
+        """The columns."""
+        return level_axis(self.x_levels, evenly=True)
+
+    @cached_property
+    def y(self) -> LevelAxis:
+        """The rows."""
+        return level_axis(self.y_levels, evenly=True)
 
     @property
     def score_limits(self) -> tuple[float, float]:
@@ -47,35 +67,6 @@ class Print:
     difference_decimals: int
     size: float
     rotation: float
-
-
-def read_cells(env: str, given: Mapping[str, object]) -> Cells:
-    """Cells with ascending levels.
-
-    Raises:
-        InputError: when an array does not have shape (n_y, n_x).
-    """
-    x_levels, y_levels = listed(given["x_levels"]), listed(given["y_levels"])
-    x, y = level_axis(x_levels, evenly=True), level_axis(y_levels, evenly=True)
-    order = np.ix_(np.argsort(y.at(y_levels)), np.argsort(x.at(x_levels)))
-    shape = (len(y.levels), len(x.levels))
-    first, second = (_array(env, name, given[name], shape)[order] for name in ("first", "second"))
-    difference, significant = second - first, np.zeros(shape, dtype=bool)
-    if given.get("difference") is not None:
-        difference = _array(env, "difference", given["difference"], shape)[order]
-    if given.get("significant") is not None:
-        significant = _array(env, "significant", given["significant"], shape)[order] == 1
-    return Cells(x, y, first, second, difference, significant)
-
-
-def _array(env: str, name: str, values: object, shape: tuple[int, int]) -> np.ndarray:
-    array = np.asarray(values, dtype=float)
-    if array.shape != shape or not array.size:
-        raise InputError(
-            f"cells need one value per pair of levels, shape (n_y, n_x) = {shape}; given "
-            f"{name!r} of {env} with shape {array.shape}"
-        )
-    return array
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:

@@ -107,11 +107,6 @@ def level_axis(levels: Iterable[Level], evenly: bool = False) -> LevelAxis:
     return LevelAxis(ordered, values, _texts(ordered), "log" if log else "linear")
 
 
-def listed(levels: Iterable[Level] | None) -> list[Level]:
-    """Levels as plain Python values; none for None."""
-    return [] if levels is None else [x.item() if hasattr(x, "item") else x for x in levels]
-
-
 def hyperparameter_label(name: str) -> str:
     """Name and unit of a hyperparameter, as an axis has them: `eps_shift [reward units]`."""
     row = HYPERPARAMETERS.get(name)

@@ -1,14 +1,4 @@
-"""Series over the levels of a hyperparameter: read, given limits, and put into words.
-
-A series is a mapping with the keys
-
-    levels   of the hyperparameter; None for a variant that does not have it, drawn level
-    mean, low, high   one number per level (one number without levels); NaN or None is missing
-    tuned    the level to ring, or None
-    n        number of seeds, or None
-
-of which low, high, tuned and n may be left out.
-"""
+"""Series over the levels of a hyperparameter: sorted along its axis, with limits and words."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +6,31 @@ from dataclasses import dataclass
 import numpy as np
 
 from hq_ray.analysis.drawing.captions import round_number, variant_words
-from hq_ray.analysis.drawing.level_axis import Level, LevelAxis, listed
+from hq_ray.analysis.drawing.figure_bands import CLIP_FACTOR
+from hq_ray.analysis.drawing.level_axis import Level, LevelAxis
 from hq_ray.analysis.drawing.panels import padded
-from hq_ray.errors import InputError
 
-Series = Mapping[str, object]
 MAX_WORDS = 4
 MAX_BARS = 12
-CLIP_FACTOR = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A score over the levels of a hyperparameter.
+
+    Attributes:
+        levels: of the hyperparameter; None for a variant that does not have it, drawn level.
+        mean, low, high: `(n_levels,)`, one number without levels; NaN is missing.
+        n: number of seeds.
+        tuned: the level to ring, among the levels.
+    """
+
+    levels: Sequence[Level] | None
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    n: int
+    tuned: Level = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +52,8 @@ class LevelLine:
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    tuned: float | None = None
-    n: int | None = None
+    tuned: float | None
+    n: int
 
     @property
     def has_bars(self) -> bool:
@@ -69,37 +76,18 @@ class LevelPanel:
 
 
 def read_line(variant: str, series: Series, axis: LevelAxis) -> LevelLine:
-    """One series as a line along the axis.
-
-    Raises:
-        InputError: when mean, low and high do not have one number per level.
-    """
-    levels = None if series.get("levels") is None else listed(series["levels"])
-    mean = _numbers(series["mean"])
-    missing = np.full(mean.shape, np.nan)
-    low, high = (missing if series.get(k) is None else _numbers(series[k]) for k in ("low", "high"))
-    n_levels = 1 if levels is None else len(levels)
-    if {mean.shape, low.shape, high.shape} != {(n_levels,)}:
-        raise InputError(
-            f"mean, low and high need one number per level; given {mean.size}, {low.size} and "
-            f"{high.size} for {n_levels} levels of variant {variant!r}"
-        )
-    if levels is None:
-        return LevelLine(variant, None, (), mean, low, high, n=series.get("n"))
-    positions = axis.at(levels)
+    """One series as a line along the axis."""
+    arrays = (series.mean, series.low, series.high)
+    if series.levels is None:
+        return LevelLine(variant, None, (), *arrays, None, series.n)
+    positions = axis.at(series.levels)
     order = np.argsort(positions, kind="stable")
-    arrays = [array[order] for array in (mean, low, high)]
     texts = tuple(axis.text_at(positions[i]) for i in order)
-    ring = _ring(series.get("tuned"), levels, axis)
-    return LevelLine(variant, positions[order], texts, *arrays, ring, series.get("n"))
-
-
-def _numbers(values: object) -> np.ndarray:
-    return np.atleast_1d(np.asarray(values, dtype=float))
-
-
-def _ring(tuned: Level, levels: Sequence[Level], axis: LevelAxis) -> float | None:
-    return float(axis.at([tuned])[0]) if tuned is not None and tuned in levels else None
+    tuned = series.tuned in series.levels and series.tuned is not None
+    ring = float(axis.at([series.tuned])[0]) if tuned else None
+    return LevelLine(
+        variant, positions[order], texts, *(array[order] for array in arrays), ring, series.n
+    )
 
 
 def informative_limits(lines: Sequence[LevelLine], zero: bool = False) -> tuple[float, float]:
@@ -143,15 +131,14 @@ def _upper_end(means: np.ndarray, values: np.ndarray) -> float:
 
 def line_names(panels: Sequence[LevelPanel], names: Mapping[str, str]) -> dict[str, str]:
     """A label per variant; it tells n where that is one number in all panels."""
-    counts: dict[str, set[int | None]] = {}
+    counts: dict[str, set[int]] = {}
     for panel in panels:
         for line in panel.lines:
             counts.setdefault(line.variant, set()).add(line.n)
-    return {variant: _name(names.get(variant, variant), of) for variant, of in counts.items()}
-
-
-def _name(name: str, counts: set[int | None]) -> str:
-    return name if len(counts) > 1 or None in counts else variant_words(name, *counts)
+    shown = {variant: names.get(variant, variant) for variant in counts}
+    return {
+        v: shown[v] if len(of) > 1 else variant_words(shown[v], *of) for v, of in counts.items()
+    }
 
 
 def mark_words(panels: Sequence[LevelPanel]) -> str:
@@ -168,13 +155,12 @@ def mark_words(panels: Sequence[LevelPanel]) -> str:
     return " ".join(filter(None, [marks_text, *_gap_words(panels), *_uneven_words(panels)]))
 
 
-def note_words(panels: Sequence[LevelPanel], axis: LevelAxis) -> str:
+def note_words(panels: Sequence[LevelPanel]) -> str:
     """What a reader must know first: what has no interval, or is off scale."""
-    one_level = ["One level only."] if len(axis.levels) == 1 else []
     lines = [line for panel in panels for line in panel.lines]
     alone = dict.fromkeys(line.variant for line in lines if line.n == 1)
     single = [f"n = 1: no interval for {', '.join(alone)}."] if alone else []
-    return " ".join([*one_level, *single, *_off_words(panels)])
+    return " ".join([*single, *_off_words(panels)])
 
 
 def _uneven_words(panels: Sequence[LevelPanel]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Draws the figures of docs/harmonic.md: `python -m analysis.drawing.theory_figures docs/images`.
+"""Draws the figures of docs/harmonic.md, which names the command.
 
 They show the update itself in the non-positive regime, not what any environment makes of it.
 """
@@ -51,7 +51,7 @@ def step_size_arguments() -> dict[str, object]:
         "error": error,
         "ratios": ratios,
         "title": "The harmonic update shortens steps up and lengthens steps down",
-        "caption": "Q <= 0 and target <= 0. alpha_eff is at most 1, the ratio at most 1 / alpha.",
+        "caption": ["Q <= 0 and target <= 0. alpha_eff is at most 1, the ratio at most 1 / alpha."],
     }
 
 
@@ -80,9 +80,9 @@ def fixed_point_arguments() -> dict[str, object]:
     mean = float(np.dot(OUTCOMES, PROBABILITIES))
     return {
         "eps_shift": shifts,
-        "theory": [fixed_point(OUTCOMES, PROBABILITIES, shift) for shift in shifts],
+        "theory": np.array([fixed_point(OUTCOMES, PROBABILITIES, shift) for shift in shifts]),
         "approximation": fixed_point_approximation(OUTCOMES, PROBABILITIES, shifts),
-        "simulated": {"eps_shift": simulated, "q_value": simulated_points(simulated)},
+        "simulated": (simulated, simulated_points(simulated)),
         "mean": mean,
         "least": min(OUTCOMES),
         "title": "Noise in the target pulls the value below its mean",
@@ -113,7 +113,7 @@ def write_theory_figures(folder: str | Path) -> list[Path]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
-        prog="python -m analysis.drawing.theory_figures", description=__doc__
+        prog="python -m hq_ray.analysis.drawing.theory_figures", description=__doc__
     )
     parser.add_argument("folder", help="where to put the figures")
     for path in write_theory_figures(parser.parse_args().folder):

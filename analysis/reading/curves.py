@@ -1,4 +1,4 @@
-"""Mean curves over seeds, and when a curve reaches a level."""
+"""Mean curves over seeds."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -44,38 +44,3 @@ def mean_curves(
                 found.append(tasks.popleft().result())
         found += [task.result() for task in tasks]
     return found
-
-
-def time_to_threshold(
-    curves: np.ndarray, level: float, window: int, higher_is_better: bool = True
-) -> np.ndarray:
-    """The first episode, counted from 1, whose trailing mean reaches the level; -1 if none does.
-
-    tau = min {t : S_t >= level}, S_t the mean of the last min(t, window) episodes; S_t <= level
-    where lower is better. What never reaches the level is censored, not late: average neither -1
-    nor only the successes, but min(tau, T).
-
-    Args:
-        curves: `(n_trials, n_episodes)`.
-        level: in the unit of the curves.
-        window: of the trailing mean.
-        higher_is_better: whether the level is reached from below.
-
-    Returns:
-        int64 array `(n_trials,)`.
-    """
-    means = trailing_mean(curves, window)
-    reached = means >= level if higher_is_better else means <= level
-    return np.where(reached.any(axis=-1), reached.argmax(axis=-1) + 1, -1)
-
-
-def steps_until(times: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """The steps of all episodes up to the given ones, counted from 1; -1 where the time is -1.
-
-    Args:
-        times: `(n_trials,)`, as `time_to_threshold` gives them.
-        steps: `(n_trials, n_episodes)`.
-    """
-    totals = np.cumsum(steps, axis=-1, dtype=np.int64)
-    chosen = np.take_along_axis(totals, np.maximum(times, 1)[:, None] - 1, axis=-1)[:, 0]
-    return np.where(times < 0, -1, chosen)

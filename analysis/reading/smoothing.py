@@ -1,51 +1,10 @@
 """Smoothing of episode curves, and their thinning for a screen of finite width."""
 
 import operator
-from numbers import Integral
 
 import numpy as np
 
-from hq_ray.errors import InputError, near_miss
-
-MODES = ("trailing", "valid", "centred", "ema", "legacy")
-
-
-def smooth(values: np.ndarray, window: int | None, mode: str = "trailing") -> np.ndarray:
-    """A moving average over episodes, of one of five kinds.
-
-    trailing  each episode with those before it, fewer at the start: see `trailing_mean`
-    valid     of these only the means over whole windows; none where T < window
-    centred   episodes t - window // 2 to t + (window - 1) // 2, fewer at both ends: no lag, but it
-              knows the future
-    ema       weights (1 - a)^i on the episode i before, a = 2 / (window + 1), divided by their sum,
-              so that the start is not drawn towards zero
-    legacy    centred, and beyond the ends the first and the last episode are repeated. They then
-              weigh up to half of a mean: only for redrawing old figures
-
-    Args:
-        values: `(..., n_episodes)`, any real type; computed in float64.
-        window: number of episodes; 0 and None for no smoothing, as 1.
-        mode: one of MODES.
-
-    Returns:
-        float64 array of the shape of `values`; `valid`: `(..., max(0, n_episodes - window + 1))`.
-
-    Raises:
-        InputError: an unknown mode, a window that is no whole number, values that are empty or not
-            finite.
-    """
-    if mode not in MODES:
-        raise InputError(f"unknown smoothing mode {mode!r}{near_miss(mode, MODES)}")
-    off = window is None or (isinstance(window, Integral) and window == 0 and window is not False)
-    window = 1 if off else checked_window(window)
-    if mode == "trailing" or window == 1:
-        return trailing_mean(values, window)
-    if mode == "valid":
-        return trailing_mean(values, window)[..., window - 1 :]
-    episodes = finite_episodes(values)
-    if mode == "ema":
-        return _exponential_mean(episodes, window)
-    return _centred_mean(episodes, window, repeat_ends=mode == "legacy")
+from hq_ray.errors import InputError
 
 
 def trailing_mean(values: np.ndarray, window: int) -> np.ndarray:
@@ -94,37 +53,6 @@ def _window_sums(values: np.ndarray, span: int) -> np.ndarray:
     sums = np.cumsum(blocks, axis=-1)
     sums[..., 1:, :-1] += tails[..., :-1, 1:]
     return sums.reshape(*lead, n_blocks * span)[..., :n_values]
-
-
-def _centred_mean(episodes: np.ndarray, window: int, repeat_ends: bool) -> np.ndarray:
-    """Mean of the window // 2 episodes before, the episode, and the (window - 1) // 2 after it."""
-    last = episodes.shape[-1] - 1
-    positions = np.arange(last + 1)
-    before, after = min(window // 2, last), min((window - 1) // 2, last)
-    centre = np.median(episodes, axis=-1, keepdims=True)
-    deviations = episodes - centre
-    padding = np.zeros((*episodes.shape[:-1], after))
-    sums = _window_sums(np.concatenate([deviations, padding], axis=-1), before + after + 1)
-    sums = sums[..., after:]
-    if repeat_ends:
-        missing_before = np.maximum(window // 2 - positions, 0)
-        missing_after = np.maximum(positions + (window - 1) // 2 - last, 0)
-        sums = sums + missing_before * deviations[..., :1] + missing_after * deviations[..., -1:]
-        return centre + sums / window
-    counts = np.minimum(positions + after, last) - np.maximum(positions - before, 0) + 1
-    return centre + sums / counts
-
-
-def _exponential_mean(episodes: np.ndarray, window: int) -> np.ndarray:
-    """S_t = S_{t-1} + (R_t - S_{t-1}) / w_t,  w_t = 1 + (1 - a) w_{t-1},  w_1 = 1."""
-    smoothed = np.empty_like(episodes)
-    mean, weight = episodes[..., 0], 1.0
-    smoothed[..., 0] = mean
-    for t in range(1, episodes.shape[-1]):
-        weight = 1.0 + (1.0 - 2.0 / (window + 1)) * weight
-        mean = mean + (episodes[..., t] - mean) / weight
-        smoothed[..., t] = mean
-    return smoothed
 
 
 def checked_window(window: int) -> int:

@@ -1,26 +1,26 @@
-"""Exhibits over episodes: means with bands, paired differences, single seeds."""
+"""Exhibits over episodes: means with bands, paired differences, single seeds, how episodes end."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from hq_ray.analysis.drawing.figure_difference import difference_figure
+from hq_ray.analysis.drawing.figure_rates import rates_figure
+from hq_ray.analysis.drawing.figures import means_figure, seeds_figure
 from hq_ray.analysis.reading.smoothing import trailing_mean
 from hq_ray.analysis.reporting.exhibits import Exhibit, file_stem
-from hq_ray.analysis.reporting.thinned import thinned
-from hq_ray.analysis.statistics.intervals import mean_interval, simultaneous_band
 from hq_ray.analysis.statistics.means import MeanAndSE, SmoothedSeeds, mean_and_se, smooth_seeds
 from hq_ray.analysis.study import Study
+from hq_ray.analysis.summaries import falls_of
 
 QUANTITIES = {"returns": "episode_return", "steps": "steps"}
-MOST_SINGLE_SEEDS = 4
+RATES = ("success", "falls", "failures", "truncated")
 # A caption with the settings of more environments would leave no room for their panels.
 MOST_IN_CAPTION = 3
-CHOSEN_HERE = (
-    "Each variant's best configuration is drawn, and it was chosen by these very seeds: the lines "
-    "flatter all of them. The verdict does not rest on them."
-)
-CHOSEN_BEFORE = (
-    "Configurations that stage one did not rank first. The band is of chance among seeds only."
+CHOSEN = (
+    "Each variant's best configuration is drawn, and it was chosen by some of these very seeds: "
+    "the lines flatter all of them. The verdict does not rest on those."
 )
 NOTHING_CHOSEN = (
     "Other hyperparameters: each variant was run with one configuration. The band is of chance "
@@ -32,7 +32,7 @@ SUCCESS_WORDS = (
 
 
 def curve_exhibits(study: Study, successes_only: bool = False) -> list[Exhibit]:
-    """Means with bands and paired differences over all environments, all seeds of each.
+    """Means with bands and paired differences over all problems, all seeds of each.
 
     Args:
         study: with curves.
@@ -50,20 +50,20 @@ def curve_exhibits(study: Study, successes_only: bool = False) -> list[Exhibit]:
 
 
 def drawn_variants(study: Study, env: str) -> list[str]:
-    """Variants of an environment that have curves, in order."""
+    """Variants of a problem that have curves, in order."""
     return [variant for variant in study.table[env] if (env, variant) in study.curves]
 
 
 def settings_words(
     study: Study, envs: Sequence[str], variants: Sequence[str] | None = None
 ) -> list[str]:
-    """Which configuration of each variant is drawn, where there was a choice: a line per env."""
+    """Which configuration of each variant is drawn, where there was a choice: a line each."""
     if len(envs) > MOST_IN_CAPTION:
         return ["Which configurations these are, the figures of each environment say."]
     lines = []
     for env in envs:
         parts = [
-            f"{variant}: {study.table[env][variant].label(study.best[env, variant])}"
+            f"{variant}: {study.table[env][variant].labels[study.best[env, variant]]}"
             for variant in drawn_variants(study, env)
             if variants is None or variant in variants
             if len(study.table[env][variant]) > 1
@@ -75,35 +75,40 @@ def settings_words(
 
 def limits_of_curves(study: Study) -> str:
     """What a figure of the best configurations' curves does not show."""
-    if all(len(cell) == 1 for cell in study.cells):
-        return NOTHING_CHOSEN
-    return CHOSEN_BEFORE if study.fixed else CHOSEN_HERE
+    return NOTHING_CHOSEN if all(len(cell) == 1 for cell in study.cells) else CHOSEN
+
+
+def planned_seeds(study: Study, env: str) -> dict[str, int]:
+    """By variant, how many seeds any of its configurations was tried on."""
+    return {variant: len(cell.seeds) for variant, cell in study.table[env].items()}
 
 
 def _means(study: Study, quantity: str, column: str, successes_only: bool) -> list[Exhibit]:
-    smoothed = _steps_of_successes if successes_only else smoothed_seeds
+    smoothed = _steps_of_successes if successes_only else _smoothed
     curves = {
-        env: {v: mean_entry(study, env, v, smoothed(study, env, v, column)) for v in variants}
+        env: {variant: smoothed(study, env, variant, column) for variant in variants}
         for env in study.table
         if (variants := drawn_variants(study, env))
     }
-    if not any(np.isfinite(one["mean"]).any() for row in curves.values() for one in row.values()):
+    means = [curve.over_seeds.mean for row in curves.values() for curve in row.values()]
+    if not any(np.isfinite(mean).any() for mean in means):
         return []
     optima = {
         env: one.optimal_return if quantity == "returns" else one.optimal_steps
         for env, one in study.references.items()
     }
+    tuned = any(len(cell) > 1 for cell in study.cells)
     return [
         Exhibit(
             stem=f"compare_mean_se_{quantity}",
             section="curves",
-            figure="mean_se_panels",
+            figure=means_figure,
             arguments={
-                "curves_by_env": curves,
+                "curves": curves,
                 "quantity": quantity,
-                "title": f"{quantity.capitalize()}{_of_which(study)}",
-                "window": study.smooth,
-                "optimum": optima,
+                "title": quantity.capitalize() + " of the best configurations" * tuned,
+                "planned": {env: planned_seeds(study, env) for env in curves},
+                "optimum": {env: level for env, level in optima.items() if math.isfinite(level)},
                 "caption": [
                     *([SUCCESS_WORDS] if successes_only else []),
                     *settings_words(study, list(curves)),
@@ -116,10 +121,8 @@ def _means(study: Study, quantity: str, column: str, successes_only: bool) -> li
     ]
 
 
-def _of_which(study: Study) -> str:
-    if all(len(cell) == 1 for cell in study.cells):
-        return ""
-    return " of what stage one chose" if study.fixed else " of the best configurations"
+def _smoothed(study: Study, env: str, variant: str, column: str) -> SmoothedSeeds:
+    return smooth_seeds(study.curves[env, variant][column], study.smooth)
 
 
 def _steps_of_successes(study: Study, env: str, variant: str, column: str) -> SmoothedSeeds:
@@ -142,43 +145,27 @@ def _steps_of_successes(study: Study, env: str, variant: str, column: str) -> Sm
     return SmoothedSeeds(seeds, MeanAndSE(mean, se, len(seeds)), study.smooth)
 
 
-def smoothed_seeds(study: Study, env: str, variant: str, column: str) -> SmoothedSeeds:
-    """The smoothed curves of what is drawn of a variant."""
-    return smooth_seeds(study.curves[env, variant][column], study.smooth)
-
-
-def mean_entry(study: Study, env: str, variant: str, curve: SmoothedSeeds) -> dict[str, object]:
-    """A curve as figures take it; see `analysis.drawing.given_means`."""
-    n = len(curve.seeds)
-    entry = {
-        "variant": variant,
-        "mean": curve.over_seeds.mean,
-        "se": curve.over_seeds.se,
-        "n": n,
-        "planned": len(study.table[env][variant].seeds),
-        "seeds": curve.seeds if 1 < n <= MOST_SINGLE_SEEDS else None,
-    }
-    return thinned(entry, study.smooth)
-
-
 def _differences(study: Study, quantity: str, column: str) -> list[Exhibit]:
-    """The first pair of each environment, over the seeds that both configurations have."""
+    """The first pair of each problem, over the seeds that both configurations have."""
     found, names = {}, None
-    for env in study.table:
+    for env, row in study.table.items():
         pair = drawn_variants(study, env)[:2]
-        if len(pair) < 2 or (names is not None and pair != names):
+        unpaired = len(pair) < 2 or row[pair[0]].unseeded
+        if unpaired or (names is not None and pair != names):
             continue
-        curves = _paired_curves(study, env, pair, column)
-        if curves is not None:
+        base, ours = (_by_seed(study, env, variant, column) for variant in pair)
+        common = sorted(base.keys() & ours.keys())
+        if common:
             names = pair
-            found[env] = _difference(study, env, quantity, curves)
+            gaps = np.stack([ours[seed] - base[seed] for seed in common])
+            found[env] = trailing_mean(gaps, study.smooth)
     if not found:
         return []
     return [
         Exhibit(
             stem=f"diff_{quantity}",
             section="curves",
-            figure="difference",
+            figure=difference_figure,
             arguments={
                 "differences": found,
                 "quantity": quantity,
@@ -187,24 +174,10 @@ def _differences(study: Study, quantity: str, column: str) -> list[Exhibit]:
                 "variants": [names[1], names[0]],
                 "caption": [*settings_words(study, list(found), names), study.data_words],
             },
-            shows=(
-                "The mean over seeds of the paired difference. Where the outer band excludes 0, "
-                "the curves differ somewhere; the inner one speaks of each episode alone."
-            ),
+            shows="The mean over seeds of the paired difference, and how sure it is by episode.",
             shows_not=limits_of_curves(study),
         )
     ]
-
-
-def _paired_curves(study: Study, env: str, pair: Sequence[str], column: str) -> np.ndarray | None:
-    """Second minus first of a pair, smoothed, (n_common_seeds, n_episodes); None without any."""
-    base, ours = (_by_seed(study, env, variant, column) for variant in pair)
-    common = sorted(base.keys() & ours.keys())
-    lengths = {len(curve) for one in (base, ours) for curve in one.values()}
-    if not common or len(lengths) > 1:
-        return None
-    difference = np.stack([ours[seed] - base[seed] for seed in common])
-    return trailing_mean(difference, study.smooth)
 
 
 def _by_seed(study: Study, env: str, variant: str, column: str) -> dict[int, np.ndarray]:
@@ -214,42 +187,86 @@ def _by_seed(study: Study, env: str, variant: str, column: str) -> dict[int, np.
     return dict(zip(seeds, study.curves[env, variant][column].astype(float), strict=True))
 
 
-def _difference(study: Study, env: str, quantity: str, curves: np.ndarray) -> dict[str, object]:
-    pointwise = mean_interval(curves.T)
-    entry = {"mean": pointwise.estimate, "n": len(curves)}
-    if len(curves) > 1:
-        band = simultaneous_band(curves)
-        entry |= {"low": pointwise.low, "high": pointwise.high}
-        entry |= {"band_low": band.low, "band_high": band.high}
-    if quantity == "returns" and env in study.ropes:
-        entry["rope"] = study.ropes[env]
-    return thinned(entry, study.smooth)
-
-
 def _seeds(study: Study, env: str) -> list[Exhibit]:
-    curves: dict[str, Mapping] = {}
-    for variant in drawn_variants(study, env):
-        seeds = smoothed_seeds(study, env, variant, "episode_return").seeds
-        planned = len(study.table[env][variant].seeds)
-        entry = {"variant": variant, "seeds": seeds, "planned": planned}
-        curves[variant] = thinned(entry, study.smooth)
-    if not curves:
+    variants = drawn_variants(study, env)
+    if not variants:
         return []
     reference = study.references.get(env)
     return [
         Exhibit(
             stem=file_stem(study.stem("seeds_returns", env)),
             section="curves",
-            figure="seeds",
+            figure=seeds_figure,
             arguments={
-                "curves": curves,
+                "curves": {v: _smoothed(study, env, v, "episode_return") for v in variants},
                 "quantity": "returns",
                 "title": f"{env}: every seed",
-                "window": study.smooth,
-                "optimum": None if reference is None else reference.optimal_return,
+                "planned": planned_seeds(study, env),
+                "optimum": reference and reference.optimal_return,
                 "caption": [*settings_words(study, [env]), study.data_words],
             },
             shows="Each seed's smoothed return: whether the mean stands for a typical run.",
             shows_not="How seeds of different variants are paired; the difference figure does.",
         )
     ]
+
+
+def rate_exhibits(study: Study) -> list[Exhibit]:
+    """Success, accidents and truncation by episode: a figure per problem, of what is known."""
+    return [one for env in study.table for one in _rates(study, env)]
+
+
+def _rates(study: Study, env: str) -> list[Exhibit]:
+    found = {v: rate_curves(study, env, v) for v in drawn_variants(study, env)}
+    rates: Mapping[str, Mapping] = {
+        name: {v: of[name] for v, of in found.items() if name in of} for name in RATES
+    }
+    rates = {name: curves for name, curves in rates.items() if curves}
+    if not rates:
+        return []
+    return [
+        Exhibit(
+            stem=file_stem(study.stem("rates", env)),
+            section="curves",
+            figure=rates_figure,
+            arguments={
+                "rates": rates,
+                "title": f"{env}: success, accidents and truncation",
+                "planned": planned_seeds(study, env),
+                "caption": [*settings_words(study, [env]), study.data_words],
+            },
+            shows="What the returns are made of: how episodes end, and what went wrong in them.",
+            shows_not=limits_of_curves(study),
+        )
+    ]
+
+
+def rate_curves(study: Study, env: str, variant: str) -> dict[str, SmoothedSeeds]:
+    """Shares of episodes, and accidents per 1,000 steps, by name; without what is unknown.
+
+    Accidents are falls where the cliff does not end the episode, failures where an episode ends
+    without success. Their rate is the ratio of the two trailing means.
+    """
+    curves, window = study.curves[env, variant], study.smooth
+    cell = study.table[env][variant]
+    shares = {name: curves[name].astype(float) for name in ("success", "truncated")}
+    shares = {name: values for name, values in shares.items() if np.isfinite(values).all()}
+    smoothed = {name: trailing_mean(values, window) for name, values in shares.items()}
+    found = {
+        name: SmoothedSeeds(seeds, _bounded(mean_and_se(seeds)), window)
+        for name, seeds in smoothed.items()
+    }
+    accidents = {}
+    if np.isfinite(cell.scores("falls")).any():
+        accidents["falls"] = falls_of(curves["episode_return"], curves["steps"])
+    elif np.isfinite(cell.scores("failure_rate")).any() and "success" in shares:
+        accidents["failures"] = 1.0 - shares["success"] - shares.get("truncated", 0.0)
+    steps = trailing_mean(curves["steps"].astype(float), window)
+    for name, values in accidents.items():
+        seeds = 1000 * trailing_mean(values, window) / steps
+        found[name] = SmoothedSeeds(seeds, mean_and_se(seeds), window)
+    return found
+
+
+def _bounded(share: MeanAndSE) -> MeanAndSE:
+    return MeanAndSE(share.mean, share.se, share.n, (0.0, 1.0))

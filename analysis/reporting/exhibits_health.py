@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hq_ray.analysis.cells import environment_labels, variant_rank
+from hq_ray.analysis.cells import SETTINGS, environment_labels
+from hq_ray.analysis.drawing.figure_health import health_figure
 from hq_ray.analysis.reporting.exhibits import Exhibit
 from hq_ray.analysis.study import Study
 from hq_ray.store import DONE, FAILED
@@ -32,14 +33,14 @@ def health_exhibits(study: Study, planned: Mapping[tuple[str, str], int]) -> lis
         planned: see `planned_counts`; empty where not all trials were read.
     """
     labels = environment_labels(study.trials) if len(study.trials) else study.trials["env"]
+    order = [cell.variant for cell in study.cells]
     keys = {*planned, *zip(labels, study.trials["variant"], strict=True)}
     rows = []
-    for env, variant in sorted(keys, key=lambda key: (key[0], variant_rank(key[1]))):
+    for env, variant in sorted(keys, key=lambda key: (key[0], [*order, key[1]].index(key[1]))):
         part = study.trials[(labels == env) & (study.trials["variant"] == variant)]
         done = part[part["status"] == DONE]
-        cell = study.table.get(env, {}).get(variant)
-        seconds = done["train_seconds"].dropna().to_numpy(dtype=float)
         truncated = done["truncation_rate"].dropna().to_numpy(dtype=float)
+        seconds = done["train_seconds"].dropna().to_numpy(dtype=float)
         rows.append(
             {
                 "env": env,
@@ -47,8 +48,8 @@ def health_exhibits(study: Study, planned: Mapping[tuple[str, str], int]) -> lis
                 "done": len(done),
                 "planned": planned.get((env, variant)),
                 "failed": int((part["status"] == FAILED).sum()),
-                "seeds": None if cell is None else (cell.rows >= 0).sum(axis=1),
-                "seconds": np.quantile(seconds, QUANTILES) if seconds.size else None,
+                "seeds": done.groupby(list(SETTINGS), dropna=False, observed=True).size(),
+                "seconds": np.quantile(seconds, QUANTILES) if seconds.size else seconds,
                 "truncated": float(truncated.mean()) if truncated.size else None,
             }
         )
@@ -57,4 +58,4 @@ def health_exhibits(study: Study, planned: Mapping[tuple[str, str], int]) -> lis
     arguments = {"rows": rows, "title": "What the sweep holds", "caption": [study.data_words]}
     shows = "Trials planned, done and failed, seeds per configuration, seconds, truncation."
     shows_not = "Why trials failed; the table of failures does."
-    return [Exhibit("health", "health", "health", arguments, shows, shows_not)]
+    return [Exhibit("health", "health", health_figure, arguments, shows, shows_not)]

@@ -54,7 +54,7 @@ def per_seed_jobs(study: Study, every: bool) -> list[Job]:
 
 
 def _jobs(study: Study, cell: Cell, number: int) -> list[Job]:
-    label = cell.label(number)
+    label = cell.labels[number]
     places = tuple(_absolute(one.location) for one in study.results)
     reference = study.references.get(cell.env)
     optimum = {

@@ -19,13 +19,6 @@ from hq_ray.analysis.drawing.captions import format_number, round_number
 from hq_ray.analysis.reporting.exhibits import Exhibit
 from hq_ray.analysis.verdict import Verdict
 
-WORDS = {
-    "better": "Better",
-    "worse": "Worse",
-    "equal": "No difference",
-    "undecided": "Undecided",
-    "unknown": "Unknown",
-}
 # A browser handles this many; the rest is in summary.parquet.
 MOST_ROWS = 5_000
 MISSING = "–"
@@ -96,7 +89,7 @@ def _section(section: Section, drawn: Sequence[tuple[Exhibit, bytes]]) -> dict:
         "title": section.title,
         "paragraphs": section.paragraphs,
         "verdicts": [
-            {"kind": v.kind, "word": WORDS[v.kind], "sentence": v.sentence}
+            {"kind": v.kind.split()[0], "word": v.kind.capitalize(), "sentence": v.sentence}
             for v in section.verdicts
         ],
         "details": section.details,
@@ -139,7 +132,7 @@ def cell_text(value: object) -> str:
 
 def _figure(exhibit: Exhibit, png: bytes) -> dict:
     width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
-    title = exhibit.arguments.get("title", exhibit.stem)
+    title = exhibit.arguments["title"]
     return {
         "stem": exhibit.stem,
         "title": title,

@@ -6,35 +6,20 @@ from importlib.metadata import version
 
 import pandas as pd
 
-from hq_ray.analysis.comparison import Comparison, compare_all, headline
-from hq_ray.analysis.metrics import METRICS
-from hq_ray.analysis.reporting.exhibits_scores import scores_words
 from hq_ray.analysis.reporting.report_page import Section
 from hq_ray.analysis.reporting.report_tables import (
-    chosen_table,
     comparison_table,
     configurations_table,
     drawn_table,
     equal_settings_table,
     failures_table,
+    metrics_table,
     provenance_table,
-    scores_table,
 )
 from hq_ray.analysis.study import Study
 from hq_ray.analysis.verdict import basis_words, judge, overall_words
 from hq_ray.store import DONE, FAILED
 from hq_ray.versions import versions
-
-# Beside the metric of the verdict, the comparison is shown by these.
-SIDE_METRICS = (
-    "final_return",
-    "mean_return",
-    "policy_gap",
-    "final_success_rate",
-    "truncation_rate",
-    "episodes_to_threshold",
-    "falls_per_1000_steps",
-)
 
 
 def report_sections(
@@ -57,7 +42,6 @@ def report_sections(
         _curves(study),
         _scores(study),
         _hyperparameters(study, pairs),
-        _selection(study),
         _configurations(study, summary),
         _health(study, sum(planned.values())),
         _provenance(study, where),
@@ -67,41 +51,15 @@ def report_sections(
 def _verdict(study: Study) -> Section:
     section = Section("verdict", "Verdict", "Verdict")
     section.warnings = list(study.notes)
-    asked = headline(study.comparisons)
-    if not asked:
+    if not study.comparisons:
         section.paragraphs = [f"{nothing_words(study)} What there is stands below."]
         return section
-    section.verdicts = [judge(one) for one in asked]
-    section.paragraphs = [overall_words(asked)]
-    section.details = [basis_words(asked), *_metric_words(study)]
-    whole = _whole_grids(study, asked)
-    if whole:
-        title = "The same when each variant is tuned over its whole grid, however large"
-        section.tables.append(comparison_table(title, whole))
-    others = [one for one in study.comparisons if one not in asked]
-    if others:
-        section.tables.append(comparison_table("Other variants", others))
+    section.verdicts = [judge(one) for one in study.comparisons]
+    section.paragraphs = [overall_words(study.comparisons)]
+    judged = f"Judged by {study.judged.axis_label}: {study.judged.summary}"
+    section.details = [words for words in (basis_words(study.comparisons), judged) if words]
+    section.tables = [comparison_table(study.comparisons)]
     return section
-
-
-def _whole_grids(study: Study, asked: list[Comparison]) -> list[Comparison]:
-    """The comparisons without the equal budget, where that held somebody back."""
-    sides = [side for one in asked for side in (one.ours, one.base)]
-    if not any(1 < side.budget < len(side.cell) for side in sides):
-        return []
-    found = compare_all(study.table, study.judged, study.fixed, study.ropes, equal_budget=False)
-    return headline(found)
-
-
-def _metric_words(study: Study) -> list[str]:
-    """What is judged by, and from what size on a difference matters."""
-    judged = study.judged
-    unit = f" [{judged.unit}]" if judged.unit else ""
-    words = [f"Judged by {judged.label}{unit}: {judged.summary}"]
-    if study.ropes:
-        sizes = "; ".join(f"{env}: ±{rope:.3g}" for env, rope in study.ropes.items())
-        words.append(f"Differences up to this size are held not to matter{unit}: {sizes}.")
-    return words
 
 
 def nothing_words(study: Study) -> str:
@@ -127,32 +85,15 @@ def _curves(study: Study) -> Section:
 
 def _scores(study: Study) -> Section:
     section = Section("scores", "Scores", "Scores over seeds")
-    asked = headline(study.comparisons)
-    if not asked:
+    if all(one.difference is None for one in study.comparisons):
         section.paragraphs = ["There are no two variants to compare by their scores."]
         return section
-    section.paragraphs = [scores_words(study, asked)]
-    if any(one.paired for one in asked):
-        section.paragraphs.append(
-            "Variants share their random streams seed by seed, so they are compared in pairs. The "
-            "variance ratio is Var(difference) / (Var + Var of the baseline): below 1, pairing "
-            "paid. The worst tenth is the mean over that part of the seeds."
-        )
-    section.tables.append(scores_table(asked))
-    others = _by_other_metrics(study, asked)
-    if others:
-        title = "The same by other metrics, tuned by each, with no correction for their number"
-        section.tables.append(comparison_table(title, others))
+    section.paragraphs = [
+        "One score per seed, of the compared configurations on the seeds of the test. Variants "
+        "share their random streams seed by seed, so they are compared in pairs."
+    ]
+    section.tables = [metrics_table(study.comparisons)]
     return section
-
-
-def _by_other_metrics(study: Study, asked: list[Comparison]) -> list[Comparison]:
-    """The same pairs of variants, tuned and compared by each of SIDE_METRICS."""
-    pairs = {one.env: (one.baseline, one.variant) for one in asked}
-    table = {env: {v: study.table[env][v] for v in pair} for env, pair in pairs.items()}
-    names = [name for name in SIDE_METRICS if name != study.judged.name]
-    known = [n for n in names if all(n in cell.trials for cell in study.cells)]
-    return [one for n in known for one in compare_all(table, METRICS[n], study.fixed)]
 
 
 def _hyperparameters(study: Study, pairs: pd.DataFrame) -> Section:
@@ -160,52 +101,9 @@ def _hyperparameters(study: Study, pairs: pd.DataFrame) -> Section:
     if all(len(cell) == 1 for cell in study.cells):
         section.paragraphs = ["No hyperparameter was swept."]
         return section
-    if study.selection:
-        section.paragraphs = [
-            "Stage one chose these configurations, so they are no grid; how scores depend on "
-            "hyperparameters, the report of stage one shows."
-        ]
-        return section
     table = equal_settings_table(pairs)
     section.tables = [table] if table else []
     return section
-
-
-def _selection(study: Study) -> Section:
-    section = Section("selection", "Selection", "Tuning and selection")
-    if study.selection is not None:
-        stage = study.selection
-        section.paragraphs = [
-            f"Stage one ({stage.results}, {len(stage.seeds)} seeds, by {stage.metric}) chose; the "
-            "scores of this stage come from other seeds. Optimism is the score that a "
-            "configuration was chosen by, minus its score on fresh seeds."
-        ]
-        section.tables.append(chosen_table(study))
-        return section
-    if all(len(cell) == 1 for cell in study.cells):
-        section.paragraphs = ["There was one configuration per variant: nothing was selected."]
-        return section
-    section.paragraphs = [
-        "The best of many configurations owes part of its score to luck. `hq-ray select` writes "
-        "the spec of a second stage that runs the best ones on fresh seeds; the report of that "
-        "stage says what they are worth.",
-        *_seeds_needed(study),
-    ]
-    return section
-
-
-def _seeds_needed(study: Study) -> list[str]:
-    needed = [
-        f"{one.env}: {float(f'{one.difference.seeds_needed:.2g}'):,.0f}"
-        for one in headline(study.comparisons)
-        if 0 < one.difference.seeds_needed < float("inf")
-    ]
-    if not needed:
-        return []
-    return [
-        "Seeds that would show a true difference of the size seen here in four of five "
-        f"experiments, about: {'; '.join(needed)}."
-    ]
 
 
 def _configurations(study: Study, summary: pd.DataFrame) -> Section:
@@ -213,10 +111,9 @@ def _configurations(study: Study, summary: pd.DataFrame) -> Section:
     if not len(summary):
         section.paragraphs = ["There is no configuration with a done trial."]
         return section
-    unit = f" [{study.judged.unit}]" if study.judged.unit else ""
     section.paragraphs = [
         f"`mean`, `se`, the 95 % t interval from `low` to `high`, and `iqm` are of "
-        f"{study.judged.label}{unit}, over `n` seeds. `summary.parquet` beside this page has more "
+        f"{study.judged.axis_label}, over `n` seeds. `summary.parquet` beside this page has more "
         "columns."
     ]
     section.browser = configurations_table(study, summary)

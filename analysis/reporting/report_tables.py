@@ -1,20 +1,23 @@
-"""Tables of a report: comparisons, scores, what is drawn, what was chosen, what failed."""
+"""Tables of a report: comparisons, metrics, what is drawn, configurations, what failed."""
 
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from hq_ray.analysis.cells import SETTINGS
 from hq_ray.analysis.comparison import Comparison
 from hq_ray.analysis.drawing.captions import round_number
-from hq_ray.analysis.reporting.exhibits_selection import fresh_scores
-from hq_ray.analysis.statistics.tuning import seed_means
+from hq_ray.analysis.metrics import METRICS
+from hq_ray.analysis.statistics.means import seed_means
 from hq_ray.analysis.study import Study
-from hq_ray.analysis.verdict import judge
+from hq_ray.analysis.verdict import p_text, summary
 from hq_ray.store import FAILED, Results
 
+# While learning, at the end, what was learned.
+METRICS_SHOWN = ("mean_return", "final_return", "policy_value")
 MOST_FAILURES = 20
 MOST_CHARACTERS = 400
 # Beside the statistics of the metric of the verdict, the table of configurations has these means.
@@ -24,82 +27,75 @@ STATISTICS = ("n", "mean", "se", "low", "high", "iqm")
 Table = tuple[str, pd.DataFrame]
 
 
-def comparison_table(title: str, found: Sequence[Comparison]) -> Table:
-    """One row per comparison; what all rows share stands in the caption instead of a column."""
-    frame = pd.DataFrame([_comparison_row(one) for one in found])
-    shared = []
-    for name, words in SHARED.items():
-        if frame[name].nunique(dropna=False) == 1:
-            shared.append(words.format(frame.pop(name).iloc[0]))
-    shared = [words for words in shared if words != SHARED["tuned over"].format(1)]
-    wanted = [name for name in frame if frame[name].notna().any()]
-    return f"{title} ({', '.join(shared)})" if shared else title, frame[wanted]
+def comparison_table(found: Sequence[Comparison]) -> Table:
+    """One row per comparison, with its verdict."""
+    rows = []
+    for one in found:
+        row = summary(one)
+        counts = [row[name] for name in ("wins", "ties", "losses")]
+        rows.append(
+            {
+                "environment": one.env,
+                "variant": one.variant,
+                "baseline": one.baseline,
+                "verdict": row["kind"],
+                "n": _n_words(row),
+                "mean": row["mean"],
+                "baseline mean": row["baseline_mean"],
+                "difference": row["difference"],
+                "95 % interval": _interval(row["low"], row["high"]),
+                "p": _p_words(row["p_value"]),
+                "Holm's p": _p_words(row["p_holm"]),
+                "wins/ties/ losses": None if None in counts else "/".join(map(str, counts)),
+                "configuration": row["configuration"],
+                "baseline configuration": row["baseline_configuration"],
+            }
+        )
+    metric = found[0].metric.axis_label
+    return f"All comparisons by {metric}; intervals are of one comparison alone", _known(rows)
 
 
-SHARED = {
-    "variant": "{}",
-    "baseline": "against {}",
-    "metric": "{}",
-    "n": "n = {}",
-    "tuned over": "configurations to choose from: {}",
-}
+def metrics_table(found: Sequence[Comparison]) -> Table:
+    """The same configurations on the same seeds by each of METRICS_SHOWN."""
+    rows = []
+    for one in found:
+        for name in METRICS_SHOWN if one.difference is not None else ():
+            sides = [side.scores(name) for side in (one.ours, one.base)]
+            if np.isfinite(np.concatenate(sides)).all():
+                d = one.by(name)
+                rows.append(
+                    {
+                        "environment": one.env,
+                        "variant": one.variant,
+                        "baseline": one.baseline,
+                        "metric": METRICS[name].axis_label,
+                        "mean": float(sides[0].mean()),
+                        "baseline mean": float(sides[1].mean()),
+                        "difference": float(d.mean[0]),
+                        "95 % interval": _interval(float(d.low[0]), float(d.high[0])),
+                    }
+                )
+    return "While learning, at the end, and what was learned", _known(rows)
 
 
-def _comparison_row(one: Comparison) -> dict[str, object]:
-    row = one.summary()
-    interval = None
-    if row["low"] is not None:
-        interval = f"{round_number(row['low'])} to {round_number(row['high'])}"
-    same_n = row["n"] == row["baseline_n"]
-    record = f"{row['wins']}/{row['ties']}/{row['losses']}" if one.paired else None
-    return {
-        "environment": one.env,
-        "metric": _metric_words(one),
-        "variant": one.variant,
-        "baseline": one.baseline,
-        "n": str(row["n"]) if same_n else f"{row['n']} and {row['baseline_n']}",
-        "mean": row["mean"],
-        "baseline mean": row["baseline_mean"],
-        "difference": row["difference"],
-        "95 % interval": interval,
-        "p": p_words(row["p_value"]),
-        "P(better)": row["improvement"],
-        "wins/ties/ losses": record,
-        "tuned over": str(one.budget),
-        "verdict": judge(one).kind,
-    }
+def _known(rows: Sequence[Mapping]) -> pd.DataFrame:
+    """The rows without columns of which nothing is known."""
+    frame = pd.DataFrame(rows)
+    return frame[[name for name in frame if frame[name].notna().any()]]
 
 
-def p_words(p_value: float | None) -> str | None:
-    """A p-value for a reader, who has no use for more digits than these."""
-    if p_value is None:
-        return None
-    return f"{p_value:.2g}" if p_value >= 0.001 else "< 0.001"
+def _n_words(row: Mapping) -> str | None:
+    if row["n"] is None or row["paired"]:
+        return None if row["n"] is None else str(row["n"])
+    return f"{row['n']} and {row['baseline_n']}"
 
 
-def _metric_words(one: Comparison) -> str:
-    unit = one.metric.unit
-    return f"{one.metric.label} [{unit}]" if unit else one.metric.label
+def _p_words(p_value: float | None) -> str | None:
+    return None if p_value is None else p_text(p_value).removeprefix("= ")
 
 
-def scores_table(asked: Sequence[Comparison]) -> Table:
-    """Mean, IQM and worst tenth of both, and what pairing by seed was worth."""
-    names = {
-        "env": "environment",
-        "mean": "mean",
-        "baseline_mean": "baseline mean",
-        "iqm": "IQM",
-        "baseline_iqm": "baseline IQM",
-        "worst_tenth": "worst tenth",
-        "baseline_worst_tenth": "baseline worst tenth",
-        "seed_correlation": "seed correlation",
-        "variance_ratio": "variance ratio",
-    }
-    frame = pd.DataFrame([one.summary() for one in asked])[list(names)]
-    kept = [name for name in names if frame[name].notna().any()]
-    return f"{asked[0].variant}, and {asked[0].baseline} as the baseline", frame[kept].rename(
-        columns=names
-    )
+def _interval(low: float | None, high: float | None) -> str | None:
+    return None if low is None else f"{round_number(low)} to {round_number(high)}"
 
 
 def equal_settings_table(pairs: pd.DataFrame) -> Table | None:
@@ -128,40 +124,21 @@ def equal_settings_table(pairs: pd.DataFrame) -> Table | None:
 def drawn_table(study: Study) -> Table:
     """Which configuration of each variant the curves show."""
     rows = []
-    for (env, variant), number in study.best.items():
-        cell = study.table[env][variant]
-        scores = cell.scores(study.judged.name)[number]
-        row = {"environment": env, "variant": variant, "configuration": cell.label(number)}
-        row |= {} if study.selection else {"chosen from": len(cell)}
-        row |= {"seeds": int((cell.rows[number] >= 0).sum())}
-        rows.append(row | {f"mean {study.judged.label}": float(seed_means(scores[None])[0])})
-    order = {key: n for n, key in enumerate((c.env, c.variant) for c in study.cells)}
-    rows.sort(key=lambda row: order[row["environment"], row["variant"]])
+    for cell in study.cells:
+        number = study.best.get((cell.env, cell.variant))
+        if number is not None:
+            scores = cell.scores(study.judged.name)[number]
+            rows.append(
+                {
+                    "environment": cell.env,
+                    "variant": cell.variant,
+                    "configuration": cell.labels[number],
+                    "chosen from": len(cell),
+                    "seeds": int((cell.rows[number] >= 0).sum()),
+                    f"mean {study.judged.label}": float(seed_means(scores)),
+                }
+            )
     return "Configurations that the curves show", pd.DataFrame(rows)
-
-
-def chosen_table(study: Study) -> Table:
-    """What stage one chose, and what fresh seeds say of it."""
-    rows = []
-    for one in study.selection.chosen:
-        cell = study.table.get(one.env, {}).get(one.variant)
-        number = None if cell is None else one.row(cell)
-        scores = fresh_scores(study, one)
-        fresh = float(scores.mean()) if scores.size else None
-        rows.append(
-            {
-                "environment": one.env,
-                "variant": one.variant,
-                "rank": one.rank,
-                "configuration": "not run" if number is None else cell.label(number),
-                "stage one": one.mean,
-                "its n": one.n,
-                "fresh": fresh,
-                "fresh n": scores.size,
-                "optimism": None if fresh is None else one.mean - fresh,
-            }
-        )
-    return f"Chosen configurations, by {study.selection.metric}", pd.DataFrame(rows)
 
 
 def configurations_table(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
@@ -200,7 +177,7 @@ def provenance_table(results: Results, info: Mapping) -> Table:
     rows |= {name: value for name, value in info.get("versions", {}).items() if value is not None}
     rows |= {f"model of {name}": one for name, one in info.get("fingerprints", {}).items()}
     spec = info.get("spec", {})
-    kept = {k: v for k, v in spec.items() if k != "selection" and v not in (None, [], {})}
+    kept = {k: v for k, v in spec.items() if v not in (None, [], {})}
     rows |= {f"spec: {name}": value for name, value in kept.items()}
     frame = pd.DataFrame(
         [

@@ -26,9 +26,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from hq_ray.analysis.statistics.sensitivity import Grid, checked_rows, grid_of, refuse_duplicates
-from hq_ray.analysis.statistics.tuning import checked_count, checked_scores, seed_means
-from hq_ray.errors import InputError
+from hq_ray.analysis.statistics.grid import Grid, grid_of
+from hq_ray.analysis.statistics.means import seed_means
 
 JOINED = " + "
 ROUNDING = 1e-12
@@ -41,19 +40,15 @@ class Importance:
     """Shares of the variance over configurations.
 
     Attributes:
-        shares: of each factor and each set of factors up to the order asked for, 0 to 1, of sum
-            <= 1; the rest belongs to interactions of more factors. Empty without a factorial.
-        complete: whether all configurations were a full factorial of the hyperparameters.
+        shares: of each factor and each pair of factors, 0 to 1, of sum <= 1; the rest belongs to
+            interactions of more factors. Empty without a factorial.
         note: what was left out or joined, in words; empty when there is nothing to say.
-        clipped: whose variance was below what noise alone explains, now 0.
         n_used: configurations in the factorial.
         n_configs: configurations given.
     """
 
     shares: dict[tuple[str, ...], float]
-    complete: bool
     note: str
-    clipped: tuple[tuple[str, ...], ...]
     n_used: int
     n_configs: int
 
@@ -75,49 +70,7 @@ class Factorial:
     n_configs: int
 
 
-def importance(
-    means: np.ndarray, settings: pd.DataFrame, se2: np.ndarray | None = None, order: int = 2
-) -> Importance:
-    """Shares of the variance of the means, with independent noise subtracted.
-
-    Args:
-        means: `(n_configs,)`, NaN for configurations without a score.
-        settings: `(n_configs, n_hyperparameters)`, no two rows alike.
-        se2: `(n_configs,)` variances of the means, sigma^2 / n; their mean counts, over those that
-            are known. None to subtract nothing. With seeds that configurations share, see
-            `importance_over_seeds`.
-        order: most factors in a set: 1 for main effects, 2 for pairs as well.
-    """
-    means = np.asarray(means, dtype=np.float64)
-    variances = np.zeros(means.shape) if se2 is None else np.asarray(se2, dtype=np.float64)
-    if (
-        means.ndim != 1
-        or means.size == 0
-        or variances.shape != means.shape
-        or (variances < 0).any()
-    ):
-        raise InputError(
-            "an importance needs means (n_configs,) and as many variances >= 0; "
-            f"given shapes {means.shape} and {variances.shape}, least variance {variances.min()}"
-        )
-    factorial = _factorial(settings, np.isfinite(means))
-    if not factorial.names:
-        return _shared_out({}, (0.0, 0.0), 0.0, factorial, ())
-    table = means[factorial.rows]
-    scale = np.abs(table).max()
-    table = table - table.flat[0]
-    known = variances[factorial.rows][np.isfinite(variances[factorial.rows])]
-    notes = () if known.size else ("the noise is not known, and nothing is subtracted",)
-    noise = float(known.mean()) if known.size else 0.0
-    parts = {}
-    for factors, effect in _effects(table, len(factorial.names), order).items():
-        freedom = np.prod([table.shape[k] - 1 for k in factors])
-        parts[factors] = _square(effect), noise * freedom / table.size
-    total = _square(table - table.mean()), noise * (table.size - 1) / table.size
-    return _shared_out(parts, total, scale, factorial, notes)
-
-
-def importance_over_seeds(scores: np.ndarray, settings: pd.DataFrame, order: int = 2) -> Importance:
+def importance(scores: np.ndarray, settings: pd.DataFrame) -> Importance:
     """Shares of the variance of the means over seeds, with the noise of each effect subtracted.
 
     The noise of an effect is the mean over its cells of Var_seeds(effect of one seed) / n_seeds.
@@ -126,54 +79,41 @@ def importance_over_seeds(scores: np.ndarray, settings: pd.DataFrame, order: int
 
     Args:
         scores: `(n_configs, n_seeds)`. Seeds count that all configurations of the factorial have;
-            with fewer than two such seeds, noise is taken as independent, see `importance`.
+            with fewer than two of them the noise is not known.
         settings: `(n_configs, n_hyperparameters)`, no two rows alike.
-        order: most factors in a set.
     """
-    scores = checked_scores(scores)
     factorial = _factorial(settings, ~np.isnan(scores).all(axis=1))
     if not factorial.names:
         return _shared_out({}, (0.0, 0.0), 0.0, factorial, ())
     shared = ~np.isnan(scores[factorial.rows.ravel()]).any(axis=0)
-    n_seeds = np.count_nonzero(shared)
-    if n_seeds < 2:
-        return importance(seed_means(scores), settings, _variances_of_means(scores), order)
-    table = scores[factorial.rows][..., shared]
+    n_lacking = np.count_nonzero(~shared)
+    if len(shared) - n_lacking > 1:
+        table = scores[factorial.rows][..., shared]
+        words = f"{n_lacking} of {len(shared)} seeds left out, which some configurations lack"
+        notes = (words,) if n_lacking else ()
+    else:
+        table = seed_means(scores)[factorial.rows][..., None]
+        notes = ("the noise is not known, and nothing is subtracted",)
     scale = np.abs(table).max()
-    table = table - table.reshape(-1, n_seeds)[0]
-    effects = _effects(table, len(factorial.names), order)
+    table = table - table.reshape(-1, table.shape[-1])[0]
+    effects = _effects(table, len(factorial.names))
     parts = {factors: _variance_and_noise(effect) for factors, effect in effects.items()}
     total = _variance_and_noise(table - table.mean(axis=tuple(range(table.ndim - 1))))
-    n_lacking = scores.shape[1] - n_seeds
-    words = f"{n_lacking} of {scores.shape[1]} seeds left out, which some configurations lack"
-    notes = (words,) if n_lacking else ()
     return _shared_out(parts, total, scale, factorial, notes)
-
-
-def _square(effect: np.ndarray) -> float:
-    return float(np.mean(effect**2))
 
 
 def _variance_and_noise(effect: np.ndarray) -> tuple[float, float]:
     """Of an effect `(.., n_seeds)`: variance of its mean over seeds, and the noise in that."""
-    noise = effect.var(axis=-1, ddof=1).mean() / effect.shape[-1]
-    return _square(effect.mean(axis=-1)), float(noise)
+    n = effect.shape[-1]
+    noise = effect.var(axis=-1, ddof=1).mean() / n if n > 1 else 0.0
+    return float(np.mean(effect.mean(axis=-1) ** 2)), float(noise)
 
 
-def _variances_of_means(scores: np.ndarray) -> np.ndarray:
-    """Variance of each configuration's mean, NaN with fewer than two seeds."""
-    counts = np.count_nonzero(~np.isnan(scores), axis=1)
-    squares = np.nansum((scores - seed_means(scores)[:, None]) ** 2, axis=1)
-    several = counts > 1
-    freedom = np.where(several, counts * (counts - 1), 1)
-    return np.where(several, squares / freedom, np.nan)
-
-
-def _effects(table: np.ndarray, n_factors: int, order: int) -> dict[tuple[int, ...], np.ndarray]:
-    """Effects of all sets of up to `order` factors; axes beyond the factors are carried along."""
+def _effects(table: np.ndarray, n_factors: int) -> dict[tuple[int, ...], np.ndarray]:
+    """Effects of all factors and pairs of them; axes beyond the factors are carried along."""
     axes = range(n_factors)
     effects = {(): table.mean(axis=tuple(axes), keepdims=True)}
-    for size in range(1, min(checked_count("the order", order), n_factors) + 1):
+    for size in range(1, min(2, n_factors) + 1):
         for factors in combinations(axes, size):
             others = tuple(axis for axis in axes if axis not in factors)
             effect = table.mean(axis=others, keepdims=True)
@@ -209,9 +149,7 @@ def _shared_out(
         notes = (*notes, "the means vary no more than noise would make them")
     return Importance(
         shares={names[f]: float(value / whole) if whole else 0.0 for f, value in kept.items()},
-        complete=not factorial.notes,
         note="; ".join([*factorial.notes, *notes]),
-        clipped=tuple(names[f] for f, value in left.items() if value < -nothing),
         n_used=factorial.rows.size,
         n_configs=factorial.n_configs,
     )
@@ -219,9 +157,7 @@ def _shared_out(
 
 def _factorial(settings: pd.DataFrame, known: np.ndarray) -> Factorial:
     """The full factorial that is left of the configurations with a score."""
-    checked_rows(settings, len(known))
     grid = grid_of(settings)
-    refuse_duplicates(grid)
     rows = np.flatnonzero(known)
     without = f"{np.count_nonzero(~known)} of {len(known)} configurations have no score"
     notes = [] if known.all() else [without]

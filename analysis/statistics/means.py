@@ -1,18 +1,15 @@
-"""Means over seeds with their standard errors, and what a curve's axis should show.
+"""Means over seeds with their standard errors.
 
 The seed is the unit of replication. Episodes of one seed are never independent samples.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hq_ray.analysis.reading.smoothing import checked_window, trailing_mean
 from hq_ray.errors import InputError
-
-CLIP_FACTOR = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,21 +20,23 @@ class MeanAndSE:
         mean: `(n_points,)`.
         se: `(n_points,)`, or None with one seed: one seed has no interval.
         n: number of seeds.
+        bounds: of the values; a band ends there.
     """
 
     mean: np.ndarray
     se: np.ndarray | None
     n: int
+    bounds: tuple[float, float] = (-math.inf, math.inf)
 
     @property
     def low(self) -> np.ndarray:
         """Lower edge of the band of one standard error; the mean itself with one seed."""
-        return self.mean if self.se is None else self.mean - self.se
+        return self.mean if self.se is None else np.clip(self.mean - self.se, *self.bounds)
 
     @property
     def high(self) -> np.ndarray:
         """Upper edge of the band of one standard error; the mean itself with one seed."""
-        return self.mean if self.se is None else self.mean + self.se
+        return self.mean if self.se is None else np.clip(self.mean + self.se, *self.bounds)
 
 
 def mean_and_se(values: np.ndarray) -> MeanAndSE:
@@ -57,6 +56,14 @@ def mean_and_se(values: np.ndarray) -> MeanAndSE:
     if n_seeds == 1:
         return MeanAndSE(mean=mean, se=None, n=1)
     return MeanAndSE(mean, deviations.std(axis=0, ddof=1) / math.sqrt(n_seeds), n_seeds)
+
+
+def seed_means(scores: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of what is there, NaN where nothing is."""
+    present = ~np.isnan(scores)
+    counts = np.count_nonzero(present, axis=-1)
+    sums = np.where(present, scores, 0.0).sum(axis=-1)
+    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,47 +102,6 @@ def smooth_seeds(values: np.ndarray, window: int) -> SmoothedSeeds:
     """
     seeds = trailing_mean(_checked_seeds(values), window)
     return SmoothedSeeds(seeds, mean_and_se(seeds), checked_window(window))
-
-
-def se_coverage(n_seeds: int) -> float:
-    """Chance that mean ± 1 SE of n normal values holds the true mean: P(|t| < 1), n - 1 degrees.
-
-    It is 0.50 at n = 2, 0.63 at n = 5 and tends to 0.68. Series of Abramowitz and Stegun (1964),
-    Handbook of Mathematical Functions, 26.7.3 and 26.7.4.
-    """
-    if n_seeds < 2:
-        raise InputError(f"an interval over seeds needs n >= 2; given n = {n_seeds}")
-    freedom = n_seeds - 1
-    angle = math.atan(1 / math.sqrt(freedom))
-    odd = freedom % 2
-    term = math.sin(angle) * (math.cos(angle) if odd else 1.0)
-    total = term if freedom > 1 else 0.0
-    for k in range(2 + odd, freedom - 1, 2):
-        term *= math.cos(angle) ** 2 * (k - 1) / k
-        total += term
-    return 2 / math.pi * (angle + total) if odd else total
-
-
-def informative_low(curves: Sequence[np.ndarray], levels: Sequence[float] = ()) -> float:
-    """The lowest value an axis needs to show, when what is far below it is an early transient.
-
-    The second half of every curve, and every level, is always above the result. Let `scale` be the
-    larger of their range and their median's magnitude. The first half is shown whole unless it lies
-    more than CLIP_FACTOR * scale below; then the axis ends one scale below the second half, so that
-    one sees the curve come in. What lies above is never cut: only a bad start may leave the axis.
-
-    Args:
-        curves: arrays `(..., n_episodes)` of everything that is drawn.
-        levels: horizontal lines of the figure.
-    """
-    whole = min(float(curve.min()) for curve in curves)
-    tails = [curve[..., curve.shape[-1] // 2 :].ravel() for curve in curves]
-    settled = np.concatenate([*tails, np.asarray(levels, dtype=float)])
-    low = float(settled.min())
-    scale = max(float(settled.max()) - low, abs(float(np.median(settled))))
-    if scale == 0 or low - whole <= CLIP_FACTOR * scale:
-        return min(whole, low)
-    return low - scale
 
 
 def _checked_seeds(values: np.ndarray) -> np.ndarray:

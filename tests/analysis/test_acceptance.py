@@ -3,73 +3,11 @@
 import numpy as np
 import pytest
 
-from hq_ray.analysis.drawing.figure_curves import mean_se_figure, seeds_figure
-from hq_ray.analysis.drawing.figures import compare_figure, curve_figure
-from hq_ray.analysis.statistics.means import smooth_seeds
 from hq_ray.analysis.summaries import falls_of
 from hq_ray.analysis.theory import fixed_point
 from hq_ray.training import train, train_together
 
-LENGTHS = (1, 2, 150, 151, 152, 4000)
 CLIFF = "CliffWalking-v1"
-
-
-# 1. The required figures, of any size, without a warning (which would be an error here).
-
-
-def learning(n_seeds, n_episodes, seed=0):
-    noise = np.random.default_rng(seed).normal(0, 20, (n_seeds, n_episodes))
-    return -13 - 100 * np.exp(-np.arange(n_episodes) / 50) + noise
-
-
-def drawn(figure):
-    figure.canvas.draw()
-    pixels = np.asarray(figure.canvas.buffer_rgba())
-    assert pixels.std() > 0
-    return pixels
-
-
-@pytest.mark.parametrize("n_episodes", LENGTHS)
-@pytest.mark.parametrize("n_seeds", [1, 2, 5, 30])
-def test_means_with_bands_of_every_size(n_seeds, n_episodes):
-    curves = {}
-    for place, variant in enumerate(("standard", "harmonic")):
-        # The second variant lacks a seed: one of its trials failed.
-        kept = max(1, n_seeds - place)
-        over = smooth_seeds(learning(kept, n_episodes, place), 151).over_seeds
-        curves[variant] = {"mean": over.mean, "se": over.se, "n": kept, "planned": n_seeds}
-    drawn(mean_se_figure(curves=curves, quantity="returns", title="Means", window=151))
-
-
-@pytest.mark.parametrize("n_episodes", LENGTHS)
-def test_one_trial_and_all_seeds_of_every_length(n_episodes):
-    one = learning(1, n_episodes)[0]
-    names = {"variant": "harmonic", "seed": 3, "env": CLIFF, "quantity": "returns"}
-    drawn(curve_figure(one, **names, smooth=151, raw=True, optimum=-13.0))
-    smoothed = smooth_seeds(learning(30, n_episodes), 151).seeds
-    curves = {"standard": {"seeds": smoothed}, "harmonic": {"seeds": smoothed[:1]}}
-    drawn(seeds_figure(curves=curves, quantity="returns", title="Seeds", window=151))
-
-
-def test_variants_of_unequal_length_and_number_of_seeds():
-    curves = {"standard": learning(5, 400), "harmonic": learning(3, 250)}
-    figure = compare_figure(
-        curves, env=CLIFF, quantity="returns", smooth=151, planned={"harmonic": 5}
-    )
-    words = " ".join(text.get_text() for axes in figure.axes for text in axes.texts)
-    assert "harmonic (n = 3 of 5)" in words
-    drawn(figure)
-
-
-def test_constant_data_is_a_level_line():
-    over = smooth_seeds(np.full((5, 300), -13.0), 151).over_seeds
-    assert (over.mean == -13).all()
-    assert (over.se == 0).all()
-    curves = {"standard": {"mean": over.mean, "se": over.se, "n": 5}}
-    drawn(mean_se_figure(curves=curves, quantity="returns", title="Level", window=151))
-
-
-# 6. Experiments of which the answer is known.
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from trial_frames import alphas, table_of, trials_of
 
 from hq_ray.analysis.cells import SETTINGS, by_environment, cells, environment_labels, level_text
 
-NAN = float("nan")
+NAN, FAILED = float("nan"), float("inf")
 
 
 def only(*frames):
@@ -68,14 +68,16 @@ def test_labels_name_what_varies_and_is_read():
         "eps_schedule linear, eps_start 1, eps_end 0, eps_decay_episodes 2,000",
         "eps_schedule linear, eps_start 1, eps_end 0.1, eps_decay_episodes 2,000",
     ]
-    assert [cell.label(number) for number in range(3)] == cell.labels
 
 
-def test_lengths_are_settings_too():
-    levels = [{"episodes": 100}, {"episodes": 200}, {"episodes": 100, "max_steps": 10}]
-    cell = only(trials_of("standard", levels, [0], [[1], [2], [3]]))
-    assert list(cell.varying) == ["episodes", "max_steps"]
-    assert cell.labels[0] == "episodes 100, max_steps 10"
+def test_failed_trials_are_tried_and_have_no_score():
+    cell = only(
+        trials_of("standard", alphas(3), range(3), [[1, 2, NAN], [FAILED, 3, 4], [FAILED] * 3])
+    )
+    assert len(cell) == 2
+    assert cell.tried.tolist() == [[True, True, False], [True, True, True]]
+    assert np.array_equal(cell.scores("final_return"), [[1, 2, NAN], [NAN, 3, 4]], equal_nan=True)
+    assert cells(trials_of("standard", [{}], [0], [[FAILED]])) == []
 
 
 def test_one_configuration_has_nothing_to_name():
@@ -113,8 +115,31 @@ def test_environments_are_told_apart_by_arguments_and_by_model():
     ]
 
 
-def test_the_first_question_comes_before_the_controls():
+def test_lengths_and_discounts_make_problems():
+    levels = [{"episodes": 100}, {"episodes": 200}, {"gamma": 0.9}]
+    args = {"env_args": '{"a":1}', "max_steps": 9}
+    frames = [
+        trials_of("standard", levels, [0], [[1], [2], [3]]),
+        trials_of("standard", alphas(2), [0], [[1], [2]], **args),
+    ]
+    table = table_of(*frames)
+    assert list(table) == [
+        'Table-v0 {"a":1}',
+        "Table-v0, episodes 100, gamma 0.9",
+        "Table-v0, episodes 100, gamma 0.99",
+        "Table-v0, episodes 200, gamma 0.99",
+    ]
+    assert [len(row["standard"]) for row in table.values()] == [2, 1, 1, 1]
+    problem = table['Table-v0 {"a":1}']["standard"].problem
+    assert problem == ("Table-v0", '{"a":1}', None, 100, 9, 0.99)
+
+
+def test_variants_stand_in_the_order_of_the_spec_with_the_baseline_first():
     variants = ("asymmetric", "harmonic", "minimum", "standard")
-    table = table_of(*(trials_of(variant, [{}], [0], [[1]]) for variant in variants))
-    assert list(table["Table-v0"]) == ["standard", "harmonic", "asymmetric", "minimum"]
+    frames = [trials_of(variant, [{}], [0], [[1]]) for variant in variants]
+    assert list(table_of(*frames)["Table-v0"]) == ["standard", "asymmetric", "harmonic", "minimum"]
+    order = ["minimum", "harmonic"]
+    table = table_of(*frames, order=order)
+    assert list(table["Table-v0"]) == ["standard", "minimum", "harmonic", "asymmetric"]
+    assert next(iter(table_of(*frames[:3], order=order)["Table-v0"])) == "minimum"
     assert by_environment([]) == {}

@@ -10,7 +10,8 @@ from hq_ray.cli import run_command_line
 def tiny(tmp_path_factory):
     # A grid so small that a random walker reaches its goal.
     env = {"id": "VelocityGrid-v0", "width": 2, "height": 2}
-    return train(tmp_path_factory.mktemp("results"), env=env, parameters={"alpha": [0.1, 0.5]})
+    spec = {"env": env, "seeds": "0-4", "parameters": {"alpha": [0.1, 0.5]}}
+    return train(tmp_path_factory.mktemp("results"), **spec)
 
 
 @pytest.fixture(autouse=True)

@@ -1,17 +1,14 @@
-"""`hq-ray report` and `select` on odd results: a report of what can be said, or one sentence."""
+"""`hq-ray report` on odd results: a report of what can be said, or one sentence."""
 
 import json
 from pathlib import Path
 
 import pytest
-import yaml
-from small_sweeps import GRID, make_up, train
+from small_sweeps import make_up, train
 
 from hq_ray.analysis import progress, report
-from hq_ray.analysis.reporting.exhibits import draw
 from hq_ray.cli import run_command_line
 from hq_ray.load import load_trials
-from hq_ray.sweeps.spec import Sweep
 
 FOUR = ["standard", "harmonic", "minimum", "asymmetric"]
 ODD = {
@@ -52,7 +49,7 @@ def elsewhere(tmp_path, monkeypatch):
     """Another folder, and figures that are made but not encoded, which takes most of the time."""
     monkeypatch.chdir(tmp_path)
     pixel = b"\x89PNG\r\n\x1a\n" + bytes(16)
-    monkeypatch.setattr(report, "picture", lambda exhibit: (draw(exhibit), pixel)[1])
+    monkeypatch.setattr(report, "picture", lambda exhibit: (exhibit.draw(), pixel)[1])
 
 
 def run(capsys, *arguments):
@@ -80,7 +77,7 @@ def test_odd_sweeps_have_a_report(spec, tmp_path, capsys):
     assert Path("reports/tiny/report.html").exists()
 
 
-@pytest.mark.parametrize("metric", ["policy_value", "normalised_policy_gap", "q_rmse"])
+@pytest.mark.parametrize("metric", ["policy_value", "policy_gap", "q_rmse"])
 def test_values_that_do_not_exist_are_left_out(tmp_path, capsys, metric):
     # After five episodes many a greedy policy circles for ever along the cliff.
     spec = {"env": "CliffWalking-v1", "parameters": {"gamma": [0.99, 1.0]}, "episodes": 5}
@@ -96,8 +93,7 @@ def test_values_that_do_not_exist_are_left_out(tmp_path, capsys, metric):
 def test_what_is_said_is_what_there_is(tiny, tmp_path, capsys):
     code, out, _ = run(capsys, "report", tiny)
     assert code == 0
-    assert "On FrozenLake-v1, harmonic" in out
-    assert "Provisional until" in out
+    assert "too few seeds, 4 common to all configurations where 5 are needed" in out
     code, out, _ = run(capsys, "report", tiny, "--where", "variant == 'harmonic'")
     assert (code, out.splitlines()[0][:23]) == (0, "Only harmonic was run, ")
     code, out, _ = run(capsys, "report", make_up(tmp_path / "failed", n_alphas=0))
@@ -110,7 +106,8 @@ def test_an_environment_that_is_not_here_has_no_references(tmp_path, capsys):
     elsewhere = {"env": "nowhere_at_all:Env-v0", "fingerprint": "0" * 16}
     code, out, _ = run(capsys, "report", make_up(tmp_path / "made", n_alphas=2, **elsewhere))
     assert code == 0
-    assert "cannot be made here (ModuleNotFoundError" in out
+    assert "cannot be made here (" in out
+    assert "ModuleNotFoundError" in out
 
 
 def test_a_partial_sweep_says_what_is_missing(tmp_path, capsys):
@@ -131,7 +128,7 @@ def test_sweeps_read_together_make_one_report(tiny, tmp_path, capsys):
     capsys.readouterr()
     code, out, _ = run(capsys, "report", tiny, other, f"{tiny}/")
     assert code == 0
-    assert "6 paired seeds" in out
+    assert "n = 3 paired seeds" in out
     assert out.endswith("Report: reports/tiny-and-other/report.html\n")
 
 
@@ -156,7 +153,7 @@ def test_what_cannot_be_is_one_sentence(tiny, tmp_path, capsys, flags, sentence)
     assert not Path("reports").exists()
 
 
-@pytest.mark.parametrize("command", ["report", "compare", "plot", "select"])
+@pytest.mark.parametrize("command", ["report", "compare", "plot"])
 def test_what_is_no_results_folder_is_refused(tmp_path, capsys, command):
     (tmp_path / "empty").mkdir()
     for place in ("nowhere", "empty"):
@@ -166,26 +163,6 @@ def test_what_is_no_results_folder_is_refused(tmp_path, capsys, command):
 
 def test_a_window_longer_than_training_is_a_running_mean(tiny, capsys):
     assert run(capsys, "report", tiny, "--smooth", "9999")[0] == 0
-
-
-def test_selected_configurations_can_be_run(tiny, capsys):
-    code, out, _ = run(capsys, "select", tiny, "--top", "2", "--seeds", "5", "--out", "a/b.yaml")
-    assert code == 0
-    assert "FrozenLake-v1: each variant chosen from up to 2 configurations" in out
-    assert "Run it with `hq-ray sweep a/b.yaml`" in out
-    spec = yaml.safe_load(Path("a/b.yaml").read_text())
-    assert Sweep.from_mapping(spec).name == "tiny-stage-2"
-    assert spec["seeds"] == "1000-1004"
-    assert {one["alpha"] for one in spec["configurations"]} <= set(GRID["alpha"])
-
-
-def test_a_selection_that_cannot_be_is_one_sentence(tiny, tmp_path, capsys):
-    (tmp_path / "file").write_text("x")
-    assert "one sweep, got 2" in refused(capsys, "select", tiny, tmp_path)
-    code, _, err = run(capsys, "select", tiny, "--out", "file/x.yaml")
-    assert code == 2
-    assert "--out must be a file that can be written, got 'file/x.yaml'" in err
-    assert "--where must match" in refused(capsys, "select", tiny, "--where", "alpha > 9")
 
 
 def test_progress_is_on_standard_error_and_only_after_a_while(monkeypatch, capsys):

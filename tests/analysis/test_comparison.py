@@ -1,225 +1,147 @@
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from trial_frames import alphas, table_of, trials_of
 
-from hq_ray.analysis.comparison import compare, compare_all, headline, overall_improvement
-from hq_ray.analysis.contender import (
-    AVERAGED,
-    CROSS_FITTED,
-    FRESH,
-    SAME_SEEDS,
-    SINGLE,
+from hq_ray.analysis.cells import Cell
+from hq_ray.analysis.comparison import (
     best_configuration,
-    best_configurations,
-    entrant,
+    compare,
+    compare_all,
+    record,
+    shared_seeds,
 )
-from hq_ray.analysis.differences import halves_error, shared_seeds
 from hq_ray.analysis.metrics import METRICS
-from hq_ray.analysis.statistics.paired import paired_difference
-from hq_ray.analysis.statistics.tuning import budget_weights, cross_fitted_scores
 
-NAN = float("nan")
+NAN, FAILED = float("nan"), float("inf")
 RETURN, STEPS = METRICS["final_return"], METRICS["final_steps"]
 
 
-def pair_of(ours, base, seeds=None, base_seeds=None, metric="final_return", **columns):
-    """Cells of harmonic and standard with these scores."""
-    ours, base = np.atleast_2d(np.asarray(ours, float)), np.atleast_2d(np.asarray(base, float))
-    seeds = range(ours.shape[1]) if seeds is None else seeds
-    base_seeds = range(base.shape[1]) if base_seeds is None else base_seeds
-    table = table_of(
-        trials_of("harmonic", alphas(len(ours)), seeds, ours, metric=metric, **columns),
-        trials_of("standard", alphas(len(base)), base_seeds, base, metric=metric, **columns),
-    )["Table-v0"]
-    return table["harmonic"], table["standard"]
-
-
-def compared(*args, judged=RETURN, resamples=200, **kwargs):
-    options = {k: kwargs.pop(k) for k in ("equal_budget", "fixed", "rope") if k in kwargs}
-    return compare(
-        *pair_of(*args, metric=judged.name, **kwargs), judged, resamples=resamples, **options
-    )
+def exact(value):
+    return pytest.approx(value, rel=1e-10, abs=1e-10)
 
 
 def noise(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape)
 
 
-# Which configuration is best
+def compared(ours, base, *, seeds=None, base_seeds=None, metric="final_return", **columns):
+    """Harmonic against standard with these scores: configurations by seeds."""
+    ours, base = (np.atleast_2d(np.asarray(scores, float)) for scores in (ours, base))
+    seeds = range(ours.shape[1]) if seeds is None else seeds
+    base_seeds = range(base.shape[1]) if base_seeds is None else base_seeds
+    columns |= {"metric": metric}
+    table = table_of(
+        trials_of("harmonic", alphas(len(ours)), seeds, ours, **columns),
+        trials_of("standard", alphas(len(base)), base_seeds, base, **columns),
+    )["Table-v0"]
+    return compare(table["harmonic"], table["standard"], METRICS[metric])
 
 
-def test_the_best_mean_is_best_and_of_costs_the_lowest():
-    scores = [[1.0, 2], [5, 4], [3, 4]]
-    cell, _ = pair_of(scores, [[0, 0]])
-    assert best_configuration(cell, RETURN) == 1
-    assert best_configurations(cell, RETURN, 5).tolist() == [1, 2, 0]
-    costs, _ = pair_of(scores, [[0, 0]], metric="final_steps")
-    assert best_configuration(costs, STEPS) == 0
+# The choice and the seeds of the test
 
 
-def test_a_lucky_seed_is_no_configuration():
-    scores = [[1, 2, 1, 2], [9, NAN, NAN, NAN], [3, 3, NAN, NAN]]
-    cell, _ = pair_of(scores, [[0] * 4])
-    assert best_configurations(cell, RETURN, 5).tolist() == [2, 0]
+def test_the_first_half_of_the_seeds_chooses_and_the_rest_test():
+    ours, base = noise(6, 11), noise(3, 11, seed=1)
+    found = compared(ours, base)
+    best, other = (scores[:, :5].mean(axis=1).argmax() for scores in (ours, base))
+    assert (found.ours.number, found.base.number) == (best, other)
+    assert found.ours.seeds.tolist() == found.base.seeds.tolist() == list(range(5, 11))
+    expected = stats.ttest_rel(ours[best, 5:], base[other, 5:])
+    assert found.p_value == exact(expected.pvalue)
+    assert (found.n_choosing, found.n_common, found.tuned) == (5, 11, True)
 
 
-def test_there_is_no_best_where_nothing_is_known():
-    cell, _ = pair_of([[1, 2]], [[0, 0]])
-    assert best_configuration(cell, METRICS["success_rate"]) is None
-    assert compare(*pair_of([[1, 2]], [[0, 0]]), METRICS["success_rate"]) is None
+def test_a_cost_is_chosen_downwards_and_wins_are_the_right_way_round():
+    ours, base = noise(5, 9), noise(5, 9, seed=1)
+    costs, returns = compared(-ours, -base, metric="final_steps"), compared(ours, base)
+    assert costs.ours.number == returns.ours.number
+    assert costs.difference.mean == exact(-returns.difference.mean)
+    assert record(costs) == record(returns)
+    gaps = returns.ours.scores("final_return") - returns.base.scores("final_return")
+    assert record(returns) == ((gaps > 0).sum(), 0, (gaps < 0).sum())
 
 
-# By what right a score stands
-
-
-@pytest.mark.parametrize(
-    ("fingerprint", "paired"),
-    [("unseeded", False), ("rollout:0123456789abcdef", True), ("0123456789abcdef", True)],
-)
-def test_seeds_of_an_unseeded_environment_are_not_paired(fingerprint, paired):
-    found = compared(*noise(2, 8), fingerprint=fingerprint)
-    assert found.paired is paired
-    if not paired:
-        welch = stats.ttest_ind(found.scores, found.base_scores, equal_var=False)
-        assert float(found.difference.p_value) == pytest.approx(welch.pvalue)
-
-
-def test_one_configuration_each_is_compared_as_it_is():
+def test_one_configuration_each_is_compared_on_all_seeds():
     ours, base = noise(2, 8)
     found = compared(ours, base)
-    expected = paired_difference(ours, base, 200)
-    assert (found.how, found.budget, found.paired) == (SINGLE, 1, True)
-    for name in ("mean", "se", "low", "high", "p_value", "p_method", "wins", "variance_ratio"):
-        assert getattr(found.difference, name) == getattr(expected, name), name
-    assert found.summary()["worst_tenth"] == ours.min()
+    assert (found.n_choosing, found.tuned) == (0, False)
+    assert found.p_value == exact(stats.ttest_rel(ours, base).pvalue)
+    # A failed seed drops its pair.
+    ours[2], base[5] = FAILED, NAN
+    assert compared(ours, base).ours.seeds.tolist() == [0, 1, 3, 4, 6, 7]
 
 
-def test_grids_are_tuned_on_the_other_half_of_the_seeds():
-    ours, base = noise(5, 9), noise(5, 9, seed=1)
-    found = compared(ours, base)
-    assert (found.how, found.budget) == (CROSS_FITTED, 5)
-    assert found.scores == pytest.approx(cross_fitted_scores(ours).per_seed)
-    assert found.base_scores == pytest.approx(cross_fitted_scores(base).per_seed)
-    assert found.ours.halves.tolist() == [0, 1] * 4 + [0]
-
-
-def test_costs_are_tuned_downwards():
-    ours, base = noise(5, 8), noise(5, 8, seed=1)
-    costs, returns = compared(-ours, -base, judged=STEPS), compared(ours, base)
-    assert costs.scores == pytest.approx(-returns.scores)
-    assert costs.difference.mean == pytest.approx(-returns.difference.mean)
-    assert costs.improvement.estimate == pytest.approx(returns.improvement.estimate)
-    assert costs.summary()["worst_tenth"] == pytest.approx(-returns.summary()["worst_tenth"])
-
-
-def test_the_larger_grid_is_held_to_the_smaller_one():
-    ours, base = noise(12, 8), noise(3, 8, seed=1)
-    found = compared(ours, base)
-    assert (found.ours.budget, found.base.budget) == (3, 3)
-    assert found.scores == pytest.approx(cross_fitted_scores(ours, 3).per_seed)
-    free = compared(ours, base, equal_budget=False)
-    assert (free.ours.budget, free.base.budget, free.budget) == (12, 3, 12)
-    assert free.scores == pytest.approx(cross_fitted_scores(ours).per_seed)
-
-
-def test_configurations_without_trials_do_not_count_as_tried():
-    ours = noise(4, 8)
-    ours[3] = NAN
-    base = noise(4, 8, seed=1)
-    base[2, 1:] = NAN
-    found = compared(ours, base)
-    assert (found.ours.budget, found.base.budget) == (3, 3)
-
-
-def test_beside_a_single_configuration_a_grid_stands_with_its_mean():
+def test_beside_a_grid_a_single_configuration_is_tested_on_the_same_seeds():
     ours, base = noise(6, 8), noise(1, 8, seed=1)
     found = compared(ours, base)
-    assert (found.how, found.budget) == (AVERAGED, 1)
-    assert found.scores == pytest.approx(ours.mean(axis=0))
-    # Nothing was chosen, so nothing depends on anything.
-    assert found.difference.se == pytest.approx(stats.sem(ours.mean(axis=0) - base[0]))
-
-
-def test_single_runs_have_the_spread_that_their_expectation_lacks():
-    skewed = np.where(np.random.default_rng(0).random((40, 60)) < 0.3, -100.0, -13.0)
-    found = compared(skewed, skewed[:4, ::-1])
-    assert set(found.ours.drawn_runs.ravel()) == {-100.0, -13.0}
-    assert len(set(found.scores)) > 2
-    assert found.ours.drawn_runs.mean() == pytest.approx(found.scores.mean(), abs=3)
-    assert found.improvement.estimate == pytest.approx(0.5, abs=0.1)
-    assert np.array_equal(found.ours.runs, found.ours.drawn_runs[0])
-
-
-def test_drawn_runs_follow_the_chances_of_the_budget():
-    levels = np.repeat(np.arange(8.0)[:, None], 1000, axis=1)
-    found = entrant(*pair_of(levels, [[0.0] * 1000])[:1], RETURN).contender(3)
-    share = np.bincount(found.drawn_runs.ravel().astype(int), minlength=8) / found.drawn_runs.size
-    assert share[::-1] == pytest.approx(budget_weights(8, 3), abs=0.01)
-
-
-def test_one_seed_chooses_and_scores_itself_and_says_so():
-    found = compared(noise(3, 1), noise(3, 1, seed=1))
-    assert found.how == SAME_SEEDS
-    assert np.isnan(found.difference.low)
-
-
-def test_what_stage_one_chose_stands_without_a_choice():
-    ours, base = noise(3, 8), noise(3, 8, seed=1)
-    found = compared(ours, base, fixed={"harmonic": 2, "standard": 0})
-    assert (found.how, found.budget) == (FRESH, 1)
-    assert np.array_equal(found.scores, ours[2])
-    assert np.array_equal(found.base_scores, base[0])
-    assert compared(ours, base, fixed={"harmonic": 2}).how == CROSS_FITTED
-
-
-# Seeds
-
-
-def test_missing_seeds_leave_both():
-    ours, base = noise(1, 8), noise(1, 8, seed=1)
-    ours[0, 2], base[0, 5] = NAN, NAN
+    assert found.base.seeds.tolist() == found.ours.seeds.tolist() == [4, 5, 6, 7]
+    base[0, 1] = FAILED
     found = compared(ours, base)
-    kept = [0, 1, 3, 4, 6, 7]
-    assert found.seeds.tolist() == kept
-    assert found.difference.mean == pytest.approx((ours - base)[0, kept].mean())
+    assert found.base.seeds.tolist() == found.ours.seeds.tolist() == [4, 5, 6, 7]
+    assert found.n_common == 7
 
 
-def test_ragged_seeds_are_compared_on_those_that_both_have():
-    ours, base = noise(4, 10), noise(4, 6, seed=1)
-    found = compared(ours, base, seeds=range(10), base_seeds=range(4, 10))
-    assert found.paired
-    assert found.seeds.tolist() == list(range(4, 10))
-    # Tuned on these too, so that neither has more to choose by.
-    assert found.scores == pytest.approx(cross_fitted_scores(ours[:, 4:]).per_seed)
+def test_the_whole_grid_is_chosen_from_however_large():
+    """A harmonic grid that holds the standard one ties with it, bit for bit."""
+    base = noise(7, 20)
+    worse = base.min() - 1 - noise(42, 20, seed=1) ** 2
+    found = compared(np.concatenate([base, worse]), base)
+    assert found.difference.identical[0]
 
 
-def test_disjoint_seeds_are_not_paired():
-    ours, base = noise(1, 8)[0], noise(1, 5, seed=1)[0]
-    found = compared(ours, base, seeds=range(8), base_seeds=range(100, 105))
-    welch = stats.ttest_ind(ours, base, equal_var=False)
-    assert not found.paired
-    assert found.difference.p_value == pytest.approx(welch.pvalue)
-    assert found.difference.p_method == "welch"
-    limits = welch.confidence_interval()
-    assert (found.difference.low, found.difference.high) == pytest.approx(tuple(limits))
-    row = found.summary()
-    assert (row["n"], row["baseline_n"], row["paired"]) == (8, 5, False)
-    assert row["wins"] is None
-    assert row["variance_ratio"] is None
-    assert found.difference.sd == pytest.approx(np.sqrt(ours.var(ddof=1) + base.var(ddof=1)))
-    assert found.difference.seeds_needed > 2
+def test_ties_go_to_the_first_configuration():
+    scores = np.tile(noise(1, 10), (4, 1))
+    assert compared(scores, scores).ours.number == 0
 
 
-def test_disjoint_seeds_of_grids_add_the_errors_of_their_halves():
-    ours, base = noise(5, 8), noise(1, 6, seed=1)
-    found = compared(
-        ours, base, seeds=range(8), base_seeds=range(100, 106), fixed={"standard": 0},
-        equal_budget=False,
-    )  # fmt: skip
-    scores = cross_fitted_scores(ours).per_seed
-    halves = [stats.sem(scores[::2]), stats.sem(scores[1::2])]
-    assert found.difference.se == pytest.approx(np.hypot(np.mean(halves), stats.sem(base[0])))
+def test_a_configuration_with_a_failed_seed_is_not_eligible():
+    ours = noise(4, 10)
+    ours[2] += 100
+    assert compared(ours, noise(4, 10, seed=1)).ours.number == 2
+    for seed in (0, 9):
+        lost = ours.copy()
+        lost[2, seed] = FAILED
+        found = compared(lost, noise(4, 10, seed=1))
+        assert found.ours.number != 2
+        assert found.n_common == 10
+    lost[:, 4] = FAILED
+    found = compared(lost, noise(4, 10, seed=1))
+    assert (found.ours, found.difference, found.n_common) == (None, None, 10)
+
+
+def test_only_seeds_that_all_were_tried_on_count():
+    ours, base = noise(4, 12), noise(4, 12, seed=1)
+    ours[1, 7:] = NAN
+    base[:, 0] = NAN
+    found = compared(ours, base)
+    assert found.n_common == 6
+    assert found.ours.seeds.tolist() == [4, 5, 6]
+    assert found.ours.number == ours[:, 1:4].mean(axis=1).argmax()
+
+
+@pytest.mark.parametrize(("n", "enough"), [(1, False), (4, False), (5, True)])
+def test_three_seeds_must_be_left_to_test_after_a_choice(n, enough):
+    found = compared(noise(3, n), noise(3, n, seed=1))
+    assert (found.difference is not None) == enough
+    assert np.isnan(found.p_value) != enough
+
+
+@pytest.mark.parametrize(("n", "enough"), [(1, False), (2, True)])
+def test_two_seeds_do_where_nothing_is_chosen(n, enough):
+    assert (compared(*noise(2, n)).difference is not None) == enough
+
+
+def test_a_metric_that_is_nowhere_compares_nothing():
+    table = table_of(*(trials_of(v, [{}], [0], [[1.0]]) for v in ("standard", "harmonic")))
+    row = table["Table-v0"]
+    assert compare(row["harmonic"], row["standard"], METRICS["success_rate"]) is None
+    assert compare_all(table, METRICS["success_rate"]) == []
+    assert best_configuration(row["harmonic"], METRICS["success_rate"]) is None
+
+
+# Pairs or Welch
 
 
 @pytest.mark.parametrize(
@@ -238,80 +160,113 @@ def test_pairing_takes_half_of_the_seeds(ours, theirs, common):
     assert (None if found is None else len(found)) == common
 
 
-# The error of a cross-fitted mean
+def test_seeds_that_differ_are_compared_by_welch():
+    ours, base = noise(4, 9), noise(1, 6, seed=1)
+    found = compared(ours, base, base_seeds=range(100, 106))
+    best = ours[:, :4].mean(axis=1).argmax()
+    expected = stats.ttest_ind(ours[best, 4:], base[0, 3:], equal_var=False)
+    assert not found.paired
+    assert found.p_value == exact(expected.pvalue)
 
 
-def test_the_errors_of_the_halves_are_added():
-    values, halves = noise(9), np.arange(9) % 2
-    se, freedom = halves_error(values, halves)
-    expected = (5 * stats.sem(values[::2]) + 4 * stats.sem(values[1::2])) / 9
-    assert se == pytest.approx(expected, rel=1e-12)
-    assert freedom == 7
-    assert halves_error(values, np.zeros(9, int)) == pytest.approx((stats.sem(values), 8))
-    assert np.isnan(halves_error(values[:3], halves[:3])[0])
+def test_an_environment_without_seeds_is_compared_by_welch():
+    ours, base = noise(2, 8)
+    found = compared(ours, base, fingerprint="unseeded")
+    assert not found.paired
+    assert found.p_value == exact(stats.ttest_ind(ours, base, equal_var=False).pvalue)
 
 
-def test_the_added_error_is_in_interval_and_p_value():
-    ours, base = noise(5, 10), noise(5, 10, seed=1)
-    d = compared(ours, base).difference
-    difference = cross_fitted_scores(ours).per_seed - cross_fitted_scores(base).per_seed
-    se, _ = halves_error(difference, np.arange(10) % 2)
-    assert d.se == pytest.approx(se)
-    assert d.high - d.low == pytest.approx(2 * stats.t.ppf(0.975, 8) * se)
-    assert d.p_value == pytest.approx(2 * stats.t.sf(abs(difference.mean()) / se, 8))
-    assert d.p_method == "cross-fitted t"
+# The family
 
 
-def test_equal_variants_differ_by_exactly_nothing():
-    scores = noise(5, 10)
-    found = compared(scores, scores)
-    assert found.difference.mean == 0
-    assert found.difference.se == 0
-    assert found.difference.p_value == 1
-    assert found.improvement.estimate == pytest.approx(0.5)
-
-
-def test_equal_trials_differ_by_exactly_nothing_where_ties_are_shared():
-    best = 1e3 * noise(10)
-    worse = best - 100
-    found = compared([best] * 3, [best, worse, worse], equal_budget=False)
-    assert found.difference.mean == 0
-    assert found.difference.p_value == 1
-
-
-# Over environments
-
-
-def test_every_variant_meets_the_first_one():
-    frames = [
-        trials_of(variant, alphas(2) if variant != "minimum" else [{}] , range(4),
-                  noise(2 if variant != "minimum" else 1, 4, seed=place), env=env)
-        for place, (env, variant) in enumerate([
-            ("A-v0", "standard"), ("A-v0", "harmonic"), ("A-v0", "minimum"),
-            ("B-v0", "harmonic"), ("B-v0", "asymmetric"), ("C-v0", "standard"),
-        ])
-    ]  # fmt: skip
-    found = compare_all(table_of(*frames), RETURN, ropes={"A-v0": 0.5})
-    names = [(one.env, one.variant, one.baseline, one.rope) for one in found]
-    assert names == [
-        ("A-v0", "harmonic", "standard", 0.5),
-        ("A-v0", "minimum", "standard", 0.5),
-        ("B-v0", "asymmetric", "harmonic", None),
-    ]
-    assert headline(found) == found[:1]
-    assert headline(found[1:]) == found[1:2]
-    assert headline([]) == []
-    assert compare_all({}, RETURN) == []
-
-
-def test_improvement_over_environments_is_the_mean():
-    frames = [
-        trials_of(variant, [{}], range(6), noise(1, 6, seed=seed), env=env)
-        for seed, (env, variant) in enumerate(
-            (env, variant) for env in ("A-v0", "B-v0") for variant in ("standard", "harmonic")
+def family(*gaps):
+    """Frames of problems that differ in gamma, one standard and one harmonic each."""
+    base = noise(1, 10)
+    return [
+        frame
+        for number, gap in enumerate(gaps)
+        for variant, scores in (
+            ("standard", base),
+            ("harmonic", base + gap * (1 + 0.1 * noise(1, 10, seed=number + 1))),
         )
+        for frame in [trials_of(variant, [{"gamma": 0.5 + 0.1 * number}], range(10), scores)]
     ]
-    found = compare_all(table_of(*frames), RETURN)
-    overall = overall_improvement(found, 500)
-    assert overall.estimate == pytest.approx(np.mean([one.improvement.estimate for one in found]))
-    assert overall.low < overall.estimate < overall.high
+
+
+def test_every_problem_and_variant_is_in_holms_family():
+    table = table_of(*family(0.0, 1.0, 0.001, 2.0))
+    found = compare_all(table, RETURN)
+    assert [one.env for one in found] == [f"Table-v0, gamma {g}" for g in (0.5, 0.6, 0.7, 0.8)]
+    # The first one is identical, so no test was made.
+    assert {one.family for one in found} == {3}
+    assert np.isnan(found[0].adjusted)
+    p_values = sorted(one.p_value for one in found[1:])
+    for one in found[1:]:
+        rank = p_values.index(one.p_value)
+        assert one.adjusted == exact(max((3 - k) * p_values[k] for k in range(rank + 1)))
+
+
+def test_the_family_is_that_of_all_results():
+    whole = compare_all(table_of(*family(1.0, 1.0, 1.0)), RETURN)
+    known = {one.key: one.p_value for one in whole}
+    (alone,) = compare_all(table_of(*family(1.0)), RETURN, family=known)
+    assert alone.family == 3
+    assert alone.adjusted == exact(whole[0].adjusted)
+    assert alone.env == "Table-v0"
+
+
+def test_the_baseline_is_standard_or_the_first_of_the_spec():
+    frames = {v: trials_of(v, [{}], range(3), noise(1, 3)) for v in ("harmonic", "minimum")}
+    table = table_of(*frames.values(), order=["minimum", "harmonic"])
+    assert [(o.variant, o.baseline) for o in compare_all(table, RETURN)] == [
+        ("harmonic", "minimum")
+    ]
+    table = table_of(
+        *frames.values(), trials_of("standard", [{}], range(3), noise(1, 3)), order=["minimum"]
+    )
+    assert [(o.variant, o.baseline) for o in compare_all(table, RETURN)] == [
+        ("minimum", "standard"),
+        ("harmonic", "standard"),
+    ]
+
+
+def test_the_same_configurations_are_compared_by_other_metrics():
+    frames = [trials_of(v, alphas(3), range(9), noise(3, 9, seed=len(v))) for v in
+              ("standard", "asymmetric")]  # fmt: skip
+    for frame in frames:
+        frame["mean_return"] = np.arange(27.0) ** 2
+    (found,) = compare_all(table_of(*frames), RETURN)
+    by_hand = found.ours.scores("mean_return") - found.base.scores("mean_return")
+    assert found.by("mean_return").mean[0] == exact(by_hand.mean())
+
+
+# Null experiments and power
+
+
+def plain_cell(variant, scores):
+    """A cell of these scores, quickly."""
+    trials = pd.DataFrame({"final_return": scores.ravel(), "fingerprint": "f"})
+    rows, seeds = np.arange(scores.size).reshape(scores.shape), np.arange(scores.shape[1])
+    return Cell("A-v0", variant, trials[[]], seeds, rows, np.ones(rows.shape, bool), trials)
+
+
+def rejected(n_experiments, n_configurations, n_seeds, gain=0.0):
+    """How often two variants are told apart whose configurations are all equally good."""
+    rng = np.random.default_rng(n_configurations)
+    found = []
+    for _ in range(n_experiments):
+        ours, base = rng.normal(size=(2, n_configurations, n_seeds))
+        cells = plain_cell("harmonic", ours + gain), plain_cell("standard", base)
+        found.append(compare(*cells, RETURN).p_value < 0.05)
+    return np.mean(found)
+
+
+@pytest.mark.parametrize("n_configurations", [1, 4, 16])
+def test_equal_learners_are_told_apart_in_five_of_a_hundred(n_configurations):
+    assert rejected(600, n_configurations, 20) == pytest.approx(0.05, abs=0.02)
+
+
+def test_the_power_is_that_of_a_t_test_on_the_testing_half():
+    gain = 0.8 * np.sqrt(2)
+    power = stats.nct.sf(stats.t.isf(0.025, 9), 9, 0.8 * np.sqrt(10))
+    assert rejected(300, 4, 20, gain) == pytest.approx(power, abs=0.05)

@@ -12,8 +12,7 @@ ASKED_FOR = (
     *("final_return", "mean_return", "return_per_step", "final_steps", "mean_steps"),
     *("success_rate", "final_success_rate", "failure_rate", "truncation_rate"),
     *("falls_per_episode", "falls_per_1000_steps", "regret", "policy_value", "policy_gap"),
-    *("normalised_policy_gap", "start_bias", "q_bias", "q_rmse", "q_max_error"),
-    *("normalised_return", "episodes_to_threshold", "steps_to_threshold"),
+    *("start_bias", "q_bias", "q_rmse", "q_max_error"),
 )
 
 
@@ -39,25 +38,11 @@ def test_stored_metrics_are_columns_of_the_trials():
 
 def test_axis_labels_have_units():
     assert metric("final_steps").axis_label == "length of final episodes [steps]"
-    assert metric("normalised_return").axis_label == "normalised final return"
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("final_return", [-2.0, 0.0, 3.0]),
-        ("policy_gap", [2.0, 0.0, -3.0]),
-        ("q_bias", [-2.0, 0.0, -3.0]),
-        ("start_bias", [-2.0, 0.0, -3.0]),
-    ],
-)
-def test_scores_are_higher_where_runs_are_better(name, expected):
-    assert metric(name).scores(np.array([-2.0, 0.0, 3.0])).tolist() == expected
-
-
-def test_a_missing_value_has_a_missing_score():
-    for row in METRICS.values():
-        assert np.isnan(row.scores(np.array([np.nan]))).all()
+@pytest.mark.parametrize(("name", "sign"), [("final_return", 1), ("policy_gap", -1)])
+def test_more_is_better_upwards(name, sign):
+    assert metric(name).upwards(np.array([-2.0, 0.0, 3.0])).tolist() == [-2 * sign, 0, 3 * sign]
 
 
 def test_only_a_bias_is_best_at_zero():

@@ -6,15 +6,11 @@ import pandas as pd
 import pytest
 
 from hq_ray.analysis.api import compare, report
-from hq_ray.analysis.comparison import CROSS_FITTED, FRESH, SINGLE
-from hq_ray.analysis.reading.smoothing import trailing_mean
-from hq_ray.analysis.selection import environments_of, select, stage_two_spec
 from hq_ray.analysis.study import judging_metric, study
-from hq_ray.analysis.summaries import default_threshold
-from hq_ray.analysis.verdict import basis_words, judge
+from hq_ray.analysis.verdict import judge
 from hq_ray.environments import load_model
 from hq_ray.errors import InputError
-from hq_ray.load import load_curves, load_trials
+from hq_ray.load import load_curves
 from hq_ray.references import references
 from hq_ray.store import Failure, Results
 from hq_ray.sweeps.api import describe
@@ -55,19 +51,6 @@ def published(tmp_path):
     return publish
 
 
-def spec_of_choice(first, seeds, **options):
-    """The second stage of a study of stage one."""
-    one = study([first], with_curves=False)
-    chosen = select(one.table, first.location.text, "final_return", **options)
-    return stage_two_spec(chosen, "two", seeds, environments_of(one.table)) | {
-        **dict.fromkeys(("env", "variant", "parameters", "variant_parameters")),
-        "episodes": 60,
-    }
-
-
-# One stage
-
-
 def test_a_study_holds_what_was_read(published):
     place = published()
     found = study([place])
@@ -78,9 +61,9 @@ def test_a_study_holds_what_was_read(published):
     assert found.lead == (
         "28 trials, 7 configurations, 3 variants, 1 environment. Judged by final return."
     )
-    assert [(one.variant, one.how) for one in found.comparisons] == [
-        ("harmonic", CROSS_FITTED),
-        ("minimum", found.comparisons[1].how),
+    assert [(one.variant, one.baseline) for one in found.comparisons] == [
+        ("harmonic", "standard"),
+        ("minimum", "standard"),
     ]
     assert found.notes == []
     assert found.references[LAKE] == references(load_model(LAKE, "{}"), 0.99, 100)
@@ -100,41 +83,11 @@ def test_curves_are_those_of_the_best_configurations(published):
     assert study([place], with_curves=False).curves == {}
 
 
-def test_times_are_restricted_at_the_end_of_training(published):
-    place = published()
-    counted = []
-    found = study([place], with_times=True, smooth=5, progress=lambda *c: counted.append(c))
-    assert counted[-1] == (7, 7)
-    level = default_threshold(found.references[LAKE])
-    trials = {t.trial_id: t for t in expand(Sweep.from_mapping(SPEC)).trials}
-    for cell in found.cells:
-        for number in range(len(cell)):
-            ids = cell.trial_ids(number)
-            curves = load_curves(place, [trials[one] for one in ids], ["episode_return", "steps"])
-            episodes = cell.scores("episodes_to_threshold")[number]
-            steps = cell.scores("steps_to_threshold")[number]
-            for one, tau, until in zip(ids, episodes, steps, strict=True):
-                means = trailing_mean(curves[one]["episode_return"][None], 5)[0]
-                reached = np.flatnonzero(means >= level)
-                expected = reached[0] + 1 if reached.size else 60
-                assert tau == expected
-                assert until == curves[one]["steps"][:expected].sum()
-
-
-def test_judging_by_times_reads_them(published):
-    found = study([published()], metric_name="episodes_to_threshold", with_curves=False)
-    assert len(found.comparisons) == 2
-    assert found.ropes == {}
-    assert found.notes == []
-
-
-def test_a_time_without_a_threshold_is_told(published):
-    place = published(parameters={"gamma": {"values": [0.9, 0.99]}}, variant_parameters=None)
-    found = study([place], metric_name="episodes_to_threshold", with_curves=False)
-    assert found.comparisons == []
-    assert found.best == {}
-    (note,) = found.notes
-    assert note.startswith("episodes_to_threshold is null on FrozenLake-v1: its threshold takes a")
+def test_the_curves_are_of_the_configurations_that_are_compared(published):
+    found = study([published(seeds="0-6")], with_curves=False)
+    for one in found.comparisons:
+        assert found.best[one.env, one.variant] == one.ours.number
+    assert found.best[LAKE, "standard"] == found.comparisons[0].base.number
 
 
 def test_a_metric_that_is_unknown_everywhere_compares_nothing(published):
@@ -144,12 +97,15 @@ def test_a_metric_that_is_unknown_everywhere_compares_nothing(published):
 
 
 def test_failed_trials_are_in_no_score_and_told(published):
-    place = published(lambda trial: trial.variant == "standard" and trial.seed == 2)
+    place = published(lambda t: (t.variant, t.seed, t.alpha) == ("standard", 2, 0.1), seeds="0-5")
     found = study([place])
-    assert any("2 of 28 trials failed" in note for note in found.notes)
-    assert len(found.trials) == 28
-    assert found.table[LAKE]["standard"].seeds.tolist() == [0, 1, 3]
-    assert found.comparisons[0].seeds.tolist() == [0, 1, 3]
+    assert any("1 of 42 trials failed" in note for note in found.notes)
+    assert len(found.trials) == 42
+    cell = found.table[LAKE]["standard"]
+    assert cell.seeds.tolist() == list(range(6))
+    assert found.comparisons[0].n_common == 6
+    # The other configuration is chosen, as this one is not done on every seed.
+    assert cell.settings["alpha"][found.best[LAKE, "standard"]] == 0.5
 
 
 @pytest.mark.parametrize("env", [LAKE, CLIFF, "Blackjack-v1"])
@@ -168,12 +124,13 @@ def test_an_older_trial_with_what_is_no_number_is_named_and_counts_as_failed(
         summary = done.summary | {"mean_return": bad, "final_return": bad, "q_rmse": bad}
         return replace(done, log=replace(done.log, episode_return=returns), summary=summary)
 
-    changes = {"env": env, "variant": ["standard", "harmonic"], "variant_parameters": None}
+    changes = {"env": env, "variant": ["standard", "harmonic"], "seeds": "0-5"}
+    changes |= {"variant_parameters": None}
     old, new = published(spoil=spoil, **changes), published(chosen, name="new", **changes)
-    for metric in ("final_return", "mean_return", "q_rmse", "steps_to_threshold"):
+    for metric in ("final_return", "mean_return", "q_rmse"):
         found, expected = (compare(one.location.path, metric=metric) for one in (old, new))
         pd.testing.assert_frame_equal(found, expected)
-    found = study([old], with_times=True)
+    found = study([old])
     (note,) = (note for note in found.notes if "left out" in note)
     [trial] = found.trials["trial_id"][~np.isfinite(found.trials["mean_return"])]
     assert note == (
@@ -213,20 +170,27 @@ def test_stems_tell_environments_apart(published):
     assert stems == ["curves_FrozenLake-v1", "curves_FrozenLake-v1_map_name_8x8"]
 
 
-# What does not matter
+def test_the_baseline_is_the_first_of_the_spec(published):
+    variants = ["minimum", "harmonic"]
+    found = study([published(variant=variants, parameters={}, variant_parameters=None)])
+    assert [(one.variant, one.baseline) for one in found.comparisons] == [("harmonic", "minimum")]
 
 
-def test_a_hundredth_of_the_best_return_does_not_matter(published):
-    found = study([published()])
-    best = found.references[LAKE]
-    assert found.ropes == {LAKE: 0.01 * (best.optimal_return - best.random_return)}
-    assert study([published()], rope=2.5).ropes == {LAKE: 2.5}
-    assert study([published()], metric_name="policy_gap").ropes == {}
+def test_a_condition_does_not_shrink_the_family(published):
+    place = published(seeds="0-6", env=[LAKE, CLIFF], max_steps=100)
+    whole = study([place], with_curves=False).comparisons
+    some = study([place], where=f"env == '{CLIFF}'", with_curves=False).comparisons
+    assert len(some) == 2 < len(whole)
+    assert {one.family for one in some} == {one.family for one in whole}
+    assert {one.key: one.adjusted for one in some} == pytest.approx(
+        {one.key: one.adjusted for one in whole if one.env == CLIFF}, nan_ok=True
+    )
 
 
-def test_a_random_walk_on_a_cliff_is_no_measure(published):
-    found = study([published(env=CLIFF, max_steps=200)], with_curves=False)
-    assert found.ropes == {CLIFF: pytest.approx(0.13)}
+def test_a_rope_is_the_users_own(published):
+    assert study([published()], with_curves=False).comparisons[0].rope is None
+    found = study([published()], rope=2.5, with_curves=False)
+    assert {one.rope for one in found.comparisons} == {2.5}
 
 
 @pytest.mark.parametrize("rope", [-1.0, float("nan"), float("inf")])
@@ -242,72 +206,6 @@ def test_the_metric_must_have_a_better_end():
         judging_metric("final_retrun")
 
 
-# Two stages
-
-
-def test_the_second_stage_speaks_of_what_the_first_one_chose(published):
-    spec = spec_of_choice(published(), range(1000, 1006), top=2)
-    found = study([published(**spec)])
-    assert {one.how for one in found.comparisons} == {FRESH}
-    assert found.notes == []
-    for one in found.selection.chosen:
-        if one.rank == 1:
-            cell = found.table[one.env][one.variant]
-            number = one.row(cell)
-            assert found.fixed[one.env, one.variant] == number == found.best[one.env, one.variant]
-    harmonic = found.comparisons[0]
-    chosen = harmonic.ours.cell.scores("final_return")[found.fixed[LAKE, "harmonic"]]
-    assert np.array_equal(harmonic.scores, chosen)
-    assert harmonic.seeds.tolist() == list(range(1000, 1006))
-    assert "fresh seeds that had no part in the choice" in basis_words(found.comparisons)
-
-
-def test_seeds_of_stage_one_are_left_out_of_stage_two(published):
-    spec = spec_of_choice(published(), range(1000, 1004)) | {"seeds": "0-1,1000-1003"}
-    found = study([published(**spec)])
-    assert found.comparisons[0].seeds.tolist() == [1000, 1001, 1002, 1003]
-    assert all(seed >= 1000 for cell in found.cells for seed in cell.seeds)
-    n = int((load_trials(found.results[0])["seed"] < 1000).sum())
-    assert found.notes == [f"{n} trials on seeds that stage one chose by left out"]
-
-
-def test_a_first_rank_that_failed_is_told_and_the_next_stands_in(published):
-    spec = spec_of_choice(published(), range(1000, 1004), top=2)
-    first = next(
-        one
-        for one in spec["selection"]["chosen"]
-        if (one["variant"], one["rank"]) == ("harmonic", 1)
-    )["settings"]
-
-    def fails(trial):
-        return trial.variant == "harmonic" and (trial.alpha, trial.eps_shift) == (
-            first["alpha"], first["eps_shift"]
-        )  # fmt: skip
-
-    found = study([published(fails, **spec)])
-    assert any("what stage one ranked 1 has no final return here; rank 2 stands in" in note
-               for note in found.notes)  # fmt: skip
-    assert found.comparisons[0].how == FRESH
-
-
-def test_both_stages_read_together_are_no_fresh_evidence(published):
-    first = published()
-    second = published(**spec_of_choice(first, range(1000, 1004)))
-    found = study([first, second])
-    assert found.selection is None
-    assert FRESH not in {one.how for one in found.comparisons}
-    (note,) = found.notes
-    assert "is a second stage but was read together with other results" in note
-
-
-def test_a_selection_of_ones_own_is_kept_and_not_understood(published):
-    found = study([published(selection={"note": "from a paper"})])
-    assert found.selection is None
-    (note,) = found.notes
-    assert "must be one that `hq-ray select` wrote" in note
-    assert len(found.comparisons) == 2
-
-
 def test_common_random_numbers_make_equal_variants_equal(published):
     """Asymmetric with equal step sizes is standard under another name."""
     found = study([
@@ -321,8 +219,6 @@ def test_common_random_numbers_make_equal_variants_equal(published):
         )
     ])  # fmt: skip
     (one,) = found.comparisons
-    assert one.how == SINGLE
-    assert np.array_equal(one.scores, one.base_scores)
-    assert one.difference.mean == 0
-    assert judge(one).kind == "equal"
+    assert one.difference.identical[0]
+    assert judge(one).kind == "identical"
     assert pd.isna(found.trials["eps_shift"]).all()

@@ -4,16 +4,11 @@ import pandas as pd
 import pytest
 
 from hq_ray.analysis.metrics import METRICS
-from hq_ray.analysis.summaries import (
-    REFERENCE_COLUMNS,
-    censored_mean,
-    default_threshold,
-    summarise_trials,
-)
+from hq_ray.analysis.summaries import REFERENCE_COLUMNS, summarise_trials
 from hq_ray.environments import load_model
-from hq_ray.errors import InputError, ResultsError
+from hq_ray.errors import ResultsError
 from hq_ray.load import load_trials
-from hq_ray.references import References, references
+from hq_ray.references import references
 from hq_ray.store import DONE, FAILED, Failure, Results
 from hq_ray.training import train
 
@@ -59,18 +54,15 @@ def test_every_metric_of_a_trained_trial_by_hand(make_trial, read):
     for (_, trial), (_, found) in zip(trials.iterrows(), summaries.frame.iterrows(), strict=True):
         assert found["trial_id"] == trial["trial_id"]
         gap = trial["optimal_value"] - trial["policy_value"]
-        better = exact.optimal_return - exact.random_return
         expected = {
             "return_per_step": trial["mean_return"] * 30 / trial["total_steps"],
-            "normalised_return": (trial["final_return"] - exact.random_return) / better,
             "regret": 30 * (exact.optimal_return - trial["mean_return"]),
             "failure_rate": 1 - trial["truncation_rate"] - trial["success_rate"],
             "policy_gap": gap,
-            "normalised_policy_gap": gap / (exact.optimal_value - exact.random_value),
             "start_bias": trial["start_value"] - trial["policy_value"],
             **{name: trial[name] for name in set(METRICS) & set(trials)},
         }
-        unknown = {name for name in METRICS if name.startswith(("falls", "episodes_", "steps_"))}
+        unknown = {name for name in METRICS if name.startswith("falls")}
         assert set(METRICS) == {*expected, *unknown}
         for name, value in expected.items():
             assert found[name] == pytest.approx(value, rel=1e-10, abs=1e-12, nan_ok=True), name
@@ -130,8 +122,7 @@ def test_step_limit_and_gamma_have_references_of_their_own(make_trial, read):
     for _, found in frame.iterrows():
         exact = references(model, found["gamma"], found["max_steps"])
         assert found["optimal_return"] == exact.optimal_return
-        assert found["random_value"] == exact.random_value
-    assert frame["random_return"].nunique() == 2
+    assert frame["optimal_return"].nunique() == 3
 
 
 def test_older_trials_lack_the_newer_columns():
@@ -141,10 +132,12 @@ def test_older_trials_lack_the_newer_columns():
     assert found["policy_gap"].tolist() == [2.0]
 
 
-def test_times_to_a_threshold_are_kept_where_they_are_joined():
-    found = summarise_trials(frame_of(row(episodes_to_threshold=7.0))).frame
-    assert found["episodes_to_threshold"].tolist() == [7.0]
-    assert found["steps_to_threshold"].isna().all()
+def test_trials_without_finite_scores_are_left_out_and_named():
+    lost = [row(trial_id=str(n), **{name: np.inf}) for n, name in enumerate(METRICS) if n < 7]
+    found = summarise_trials(frame_of(row(), *lost, row(trial_id="7", mean_return=np.nan)))
+    assert found.frame["trial_id"].tolist() == ["0123456789abcdef"]
+    assert found.notes[0].startswith("8 trials with a return or value that is NaN or infinite left")
+    assert found.notes[0].endswith("4 (standard, seed 7, Table-v0) and 3 more")
 
 
 # Why something is missing
@@ -155,9 +148,8 @@ def test_notes_say_why_references_are_missing(make_trial, read):
     gone = trials.assign(env="Gone-v0", fingerprint="0123456789abcdef").iloc[:1]
     other = trials.assign(env="FrozenLake-v1", fingerprint="0123456789abcdef").iloc[:1]
     summaries = summarise_trials(pd.concat([trials, gone, other], ignore_index=True))
-    columns = ["regret", "normalised_return", "normalised_policy_gap", *REFERENCE_COLUMNS]
-    assert summaries.frame[columns].isna().all(axis=None)
-    begin = "regret, normalised_return and normalised_policy_gap are null for"
+    assert summaries.frame[["regret", *REFERENCE_COLUMNS]].isna().all(axis=None)
+    begin = "regret is null for"
     assert summaries.notes[0] == (
         f"{begin} 2 trials: Blackjack-v1 {{}} was trained without a model to compute exact "
         "values from"
@@ -171,21 +163,6 @@ def test_settings_that_lack_references_for_one_reason_share_a_note():
     summaries = summarise_trials(frame_of(row(gamma=0.9), row(gamma=0.99), row(max_steps=7)))
     assert len(summaries.notes) == 1
     assert "for 3 trials: Table-v0 {} was" in summaries.notes[0]
-
-
-def test_nothing_is_normalised_where_the_best_policy_is_no_better(register, table_env, make_trial):
-    table = {0: {a: [(1.0, 0, -1.0, True)] for a in range(2)}}
-    register("Flat-v0", entry_point=lambda: table_env(table, np.ones(1)))
-    trial = train(make_trial("standard", "Flat-v0", episodes=5, max_steps=5)).trial
-    flat = row("Flat-v0", trial.fingerprint, policy_value=-1.0, optimal_value=-1.0)
-    summaries = summarise_trials(frame_of(flat))
-    assert summaries.frame[["normalised_return", "normalised_policy_gap"]].isna().all(axis=None)
-    assert summaries.frame["regret"].tolist() == [190.0]
-    assert summaries.notes == [
-        f"{name} is null for 1 trial of Flat-v0: the gamma-optimal policy does not exceed the "
-        "random one there"
-        for name in ("normalised_return", "normalised_policy_gap")
-    ]
 
 
 # Failing and falling
@@ -276,46 +253,3 @@ def test_other_rewards_than_the_cliffs_are_refused(mean_return):
         "step and -100 a fall, which make -(return + steps)/99 the whole number of falls, but it "
         f"gives {falls:,.3f} in 200 steps"
     )
-
-
-# Times to a threshold
-
-
-def test_censored_mean_by_hand():
-    found = censored_mean([10, 30, -1, 100], 100)
-    assert (found.share_reached, found.restricted_mean, found.n) == (0.75, 60.0, 4)
-
-
-def test_a_run_later_than_the_horizon_is_censored_there():
-    found = censored_mean(np.array([10, 30, 90]), 50)
-    assert (found.share_reached, found.restricted_mean) == (2 / 3, 30.0)
-
-
-def test_runs_that_never_reach_it():
-    found = censored_mean([-1, -1], 40)
-    assert (found.share_reached, found.restricted_mean) == (0.0, 40.0)
-
-
-@pytest.mark.parametrize(
-    ("times", "horizon", "message"),
-    [
-        ([], 10, r"times must be an array \(n,\) with n >= 1, got shape \(0,\)"),
-        ([[1.0]], 10, r"got shape \(1, 1\)"),
-        ([1.0, -2.0], 10, "times must be finite and >= 0, or -1 for never, got -2"),
-        ([np.nan], 10, "got nan"),
-        ([1.0], 0, "horizon must be a finite number > 0, got 0"),
-        ([1.0], np.inf, "got inf"),
-    ],
-)
-def test_times_that_cannot_be(times, horizon, message):
-    with pytest.raises(InputError, match=message):
-        censored_mean(times, horizon)
-
-
-def test_the_default_threshold_is_a_tenth_below_the_optimum():
-    exact = References(-13.0, -113.0, 13.0, 50.0, -12.0, -60.0, False)
-    assert default_threshold(exact) == -23.0
-    assert default_threshold(exact, share=0) == -13.0
-    assert default_threshold(exact, share=0.5) == -63.0
-    with pytest.raises(InputError, match=r"share must lie in \[0, 1\], got 2"):
-        default_threshold(exact, share=2)

@@ -1,6 +1,4 @@
-"""What the tests of figures share: pixels, calls as a file holds them, texts that can be read."""
-
-import json
+"""What the tests of figures share: pixels, and texts that can be read."""
 
 import numpy as np
 
@@ -9,22 +7,6 @@ def render(figure):
     """The pixels of a figure."""
     figure.canvas.draw()
     return np.asarray(figure.canvas.buffer_rgba())
-
-
-def plain(value):
-    """Arguments as JSON has them: lists for arrays, null for NaN."""
-    if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
-    if isinstance(value, np.ndarray | list | tuple):
-        return [plain(one) for one in value]
-    if isinstance(value, float | np.floating):
-        return None if np.isnan(value) else float(value)
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def assert_same_from_json(function, **arguments):
-    again = json.loads(json.dumps(plain(arguments), allow_nan=False))
-    assert np.array_equal(render(function(**arguments)), render(function(**again)))
 
 
 def assert_inside_and_apart(figure, texts):

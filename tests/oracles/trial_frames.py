@@ -9,7 +9,7 @@ import pyarrow as pa
 from hq_ray import schema
 from hq_ray.analysis.cells import by_environment, cells
 from hq_ray.hyperparameters import used_hyperparameters
-from hq_ray.store import DONE
+from hq_ray.store import DONE, FAILED
 from hq_ray.trial import TRIAL_FIELDS, Trial
 
 NOW = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
@@ -18,8 +18,8 @@ NOW = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
 def trials_of(variant, levels, seeds, scores, env="Table-v0", metric="final_return", **columns):
     """Trials of one variant: a configuration per mapping of `levels`, its scores per row.
 
-    A NaN score means that the trial is not there. `columns` are of all trials; `episodes`,
-    `max_steps` and `fingerprint` may also be among the levels.
+    A NaN score means that the trial is not there, an infinite one that it failed. `columns` are of
+    all trials; `episodes`, `max_steps` and `fingerprint` may also be among the levels.
     """
     rows = []
     for given, of_seeds in zip(levels, np.asarray(scores, dtype=float), strict=True):
@@ -32,8 +32,9 @@ def trials_of(variant, levels, seeds, scores, env="Table-v0", metric="final_retu
             if not np.isnan(score):
                 trial = Trial(env=env, variant=variant, seed=int(seed), **identity, **used)
                 row = {name: getattr(trial, name) for name in (*TRIAL_FIELDS, "trial_id")}
-                row |= {"status": DONE, "finished_at": NOW}
-                rows.append(row | {metric: float(score)})
+                failed = np.isinf(score)
+                row |= {"status": FAILED if failed else DONE, "finished_at": NOW}
+                rows.append(row | {metric: None if failed else float(score)})
     return typed(rows)
 
 
@@ -44,9 +45,9 @@ def typed(rows):
     return pa.Table.from_arrays(arrays, schema=schema.TRIALS).to_pandas()
 
 
-def table_of(*frames):
-    """Cells by environment and variant of these trials."""
-    return by_environment(cells(pd.concat(frames, ignore_index=True)))
+def table_of(*frames, order=()):
+    """Cells by problem and variant of these trials."""
+    return by_environment(cells(pd.concat(frames, ignore_index=True)), order)
 
 
 def alphas(n):

@@ -42,10 +42,8 @@ SPEC = ROOT / "sweeps" / "harmonic.yaml"
 HEADS = {
     "fixed": "| `eps_shift` | E[U(y - Q)] = 0 |",
     "P1": "|  | start: harmonic |",
-    "P2": "|  | return of the last 1,000 episodes |",
     "P3": "| `eps_shift` | start, law |",
     "P4": "| `alpha` | `eps_shift` |",
-    "P5": "|  | episodes |",
 }
 
 
@@ -265,7 +263,7 @@ def test_all_tables_of_results(tmp_path, monkeypatch, capsys):
     for block in blocks():
         exec(block, names)
     printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
-    assert printed == [line for name in ("P1", "P2", "P3", "P4", "P5") for line in rows(name)]
+    assert printed == [line for name in ("P1", "P3", "P4") for line in rows(name)]
     for place, worth in (("slippery", "-100"), ("lake", "0")):
         values = names["by_seed"]("policy_value", place, "minimum")
         assert f"{values.mean():.0f}" == worth

@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from hq_ray.analysis.drawing.level_axis import hyperparameter_label, level_axis, listed
+from hq_ray.analysis.drawing.level_axis import hyperparameter_label, level_axis
 from hq_ray.analysis.drawing.page import shorten, text_width
 
 
@@ -38,7 +38,7 @@ def test_words_follow_numbers_in_the_order_given():
 
 
 def test_a_level_is_the_same_whatever_its_type():
-    levels = [*listed(np.array([1, 2], dtype=np.int32)), 1.0, 2.0]
+    levels = [1, np.int32(2), 1.0, 2.0]
     axis = level_axis(levels)
     assert axis.levels == (1.0, 2.0)
     assert axis.at(np.float64([2, 1])).tolist() == [2, 1]

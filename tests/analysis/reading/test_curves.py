@@ -1,13 +1,8 @@
-import itertools
-import math
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hq_ray import load
-from hq_ray.analysis.reading.curves import mean_curves, steps_until, time_to_threshold
+from hq_ray.analysis.reading.curves import mean_curves
 from hq_ray.analysis.reading.smoothing import trailing_mean
 from hq_ray.analysis.statistics.means import mean_and_se
 from hq_ray.episode_log import EpisodeLog, Trained
@@ -71,42 +66,3 @@ def test_mean_curve_by_hand(tmp_path, make_trial):
     assert found["terminated"].mean.tolist() == [0.0, 0.5, 1.0]
     (alone,) = mean_curves(results, [group[:1]], ["episode_return"], 2)
     assert alone["episode_return"].se is None
-
-
-def naive_time(curve, level, window, higher_is_better):
-    for t in range(1, len(curve) + 1):
-        mean = math.fsum(curve[max(0, t - window) : t]) / min(t, window)
-        if mean >= level if higher_is_better else mean <= level:
-            return t
-    return -1
-
-
-@given(
-    curves=st.integers(1, 12).flatmap(
-        lambda n: st.lists(
-            st.lists(st.sampled_from([-4.0, 0.0, 4.0, 8.0]), min_size=n, max_size=n),
-            min_size=1,
-            max_size=4,
-        )
-    ),
-    level=st.sampled_from([-4.0, -1.3, 0.7, 2.0, 5.1, 9.0]),
-    window=st.sampled_from([1, 2, 4, 8, 100]),
-    higher=st.booleans(),
-)
-def test_time_to_threshold_equals_a_loop(curves, level, window, higher):
-    # A mean of these values that equals a level has no rounding error.
-    found = time_to_threshold(np.array(curves), level, window, higher)
-    assert found.tolist() == [naive_time(curve, level, window, higher) for curve in curves]
-    steps = np.arange(1, len(curves[0]) + 1)[None].repeat(len(curves), 0).astype(np.int32)
-    sums = [-1, *itertools.accumulate(range(1, len(curves[0]) + 1))]
-    assert steps_until(found, steps).tolist() == [sums[max(t, 0)] for t in found]
-
-
-def test_the_steps_of_long_training_do_not_overflow():
-    steps = np.full((1, 3), 2**30, np.int32)
-    assert steps_until(np.array([3]), steps).tolist() == [3 * 2**30]
-
-
-def test_lower_is_better():
-    curves = np.array([[9.0, 5.0, 1.0], [9.0, 9.0, 9.0]])
-    assert time_to_threshold(curves, 5.0, 1, higher_is_better=False).tolist() == [2, -1]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hq_ray.analysis.reading.smoothing import MODES, smooth, thin_indices, trailing_mean
+from hq_ray.analysis.reading.smoothing import thin_indices, trailing_mean
 from hq_ray.errors import InputError
 
 LENGTHS = (1, 2, 149, 150, 151, 152, 453, 4000)
@@ -111,77 +111,6 @@ def test_values_that_are_not_finite_are_refused(bad):
         trailing_mean([1.0, bad, 2.0], 3)
 
 
-def test_modes_by_hand():
-    values = [4.0, 8.0, 3.0, 5.0, 10.0]
-    by_hand = {
-        "trailing": [4.0, 6.0, 5.0, 16 / 3, 6.0],
-        "valid": [5.0, 16 / 3, 6.0],
-        "centred": [6.0, 5.0, 16 / 3, 6.0, 7.5],
-        "ema": [4.0, 20 / 3, 32 / 7, 72 / 15, 232 / 31],
-        "legacy": [16 / 3, 5.0, 16 / 3, 6.0, 25 / 3],
-    }
-    assert set(by_hand) == set(MODES)
-    for mode, expected in by_hand.items():
-        np.testing.assert_allclose(smooth(values, 3, mode), expected, rtol=1e-14)
-
-
-WINDOWS = (1, 2, 3, 4, 5, 150, 151, 10_000)
-
-
-@pytest.mark.parametrize("n_episodes", [1, 2, 5, 149, 151, 400])
-def test_modes_equal_pandas(n_episodes):
-    values = np.random.default_rng(n_episodes).normal(-13, 40, n_episodes)
-    series = pd.Series(values)
-    for w in WINDOWS:
-        padded = np.pad(values, (w // 2, (w - 1) // 2), mode="edge")
-        for mode, expected in {
-            "trailing": series.rolling(w, min_periods=1).mean(),
-            "valid": series.rolling(w).mean().dropna(),
-            "centred": series.rolling(w, center=True, min_periods=1).mean(),
-            "ema": series.ewm(span=w).mean(),
-            "legacy": pd.Series(padded).rolling(w).mean().dropna(),
-        }.items():
-            np.testing.assert_allclose(smooth(values, w, mode), expected, rtol=1e-9, atol=1e-9)
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_every_mode(mode):
-    values = np.random.default_rng(6).normal(-1e5, 3, (2, 3, 90))
-    rows = [[smooth(row, 7, mode) for row in block] for block in values]
-    np.testing.assert_array_equal(smooth(values, 7, mode), rows)
-    assert (smooth(np.full(200, 0.1), 151, mode) == 0.1).all()
-    assert smooth(values.astype(np.float32), 7, mode).dtype == np.float64
-    for off in (None, 0, 1, np.int64(0)):
-        unsmoothed = smooth(values, off, mode)
-        assert np.array_equal(unsmoothed, values)
-        assert not np.shares_memory(unsmoothed, values)
-
-
-def test_valid_is_empty_where_no_window_fits():
-    assert smooth(np.ones((2, 5)), 6, "valid").shape == (2, 0)
-
-
-def test_legacy_gives_the_first_episode_half_of_the_weight():
-    assert smooth([1.0] + [0.0] * 4000, 151, "legacy")[0] == pytest.approx(76 / 151)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((-1,), "whole number >= 1; given -1"),
-        ((False,), "whole number >= 1; given False"),
-        ((2.0,), r"whole number >= 1; given 2\.0"),
-        ((3, "centered"), "unknown smoothing mode 'centered'; did you mean 'centred'?"),
-    ],
-)
-def test_smoothing_that_cannot_be(arguments, message):
-    with pytest.raises(InputError, match=message):
-        smooth([1.0, 2.0], *arguments)
-    for mode in MODES:
-        with pytest.raises(InputError, match="must be finite"):
-            smooth([1.0, np.nan], 2, mode)
-
-
 def test_thinning_keeps_short_curves_whole():
     assert thin_indices(np.arange(20.0), 10).tolist() == list(range(20))
 
@@ -202,8 +131,8 @@ def test_thinning_keeps_ends_and_every_spike():
 
 def test_the_numbers_need_neither_matplotlib_nor_pandas_nor_ray():
     program = (
-        "import sys, analysis.reading.smoothing, analysis.statistics.means;"
-        "import analysis.drawing.captions, analysis.drawing.style;"
+        "import sys, hq_ray.analysis.reading.smoothing, hq_ray.analysis.statistics.means;"
+        "import hq_ray.analysis.drawing.captions, hq_ray.analysis.drawing.style;"
         "print([m for m in ('matplotlib', 'pandas', 'scipy', 'ray') if m in sys.modules])"
     )
     run = subprocess.run(

@@ -32,7 +32,7 @@ return [...document.querySelectorAll("h1, h2, p, li, td, th, strong, code, a, ou
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
-    found = study([Results.at(make_up(folder / "made"))], with_times=True)
+    found = study([Results.at(make_up(folder / "made"))])
     return write_report(found, folder / "report")
 
 
@@ -123,7 +123,7 @@ def test_all_links_of_the_bar_can_be_reached(browser):
 
 def test_all_figures_are_there(browser):
     sizes = browser.execute_script("return [...document.images].map((one) => one.naturalWidth)")
-    assert len(sizes) > 10
+    assert len(sizes) >= 8
     assert min(sizes) > 1_000
 
 

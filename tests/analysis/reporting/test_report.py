@@ -3,18 +3,20 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from small_sweeps import HOSTILE_ENV, HOSTILE_FAILURE, in_other_files, make_up, train
+from scipy import stats
+from small_sweeps import GRID, HOSTILE_ENV, HOSTILE_FAILURE, in_other_files, make_up, train
 
 from hq_ray.analysis import report
-from hq_ray.analysis.report import PAGE, redraw, writable, write_report
-from hq_ray.analysis.reporting.exhibits import draw
+from hq_ray.analysis.api import compare
+from hq_ray.analysis.metrics import METRICS
+from hq_ray.analysis.report import PAGE, writable, write_report
 from hq_ray.analysis.study import study
 from hq_ray.errors import InputError
+from hq_ray.load import load_trials
 from hq_ray.store import Results
-from hq_ray.sweeps.api import run_sweep
 
-CHAPTERS = ["verdict", "curves", "scores", "sensitivity", "selection", "configurations"]
-CHAPTERS += ["health", "provenance"]
+CHAPTERS = ["verdict", "curves", "scores", "sensitivity", "configurations", "health"]
+CHAPTERS += ["provenance"]
 
 
 class Page(HTMLParser):
@@ -46,7 +48,7 @@ class Page(HTMLParser):
 
 
 def read(place, **options):
-    return study([Results.at(place)], with_times=True, smooth=7, **options)
+    return study([Results.at(place)], smooth=7, **options)
 
 
 def files(folder):
@@ -56,7 +58,7 @@ def files(folder):
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    return train(tmp_path_factory.mktemp("results"))
+    return train(tmp_path_factory.mktemp("results"), seeds="0-5")
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,7 @@ def sketched(monkeypatch):
         b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\nIDATx\x9cc\xf8"
         b"\x0f\0\x01\x01\x01\0\x1b\xb6\xeeV\0\0\0\0IEND\xaeB`\x82"
     )
-    monkeypatch.setattr(report, "picture", lambda exhibit: (draw(exhibit), pixel)[1])
+    monkeypatch.setattr(report, "picture", lambda exhibit: (exhibit.draw(), pixel)[1])
 
 
 def test_the_page_needs_nothing_beside_it(written):
@@ -99,29 +101,50 @@ def test_the_answer_stands_first(written):
     page = Page((written / PAGE).read_text())
     verdict = [text for attrs, text in page.all("p") if attrs.get("class") != "lead"]
     assert verdict[0].startswith("Over 1 environment, harmonic against standard:")
-    assert "On FrozenLake-v1, harmonic" in verdict[1]
-    assert "Provisional until hq-ray select" in verdict[2]
-    assert page.all("code")[0][1] == "hq-ray select"
+    assert "Exploratory: on FrozenLake-v1, harmonic" in verdict[1]
+    assert verdict[2].startswith(
+        "Each variant's configuration was chosen from its whole grid by its"
+    )
     assert verdict[3].startswith("Judged by final return [reward units]")
+
+
+def test_every_number_of_the_verdict_equals_scipy(tmp_path):
+    """Of a cost, so that the lowest mean is chosen and the lower score wins."""
+    env, parameters = {"id": "VelocityGrid-v0", "width": 4}, {**GRID, "eps_start": [0.2]}
+    results = train(tmp_path, env=env, seeds="0-6", parameters=parameters)
+    trials = load_trials(results, quiet=True).astype({"variant": "str"})
+    chosen = {}
+    for variant, settings in (("standard", ["alpha"]), ("harmonic", ["alpha", "eps_shift"])):
+        of = trials[trials["variant"] == variant]
+        scores = of.pivot_table(index=settings, columns="seed", values="mean_steps").to_numpy()
+        chosen[variant] = scores[scores[:, :3].mean(axis=1).argmin(), 3:]
+    ours, base = chosen["harmonic"], chosen["standard"]
+    assert (ours != base).any()
+    expected = stats.ttest_rel(ours, base)
+    low, high = expected.confidence_interval()
+    by_hand = {"difference": (ours - base).mean(), "p_value": expected.pvalue, "n": 4}
+    by_hand |= {"low": low, "high": high, "mean": ours.mean(), "baseline_mean": base.mean()}
+    by_hand |= {"wins": (ours < base).sum(), "losses": (ours > base).sum()}
+    (row,) = compare(results, metric="mean_steps").to_dict("records")
+    assert {name: row[name] for name in by_hand} == pytest.approx(by_hand, rel=1e-10, abs=1e-10)
+
+
+def test_three_metrics_of_the_chosen_configurations_are_shown(written):
+    rows = [text for _, text in Page((written / PAGE).read_text()).all("td")]
+    for name in ("mean_return", "final_return", "policy_value"):
+        assert METRICS[name].axis_label in rows
 
 
 def test_tables_stand_beside_the_page(written):
     summary = pd.read_parquet(written / "summary.parquet")
     assert len(summary) == 6
-    assert set(summary["n"]) == {4}
+    assert set(summary["n"]) == {6}
     pairs = pd.read_parquet(written / "pairs.parquet")
     assert len(pairs) == 4
     assert {"difference", "low", "high", "holm"} <= set(pairs)
-    selection = json.loads((written / "selection.json").read_text())
-    assert selection["stage"] == 1
-    assert {one["variant"] for one in selection["chosen"]} == {"standard", "harmonic"}
-
-
-def test_redrawn_figures_have_the_same_bytes(written, tmp_path):
-    paths = redraw(written / "figures.json", tmp_path)
-    drawn = files(written / "figures")
-    assert len(paths) == len(drawn) > 15
-    assert files(tmp_path) == drawn
+    assert {path.name for path in written.iterdir()} == {
+        *("report.html", "figures", "summary.parquet", "pairs.parquet")
+    }
 
 
 def test_other_files_of_the_same_trials_give_the_same_bytes(written, results, tmp_path):
@@ -157,7 +180,7 @@ def test_the_record_says_which_trials_were_read(results, tmp_path, sketched):
     words = " ".join(text for _, text in page.all("p"))
     assert "Only harmonic was run, so there is nothing to compare it with." in words
     # Planned trials are those of the whole sweep, so they say nothing of a part.
-    assert "of 24 planned" not in words
+    assert "of 36 planned" not in words
 
 
 def test_hostile_names_stay_text(tmp_path, sketched):
@@ -175,27 +198,6 @@ def test_hostile_names_stay_text(tmp_path, sketched):
     assert content["rows"][0][0] == f'{HOSTILE_ENV} {{"text":"<i>"}}'
     assert len(content["rows"]) == 120
     assert all(path.is_file() for path in (tmp_path / "out" / "figures").iterdir())
-
-
-def test_a_second_stage_tells_what_became_of_the_first(results, tmp_path, monkeypatch, sketched):
-    from hq_ray.cli import run_command_line
-
-    monkeypatch.chdir(tmp_path)
-    assert run_command_line(["select", str(results), "--top", "2", "--seeds", "3"]) == 0
-    run_sweep("tiny-stage-2.yaml", tmp_path / "second", local=True)
-    write_report(read(tmp_path / "second" / "tiny-stage-2"), tmp_path / "out")
-    drawn = {path.stem for path in (tmp_path / "out" / "figures").iterdir()}
-    assert "optimism" in drawn
-    # What stage one chose is no grid.
-    assert not {s for s in drawn if s.startswith(("sens_", "heat", "importance", "profile_conf"))}
-    selection = json.loads((tmp_path / "out" / "selection.json").read_text())
-    assert selection["stage"] == 2
-    for one in selection["chosen"]:
-        assert one["fresh"]["n"] == 3
-        assert one["fresh"]["optimism"] == pytest.approx(one["mean"] - one["fresh"]["mean"])
-    words = (tmp_path / "out" / PAGE).read_text()
-    assert "every score here comes from fresh seeds" in words
-    assert "Chosen configurations, by final_return" in words
 
 
 def test_progress_counts_the_figures(results, tmp_path, sketched):
@@ -217,18 +219,8 @@ def test_asking_whether_a_place_can_be_written_makes_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_hostile_figures_json_writes_where_it_is_told(written, tmp_path):
-    content = json.loads((written / "figures.json").read_text())[:1]
-    content[0]["stem"] = "../../outside"
-    (tmp_path / "figures.json").write_text(json.dumps(content))
-    (path,) = redraw(tmp_path / "figures.json", tmp_path / "out")
-    assert path.parent == tmp_path / "out"
-    assert path.exists()
-
-
 def test_the_report_of_nothing_says_so(tmp_path, sketched):
     write_report(read(make_up(tmp_path / "made", n_alphas=0)), tmp_path / "out")
     words = Page((tmp_path / "out" / PAGE).read_text())
     assert any("No trial is done, so nothing can be said." in text for _, text in words.all("p"))
     assert len(pd.read_parquet(tmp_path / "out" / "summary.parquet")) == 0
-    assert json.loads((tmp_path / "out" / "selection.json").read_text())["chosen"] == []

@@ -67,9 +67,9 @@ def test_a_column_is_aligned_as_a_whole():
 
 
 def test_a_verdict_has_a_word_beside_its_colour():
-    section = Section("v", "V", "V", verdicts=[Verdict("equal", "<same>")])
+    section = Section("v", "V", "V", verdicts=[Verdict("too few seeds", "<same>")])
     page = render("t", "l", [section], {})
-    assert '<p class="verdict equal"><strong>No difference</strong> &lt;same&gt;</p>' in page
+    assert '<p class="verdict too"><strong>Too few seeds</strong> &lt;same&gt;</p>' in page
 
 
 def test_png_is_small_and_the_same_each_time():

@@ -2,10 +2,10 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import t as student_t
 
+from hq_ray.analysis.drawing.figure_bands import informative_low
 from hq_ray.analysis.reading.smoothing import trailing_mean
-from hq_ray.analysis.statistics.means import informative_low, mean_and_se, se_coverage, smooth_seeds
+from hq_ray.analysis.statistics.means import MeanAndSE, mean_and_se, seed_means, smooth_seeds
 from hq_ray.errors import InputError
 
 
@@ -73,15 +73,15 @@ def test_missing_values_are_refused_and_located():
         mean_and_se([[1.0, 2.0], [np.nan, 2.0], [1.0, 2.0]])
 
 
-@pytest.mark.parametrize("n_seeds", [*range(2, 12), 30, 31, 500])
-def test_coverage_of_one_standard_error_equals_students_t(n_seeds):
-    expected = 2 * student_t.cdf(1, n_seeds - 1) - 1
-    assert se_coverage(n_seeds) == pytest.approx(expected, rel=1e-12)
+def test_missing_scores_are_in_no_mean():
+    found = seed_means(np.array([[1.0, np.nan, 3.0], [np.nan] * 3]))
+    assert found[0] == 2
+    assert np.isnan(found[1])
 
 
-def test_coverage_needs_two_seeds():
-    with pytest.raises(InputError, match="n >= 2; given n = 1"):
-        se_coverage(1)
+def test_a_band_ends_at_its_bounds():
+    share = MeanAndSE(np.array([0.01, 0.5]), np.array([0.1, 0.1]), 5, (0.0, 1.0))
+    assert share.low.tolist() == [0.0, 0.4]
 
 
 def test_a_learning_curve_of_ordinary_range_is_shown_whole():

@@ -1,0 +1,141 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from hq_ray.analysis.statistics.comparison import (
+    detectable_difference,
+    difference_of_means,
+    holm_adjusted,
+    t_interval,
+    tied_to_zero,
+)
+from hq_ray.errors import InputError
+
+NAN = float("nan")
+
+
+def exact(value):
+    return pytest.approx(value, rel=1e-10, abs=1e-10, nan_ok=True)
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).normal(-13, 4, size=shape)
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 31])
+def test_paired_equals_scipy_and_pandas(n):
+    a, b = noise(7, n), noise(7, n, seed=1)
+    found = difference_of_means(a, b, paired=True)
+    expected = stats.ttest_rel(a, b, axis=-1)
+    limits = expected.confidence_interval(0.95)
+    gaps = pd.DataFrame((a - b).T)
+    assert found.p_value == exact(expected.pvalue)
+    assert (found.low, found.high) == (exact(limits.low), exact(limits.high))
+    assert found.mean == exact(gaps.mean().to_numpy())
+    assert found.se == exact(gaps.sem().to_numpy())
+    assert set(found.freedom) == {n - 1}
+    assert not found.constant.any()
+
+
+@pytest.mark.parametrize(("n", "m"), [(2, 2), (8, 5), (3, 40)])
+def test_unpaired_equals_welch_in_scipy_and_by_hand(n, m):
+    a, b = noise(4, n), 3 * noise(4, m, seed=1)
+    found = difference_of_means(a, b, paired=False)
+    expected = stats.ttest_ind(a, b, axis=-1, equal_var=False)
+    limits = expected.confidence_interval(0.95)
+    assert found.p_value == exact(expected.pvalue)
+    assert (found.low, found.high) == (exact(limits.low), exact(limits.high))
+    squares = a.var(axis=1, ddof=1) / n, b.var(axis=1, ddof=1) / m
+    freedom = sum(squares) ** 2 / (squares[0] ** 2 / (n - 1) + squares[1] ** 2 / (m - 1))
+    assert found.se == exact(np.sqrt(sum(squares)))
+    assert found.freedom == exact(freedom)
+    assert (found.n, found.m, found.paired) == (n, m, False)
+
+
+def test_a_paired_difference_by_hand():
+    found = difference_of_means([1.0, 3.0, 5.0], [0.0, 0.0, 0.0], paired=True)
+    reach = 4.302652729911275 * 2 / math.sqrt(3)
+    assert (found.mean[0], found.low[0], found.high[0]) == exact((3.0, 3 - reach, 3 + reach))
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_what_is_the_same_on_every_seed_needs_no_test(paired):
+    scores = np.full(5, -13.0) if not paired else noise(5)
+    nudged = scores + 1e-10 * np.arange(5)
+    for same in (scores, nudged):
+        found = difference_of_means(same, scores, paired)
+        assert (found.identical[0], found.mean[0], found.low[0]) == (True, 0, 0)
+        assert np.isnan(found.p_value[0])
+    found = difference_of_means(nudged - 2.5, scores, paired)
+    assert (found.identical[0], found.constant[0], found.p_value[0]) == (False, True, 0)
+    assert (found.mean[0], found.low[0], found.high[0]) == exact((-2.5, -2.5, -2.5))
+
+
+def test_one_constant_group_has_a_welch_test():
+    found = difference_of_means([1.0, 1, 1], [2.0, 3, 4], paired=False)
+    assert found.p_value[0] == exact(2 * stats.t.sf(2 / math.sqrt(1 / 3), 2))
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_one_seed_has_a_difference_and_nothing_else(paired):
+    found = difference_of_means([3.0], [1.0], paired)
+    assert found.mean[0] == 2
+    assert np.isnan([found.se[0], found.low[0], found.high[0], found.p_value[0]]).all()
+
+
+def test_ties_are_relative_to_the_scores():
+    a, b = np.array([1e6, 1.0, 0.0]), np.array([1e6 + 5e-4, 1 + 5e-10, 2e-9])
+    assert tied_to_zero(a, b).tolist() == [0, 0, -2e-9]
+
+
+@pytest.mark.parametrize("shape", [(6,), (3, 2), (2, 3, 5)])
+def test_t_interval_equals_scipy(shape):
+    values = noise(*shape)
+    mean, low, high = t_interval(values)
+    n = shape[-1]
+    expected = stats.t.interval(0.95, n - 1, values.mean(axis=-1), stats.sem(values, axis=-1))
+    assert (mean, low, high) == (exact(values.mean(axis=-1)), *map(exact, expected))
+    assert np.isnan(t_interval(values[..., :1])[1]).all()
+
+
+def test_holm_by_hand():
+    p = [0.01, NAN, 0.04, 0.03, 0.005]
+    assert holm_adjusted(p) == exact([0.03, NAN, 0.06, 0.06, 0.02])
+    assert holm_adjusted([0.4, 0.9]).tolist() == [0.8, 0.9]
+    assert holm_adjusted([]).tolist() == []
+    with pytest.raises(InputError, match=r"must lie in \[0, 1\]"):
+        holm_adjusted([1.2])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.floats(0.01, 0.2))
+def test_holm_rejects_as_its_step_down_procedure(p, level):
+    rejected = set()
+    for rank, index in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        if p[index] > level / (len(p) - rank) * (1 - 1e-9):
+            break
+        rejected.add(index)
+    adjusted = holm_adjusted(p)
+    assert {i for i in range(len(p)) if adjusted[i] <= level * (1 - 1e-9)} == rejected
+
+
+@pytest.mark.parametrize("level", [0.05, 0.05 / 12])
+@pytest.mark.parametrize("n", [3, 10, 30])
+def test_the_detectable_difference_is_found_in_four_of_five_cases(n, level):
+    size = detectable_difference(1 / math.sqrt(n), n - 1, level)
+    scores = np.random.default_rng(n).normal(size, 1, (20_000, n))
+    found = stats.ttest_1samp(scores, 0, axis=1).pvalue < level
+    assert found.mean() == pytest.approx(0.8, abs=0.01)
+    assert detectable_difference(2 / math.sqrt(n), n - 1, level) == exact(2 * size)
+
+
+@pytest.mark.parametrize("n", [5, 10, 20])
+def test_true_nulls_are_rejected_in_five_of_a_hundred(n):
+    a, b = noise(2, 8_000, n, seed=n)
+    for paired in (True, False):
+        rejected = difference_of_means(a, b, paired).p_value < 0.05
+        assert rejected.mean() == pytest.approx(0.05, abs=0.01)
