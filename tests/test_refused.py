@@ -88,9 +88,9 @@ def test_a_place_that_may_not_be_written_is_named(here, capsys, command):
     assert "Permission denied" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["sweep.json", "episodes", "trials", "logs"])
+@pytest.mark.parametrize("name", ["_driver.json", "sweep.json", "episodes", "trials", "logs"])
 def test_a_disk_that_is_full_is_named(here, capsys, monkeypatch, name):
-    """At the sweep's file, the two files of a batch, a log."""
+    """At the owner's card, the sweep's file, the two files of a batch, a log."""
     sync, renamed = os.fsync, []
 
     def full(number):

@@ -505,9 +505,29 @@ def undisturbed(tmp_path_factory):
     return episodes(folder / SLOW_RESULTS)
 
 
+# FrozenLake, but from seed 2 on a trial waits until there is a file `go`.
+PATIENT = """
+import pathlib
+import time
+
+import gymnasium
+from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv
+
+
+class Patient(FrozenLakeEnv):
+    def reset(self, *, seed=None, options=None):
+        while seed in range(2, 8) and not pathlib.Path(__file__).with_name("go").exists():
+            time.sleep(0.01)
+        return super().reset(seed=seed, options=options)
+
+
+gymnasium.register("Patient-v0", "patient:Patient", max_episode_steps=100)
+"""
+
+
 def interrupted(folder, command, number):
     """Ctrl-C, as a terminal sends it, or SIGTERM, as a scheduler does, once two trials are
-    published; the process and its words.
+    published and while others run; the process and its words.
     """
     started = subprocess.Popen(
         [sys.executable, "-m", "hq_ray", *command],
@@ -523,6 +543,7 @@ def interrupted(folder, command, number):
         os.killpg(started.pid, number)
     else:
         started.send_signal(number)
+    (folder / "go").touch()
     return started, *started.communicate()
 
 
@@ -534,19 +555,26 @@ def interrupted(folder, command, number):
 def test_ctrl_c_keeps_what_is_published_and_the_same_command_resumes(
     tmp_path, undisturbed, flags, number
 ):
-    command = [*SLOW, "--engine", "gymnasium", "--trials_per_task", "1", *flags]
+    (tmp_path / "patient.py").write_text(PATIENT)
+    command = [*SLOW, "--env", "patient:Patient-v0", "--trials_per_task", "1", *flags]
+    place = tmp_path / "results/Patient-v0"
     started, out, err = interrupted(tmp_path, command, number)
     assert started.returncode == 130
     assert not [word for word in ("Traceback", "raylet", "SIGTERM") if word in out + err]
-    kept = pd.read_parquet(tmp_path / SLOW_RESULTS / "trials")
+    kept = pd.read_parquet(place / "trials")
     assert 2 <= len(kept) < 16
     assert set(kept["status"]) == {"done"}
     assert f"Interrupted with {len(kept)} trials trained; the same command resumes.\n" in out
     assert not (tmp_path / "logs").exists()
     resumed = process(tmp_path, *command)
-    assert resumed.returncode == 0
+    assert resumed.returncode == 0, resumed.stderr
     assert f", {len(kept)} were there): " in resumed.stdout
-    pd.testing.assert_frame_equal(episodes(tmp_path / SLOW_RESULTS), undisturbed, check_exact=True)
+    keys, values = ["variant", "seed", "episode"], ["episode_return", "steps", "truncated"]
+    found, expected = (
+        frame.sort_values(keys, ignore_index=True)[keys + values]
+        for frame in (episodes(place), undisturbed)
+    )
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
     # Ray's folder carries the number of the process that started it.
     assert list(Path("/tmp").glob(f"hq-*/r/session_*_{started.pid}")) == []
 
