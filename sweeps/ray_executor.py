@@ -122,7 +122,10 @@ class RayExecutor:
             ready, self._flying = ray.wait(
                 self._flying, num_returns=len(self._flying), timeout=0, fetch_local=False
             )
-        return [(reference, _outcome(reference)) for reference in ready]
+        outcomes = [(reference, _outcome(reference)) for reference in ready]
+        if any(isinstance(outcome, Crash) for _, outcome in outcomes):
+            self._pulse.check()  # what is lost with Ray is no fault of its trials
+        return outcomes
 
     def cancel(self) -> None:
         """Kills the workers of running batches; a kernel cannot be interrupted otherwise."""
