@@ -14,6 +14,8 @@ from hq_ray.trial import Trial
 MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS = 500, 4000
 # Trials in one call of the kernel: enough to keep its lanes full, few enough to stay in the cache.
 TOGETHER = 32
+# Its handler of Ctrl-C raises wherever a trial is that is trained in the same process.
+DRIVER = "hq_ray.sweeps.driver"
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,8 @@ def _train_group(group: list[Trial], engine: str) -> tuple[list[Trained], list[F
     except ModelError:
         # Not this trial's fault but this machine's: every trial here would fail like it.
         raise
-    except (Exception, SystemExit) as problem:
-        if isinstance(problem, SystemExit) and _told_to_stop(problem):
+    except (Exception, SystemExit, KeyboardInterrupt) as problem:
+        if not isinstance(problem, Exception) and _told_to_stop(problem):
             raise
         if len(group) > 1:
             alone = [_train_group([trial], engine) for trial in group]
@@ -101,12 +103,13 @@ def _train_group(group: list[Trial], engine: str) -> tuple[list[Trained], list[F
         return [], [_failure(group[0], problem)]
 
 
-def _told_to_stop(problem: SystemExit) -> bool:
-    """Whether Ray's handler of a signal raised it, in whatever line the trial was: this process is
-    to end, and the trial has not failed.
+def _told_to_stop(problem: BaseException) -> bool:
+    """Whether a handler of a signal raised it, Ray's or the driver's, in whatever line the trial
+    was: this process is to end, and the trial has not failed.
     """
     frames = (frame for frame, _ in traceback.walk_tb(problem.__traceback__))
-    return any(frame.f_globals.get("__name__", "").split(".")[0] == "ray" for frame in frames)
+    modules = [frame.f_globals.get("__name__", "") for frame in frames]
+    return any(name.split(".")[0] == "ray" or name == DRIVER for name in modules)
 
 
 def _failure(trial: Trial, problem: BaseException) -> Failure:

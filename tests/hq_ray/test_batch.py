@@ -128,23 +128,23 @@ def test_a_trial_whose_values_overflow_has_failed_and_its_neighbours_are_done(
     )
 
 
-def test_an_interrupt_is_no_failure_of_the_trial(results, fragile):
-    trials = fragile({2}, KeyboardInterrupt())
-    with pytest.raises(KeyboardInterrupt):
-        run_batch(trials, results)
-    assert results.published() == {}
+@pytest.mark.parametrize("problem", [SystemExit(1), KeyboardInterrupt(1)])
+def test_an_environment_that_exits_has_failed(results, fragile, problem):
+    report = run_batch(fragile({2}, problem), results)
+    assert (len(report.done), report.reasons) == (3, (f"{type(problem).__name__}: 1",))
 
 
-def test_an_environment_that_exits_has_failed(results, fragile):
-    report = run_batch(fragile({2}, SystemExit(1)), results)
-    assert (len(report.done), report.reasons) == (3, ("SystemExit: 1",))
-
-
-def test_a_worker_that_is_told_to_stop_publishes_nothing(results, fragile, monkeypatch):
-    handler = {"__name__": "ray._private.worker"}
-    exec("def sigterm(*_):\n    raise SystemExit(1)", handler)
-    monkeypatch.setattr(Fragile, "step", handler["sigterm"])
-    with pytest.raises(SystemExit):
+@pytest.mark.parametrize(
+    ("module", "problem"),
+    [("ray._private.worker", SystemExit), ("hq_ray.sweeps.driver", KeyboardInterrupt)],
+)
+def test_a_process_that_is_told_to_stop_publishes_nothing(
+    results, fragile, monkeypatch, module, problem
+):
+    handler = {"__name__": module, "problem": problem}
+    exec("def handle(*_):\n    raise problem(1)", handler)
+    monkeypatch.setattr(Fragile, "step", handler["handle"])
+    with pytest.raises(problem):
         run_batch(fragile({}, None), results)
     assert results.published() == {}
 
