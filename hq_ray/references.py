@@ -13,7 +13,7 @@ import numpy as np
 
 from hq_ray.compiled import njit
 from hq_ray.environments import load_model
-from hq_ray.errors import HqRayError, InputError
+from hq_ray.errors import HqRayError, InputError, reason_of
 from hq_ray.model import Model
 from hq_ray.planning import optimal_policy, optimal_start_value, policy_values, start_value
 from hq_ray.trial import is_model
@@ -109,7 +109,7 @@ def references_of(
     try:
         model = load_model(env, env_args)
     except Exception as problem:  # whatever an environment of the user's own may raise
-        reason = f"{type(problem).__name__}: {problem}"
+        reason = str(problem) if isinstance(problem, HqRayError) else reason_of(problem)
         raise NoReferences(f"{name} cannot be made here ({reason})") from problem
     if model is None:
         raise NoReferences(f"{name} has no transition table here that is believed")

@@ -106,8 +106,7 @@ def test_an_environment_that_is_not_here_has_no_references(tmp_path, capsys):
     elsewhere = {"env": "nowhere_at_all:Env-v0", "fingerprint": "0" * 16}
     code, out, _ = run(capsys, "report", make_up(tmp_path / "made", n_alphas=2, **elsewhere))
     assert code == 0
-    assert "cannot be made here (" in out
-    assert "ModuleNotFoundError" in out
+    assert "cannot be made here (the module of environment" in out
 
 
 def test_a_partial_sweep_says_what_is_missing(tmp_path, capsys):
