@@ -145,15 +145,6 @@ def simulate_fixed_point(
     return _run(q_value, rest, alpha, eps_shift, values, weights, rng)[1] / rest
 
 
-def least_updates_to_climb(drop: float, alpha: float, eps_shift: float) -> float:
-    """Updates of one pair needed at least to undo an erroneous fall, in the non-positive regime.
-
-    An upward step is shorter than alpha eps_shift / (1 - alpha), so a fall by `drop` takes more
-    than drop (1 - alpha) / (alpha eps_shift) of them. Downwards one may have been enough.
-    """
-    return drop * (1 - alpha) / (alpha * eps_shift)
-
-
 def _run(
     q_value: float,
     n_updates: int,

@@ -1,8 +1,7 @@
-"""What a trial is measured against: the best policy, the uniformly random one, and Q*.
+"""What a trial is measured against: the best policy's episodes, and Q*.
 
 Returns and lengths are expected ones of an episode under the step limit, without discount, as the
-log has them. Values are discounted and know no step limit, as Q tables have them. All of them are
-exact and deterministic functions of a model.
+log has them. All of them are exact and deterministic functions of a model.
 """
 
 import math
@@ -15,7 +14,7 @@ from hq_ray.compiled import njit
 from hq_ray.environments import load_model
 from hq_ray.errors import HqRayError, InputError, reason_of
 from hq_ray.model import Model
-from hq_ray.planning import optimal_policy, optimal_start_value, policy_values, start_value
+from hq_ray.planning import optimal_policy, optimal_start_value
 from hq_ray.trial import is_model
 
 # Once episodes go on with no more than this probability, further steps change no digit.
@@ -28,26 +27,20 @@ class NoReferences(HqRayError):
 
 @dataclass(frozen=True)
 class References:
-    """What two policies get in expectation, the gamma-optimal one and the uniformly random one.
+    """What the gamma-optimal policy gets in expectation.
 
-    The gamma-optimal policy is `hq_ray.planning.optimal_policy`. It is the best for the discounted
-    return without a step limit, which is what Q-learning aims at, so another policy may exceed
-    `optimal_return` where discount and limit matter.
+    It is `hq_ray.planning.optimal_policy`, the best for the discounted return without a step limit,
+    which is what Q-learning aims at, so another policy may exceed `optimal_return` where discount
+    and limit matter.
 
     Attributes:
-        optimal_return, random_return: J* and J_random, undiscounted, under the step limit [return].
-        optimal_steps, random_steps: length of an episode under the step limit [steps].
-        optimal_value, random_value: V* and V^random at the start, discounted [return]; V^random is
-            None where gamma is 1 and the random policy may never end.
+        optimal_return: J*, undiscounted, under the step limit [return].
+        optimal_steps: length of an episode under the step limit [steps].
         failure_terminates: whether an episode can terminate without success.
     """
 
     optimal_return: float
-    random_return: float
     optimal_steps: float
-    random_steps: float
-    optimal_value: float
-    random_value: float | None
     failure_terminates: bool
 
 
@@ -55,7 +48,7 @@ class References:
 def references(model: Model, gamma: float, max_steps: int) -> References:
     """The references of a model.
 
-        J^pi = E[sum_{t < min(T, max_steps)} r_t],  V^pi = E[sum_{t < T} gamma^t r_t]
+        J* = E[sum_{t < min(T, max_steps)} r_t]
 
     where T is when the episode terminates, and the first state is drawn as the model says.
 
@@ -70,24 +63,12 @@ def references(model: Model, gamma: float, max_steps: int) -> References:
     """
     if max_steps < 1:
         raise InputError(f"max_steps must be at least 1, got {max_steps}")
-    optimal_value = optimal_start_value(model, gamma)
-    if optimal_value is None:
+    if optimal_start_value(model, gamma) is None:
         raise NoReferences(
             "has no best policy at gamma 1: none surely ends, or what they gain has no bound"
         )
     best = _following(model, optimal_policy(model, gamma))
-    optimal_return, optimal_steps = _episode(best, max_steps)
-    random_return, random_steps = _random_episode(model, max_steps)
-    random_value = _only_value(_uniform(model), gamma)
-    return References(
-        optimal_return=optimal_return,
-        random_return=random_return,
-        optimal_steps=optimal_steps,
-        random_steps=random_steps,
-        optimal_value=optimal_value,
-        random_value=random_value,
-        failure_terminates=_failure_terminates(model),
-    )
+    return References(*_episode(best, max_steps), _failure_terminates(model))
 
 
 def references_of(
@@ -170,30 +151,6 @@ def _following(model: Model, policy: np.ndarray) -> Model:
     states = np.arange(model.n_states)
     arrays = (model.next_state, model.reward, model.probability, model.terminated)
     return Model(*(array[states, policy][:, None] for array in arrays), model.start_probability)
-
-
-@lru_cache(maxsize=64)
-def _uniform(model: Model) -> Model:
-    """The model with one action, which is one of the model's by chance."""
-    shape = (model.n_states, 1, -1)
-    return Model(
-        next_state=model.next_state.reshape(shape),
-        reward=model.reward.reshape(shape),
-        probability=model.probability.reshape(shape) / model.n_actions,
-        terminated=model.terminated.reshape(shape),
-        start_probability=model.start_probability,
-    )
-
-
-@lru_cache(maxsize=256)
-def _random_episode(model: Model, max_steps: int) -> tuple[float, float]:
-    return _episode(_uniform(model), max_steps)
-
-
-def _only_value(model: Model, gamma: float) -> float | None:
-    """V at the start of a model with one action."""
-    policy = np.zeros(model.n_states, np.int64)
-    return start_value(model, policy_values(model, policy, gamma))
 
 
 def _episode(model: Model, max_steps: int) -> tuple[float, float]:

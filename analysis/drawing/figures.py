@@ -1,4 +1,4 @@
-"""Learning curves: of one trial, means over seeds with their bands, and all seeds one by one.
+"""Learning curves: of one trial, means over seeds with bands, all seeds, how episodes end.
 
 Functions from arrays to a Figure. What is compared is smoothed, always; raw values are drawn only
 where they are asked for, faint and behind the curve of one trial.
@@ -235,6 +235,35 @@ def _beyond_words(curves: Mapping[str, SmoothedSeeds], limits: tuple[float, floa
             reach = f"as far as {round_number(furthest)}"
             parts.append(f"{n_out} of {len(curve.seeds)} seeds of {variant}, {reach}")
     return f"off scale at times: {'; '.join(parts)}" if parts else ""
+
+
+def rates_figure(
+    rates: Mapping[str, Mapping[str, SmoothedSeeds]],
+    *,
+    title: str,
+    planned: Mapping[str, int],
+    caption: Sequence[str],
+) -> Figure:
+    """Draw the shares and rates of one problem with their bands, stacked over one episode axis.
+
+    Args:
+        rates: by quantity, `success`, `falls` or `failures` (per 1,000 steps) and `truncated`,
+            curves by variant; those that are not known are not there.
+        title: above all.
+        planned: number of seeds by variant.
+        caption: paragraphs below what the figure itself says of lines, bands and window.
+    """
+    parts = []
+    for quantity, of in rates.items():
+        texts = {v: variant_words(v, len(curve.seeds), planned[v]) for v, curve in of.items()}
+        drawn = [values for curve in of.values() for values in drawn_curves(curve)]
+        limits = limits_of(drawn, quantity)
+        parts.append(Panel("", of, texts, axis_label(quantity), limits))
+    unknown = [name for name in ("success", "truncated") if name not in rates]
+    notes = [f"not recorded, so left out: {', '.join(unknown)}"] if unknown else []
+    note = ". ".join(filter(None, [*notes, *(off_scale_note([part]) for part in parts)]))
+    words = [band_words({"": next(iter(rates.values()))}), *caption]
+    return draw_panels(parts, title, note, words, n_columns=1)[0]
 
 
 def save_png(figure: Figure, path: str | Path) -> None:

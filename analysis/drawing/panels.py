@@ -34,7 +34,6 @@ def panels(
     left: float | Sequence[float] = LEFT,
     right: float | Sequence[float] = MARGIN,
     titled: bool = False,
-    widths: Sequence[float] | None = None,
 ) -> tuple[Figure, np.ndarray]:
     """A page with frames, not yet dressed.
 
@@ -44,24 +43,21 @@ def panels(
         left: room for tick labels left of each panel, one number or one per column, in points.
         right: room for names right of each panel, one number or one per column, in points.
         titled: whether panels have titles of their own.
-        widths: relative widths of the columns.
 
     Returns:
         The figure and its axes, an object array (n_rows, n_columns).
     """
     page = write_page(title, note, caption, inches)
     lefts, rights = (np.broadcast_to(np.asarray(side, float), n_columns) for side in (left, right))
-    shares = np.ones(n_columns) if widths is None else np.asarray(widths, float)
-    free = page.width - lefts.sum() - rights.sum()
-    spans = free * shares / shares.sum()
-    starts = np.cumsum(lefts + spans + rights) - spans - rights
+    span = (page.width - lefts.sum() - rights.sum()) / n_columns
+    starts = np.cumsum(lefts + span + rights) - span - rights
     row = (page.top - page.bottom) / n_rows
     head = NAME_ROOM + (TITLE_ROOM if titled else 0.0)
     axes = np.empty((n_rows, n_columns), dtype=object)
     for i in range(n_rows):
         top = page.top - i * row
         for j in range(n_columns):
-            edges = (starts[j], top - row + TICK_ROOM, starts[j] + spans[j], top - head)
+            edges = (starts[j], top - row + TICK_ROOM, starts[j] + span, top - head)
             axes[i, j] = page.add_axes(*edges)
     return page.figure, axes
 
@@ -189,6 +185,6 @@ def padded(values: Sequence[float], share: float = 0.05, scale: str = "linear") 
     return low - pad, high + pad
 
 
-def room_for(texts: Sequence[str], size: float = TICK_SIZE) -> float:
+def room_for(texts: Sequence[str]) -> float:
     """Room left of a panel whose tick labels are these texts."""
-    return max([text_width(text, size) for text in texts], default=0.0) + 10 + MARGIN
+    return max([text_width(text, TICK_SIZE) for text in texts], default=0.0) + 10 + MARGIN
