@@ -49,7 +49,6 @@ class Comparison:
         cell, baseline_cell: all configurations of both.
         ours, base: the two that are compared; None where there are too few seeds.
         paired: whether the seeds of both are the same and mean the same random numbers.
-        n_choosing: seeds that chose the configurations; 0 where each variant has one.
         n_common: seeds that all configurations of both were tried on; of the fewer where these are
             not paired.
         difference: of the mean scores, variant minus baseline; None where there are too few seeds.
@@ -64,7 +63,6 @@ class Comparison:
     ours: Side | None
     base: Side | None
     paired: bool
-    n_choosing: int
     n_common: int
     difference: Difference | None
     adjusted: float = float("nan")
@@ -172,7 +170,7 @@ def compare(cell: Cell, baseline: Cell, judged: Metric) -> Comparison | None:
     n_common = min(map(len, seeds))
     halves = [len(of) // 2 if tuned else 0 for of in seeds]
     least = LEAST_TESTING if tuned else LEAST_SEEDS
-    found = Comparison(judged, *cells, None, None, paired, min(halves), n_common, None)
+    found = Comparison(judged, *cells, None, None, paired, n_common, None)
     if min(len(of) - half for of, half in zip(seeds, halves, strict=True)) < least:
         return found
     numbers = [
