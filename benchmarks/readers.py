@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-# What makes a configuration in the sweep that is read. They are columns of every file.
+# What makes a configuration in the sweep that is read. Episodes have its `config_id`.
 CONFIGURATION = ("variant", "alpha", "eps_decay_episodes")
 WINDOW = 151
 CURVES, SMOOTHED, FILTERED, TRIALS = "curves", "smoothed curves", "filtered rows", "trials"
@@ -110,19 +110,23 @@ def with_pandas(data: Data) -> Queries:
 
     keys = list(CONFIGURATION)
     episodes, trials = f"{data.folder}/episodes", f"{data.folder}/trials"
-    filters = [
+    chosen = [
         ("alpha", "==", data.alpha),
         ("eps_decay_episodes", "==", data.eps_decay_episodes),
         ("variant", "==", "harmonic"),
-        ("episode", ">=", data.first_episode),
     ]
 
     def curves() -> Any:
-        frame = pd.read_parquet(episodes, columns=[*keys, "episode", "episode_return"])
-        cells = frame.groupby([*keys, "episode"], observed=True)["episode_return"]
-        return cells.agg(["mean", "sem"]).reset_index()
+        frame = pd.read_parquet(episodes, columns=["config_id", "episode", "episode_return"])
+        cells = frame.groupby(["config_id", "episode"], observed=True)["episode_return"]
+        found = cells.agg(["mean", "sem"]).reset_index().astype({"config_id": str})
+        configurations = pd.read_parquet(trials, columns=["config_id", *keys]).drop_duplicates()
+        found = found.merge(configurations, on="config_id")
+        return found[[*keys, "episode", "mean", "sem"]]
 
     def filtered() -> Any:
+        (config_id,) = pd.read_parquet(trials, filters=chosen)["config_id"].unique()
+        filters = [("config_id", "==", config_id), ("episode", ">=", data.first_episode)]
         columns = ["seed", "episode", "episode_return"]
         return pd.read_parquet(episodes, columns=columns, filters=filters)
 
@@ -146,14 +150,17 @@ def with_duckdb(data: Data) -> Queries:
     keys = ", ".join(CONFIGURATION)
     episodes, trials = data.files("episodes"), data.files("trials")
     curves = (
-        f"SELECT {keys}, episode, avg(episode_return) AS mean, "
+        "WITH cells AS (SELECT config_id, episode, avg(episode_return) AS mean, "
         "stddev_samp(episode_return) / sqrt(count(*)) AS se "
-        f"FROM '{episodes}' GROUP BY {keys}, episode"
+        f"FROM '{episodes}' GROUP BY config_id, episode), "
+        f"configurations AS (SELECT DISTINCT config_id, {keys} FROM '{trials}') "
+        f"SELECT {keys}, episode, mean, se FROM cells JOIN configurations USING (config_id)"
     )
     filtered = (
-        f"SELECT seed, episode, episode_return FROM '{episodes}' WHERE alpha = {data.alpha} "
-        f"AND eps_decay_episodes = {data.eps_decay_episodes} AND variant = 'harmonic' "
-        f"AND episode >= {data.first_episode}"
+        f"SELECT seed, episode, episode_return FROM '{episodes}' "
+        f"WHERE episode >= {data.first_episode} AND config_id IN ("
+        f"SELECT config_id FROM '{trials}' WHERE alpha = {data.alpha} "
+        f"AND eps_decay_episodes = {data.eps_decay_episodes} AND variant = 'harmonic')"
     )
     by_configuration = f"SELECT {keys}, avg(final_return) AS mean FROM '{trials}' GROUP BY {keys}"
 
@@ -172,19 +179,27 @@ def with_polars(data: Data) -> Queries:
 
     keys = list(CONFIGURATION)
     episodes = pl.scan_parquet(data.files("episodes"))
+    # Labels are categorical in files of episodes and plain text in those of trials.
+    episodes = episodes.with_columns(pl.col("config_id").cast(pl.String))
+    trials = pl.scan_parquet(data.files("trials"))
     mean, value = pl.col("final_return").mean(), pl.col("episode_return")
     chosen = (
         (pl.col("alpha") == data.alpha)
         & (pl.col("eps_decay_episodes") == data.eps_decay_episodes)
         & (pl.col("variant") == "harmonic")
-        & (pl.col("episode") >= data.first_episode)
+    )
+    late = episodes.filter(pl.col("episode") >= data.first_episode)
+    cells = episodes.group_by("config_id", "episode").agg(
+        value.mean().alias("mean"), (value.std(ddof=1) / pl.len().sqrt()).alias("se")
     )
     lazy = {
-        CURVES: episodes.group_by(*keys, "episode").agg(
-            value.mean().alias("mean"), (value.std(ddof=1) / pl.len().sqrt()).alias("se")
+        CURVES: cells.join(trials.select("config_id", *keys).unique(), on="config_id").select(
+            *keys, "episode", "mean", "se"
         ),
-        FILTERED: episodes.filter(chosen).select("seed", "episode", "episode_return"),
-        TRIALS: pl.scan_parquet(data.files("trials")).group_by(*keys).agg(mean),
+        FILTERED: late.join(trials.filter(chosen), on="config_id", how="semi").select(
+            "seed", "episode", "episode_return"
+        ),
+        TRIALS: trials.group_by(*keys).agg(mean),
     }
 
     def query(frame: Any) -> Query:

@@ -98,6 +98,7 @@ COMMANDS = {
     "report": ("analysis.commands", "Write one HTML page that answers which variant wins."),
     "replay": ("sweeps.commands", "Retrain one trial and compare its log, byte for byte."),
     "verify": ("sweeps.commands", "The same for a random sample."),
+    "upgrade": ("sweeps.commands", "Rewrite a results folder of an older schema in place."),
 }
 
 

@@ -39,6 +39,8 @@ BUDGET_BYTES = 512 * 2**20
 LISTED = 5
 
 Curves = dict[str, np.ndarray]
+Spot = tuple[int, str, int]
+"""Of a trial: the number of its folder, the name of its files, how many episodes it has."""
 
 
 class Run(NamedTuple):
@@ -236,22 +238,14 @@ def load_q_values(results: Results, trials: Sequence[Trial]) -> Mapping[str, np.
     return tables
 
 
-class _Spot(NamedTuple):
-    """Which file holds a trial, and how many episodes it has."""
-
-    place: int
-    batch: str
-    episodes: int
-
-
-def _spots(folders: Sequence[Results], groups: Sequence[Sequence[str]]) -> dict[str, _Spot]:
+def _spots(folders: Sequence[Results], groups: Sequence[Sequence[str]]) -> dict[str, Spot]:
     """The spots of the trials of the groups; refuses those that are not done."""
     wanted = {trial_id for group in groups for trial_id in group}
     columns = ("trial_id", "status", "place", "batch", "episodes")
     table = trials_table(folders, ["trial_id", "status", "episodes"])
     rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
     spots = {
-        trial_id: _Spot(*spot)
+        trial_id: tuple(spot)
         for trial_id, status, *spot in rows
         if status == DONE and trial_id in wanted
     }
@@ -265,12 +259,12 @@ def _spots(folders: Sequence[Results], groups: Sequence[Sequence[str]]) -> dict[
     return spots
 
 
-def _common_length(number: int, group: Sequence[str], spots: Mapping[str, _Spot]) -> int:
+def _common_length(number: int, group: Sequence[str], spots: Mapping[str, Spot]) -> int:
     if not group:
         raise InputError(f"a group must have at least one trial; group {number} has none")
     by_length: dict[int, list[str]] = {}
     for trial_id in group:
-        by_length.setdefault(spots[trial_id].episodes, []).append(trial_id)
+        by_length.setdefault(spots[trial_id][2], []).append(trial_id)
     if len(by_length) > 1:
         found = "; ".join(f"{n:,} episodes: {_listed(ids)}" for n, ids in sorted(by_length.items()))
         raise ResultsError(
@@ -309,7 +303,7 @@ def _rounds(sizes: Sequence[int]) -> Iterator[list[int]]:
 def _fill(
     folders: Sequence[Results],
     groups: Sequence[Sequence[str]],
-    spots: Mapping[str, _Spot],
+    spots: Mapping[str, Spot],
     curves: Mapping[int, Curves],
 ) -> None:
     """Reads the trials of some groups into their arrays, file by file."""
@@ -322,7 +316,7 @@ def _fill(
     names = list(next(iter(curves.values())))
 
     def fill(file: tuple[int, str], rows: Mapping[str, list[Curves]]) -> None:
-        wanted = {trial_id: spots[trial_id].episodes for trial_id in rows}
+        wanted = {trial_id: spots[trial_id][2] for trial_id in rows}
         for runs, table in _rows_of_trials(folders[file[0]], file[1], wanted, names):
             arrays = {name: _array(table[name], name) for name in names}
             for trial_id, episode, start, stop in runs:
@@ -358,6 +352,10 @@ def _rows_of_trials(
     read = pa.schema(schema.EPISODES.field(c) for c in dict.fromkeys(["episode", *columns]))
     found = dict.fromkeys(wanted, 0)
     with results.naming("episodes", name), results.open("episodes", name) as file:
+        for field in read:
+            # Exactly: a damaged footer may say that numbers are of another type.
+            if file.schema_arrow.field(field.name).type != field.type:
+                raise pa.ArrowInvalid(f"its column {field.name!r} must be {field.type}")
         for group in range(file.num_row_groups):
             labels = file.read_row_group(group, ["trial_id"], use_threads=False)["trial_id"]
             runs = []
@@ -367,15 +365,12 @@ def _rows_of_trials(
                     found[trial_id] += stop - start
             if not runs:
                 continue
-            stored = [column for column in read.names if column in file.schema_arrow.names]
-            table = file.read_row_group(group, stored, use_threads=False)
-            table = schema.conformed(table, read)
+            table = file.read_row_group(group, read.names, use_threads=False)
             episodes = table["episode"].to_numpy()
             for trial_id, episode, start, stop in runs:
                 last = episode + stop - start
-                if last > wanted[trial_id] or not np.array_equal(
-                    episodes[start:stop], np.arange(episode, last)
-                ):
+                order = np.arange(episode, last, dtype=np.int32)
+                if last > wanted[trial_id] or not np.array_equal(episodes[start:stop], order):
                     raise ResultsError(
                         f"episodes of trial {trial_id} must be 0 to {wanted[trial_id] - 1:,} in "
                         f"order in {results.location.child('episodes').child(name).text}"
@@ -394,6 +389,6 @@ def _runs(labels: pa.ChunkedArray) -> Iterator[tuple[str, int, int]]:
     array = labels.combine_chunks()
     if len(array):
         codes = array.indices.to_numpy()
-        starts = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist()]
+        starts = [0, *(np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist()]
         names = array.dictionary.take(pa.array(codes[starts])).to_pylist()
         yield from zip(names, starts, [*starts[1:], len(codes)], strict=True)

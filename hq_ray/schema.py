@@ -1,8 +1,8 @@
 """The columns of the results, one fixed and versioned schema for every file.
 
 The version is written into every file and into sweep.json; it rises when a column changes its
-meaning, its type or its name. A new column that may be null does not raise it: files from before
-lack the column, and readers take it as null.
+meaning, its type or its name. A new column of `trials` that may be null does not raise it: files
+from before lack the column, and readers take it as null.
 """
 
 from collections.abc import Iterable
@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from hq_ray.hyperparameters import HYPERPARAMETERS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 METADATA_KEY = b"hq_ray.schema_version"
+METADATA = {METADATA_KEY: str(SCHEMA_VERSION).encode()}
 
 # Few distinct strings over many rows: pandas reads these as categoricals.
 _LABEL = pa.dictionary(pa.int32(), pa.string())
@@ -22,10 +23,10 @@ def _field(name: str, kind: pa.DataType, nullable: bool = False) -> pa.Field:
     return pa.field(name, kind, nullable=nullable)
 
 
-def _hyperparameters(label: pa.DataType) -> list[pa.Field]:
+def _hyperparameters() -> list[pa.Field]:
     # gamma and epsilon's start are read by every trial, whatever its variant and schedules.
     always = {"gamma", "eps_schedule", "eps_start"}
-    kinds = {float: pa.float64(), int: pa.int32(), str: label}
+    kinds = {float: pa.float64(), int: pa.int32(), str: pa.string()}
     return [
         _field(row.name, kinds[row.kind], nullable=row.name not in always)
         for row in HYPERPARAMETERS.values()
@@ -33,18 +34,17 @@ def _hyperparameters(label: pa.DataType) -> list[pa.Field]:
 
 
 def _schema(fields: Iterable[pa.Field]) -> pa.Schema:
-    return pa.schema(list(fields), metadata={METADATA_KEY: str(SCHEMA_VERSION).encode()})
+    return pa.schema(list(fields), metadata=METADATA)
 
 
 EPISODES = _schema(
     [
         _field("trial_id", _LABEL),
+        _field("config_id", _LABEL),
         _field("env", _LABEL),
         _field("env_args", _LABEL),
         _field("variant", _LABEL),
         _field("seed", pa.int64()),
-        *_hyperparameters(_LABEL),
-        _field("max_steps", pa.int32()),
         _field("episode", pa.int32()),
         _field("episode_return", pa.float64()),
         _field("steps", pa.int32()),
@@ -74,15 +74,18 @@ SUMMARY_FIELDS = [
 TRIALS = _schema(
     [
         _field("trial_id", pa.string()),
+        _field("config_id", pa.string()),
         _field("env", pa.string()),
         _field("env_args", pa.string()),
+        _field("label", pa.string(), nullable=True),
         _field("fingerprint", pa.string(), nullable=True),
         _field("source", pa.string(), nullable=True),
         _field("variant", pa.string()),
         _field("seed", pa.int64()),
-        *_hyperparameters(pa.string()),
+        *_hyperparameters(),
         _field("episodes", pa.int32()),
         _field("max_steps", pa.int32()),
+        _field("role", pa.string()),
         _field("status", pa.string()),
         _field("engine", pa.string(), nullable=True),
         *SUMMARY_FIELDS,

@@ -11,6 +11,7 @@ import datetime
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,13 +25,14 @@ from hq_ray import encoding, schema
 from hq_ray.episode_log import Trained
 from hq_ray.errors import HqRayError, InputError, ResultsError
 from hq_ray.location import Location, StoreError
-from hq_ray.trial import SEMANTICS_VERSION, Trial
+from hq_ray.trial import SEMANTICS_VERSION, TRIAL_FIELDS, Trial
 from hq_ray.versions import versions
 
 SWEEP_FILE = "sweep.json"
 DONE, FAILED = "done", "failed"
 KINDS = ("episodes", "q_values", "trials")
 DAMAGED = "_damaged"
+EXPLORATION = "exploration"
 SCHEMAS = {"episodes": schema.EPISODES, "trials": schema.TRIALS, "q_values": schema.Q_VALUES}
 READERS = 8
 # The end of a file that is read for its footer; some of a few row groups are a tenth as long.
@@ -116,13 +118,34 @@ class Results:
     def _check_version(self) -> None:
         if self.location.is_file():
             raise InputError(f"results must be a folder, but {self.location.text} is a file")
-        info = self.description()
-        found = info.get("schema_version") if info else schema.SCHEMA_VERSION
+        found = self.description().get("schema_version", schema.SCHEMA_VERSION)
         if not isinstance(found, int) or found > schema.SCHEMA_VERSION:
             raise InputError(
                 f"results at {self.location.text} must have schema version "
                 f"{schema.SCHEMA_VERSION} or older, got {found}; update hq_ray to read them"
             )
+
+    def check_writable(self) -> None:
+        """Refuses results of an older schema, whose files may not be mixed with new ones.
+
+        Raises:
+            InputError: they are.
+        """
+        found = self.description().get("schema_version")
+        for name in self.location.child("trials").files(".parquet")[:1]:
+            found = found or self.schema_version("trials", name)
+        if found and found < schema.SCHEMA_VERSION:
+            raise InputError(
+                f"results at {self.location.text} must have schema version "
+                f"{schema.SCHEMA_VERSION} to be added to, got {found}; "
+                f"hq-ray upgrade {shlex.quote(self.location.text)} rewrites them, ids kept"
+            )
+
+    def schema_version(self, kind: str, name: str) -> int:
+        """The schema that a file was written with; the present one where it does not say."""
+        with self.open(kind, name) as file:
+            metadata = file.schema_arrow.metadata or {}
+        return int(metadata.get(schema.METADATA_KEY, schema.SCHEMA_VERSION))
 
     def description(self) -> dict:
         """The contents of sweep.json; empty where there is none yet."""
@@ -171,7 +194,11 @@ class Results:
             "versions": versions(),
         }
         if now != before:
-            self.location.write(SWEEP_FILE, (json.dumps(now, indent=2) + "\n").encode())
+            self.write_description(now)
+
+    def write_description(self, description: Mapping) -> None:
+        """Replaces sweep.json."""
+        self.location.write(SWEEP_FILE, (json.dumps(description, indent=2) + "\n").encode())
 
     def published(self) -> Mapping[str, str]:
         """Status (`done` or `failed`) by trial_id over every committed batch; done wins.
@@ -316,8 +343,15 @@ class Results:
         full = SCHEMAS[kind]
         wanted = pa.schema([full.field(column) for column in columns or full.names])
         with self.naming(kind, name), self.open(kind, name) as file:
-            present = [name for name in wanted.names if name in file.schema_arrow.names]
-            return schema.conformed(file.read(present, use_threads=False), wanted)
+            stored = file.schema_arrow.names
+            table = file.read([n for n in wanted.names if n in stored], use_threads=False)
+            # A trials file of schema 1 lacks these two.
+            if kind == "trials" and "config_id" in wanted.names and "config_id" not in stored:
+                identity = file.read([n for n in TRIAL_FIELDS if n in stored], use_threads=False)
+                table = table.append_column("config_id", encoding.config_ids(identity))
+            if "role" in wanted.names and "role" not in stored:
+                table = table.append_column("role", pa.repeat(EXPLORATION, len(table)))
+            return schema.conformed(table, wanted)
 
     def publish(
         self,
@@ -367,6 +401,7 @@ def _now() -> datetime.datetime:
 def _done_row(done: Trained) -> dict:
     return {
         **encoding.trial_columns(done.trial),
+        "role": EXPLORATION,
         **done.summary,
         "status": DONE,
         "engine": done.engine,
@@ -379,6 +414,7 @@ def _done_row(done: Trained) -> dict:
 def _failed_row(failure: Failure) -> dict:
     return {
         **encoding.trial_columns(failure.trial),
+        "role": EXPLORATION,
         "status": FAILED,
         "finished_at": _now(),
         "error_type": failure.error_type,

@@ -1,4 +1,4 @@
-"""The commands of sweeps: plan, sweep, status, replay, verify."""
+"""The commands of sweeps: plan, sweep, status, replay, verify, upgrade."""
 
 import os
 from collections import Counter
@@ -340,10 +340,37 @@ def verify_command(results: str, sample: str, sample_seed: int, engine: str) -> 
     return 1 if different else 0
 
 
+@click.command(name="upgrade", context_settings=SETTINGS)
+@click.argument("results")
+def upgrade_command(results: str) -> int:
+    """Rewrite RESULTS of an older schema in place; interrupted, the same command goes on."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from hq_ray.published import opened
+    from hq_ray.sweeps.ownership import Ownership
+    from hq_ray.upgrade import upgrade
+
+    (place,) = opened(results)
+    console = Console(stderr=True)
+    with Ownership(place.location):
+        damaged = upgrade(
+            place,
+            lambda files: track(
+                files, "upgrading", console=console, transient=True, disable=not console.is_terminal
+            ),
+        )
+    for sentence in damaged:
+        say(f"Damaged: {sentence}")
+    say(f"Of the present schema: {place.location.text}")
+    return 1 if damaged else 0
+
+
 COMMANDS = {
     "plan": plan_command,
     "sweep": sweep_command,
     "status": status_command,
     "replay": replay_command,
     "verify": verify_command,
+    "upgrade": upgrade_command,
 }

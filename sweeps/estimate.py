@@ -86,7 +86,6 @@ def _pilot(templates: Sequence[Trial], spent: float) -> tuple[float, int, int, i
     step = max(1, len(templates) // most)
     chosen = templates[::step][:most]
     warm_up(chosen)
-    encoding.warm_up()
     started = time.perf_counter()
     trained = []
     for trial in chosen:

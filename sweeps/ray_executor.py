@@ -8,7 +8,6 @@ from functools import partial
 import ray
 from ray import exceptions
 
-from hq_ray import encoding
 from hq_ray.batch import BatchReport, run_batch
 from hq_ray.environments import resolve
 from hq_ray.errors import HqRayError, VersionError
@@ -66,7 +65,6 @@ def _warm_task() -> None:
     lake = resolve("FrozenLake-v1")
     used = used_hyperparameters("standard", {})
     warm_up([Trial(lake.id, lake.args, lake.fingerprint, "standard", 0, 1, 1, **used)])
-    encoding.warm_up()
 
 
 def warm_workers() -> None:

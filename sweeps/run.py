@@ -77,13 +77,14 @@ def run_missing(
         SweepStopped: failures of one kind in a row, or the store refuses writes.
         Superseded: another driver has taken over, or the folder is gone.
         ResultsError: a batch is damaged and not to be repaired.
-        InputError: no cluster answers at the address, another driver holds the results, or an
-            environment's trials would come from two sources of its code.
+        InputError: no cluster answers at the address, another driver holds the results, they are
+            of an older schema, or an environment's trials would come from two sources of its code.
     """
     ids = ids_of(trials)
     looked, found = _look(trials, ids, results, options)
     if not looked.missing and not found.damaged:
         return Tally(there=looked.n_done, failed_before=len(looked.failed))
+    results.check_writable()
     with ExitStack() as here:
         mine = session is None and not options.local
         if mine and options.address is not None:

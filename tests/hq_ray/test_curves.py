@@ -185,16 +185,6 @@ def test_files_that_another_tool_wrote(tmp_path, trials, groups, expected, rows)
     assert as_bytes(stream_curves(results, groups, COLUMNS)) == expected
 
 
-def test_a_column_that_an_older_file_lacks_is_unknown(tmp_path, trials, groups):
-    results = publish(tmp_path / "older", trials, 2)
-    rewrite(results, lambda table: table.drop_columns(["success"]))
-    for _, curves in stream_curves(results, groups, ["success", "steps"]):
-        assert np.isnan(curves["success"]).all()
-    rewrite(results, lambda table: table.drop_columns(["steps"]))
-    with pytest.raises(ResultsError, match=r"episodes/.*parquet must be .* no column 'steps'"):
-        list(stream_curves(results, groups, ["steps"]))
-
-
 def test_success_is_unknown_without_a_model(tmp_path, make_trial):
     results = publish(tmp_path / "bare", [make_trial()], 1)
     ((_, curves),) = stream_curves(results, [[make_trial().trial_id]], ["success"])
@@ -223,6 +213,30 @@ def test_files_that_do_not_hold_their_trials_are_named(tmp_path, trials, groups,
     rewrite(results, change)
     with pytest.raises(ResultsError, match=message):
         list(stream_curves(results, groups, ["steps"]))
+
+
+@pytest.mark.parametrize("bit", [0x01, 0x80])
+def test_a_flipped_byte_is_never_read_as_curves(tmp_path, make_trial, bit):
+    """Wherever it is, the curves are the same, or the error names the file."""
+    trials = [make_trial(env="FrozenLake-v1", seed=seed) for seed in range(3)]
+    results = publish(tmp_path / "flipped", trials, 1)
+    group = [trial.trial_id for trial in trials]
+    expected = as_bytes(stream_curves(results, [group], COLUMNS))
+    (file,) = (Path(results.location.path) / "episodes").iterdir()
+    content = file.read_bytes()
+    refused = []
+    for at in range(0, len(content), 5):
+        flipped = bytearray(content)
+        flipped[at] ^= bit
+        file.write_bytes(flipped)
+        try:
+            found = as_bytes(stream_curves(results, [group], COLUMNS))
+        except ResultsError as problem:
+            refused.append(str(problem))
+        else:
+            assert found == expected
+    assert len(refused) > len(content) // 10
+    assert all(f"episodes/{file.name}" in message for message in refused)
 
 
 def test_damaged_and_missing_files_are_named(tmp_path, trials, groups):

@@ -1,5 +1,4 @@
 import datetime
-import io
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +16,9 @@ from hq_ray.encoding import (
     trial_columns,
 )
 from hq_ray.episode_log import EpisodeLog, Trained
-from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.trial import MAX_SEED, TRIAL_FIELDS
 
-IDENTITY = ("env", "env_args", "variant", "seed", *HYPERPARAMETERS, "max_steps")
+IDENTITY = ("trial_id", "config_id", "env", "env_args", "variant", "seed")
 KINDS = {
     "episode_return": np.float64,
     "steps": np.int32,
@@ -96,6 +94,12 @@ def made(trial, n_states=2, **columns):
     return Trained(trial, log, "kernel", {}, 0.0, 0.0)
 
 
+def row(done):
+    moment = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
+    told = {"role": "exploration", "status": "done", "finished_at": moment}
+    return trial_columns(done.trial) | told
+
+
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_episodes_come_back_bit_for_bit(any_batch, data):
@@ -151,22 +155,17 @@ def test_encoding_twice_gives_the_same_bytes(any_batch, data):
 
 def test_trials_come_back_and_what_a_row_lacks_is_null(make_trial):
     trial = make_trial("harmonic", env="FrozenLake-v1", seed=MAX_SEED, eps_shift=0.1)
-    full = {
-        **trial_columns(trial),
-        "status": "done",
-        "total_steps": 2**40,
-        "mean_return": -0.0,
-        "finished_at": datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC),
-    }
+    full = row(made(trial)) | {"total_steps": 2**40, "mean_return": -0.0}
     table = decode(encode_trials([full]))
     assert table.schema.equals(schema.TRIALS, check_metadata=True)
-    row = table.to_pylist()[0]
-    assert {name: row[name] for name in TRIAL_FIELDS} == {
+    found = table.to_pylist()[0]
+    assert {name: found[name] for name in TRIAL_FIELDS} == {
         name: getattr(trial, name) for name in TRIAL_FIELDS
     }
-    assert (row["trial_id"], row["total_steps"]) == (trial.trial_id, 2**40)
-    assert str(row["mean_return"]) == "-0.0"
-    assert row["error_type"] is None
+    assert (found["trial_id"], found["total_steps"]) == (trial.trial_id, 2**40)
+    assert (found["config_id"], found["role"]) == (trial.config_id, "exploration")
+    assert str(found["mean_return"]) == "-0.0"
+    assert (found["error_type"], found["label"]) == (None, None)
     assert encode_trials([full]) == encode_trials([full])
 
 
@@ -192,26 +191,6 @@ def test_a_trial_longer_than_a_row_group_is_still_whole(make_trial):
     long = made(make_trial(episodes=1_100_000))
     file = pq.ParquetFile(pa.BufferReader(encode_episodes([long, made(make_trial(seed=1))])))
     assert [file.metadata.row_group(i).num_rows for i in range(2)] == [1_100_000, 30]
-
-
-def test_row_groups_have_statistics_of_what_readers_filter_by(make_trial):
-    batch = [
-        made(make_trial("harmonic", seed=seed, episodes=200_000, alpha=alpha))
-        for seed, alpha in enumerate((0.1, 0.2))
-    ]
-    metadata = pq.read_metadata(io.BytesIO(encode_episodes(batch)))
-    names = [metadata.schema.column(i).name for i in range(metadata.num_columns)]
-    expected = {
-        "env": ["Table-v0"] * 2,
-        "variant": ["harmonic"] * 2,
-        "seed": [0, 1],
-        "alpha": [0.1, 0.2],
-        "eps_shift": [1e-6, 1e-6],
-        "gamma": [0.99, 0.99],
-    }
-    for name, values in expected.items():
-        found = [metadata.row_group(i).column(names.index(name)).statistics for i in range(2)]
-        assert [(s.min, s.max) for s in found] == [(v, v) for v in values]
 
 
 def test_a_file_has_no_pandas_metadata(make_trial):

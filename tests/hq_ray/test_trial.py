@@ -10,7 +10,14 @@ import pytest
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.schedules import Schedule
-from hq_ray.trial import MAX_SEED, TRIAL_FIELDS, Trial, parse_seeds, short_fingerprint
+from hq_ray.trial import (
+    MAX_SEED,
+    TRIAL_FIELDS,
+    Trial,
+    parse_seeds,
+    seeded,
+    short_fingerprint,
+)
 
 
 def cliff(variant="standard", seed=0, **hyperparameters):
@@ -44,6 +51,17 @@ def test_the_id_is_the_digest_of_the_canonical_json():
         '"semantics":1,"variant":"minimum"}'
     )
     assert BLACKJACK.trial_id == hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def test_the_configuration_is_the_trial_without_its_seed():
+    text = (
+        '{"env":"Blackjack-v1","env_args":"{\\"sab\\":true}","episodes":100,'
+        '"eps_schedule":"constant","eps_start":1.0,"gamma":0.99,"max_steps":50,'
+        '"semantics":1,"variant":"minimum"}'
+    )
+    assert BLACKJACK.config_id == hashlib.sha256(text.encode()).hexdigest()[:16]
+    assert {seeded(BLACKJACK)(seed).config_id for seed in range(3)} == {BLACKJACK.config_id}
+    assert replace(BLACKJACK, gamma=0.9).config_id != BLACKJACK.config_id
 
 
 def test_the_id_is_the_same_in_another_process():

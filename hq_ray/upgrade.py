@@ -1,0 +1,82 @@
+"""Rewrites results of an older schema in place, with the same trials, ids and episodes.
+
+Each file is replaced whole and `sweep.json` last. So a folder that is upgraded half way can be
+read, and the same call goes on where it stopped.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from hq_ray import schema
+from hq_ray.encoding import (
+    EPISODES_OPTIONS,
+    Q_VALUES_OPTIONS,
+    TRIALS_OPTIONS,
+    encode_table,
+)
+from hq_ray.errors import ResultsError
+from hq_ray.store import KINDS, Results
+
+File = tuple[str, str]
+
+
+def upgrade(
+    results: Results, tracked: Callable[[Sequence[File]], Iterable[File]] = iter
+) -> list[str]:
+    """Upgrades a folder that nobody writes to; files of uncommitted batches are removed.
+
+    Args:
+        results: the folder.
+        tracked: goes through the files, and shows how far.
+
+    Returns:
+        An error message for each file that cannot be read; it stays as it is.
+    """
+    results.clear_unfinished()
+    for kind, name in results.survey().stray:
+        results.delete(kind, name)
+    files = [
+        (kind, name) for kind in KINDS for name in results.location.child(kind).files(".parquet")
+    ]
+    damaged = []
+    for kind, name in tracked(files):
+        try:
+            if results.schema_version(kind, name) < schema.SCHEMA_VERSION:
+                results.location.child(kind).write(name, _rewritten(results, kind, name))
+        except ResultsError as problem:
+            damaged.append(str(problem))
+    description = results.description()
+    if description:
+        results.write_description(description | {"schema_version": schema.SCHEMA_VERSION})
+    return damaged
+
+
+def _rewritten(results: Results, kind: str, name: str) -> pa.Buffer:
+    if kind == "trials":
+        return encode_table(results.read(kind, name), TRIALS_OPTIONS)
+    if kind == "q_values":
+        return encode_table(results.read(kind, name), Q_VALUES_OPTIONS)
+    trials = results.read("trials", name, ["trial_id", "config_id"])
+    configurations = dict(zip(*(column.to_pylist() for column in trials.columns), strict=True))
+    sink = pa.BufferOutputStream()
+    with (
+        results.naming(kind, name),
+        results.open(kind, name) as file,
+        pq.ParquetWriter(sink, schema.EPISODES, **EPISODES_OPTIONS) as writer,
+    ):
+        # Each row group holds whole trials, and does so afterwards.
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group)
+            ids = table["trial_id"].combine_chunks()
+            of_ids = pa.array(
+                [configurations.get(i) for i in ids.dictionary.to_pylist()], pa.string()
+            )
+            table = table.append_column("config_id", of_ids.take(ids.indices))
+            # A trial that is not in the trials file was never committed.
+            table = table.filter(pc.is_valid(table["config_id"]))
+            table = schema.conformed(table, schema.EPISODES)
+            writer.write_table(table, row_group_size=max(1, len(table)))
+    return sink.getvalue()
