@@ -111,13 +111,13 @@ def test_killed_at_any_write_it_is_readable_and_goes_on(old, monkeypatch, writes
         patch.setattr(Location, "write", killed)
         with pytest.raises(KeyboardInterrupt):
             upgrade(Results.at(old))
-    (old / "episodes/.half.parquet.0123").write_bytes(b"PAR1")
+    (old / "episodes/.half.parquet.0123456789ab").write_bytes(b"PAR1")
     assert everything(old) == read
     assert Results.at(old).description()["schema_version"] == 1
     assert upgrade(Results.at(old)) == []
     assert everything(old) == read
     assert Results.at(old).description()["schema_version"] == 2
-    assert not (old / "episodes/.half.parquet.0123").exists()
+    assert not (old / "episodes/.half.parquet.0123456789ab").exists()
 
 
 def test_a_damaged_file_is_named_and_left(old, capsys):
