@@ -15,6 +15,9 @@ SCHEMA_VERSION = 2
 METADATA_KEY = b"hq_ray.schema_version"
 METADATA = {METADATA_KEY: str(SCHEMA_VERSION).encode()}
 
+# What a file that lacks the column means.
+DEFAULTS = {"role": "exploration"}
+
 # Few distinct strings over many rows: pandas reads these as categoricals.
 _LABEL = pa.dictionary(pa.int32(), pa.string())
 
@@ -121,17 +124,18 @@ JOINED = pa.schema(
 
 
 def conformed(table: pa.Table, wanted: pa.Schema) -> pa.Table:
-    """The columns of `wanted` with its types; nulls for what is not there and may be null.
+    """The columns of `wanted` with its types; null or the default for what is not there.
 
     Raises:
-        pyarrow.ArrowInvalid: a column that is never null is not there.
+        pyarrow.ArrowInvalid: a column is not there that is never null and has no default.
     """
     columns = []
     for field in wanted:
         if field.name in table.column_names:
             columns.append(_as_type(table[field.name], field.type))
-        elif field.nullable:
-            columns.append(pa.nulls(len(table), field.type))
+        elif field.nullable or field.name in DEFAULTS:
+            value = pa.scalar(DEFAULTS.get(field.name), field.type)
+            columns.append(pa.repeat(value, len(table)))
         else:
             raise pa.ArrowInvalid(f"it has no column {field.name!r}")
     return pa.table(columns, schema=wanted)

@@ -11,7 +11,6 @@ import datetime
 import hashlib
 import json
 import os
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,7 +31,6 @@ SWEEP_FILE = "sweep.json"
 DONE, FAILED = "done", "failed"
 KINDS = ("episodes", "q_values", "trials")
 DAMAGED = "_damaged"
-EXPLORATION = "exploration"
 SCHEMAS = {"episodes": schema.EPISODES, "trials": schema.TRIALS, "q_values": schema.Q_VALUES}
 READERS = 8
 # The end of a file that is read for its footer; some of a few row groups are a tenth as long.
@@ -124,28 +122,6 @@ class Results:
                 f"results at {self.location.text} must have schema version "
                 f"{schema.SCHEMA_VERSION} or older, got {found}; update hq_ray to read them"
             )
-
-    def check_writable(self) -> None:
-        """Refuses results of an older schema, whose files may not be mixed with new ones.
-
-        Raises:
-            InputError: they are.
-        """
-        found = self.description().get("schema_version")
-        for name in self.location.child("trials").files(".parquet")[:1]:
-            found = found or self.schema_version("trials", name)
-        if found and found < schema.SCHEMA_VERSION:
-            raise InputError(
-                f"results at {self.location.text} must have schema version "
-                f"{schema.SCHEMA_VERSION} to be added to, got {found}; "
-                f"hq-ray upgrade {shlex.quote(self.location.text)} rewrites them, ids kept"
-            )
-
-    def schema_version(self, kind: str, name: str) -> int:
-        """The schema that a file was written with; the present one where it does not say."""
-        with self.open(kind, name) as file:
-            metadata = file.schema_arrow.metadata or {}
-        return int(metadata.get(schema.METADATA_KEY, schema.SCHEMA_VERSION))
 
     def description(self) -> dict:
         """The contents of sweep.json; empty where there is none yet."""
@@ -345,12 +321,9 @@ class Results:
         with self.naming(kind, name), self.open(kind, name) as file:
             stored = file.schema_arrow.names
             table = file.read([n for n in wanted.names if n in stored], use_threads=False)
-            # A trials file of schema 1 lacks these two.
             if kind == "trials" and "config_id" in wanted.names and "config_id" not in stored:
                 identity = file.read([n for n in TRIAL_FIELDS if n in stored], use_threads=False)
                 table = table.append_column("config_id", encoding.config_ids(identity))
-            if "role" in wanted.names and "role" not in stored:
-                table = table.append_column("role", pa.repeat(EXPLORATION, len(table)))
             return schema.conformed(table, wanted)
 
     def publish(
@@ -400,8 +373,8 @@ def _now() -> datetime.datetime:
 
 def _done_row(done: Trained) -> dict:
     return {
+        **schema.DEFAULTS,
         **encoding.trial_columns(done.trial),
-        "role": EXPLORATION,
         **done.summary,
         "status": DONE,
         "engine": done.engine,
@@ -413,8 +386,8 @@ def _done_row(done: Trained) -> dict:
 
 def _failed_row(failure: Failure) -> dict:
     return {
+        **schema.DEFAULTS,
         **encoding.trial_columns(failure.trial),
-        "role": EXPLORATION,
         "status": FAILED,
         "finished_at": _now(),
         "error_type": failure.error_type,

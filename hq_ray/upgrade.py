@@ -4,6 +4,7 @@ Each file is replaced whole and `sweep.json` last. So a folder that is upgraded 
 read, and the same call goes on where it stopped.
 """
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 
 import pyarrow as pa
@@ -17,10 +18,34 @@ from hq_ray.encoding import (
     TRIALS_OPTIONS,
     encode_table,
 )
-from hq_ray.errors import ResultsError
+from hq_ray.errors import InputError, ResultsError
 from hq_ray.store import KINDS, Results
 
 File = tuple[str, str]
+
+
+def check_writable(results: Results) -> None:
+    """Refuses results of an older schema, whose files must not be mixed with new ones.
+
+    Raises:
+        InputError: they are.
+    """
+    found = results.description().get("schema_version")
+    for name in results.location.child("trials").files(".parquet")[:1]:
+        found = found or _version(results, "trials", name)
+    if found and found < schema.SCHEMA_VERSION:
+        place = results.location.text
+        raise InputError(
+            f"results at {place} must have schema version {schema.SCHEMA_VERSION} to be added to, "
+            f"got {found}; hq-ray upgrade {shlex.quote(place)} rewrites them, ids kept"
+        )
+
+
+def _version(results: Results, kind: str, name: str) -> int:
+    """The schema that a file was written with; the present one where it does not say."""
+    with results.naming(kind, name), results.open(kind, name) as file:
+        metadata = file.schema_arrow.metadata or {}
+    return int(metadata.get(schema.METADATA_KEY, schema.SCHEMA_VERSION))
 
 
 def upgrade(
@@ -44,7 +69,7 @@ def upgrade(
     damaged = []
     for kind, name in tracked(files):
         try:
-            if results.schema_version(kind, name) < schema.SCHEMA_VERSION:
+            if _version(results, kind, name) < schema.SCHEMA_VERSION:
                 results.location.child(kind).write(name, _rewritten(results, kind, name))
         except ResultsError as problem:
             damaged.append(str(problem))

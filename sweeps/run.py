@@ -19,6 +19,7 @@ from hq_ray.sweeps.session import Session
 from hq_ray.sweeps.status import check_sources
 from hq_ray.training import warm_up
 from hq_ray.trial import Trial
+from hq_ray.upgrade import check_writable
 
 WORKER_GRACE_SECONDS = 1.0
 # Seeds are outermost, so the first trials show nearly every kind; the rest compile when they come.
@@ -84,7 +85,7 @@ def run_missing(
     looked, found = _look(trials, ids, results, options)
     if not looked.missing and not found.damaged:
         return Tally(there=looked.n_done, failed_before=len(looked.failed))
-    results.check_writable()
+    check_writable(results)
     with ExitStack() as here:
         mine = session is None and not options.local
         if mine and options.address is not None:
