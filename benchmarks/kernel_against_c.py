@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from frame import conclude, grid, named, parse, parser, skip
-from kernel_speed import ENVIRONMENTS, EPISODES, QUICK_ENVIRONMENTS, TRIALS, trial
+from kernel import ENVIRONMENTS, EPISODES, QUICK_ENVIRONMENTS, TRIALS, trial
 
 from hq_ray.environments import load_model, resolve
 from hq_ray.kernel import environment_tables, train_on_kernel

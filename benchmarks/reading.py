@@ -3,270 +3,248 @@
     python benchmarks/reading.py [--quick] [--data FOLDER] [--rounds N] [--json FILE]
 
 The rows are those of a sweep of 10,000 trials of 4,000 episodes, which is run first unless it lies
-in FOLDER. In each round every reader gets a new process, one after the other, A B C A B C; it
-answers a query once and then again. All answers are compared before anything is timed. Ratios are
-taken within a round. Files are in the system's cache. What is not installed is left out; DuckDB and
-Polars are extras, `pip install duckdb polars`.
+in FOLDER. In each round every reader answers each query once in a new process, A B C A B C, with
+the files in the system's cache; all answers are compared. Ratios are taken within a round. Each
+reader is used as its manual has it for files of this kind. DuckDB and Polars are extras, `pip
+install duckdb polars`; what is not installed is left out.
 """
 
+import argparse
 import importlib.util
 import json
-import math
-import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-import readers
 from frame import conclude, grid, parse, parser
-from readers import CURVES, FILTERED, OURS, SMOOTHED, TRIALS, Data
-from rich.table import Table
 
-from hq_ray.sweeps.api import as_sweep, run_sweep
-
-ROUNDS = 5
-TOLERANCE = 1e-9
-PACKAGES = {"pandas": "pandas", "DuckDB": "duckdb", "Polars": "polars"}
-# How often each is repeated in a process, after its first time.
-REPEATS = {CURVES: 3, SMOOTHED: 2, FILTERED: 9, TRIALS: 9}
+# What makes a configuration in the sweep that is read.
+KEYS = ["variant", "alpha", "eps_decay_episodes"]
+CURVES, FILTERED, TRIALS = "curves", "filtered rows", "trials"
 ASKED = {
     CURVES: "mean and SE over seeds, each configuration and episode",
-    SMOOTHED: f"the same of curves smoothed over {readers.WINDOW} episodes",
     FILTERED: "one configuration's last tenth: seed, episode, return",
     TRIALS: "mean final return of each configuration",
 }
+FULL = {"alphas": 10, "decays": [500, 1000, 2000, 3000, 3500], "seeds": 100, "episodes": 4000}
+QUICK = {"alphas": 2, "decays": [50, 80], "seeds": 4, "episodes": 100}
+ROUNDS = 3
+OURS = "hq-ray"
+Queries = dict[str, Callable[[], pd.DataFrame]]
 
 
-@dataclass(frozen=True)
-class Size:
-    """Of the sweep: 2 variants x alphas x decays x seeds."""
+def ours(folder: str, alpha: float, decay: int, first: int) -> Queries:
+    """`mean_curves`, `load_episodes` and `load_trials`."""
+    from hq_ray import load_episodes, load_trials
+    from hq_ray.analysis.reading.curves import mean_curves
 
-    alphas: tuple[float, ...]
-    decays: tuple[int, ...]
-    seeds: int
-    episodes: int
+    def curves() -> pd.DataFrame:
+        trials = load_trials(folder, columns=["trial_id", *KEYS])
+        cells = trials.groupby(KEYS)["trial_id"].agg(list)
+        found = mean_curves(folder, list(cells), ["episode_return"], 1)
+        frames = [
+            pd.DataFrame({"episode": range(len(curve.mean)), "mean": curve.mean, "se": curve.se})
+            for curve in (group["episode_return"] for group in found)
+        ]
+        return pd.concat(dict(zip(cells.index, frames, strict=True)), names=KEYS).reset_index(KEYS)
 
-    @property
-    def trials(self) -> int:
-        """Number of trials."""
-        return 2 * len(self.alphas) * len(self.decays) * self.seeds
+    where = f"alpha == {alpha} and eps_decay_episodes == {decay} and variant == 'harmonic'"
+    return {
+        CURVES: curves,
+        FILTERED: lambda: load_episodes(
+            folder, f"{where} and episode >= {first}", ["seed", "episode", "episode_return"]
+        ),
+        TRIALS: lambda: (
+            load_trials(folder, columns=[*KEYS, "final_return"])
+            .groupby(KEYS, as_index=False)["final_return"]
+            .mean()
+        ),
+    }
 
 
-FULL = Size(
-    (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5),
-    (500, 1000, 2000, 3000, 3500),
-    seeds=100,
-    episodes=4000,
-)
-QUICK = Size((0.1, 0.2), (50, 80), seeds=4, episodes=100)
+def with_pandas(folder: str, alpha: float, decay: int, first: int) -> Queries:
+    """`read_parquet` of a folder, merge and groupby, which use one core."""
+    episodes, trials = f"{folder}/episodes", f"{folder}/trials"
+    chosen = [
+        ("alpha", "==", alpha),
+        ("eps_decay_episodes", "==", decay),
+        ("variant", "==", "harmonic"),
+    ]
+
+    def curves() -> pd.DataFrame:
+        kinds = pd.read_parquet(trials, columns=["config_id", *KEYS]).drop_duplicates("config_id")
+        rows = pd.read_parquet(episodes, columns=["config_id", "episode", "episode_return"])
+        cells = rows.groupby(["config_id", "episode"], observed=True)["episode_return"]
+        found = cells.agg(mean="mean", se="sem").reset_index()
+        return found.astype({"config_id": str}).merge(kinds, on="config_id")
+
+    def filtered() -> pd.DataFrame:
+        ids = pd.read_parquet(trials, columns=["trial_id"], filters=chosen)["trial_id"]
+        asked = [("trial_id", "in", list(ids)), ("episode", ">=", first)]
+        columns = ["seed", "episode", "episode_return"]
+        return pd.read_parquet(episodes, columns=columns, filters=asked)
+
+    def by_configuration() -> pd.DataFrame:
+        frame = pd.read_parquet(trials, columns=[*KEYS, "final_return"])
+        return frame.groupby(KEYS, as_index=False)["final_return"].mean()
+
+    return {CURVES: curves, FILTERED: filtered, TRIALS: by_configuration}
 
 
-def written(size: Size, place: str, local: bool) -> Data:
-    """The sweep's results below a place, run as far as they are not there."""
-    sweep = as_sweep(
-        {
-            "name": f"reading-{size.trials}",
-            "env": "FrozenLake-v1",
-            "variant": ["standard", "harmonic"],
-            "seeds": f"0-{size.seeds - 1}",
-            "episodes": size.episodes,
-            "parameters": {
-                "alpha": {"values": list(size.alphas)},
-                "eps_decay_episodes": {"values": list(size.decays)},
-            },
-        }
+def with_duckdb(folder: str, alpha: float, decay: int, first: int) -> Queries:
+    """SQL over the files."""
+    import duckdb
+
+    keys = ", ".join(KEYS)
+    episodes, trials = f"'{folder}/episodes/*.parquet'", f"'{folder}/trials/*.parquet'"
+    texts = {
+        CURVES: f"SELECT {keys}, episode, mean, se FROM (SELECT config_id, episode, "
+        "avg(episode_return) AS mean, stddev_samp(episode_return) / sqrt(count(*)) AS se "
+        f"FROM {episodes} GROUP BY config_id, episode) JOIN "
+        f"(SELECT DISTINCT config_id, {keys} FROM {trials}) USING (config_id)",
+        FILTERED: f"SELECT seed, episode, episode_return FROM {episodes} WHERE episode >= {first} "
+        f"AND trial_id IN (SELECT trial_id FROM {trials} WHERE alpha = {alpha} "
+        f"AND eps_decay_episodes = {decay} AND variant = 'harmonic')",
+        TRIALS: f"SELECT {keys}, avg(final_return) AS final_return FROM {trials} GROUP BY {keys}",
+    }
+    return {name: lambda text=text: duckdb.sql(text).df() for name, text in texts.items()}
+
+
+def with_polars(folder: str, alpha: float, decay: int, first: int) -> Queries:
+    """Lazy scans, collected by the streaming engine, which is its quickest here."""
+    import polars as pl
+
+    episodes = pl.scan_parquet(f"{folder}/episodes/*.parquet")
+    trials, value = pl.scan_parquet(f"{folder}/trials/*.parquet"), pl.col("episode_return")
+    chosen = trials.filter(
+        (pl.col("alpha") == alpha)
+        & (pl.col("eps_decay_episodes") == decay)
+        & (pl.col("variant") == "harmonic")
     )
-    run_sweep(sweep, place, local=local)
-    folder = str(Path(place, f"reading-{size.trials}").resolve())
-    middle = size.alphas[len(size.alphas) // 2]
-    return Data(folder, middle, size.decays[-1], size.episodes * 9 // 10)
+    labels = pl.col("config_id", "trial_id").cast(pl.String)
+    cells = episodes.group_by("config_id", "episode").agg(
+        value.mean().alias("mean"), (value.std(ddof=1) / pl.len().sqrt()).alias("se")
+    )
+    kinds = trials.select("config_id", *KEYS).unique()
+    lazy = {
+        CURVES: cells.with_columns(pl.col("config_id").cast(pl.String)).join(kinds, on="config_id"),
+        FILTERED: episodes.filter(pl.col("episode") >= first)
+        .with_columns(labels)
+        .join(chosen.select("trial_id"), on="trial_id", how="semi")
+        .select("seed", "episode", "episode_return"),
+        TRIALS: trials.group_by(KEYS).agg(pl.col("final_return").mean()),
+    }
+
+    def query(frame: "pl.LazyFrame") -> Callable[[], pd.DataFrame]:
+        return lambda: pd.DataFrame(frame.collect(engine="streaming").to_dict(as_series=False))
+
+    return {name: query(frame) for name, frame in lazy.items()}
 
 
-def child(reader: str, query: str, data: Data, *flags: str | Path) -> dict:
-    """What a new process of a reader told; why it failed, if it did."""
-    command = [sys.executable, readers.__file__, reader, query, data.to_json(), *flags]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode == 0:
-        return json.loads(done.stdout.splitlines()[-1])
-    last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-    return {"failed": last[0]}
+READERS = {OURS: ours, "pandas": with_pandas, "DuckDB": with_duckdb, "Polars": with_polars}
+PACKAGES = {"DuckDB": "duckdb", "Polars": "polars"}
 
 
-def largest_difference(left: list, right: list) -> float:
-    """Between rows of the same keys; infinite where rows or labels differ, or one is NaN."""
-    if len(left) != len(right) or {len(row) for row in [*left, *right]} != {len(left[0])}:
-        return math.inf
-    pairs = (pair for rows in zip(left, right, strict=True) for pair in zip(*rows, strict=True))
-    return max(_difference(one, other) for one, other in pairs)
+def written(size: dict, place: str) -> str:
+    """The sweep's results below a place, run as far as they are not there."""
+    from hq_ray import run_sweep
+
+    alphas = [round(0.05 * (number + 1), 2) for number in range(size["alphas"])]
+    spec = {
+        "name": "reading",
+        "env": "FrozenLake-v1",
+        "seeds": range(size["seeds"]),
+        "episodes": size["episodes"],
+        "parameters": {"alpha": alphas, "eps_decay_episodes": size["decays"]},
+    }
+    run_sweep(spec, place, local=size is QUICK)
+    return str(Path(place, "reading").resolve())
 
 
-def _difference(one: float | str, other: float | str) -> float:
-    if isinstance(one, str) or isinstance(other, str):
-        return 0.0 if one == other else math.inf
-    difference = abs(one - other)
-    return math.inf if math.isnan(difference) else difference
+def answer(reader: str, query: str, question: str, target: str) -> None:
+    """Answers in this process; prints seconds and peak memory, writes the rows in one order."""
+    run = READERS[reader](*json.loads(question))[query]
+    started = time.perf_counter()
+    found = run()
+    seconds = time.perf_counter() - started
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    peak = next((int(line.split()[1]) / 1024 for line in lines if "VmHWM" in line), None)
+    found = found.astype({name: str for name in ("variant",) if name in found})
+    keys = [name for name in (*KEYS, "seed", "episode") if name in found]
+    values = [name for name in found if name in ("mean", "se", "episode_return", "final_return")]
+    found.sort_values(keys)[[*keys, *values]].to_pickle(target)
+    print(json.dumps({"seconds": seconds, "peak_megabytes": peak}))
 
 
-def check(names: list[str], data: Data, queries: list[str]) -> list[dict]:
-    """How far each reader's rows are from ours; ends the script if that is far.
-
-    Returns:
-        For each query and other reader the number of `rows` and the largest `difference`, or why it
-        `failed`.
-    """
-    compared = []
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder, "answer.json")
-        for query in queries:
-            expected: list = []
-            for name in names:
-                told = child(name, query, data, "--answer", target)
-                cell = {"query": query, "reader": name}
-                if "failed" in told and name == OURS:
-                    sys.exit(f"{OURS} must answer {query!r}, but {told['failed']}")
-                if "failed" in told:
-                    compared.append({**cell, "failed": told["failed"]})
-                    continue
-                rows = json.loads(target.read_text())
-                if name == OURS:
-                    expected = rows
-                    continue
-                difference = largest_difference(expected, rows)
-                if difference > TOLERANCE:
-                    sys.exit(f"{name} must answer {query!r} as {OURS} does; off by {difference}")
-                compared.append({**cell, "rows": len(rows), "difference": difference})
-    return compared
-
-
-def measure(names: list[str], data: Data, rounds: int, quick: bool) -> pd.DataFrame:
-    """A row for each query, round and reader."""
+def measure(names: list[str], question: list, rounds: int, folder: str) -> pd.DataFrame:
+    """A row for each query, round and reader; ends the script where answers differ."""
     rows = []
-    for query, repeats in REPEATS.items():
+    for query in ASKED:
+        expected = None
         for number in range(rounds):
-            for name in names if query != SMOOTHED else [OURS]:
-                found = child(name, query, data, "--repeats", "1" if quick else str(repeats))
-                later = found.pop("later", [])
-                rows.append(
-                    {
-                        "query": query,
-                        "round": number,
-                        "reader": name,
-                        "later": statistics.median(later) if later else None,
-                        "least": min(later, default=None),
-                        **found,
-                    }
+            for name in names:
+                target = f"{folder}/answer.pickle"
+                asked = ["--answer", name, query, json.dumps(question), target]
+                done = subprocess.run([sys.executable, __file__, *asked], capture_output=True)
+                if done.returncode != 0:
+                    sys.exit(f"{name} must answer {query!r}, but: {done.stderr.decode()[-2000:]}")
+                found = pd.read_pickle(target)
+                expected = found if expected is None else expected
+                same = len(found) == len(expected) and all(
+                    np.allclose(found[c], expected[c], rtol=1e-9, atol=1e-9)
+                    if found[c].dtype.kind in "fi"
+                    else (found[c].to_numpy() == expected[c].to_numpy()).all()
+                    for c in expected
                 )
+                if not same:
+                    sys.exit(f"{name} must answer {query!r} as {OURS} does")
+                told = json.loads(done.stdout.splitlines()[-1])
+                rows.append({"query": query, "round": number, "reader": name, **told})
     return pd.DataFrame(rows)
 
 
-def ratios(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of each other reader's seconds to ours within a round, as medians."""
-    keys = ["query", "round"]
-    mine = rows[rows["reader"] == OURS].set_index(keys)[["first", "later"]]
-    both = rows[rows["reader"] != OURS].join(mine.add_suffix("_ours"), on=keys)
-    for figure in ("first", "later"):
-        both[figure] = both[figure] / both[f"{figure}_ours"]
-    return both.groupby(["query", "reader"], sort=False)[["later", "first"]].median().reset_index()
-
-
-def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """Medians over rounds, the least seconds of all, and the greatest memory."""
-    cells = rows.groupby(["query", "reader"], sort=False)
-    names = ["later", "first", "import"]
-    return (
-        cells[names].median().join([cells["least"].min(), cells["peak_bytes"].max()]).reset_index()
-    )
-
-
-def told_ratios(found: pd.DataFrame) -> Table:
-    names = list(found["reader"].unique())
-    lines = []
-    for query, cell in found.groupby("query", sort=False):
-        values = cell.set_index("reader")
-        both = [values[figure].reindex(names) for figure in ("later", "first")]
-        lines.append(
-            [
-                ASKED[query],
-                *(f"{value:.2f}" for figures in both for value in (figures.min(), *figures)),
-            ]
-        )
-    headings = ["", *(f"{name}{when}" for when in ("", ", first") for name in ("best", *names))]
-    title = f"seconds of the others over those of {OURS}: again in a process, and its first time"
-    return grid(title, headings, lines, labels=1)
-
-
-def told_seconds(found: pd.DataFrame) -> Table:
-    lines = [
-        [
-            query,
-            reader,
-            *(f"{seconds * 1e3:,.1f}" for seconds in (later, least, first, loading)),
-            f"{peak / 2**20:,.0f}",
-        ]
-        for query, reader, later, first, loading, least, peak in found.itertuples(index=False)
-    ]
-    headings = [
-        *("query", "reader", "again [ms]", "least [ms]", "first [ms]", "import [ms]"),
-        "memory [MB]",
-    ]
-    return grid("wall time, and the process's greatest memory", headings, lines, labels=2)
-
-
-def told_checks(compared: list[dict]) -> list[str]:
-    """What was compared, in a sentence for each query, and what could not be."""
-    sentences = []
-    for query in dict.fromkeys(cell["query"] for cell in compared):
-        same = [c for c in compared if c["query"] == query and "failed" not in c]
-        if same:
-            sentences.append(
-                f"{query}: {same[0]['rows']:,} rows of {', '.join(c['reader'] for c in same)} "
-                f"equal ours, to {max(c['difference'] for c in same):.1e}"
-            )
-    return sentences
-
-
-def failures(cells: list[dict]) -> list[str]:
-    """A sentence for each query that a reader could not answer."""
-    return list(
-        dict.fromkeys(
-            f"{cell['reader']} failed at {cell['query']}: {cell['failed']}"
-            for cell in cells
-            if isinstance(cell.get("failed"), str)
-        )
-    )
-
-
 def main() -> None:
-    options = parser(__doc__, "3,200 rows, once")
-    options.add_argument("--data", help="where the sweep is kept from one time to the next")
+    if sys.argv[1:2] == ["--answer"]:
+        answer(*sys.argv[2:])
+        return
+    options: argparse.ArgumentParser = parser(__doc__, "400 times fewer rows, one round")
+    options.add_argument("--data", help="folder that has, or gets, the sweep")
     options.add_argument("--rounds", type=int, default=ROUNDS, help="how often each is measured")
     given = parse(options)
     size = QUICK if given.quick else FULL
-    there = {n: importlib.util.find_spec(package) is not None for n, package in PACKAGES.items()}
-    names = [OURS, *(name for name, found in there.items() if found)]
-    skipped = {name: f"{PACKAGES[name]} is not installed" for name in there if not there[name]}
+    names = [n for n in READERS if importlib.util.find_spec(PACKAGES.get(n, "pandas"))]
     with tempfile.TemporaryDirectory() as folder:
-        data = written(size, given.data or folder, local=given.quick)
-        compared = check(names, data, [CURVES, FILTERED, TRIALS])
-        rows = measure(names, data, 1 if given.quick else given.rounds, given.quick)
-    relative, found = ratios(rows), summary(rows)
-    shown = [
-        told_ratios(relative),
-        told_seconds(found),
-        f"{size.trials:,} trials of {size.episodes:,} episodes",
-        *told_checks(compared),
-        *failures([*compared, *rows.to_dict("records")]),
-        *(f"{name} is left out: {reason}" for name, reason in skipped.items()),
+        data = written(size, given.data or folder)
+        alpha = round(0.05 * (size["alphas"] // 2 + 1), 2)
+        question = [data, alpha, size["decays"][-1], size["episodes"] * 9 // 10]
+        rows = measure(names, question, 1 if given.quick else given.rounds, folder)
+    cell = ["query", "round"]
+    mine = rows[rows["reader"] == OURS].set_index(cell)["seconds"].rename("ours")
+    rows["ratio"] = rows["seconds"] / rows.join(mine, on=cell)["ours"]
+    figures = ["seconds", "peak_megabytes", "ratio"]
+    found = rows.groupby(["query", "reader"], sort=False)[figures].median().reset_index()
+    lines = [
+        [
+            ASKED[row.query],
+            row.reader,
+            f"{row.ratio:.2f}",
+            f"{row.seconds * 1e3:,.0f}",
+            f"{row.peak_megabytes:,.0f}",
+        ]
+        for row in found.itertuples()
     ]
-    figures = {"rows": rows, "ratios": relative, "medians": found}
+    headings = ["", "reader", "seconds over ours", "first time in a process [ms]", "memory [MB]"]
+    skipped = {name: "not installed" for name in READERS if name not in names}
     conclude(
         given,
-        shown,
-        **{n: json.loads(frame.to_json(orient="records")) for n, frame in figures.items()},
-        compared=compared,
+        [grid("40 million rows" if not given.quick else "few rows", headings, lines, labels=2)],
+        rows=rows.to_dict("records"),
         skipped=skipped,
     )
 

@@ -2,20 +2,18 @@
 
     python benchmarks/trial_cost.py [--quick] [--json FILE]
 
-Trains and publishes batches of 4,000-episode trials in this process, with each station timed apart.
+Trains and publishes batches of 4,000-episode trials in this process, with each station timed apart;
+figures are medians over the batches.
 """
 
-import argparse
-import json
 import statistics
 import tempfile
 import time
-from pathlib import Path
+from dataclasses import replace
+from itertools import pairwise
 
-from kernel_speed import ENVIRONMENTS, EPISODES, trial
-from machine import facts
-from rich.console import Console
-from rich.table import Table
+from frame import conclude, grid, named, parse, parser
+from kernel import ENVIRONMENTS, EPISODES, trial
 
 from hq_ray import encoding
 from hq_ray.batch import groups
@@ -24,9 +22,10 @@ from hq_ray.store import Results
 from hq_ray.training import train_together
 
 TRIALS = 200
+STATIONS = ("train", "evaluate", "encode", "publish")
 
 
-def _trained(trials: list) -> list:
+def trained(trials: list) -> list:
     return [done for group in groups(trials) for done in train_together(group)]
 
 
@@ -34,58 +33,45 @@ def measure(env: str, args: dict, n_trials: int) -> dict[str, float]:
     """Microseconds per trial of each station, over one batch of standard and harmonic trials."""
     environment = resolve(env, args)
     kinds = [trial(environment, variant, EPISODES) for variant in ("standard", "harmonic")]
-    trials = [
-        type(kind)(**{**kind.identity, "seed": seed})
-        for seed in range(n_trials // 2)
-        for kind in kinds
-    ]
+    trials = [replace(kind, seed=seed) for seed in range(n_trials // 2) for kind in kinds]
     with tempfile.TemporaryDirectory() as folder:
         results = Results.at(folder)
-        results.publish(_trained(trials[:2]))
-        started = time.perf_counter()
-        trained = _trained(trials)
-        train_end = time.perf_counter()
-        encoding.encode_episodes(trained)
-        encode_end = time.perf_counter()
-        results.publish(trained)
-        publish_end = time.perf_counter()
-    training = sum(done.train_seconds for done in trained)
-    total = (train_end - started) + (publish_end - encode_end)
-    return {
-        "train": training / n_trials * 1e6,
-        "evaluate": sum(done.evaluate_seconds for done in trained) / n_trials * 1e6,
-        "encode": (encode_end - train_end) / n_trials * 1e6,
-        "publish": (publish_end - encode_end) / n_trials * 1e6,
-        "outside": (total - training) / training,
+        results.publish(trained(trials[:2]))
+        marks = [time.perf_counter()]
+        done = trained(trials)
+        marks.append(time.perf_counter())
+        encoding.encode_episodes(done)
+        marks.append(time.perf_counter())
+        results.publish(done)
+        marks.append(time.perf_counter())
+    training, encode, publish = (after - before for before, after in pairwise(marks))
+    train = sum(one.train_seconds for one in done)
+    evaluate = sum(one.evaluate_seconds for one in done)
+    each = [seconds / n_trials * 1e6 for seconds in (train, evaluate, encode, publish)]
+    return dict(zip(STATIONS, each, strict=True)) | {
+        "outside": (training + publish - train) / train
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one small batch each")
-    parser.add_argument("--json", type=Path, help="write the figures there")
-    options = parser.parse_args()
+    given = parse(parser(__doc__, "one small batch each"))
     rows = []
     for env, args in ENVIRONMENTS:
-        runs = [
-            measure(env, args, 20 if options.quick else TRIALS)
-            for _ in range(1 if options.quick else 5)
-        ]
-        medians = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+        n_trials, repeats = (20, 1) if given.quick else (TRIALS, 5)
+        runs = [measure(env, args, n_trials) for _ in range(repeats)]
+        medians = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
         rows.append({"env": env, "env_args": args, **medians})
-    table = Table(title="one 4,000-episode trial in a batch [microseconds]")
-    table.add_column("env")
-    for heading in ("train", "evaluate", "encode episodes", "publish in all", "outside / train"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        name = row["env"] + "".join(f" {k}={v}" for k, v in row["env_args"].items())
-        stations = [f"{row[key]:.0f}" for key in ("train", "evaluate", "encode", "publish")]
-        table.add_row(name, *stations, f"{row['outside']:.2f}")
-    console = Console()
-    console.print(table)
-    console.print(facts())
-    if options.json:
-        options.json.write_text(json.dumps({"machine": facts(), "rows": rows}, indent=2) + "\n")
+    lines = [
+        [
+            named(row["env"], row["env_args"]),
+            *(f"{row[station]:.0f}" for station in STATIONS),
+            f"{row['outside']:.2f}",
+        ]
+        for row in rows
+    ]
+    headings = ["env", "train", "evaluate", "encode episodes", "publish in all", "outside / train"]
+    table = grid("a trial of 4,000 episodes in a batch [us]", headings, lines, labels=1)
+    conclude(given, [table], rows=rows)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Kernel against the plain Gymnasium loop: steps per second on one core, and their ratio.
 
-    python benchmarks/kernel_speed.py [--quick] [--json FILE]
+    python benchmarks/kernel.py [--quick] [--json FILE]
 
 Both train the same kind of trial (alpha 0.2, gamma 0.99, epsilon from 1 to 0.05) in turn, A B A B;
 figures are medians. The kernel trains 32 seeds in one call, as a batch does; the loop one, with
