@@ -101,5 +101,6 @@ def _private_folder() -> str:
 
 KEEPS = (_has_home() or bool(config.CACHE_DIR)) and _can_keep()
 if not KEEPS:
-    config.CACHE_DIR = _private_folder()
+    # In the environment too, which numba reads again when another variable of its own changes there.
+    config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"] = _private_folder()
     KEEPS = bool(config.CACHE_DIR) and _can_keep()

@@ -127,8 +127,12 @@ class Results:
         """The contents of sweep.json; empty where there is none yet."""
         try:
             info = json.loads(self.location.read(SWEEP_FILE))
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return {}
+        except NotADirectoryError:
+            raise InputError(
+                f"results must be a folder, but a part of {self.location.text} is a file"
+            ) from None
         except ValueError as problem:
             raise ResultsError(
                 f"{self.location.child(SWEEP_FILE).text} must be JSON: {problem}"

@@ -52,7 +52,8 @@ def refused(arguments, code, *words, **settings):
 @pytest.mark.parametrize(
     ("command", "code", "words"),
     [
-        (["sweep", "s.yaml", "--local", "--results", "file"], 1, "Not a directory"),
+        (["sweep", "s.yaml", "--local", "--results", "file"], 2, "a part of file/s is a file"),
+        (["plan", "s.yaml", "--no_pilot", "--results", "file"], 2, "a part of file/s is a file"),
         (["sweep", "s.yaml", "--local", "--results", LONG], 1, "File name too long"),
         (["plan", "s.yaml", "--no_pilot", "--results", LONG], 1, "File name too long"),
         (["status", LONG], 1, "File name too long"),
@@ -60,7 +61,7 @@ def refused(arguments, code, *words, **settings):
         (["status", "file"], 2, "results must be a folder, but file is a file"),
         (["sweep", "file/s.yaml"], 2, "Not a directory"),
         (["sweep", "."], 2, "Is a directory"),
-        ([*RUN, "--results", "file"], 2, "must be a folder"),
+        ([*RUN, "--results", "file"], 2, "a part of file/VelocityGrid-v0 is a file"),
         ([*RUN, "--results", LONG], 1, "File name too long"),
         ([*RUN, "--log_root", "file"], 2, "must be a folder"),
         ([*RUN, "--plots_root", LONG], 2, "File name too long"),

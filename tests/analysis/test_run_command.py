@@ -337,7 +337,15 @@ def test_a_value_that_gymnasium_refuses_is_shown(refused):
     assert sentence.startswith('environment FrozenLake-v1 refuses {"map_name":"9x9"}: ')
 
 
-@pytest.mark.parametrize("flag", ["results", "log_root", "plots_root", "videos_root"])
+def test_results_below_a_file_are_refused(refused, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    below = f"{tmp_path}/file/below"
+    assert refused(*SHORT, "--results", below) == (
+        f"results must be a folder, but a part of {below}/FrozenLake-v1 is a file"
+    )
+
+
+@pytest.mark.parametrize("flag", ["log_root", "plots_root", "videos_root"])
 def test_a_folder_below_a_file_is_refused(refused, tmp_path, flag):
     (tmp_path / "file").write_text("mine")
     sentence = refused(*SHORT, "--record_video", f"--{flag}", str(tmp_path / "file" / "below"))

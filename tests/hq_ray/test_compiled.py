@@ -17,10 +17,13 @@ from hq_ray import compiled
 HOME = Path(hq_ray.__file__).resolve().parent.parent
 COMPILING = "compiling the training loops"
 # Without the finder that an editable install adds: the tree on PYTHONPATH is the one that runs.
+# Ray, or another thread, may set a variable of numba's at any time.
 START = """
-import runpy, sys
+import os, runpy, sys
 sys.meta_path[:] = [one for one in sys.meta_path if "editable" not in repr(one).lower()]
 sys.argv[0] = "hq-ray"
+import hq_ray.compiled
+os.environ["NUMBA_NUM_THREADS"] = "1"
 runpy.run_module("hq_ray", run_name="__main__", alter_sys=True)
 """
 RUN = ["run", "--env", "FrozenLake-v1", "--variants", "standard", "--seeds", "0", "--episodes", "5"]
