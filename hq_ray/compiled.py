@@ -101,6 +101,6 @@ def _private_folder() -> str:
 
 KEEPS = (_has_home() or bool(config.CACHE_DIR)) and _can_keep()
 if not KEEPS:
-    # In the environment too, which numba reads again when another variable of its own changes there.
+    # In the environment too: numba reads it again when another of its variables there changes.
     config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"] = _private_folder()
     KEEPS = bool(config.CACHE_DIR) and _can_keep()
