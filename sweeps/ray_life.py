@@ -230,7 +230,7 @@ def session_folder(place: str = SHORT_PLACE) -> Iterator[str]:
     try:
         yield os.path.join(private, "r")
     finally:
-        shutil.rmtree(private, ignore_errors=True)
+        _remove(private)
 
 
 def clear_left_overs(place: str | os.PathLike) -> None:
@@ -242,7 +242,13 @@ def clear_left_overs(place: str | os.PathLike) -> None:
     here = this_process()
     for folder in Path(place).glob(f"{SESSION_PREFIX}*"):
         if _is_left_over(folder, here):
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
+
+
+def _remove(private: str | os.PathLike) -> None:
+    """Removes the marker last, or what a kill in between leaves would be nobody's."""
+    shutil.rmtree(os.path.join(private, "r"), ignore_errors=True)
+    shutil.rmtree(private, ignore_errors=True)
 
 
 def _is_left_over(folder: Path, here: dict) -> bool:
