@@ -181,6 +181,11 @@ def test_a_name_that_is_never_answered_is_not_waited_for(nobody, monkeypatch):
     nobody.setenv("AWS_ACCESS_KEY_ID", "a")
     nobody.setenv("AWS_SECRET_ACCESS_KEY", "b")
     monkeypatch.setattr(store_uri, "ANSWER_SECONDS", 0.05)
-    monkeypatch.setattr(socket, "create_connection", lambda *a: time.sleep(HANG_SECONDS))
+
+    def hang(*arguments):
+        time.sleep(HANG_SECONDS)
+        raise OSError("nobody waits any more")
+
+    monkeypatch.setattr(socket, "create_connection", hang)
     with pytest.raises(HqRayError, match=r"s3\.us-east-1\.amazonaws\.com:443: no answer"):
         Location.of("s3://bucket/x")
