@@ -49,6 +49,8 @@ def run(request: Request) -> int:
     paths = RunPaths(tag, request.log_root, request.plots_root, request.videos_root)
     location = Location.of(request.results).child(tag)
     results = Results.at(location)
+    if problem := results.description_problem():
+        say(f"Damaged: {problem}")
     training = "train" in request.tasks
     if not training:
         missing = len(plan(trials, results.published(), retry_failed=False).missing)

@@ -168,8 +168,8 @@ def readers(folders: Sequence[Results]) -> ThreadPoolExecutor:
 def problems(results: Place | Sequence[Place], trials: pd.DataFrame | pa.Table) -> list[str]:
     """What a reader of these trials must know, a sentence each; none if all is well.
 
-    Failed trials; environments whose trials were trained on different models; trials that
-    sweep.json plans and that are not there.
+    A sweep.json without sense; failed trials; environments whose trials were trained on different
+    models; trials that sweep.json plans and that are not there.
 
     Args:
         results: where they were loaded from.
@@ -177,8 +177,9 @@ def problems(results: Place | Sequence[Place], trials: pd.DataFrame | pa.Table) 
     """
     if isinstance(trials, pd.DataFrame):
         trials = pa.Table.from_pandas(trials[list(COUNTED)])
-    counts = _counted(trials, COUNTED)
-    return [*_failed(counts), *_mixed_models(counts), *_not_there(opened(results), counts)]
+    counts, folders = _counted(trials, COUNTED), opened(results)
+    told = [problem for folder in folders if (problem := folder.description_problem())]
+    return [*told, *_failed(counts), *_mixed_models(counts), *_not_there(folders, counts)]
 
 
 def warn(folders: Sequence[Results], trials: pa.Table) -> None:

@@ -33,6 +33,15 @@ KINDS = ("episodes", "q_values", "trials")
 DAMAGED = "_damaged"
 SCHEMAS = {"episodes": schema.EPISODES, "trials": schema.TRIALS, "q_values": schema.Q_VALUES}
 READERS = 8
+# The mappings of sweep.json, and what their values are.
+DESCRIPTION = {
+    "spec": object,
+    "fingerprints": str | None,
+    "sources": str | None,
+    "engines": str,
+    "planned": dict,
+    "versions": str | None,
+}
 # The end of a file that is read for its footer; some of a few row groups are a tenth as long.
 FOOTER_BYTES = 2**16
 
@@ -107,39 +116,49 @@ class Results:
 
         Raises:
             InputError: it is a file, or was written by a newer schema.
-            ResultsError: its sweep.json is no JSON object.
         """
         results = cls(place if isinstance(place, Location) else Location.of(place))
-        results._check_version()
+        if results.location.is_file():
+            raise InputError(f"results must be a folder, but {results.location.text} is a file")
+        results.description()
         return results
 
-    def _check_version(self) -> None:
-        if self.location.is_file():
-            raise InputError(f"results must be a folder, but {self.location.text} is a file")
-        found = self.description().get("schema_version", schema.SCHEMA_VERSION)
-        if not isinstance(found, int) or found > schema.SCHEMA_VERSION:
-            raise InputError(
-                f"results at {self.location.text} must have schema version "
-                f"{schema.SCHEMA_VERSION} or older, got {found}; update hq_ray to read them"
-            )
-
     def description(self) -> dict:
-        """The contents of sweep.json; empty where there is none yet."""
+        """The contents of sweep.json; empty where there is none yet, or no sense in it.
+
+        Raises:
+            InputError: it was written by a newer schema.
+        """
+        return self._description()[0]
+
+    def description_problem(self) -> str | None:
+        """A sentence about a sweep.json without sense."""
+        return self._description()[1]
+
+    def _description(self) -> tuple[dict, str | None]:
         try:
             info = json.loads(self.location.read(SWEEP_FILE))
+            version = info.get("schema_version") if isinstance(info, dict) else None
+            if type(version) is not int or version <= schema.SCHEMA_VERSION:
+                _check_description(info)
+                return info, None
         except FileNotFoundError:
-            return {}
+            return {}, None
         except NotADirectoryError:
             raise InputError(
                 f"results must be a folder, but a part of {self.location.text} is a file"
             ) from None
-        except ValueError as problem:
-            raise ResultsError(
-                f"{self.location.child(SWEEP_FILE).text} must be JSON: {problem}"
-            ) from None
-        if not isinstance(info, dict):
-            raise ResultsError(f"{self.location.child(SWEEP_FILE).text} must be a JSON object")
-        return info
+        except StoreError:
+            raise
+        except (OSError, ValueError, RecursionError) as problem:
+            return {}, (
+                f"{self.location.child(SWEEP_FILE).text} must be as a sweep writes it, but it is "
+                f"not used, because: {problem}; the next sweep writes it anew"
+            )
+        raise InputError(
+            f"results at {self.location.text} must have schema version {schema.SCHEMA_VERSION} or "
+            f"older, got {version}; update hq_ray to read them"
+        )
 
     def describe(
         self,
@@ -363,6 +382,24 @@ class Results:
             raise Superseded.at(self.location)
         self.location.child("trials").write(name, content)
         return name.removesuffix(".parquet")
+
+
+def _check_description(info: object) -> None:
+    """Raises a ValueError if something in a sweep.json is not as `describe` writes it."""
+    if not isinstance(info, dict):
+        raise ValueError("it is no JSON object")
+    json.dumps(info, ensure_ascii=False).encode()  # half a character can be neither shown nor kept
+    if type(info.get("schema_version")) is not int:
+        raise ValueError("its schema_version is no whole number")
+    if not isinstance(info.get("name"), str):
+        raise ValueError("its name is no text")
+    for key, kind in DESCRIPTION.items():
+        values = info.get(key, {})
+        if not isinstance(values, dict) or not all(isinstance(v, kind) for v in values.values()):
+            raise ValueError(f"its {key!r} has values of another kind")
+    counts = [n for cells in info.get("planned", {}).values() for n in cells.values()]
+    if not all(type(n) is int and n >= 0 for n in counts):
+        raise ValueError("its 'planned' has values of another kind")
 
 
 def batch_name(trials: Iterable[Trial]) -> str:

@@ -39,6 +39,8 @@ def _open(spec: str, overrides: tuple[str, ...], results: str) -> tuple:
     place, expanded = open_sweep(sweep, results)
     for notice in expanded.notices:
         say(f"Notice: {notice}")
+    if problem := place.description_problem():
+        say(f"Damaged: {problem}")
     return sweep, place, expanded
 
 
@@ -268,6 +270,8 @@ def status_command(results: str) -> None:
         f"{found.total(DONE):,} trials done, {found.total(FAILED):,} failed, "
         f"{found.seconds:,.1f} s of training"
     )
+    if problem := place.description_problem():
+        say(f"Damaged: {problem}")
     _show_damage(found.survey)
     if found.holder:
         who = "Process {pid} on {host}" if {"pid", "host"} <= found.holder.keys() else "A driver"

@@ -83,11 +83,12 @@ def run_missing(
     """
     ids = ids_of(trials)
     looked, found = _look(trials, ids, results, options)
-    if not looked.missing and not found.damaged:
+    idle = not looked.missing and not found.damaged
+    if idle and results.description_problem() is None:
         return Tally(there=looked.n_done, failed_before=len(looked.failed))
     check_writable(results)
     with ExitStack() as here:
-        mine = session is None and not options.local
+        mine = session is None and not options.local and not idle
         if mine and options.address is not None:
             session = (stack or here).enter_context(Session(options.address))
             session.wait()  # nothing is written before the cluster has answered

@@ -14,7 +14,7 @@ from pyarrow import fs
 
 from hq_ray import schema
 from hq_ray.episode_log import EpisodeLog, Trained
-from hq_ray.errors import HqRayError, InputError, ResultsError
+from hq_ray.errors import InputError, ResultsError
 from hq_ray.location import Location
 from hq_ray.store import DONE, FAILED, Failure, Results, Superseded
 from hq_ray.trial import SEMANTICS_VERSION
@@ -421,11 +421,25 @@ def test_results_of_a_newer_schema_are_refused(results):
         Results.at(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"name: yaml", b"[]", b"\xff\xfe", b"null"])
-def test_a_sweep_file_that_is_not_ours_is_named(results, content):
-    path = write_description(results, content)
-    with pytest.raises(HqRayError, match=r"sweep\.json must be"):
-        Results.at(path)
+SENSELESS = [
+    *(b"", b"{", b"name: yaml", b"[]", b"\xff\xfe", b"null", b"[" * 100_000, b"\0" * 50),
+    *(b"{}", b'{"schema_version": "1"}', b'{"schema_version": true}'),
+    b'{"schema_version": 1, "name": 3}',
+    b'{"schema_version": 1, "name": "\\ud800"}',
+    b'{"schema_version": 1, "spec": []}',
+    b'{"schema_version": 1, "fingerprints": {"x": 3}}',
+    b'{"schema_version": 1, "planned": {"x": 3}}',
+    b'{"schema_version": 1, "planned": {"x": {"y": "3"}}}',
+]
+
+
+@pytest.mark.parametrize("content", SENSELESS)
+def test_a_sweep_file_without_sense_is_named_and_stops_nobody(results, content):
+    there = Results.at(write_description(results, content))
+    assert there.description() == {}
+    assert "sweep.json must be as a sweep writes it" in there.description_problem()
+    there.describe("a", {}, {})
+    assert there.description_problem() is None
 
 
 def test_results_of_this_schema_are_read_without_a_warning(published):

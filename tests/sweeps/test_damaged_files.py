@@ -1,0 +1,186 @@
+"""Whatever lies where sweep.json, the driver's card or its lock belong, commands go on."""
+
+import io
+import json
+import shutil
+from contextlib import chdir, redirect_stderr, redirect_stdout
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from hq_ray.analysis import report
+from hq_ray.cli import run_command_line
+from hq_ray.location import Location
+from hq_ray.store import Results
+from hq_ray.sweeps.api import run_sweep
+from hq_ray.sweeps.ownership import LOCK_FILE, OWNER_FILE, holds, is_gone, read_owner
+
+SPEC = """
+name: lakes
+env: FrozenLake-v1
+variant: [standard, harmonic]
+seeds: 0-2
+episodes: 20
+"""
+FILES = ("sweep.json", OWNER_FILE, LOCK_FILE)
+READING = (
+    "status results/lakes",
+    "plan lakes.yaml --no_pilot",
+    "verify results/lakes --sample 1",
+    "sweep lakes.yaml --local",
+)
+KEYS = {
+    "sweep.json": ("name", "spec", "fingerprints", "sources", "engines", "planned", "versions"),
+    OWNER_FILE: (
+        "token",
+        "host",
+        "boot",
+        "pid_namespace",
+        "pid",
+        "process_started",
+        "since",
+        "beat",
+    ),
+}
+
+plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+anything = st.recursive(
+    plain, lambda some: st.lists(some, max_size=3) | st.dictionaries(st.text(), some, max_size=3)
+)
+
+
+def encoded(value):
+    return json.dumps(value).encode()
+
+
+def like(name):
+    """JSON with the file's own keys, and values of any kind."""
+    keys = dict.fromkeys(KEYS.get(name, ()), anything)
+    return st.fixed_dictionaries({"schema_version": st.just(1)}, optional=keys).map(encoded)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A folder with a spec and its results."""
+    folder = tmp_path_factory.mktemp("done")
+    (folder / "lakes.yaml").write_text(SPEC)
+    with chdir(folder):
+        run_sweep("lakes.yaml", local=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def call(done):
+    """Runs a command line there; gives the exit code and what was said."""
+
+    def run(line):
+        out, err = io.StringIO(), io.StringIO()
+        with chdir(done), redirect_stdout(out), redirect_stderr(err):
+            code = run_command_line(line.split())
+        said = out.getvalue().encode().decode(), err.getvalue().encode().decode()
+        assert code in (0, 1, 2)
+        if code:
+            assert said[1].startswith("Error: ")
+            assert said[1].count("\n") == 1
+        return code, *said
+
+    return run
+
+
+@settings(max_examples=300)
+@given(st.binary() | anything.map(encoded) | like("sweep.json") | like(OWNER_FILE))
+def test_files_of_any_kind_are_read(done, content):
+    place = Results(Location.of(done / "any"))
+    (done / "any").mkdir(exist_ok=True)
+    for name in ("sweep.json", OWNER_FILE):
+        (done / "any" / name).write_bytes(content)
+    assert bool(place.description()) != bool(place.description_problem())
+    assert is_gone(read_owner(place.location)) in (True, False)
+    assert holds(place.location, "mine") in (True, False)
+
+
+@pytest.mark.parametrize("name", FILES)
+@settings(max_examples=12)
+@given(data=st.data())
+def test_bytes_of_any_kind_stop_no_command(done, call, name, data):
+    path = done / "results/lakes" / name
+    before = path.read_bytes() if path.exists() else None
+    path.write_bytes(data.draw(st.binary() | anything.map(encoded) | like(name)))
+    try:
+        for line in READING:
+            code, _, err = call(line)
+            assert code == 0, err
+        assert Results.at(done / "results/lakes").description_problem() is None, "written anew"
+    finally:
+        path.unlink(missing_ok=True)
+        if before is not None:
+            path.write_bytes(before)
+
+
+@settings(max_examples=8)
+@given(like("sweep.json"))
+@example(b"\xff")
+def test_what_reads_episodes_goes_on_too(done, call, content):
+    path = done / "results/lakes/sweep.json"
+    before = path.read_bytes()
+    path.write_bytes(content)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(report, "picture", lambda exhibit: bytes(24))
+            for command in ("compare", "report", "plot"):
+                assert call(f"{command} results/lakes --smooth 3 --out out")[0] == 0
+    finally:
+        path.write_bytes(before)
+        shutil.rmtree(done / "out", ignore_errors=True)
+
+
+def test_it_is_told_once_and_written_anew(done, call):
+    path = done / "results/lakes/sweep.json"
+    path.write_bytes(b"\x00")
+    told = "Damaged: results/lakes/sweep.json must be as a sweep writes it, but it is not used, "
+    for line in ("status results/lakes", "plan lakes.yaml --no_pilot", "sweep lakes.yaml --local"):
+        assert call(line)[1].count(told) == 1
+    assert "Damaged" not in call("status results/lakes")[1]
+
+
+def test_a_newer_schema_is_refused(done, call):
+    path = done / "results/lakes/sweep.json"
+    before = path.read_bytes()
+    path.write_text(json.dumps(json.loads(before) | {"schema_version": 99, "planned": []}))
+    for line in (*READING, "compare results/lakes"):
+        code, _, err = call(line)
+        assert code == 2
+        assert "got 99; update hq_ray" in err
+    path.write_bytes(before)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_folder_in_its_place_is_no_traceback(done, call, tmp_path, name):
+    shutil.copytree(done, tmp_path, dirs_exist_ok=True)
+    place = tmp_path / "results/lakes" / name
+    place.unlink(missing_ok=True)
+    place.mkdir()
+    with chdir(tmp_path):
+        for line in READING[:3]:
+            assert run_command_line(line.split()) == 0
+        error = io.StringIO()
+        with redirect_stderr(error):
+            assert run_command_line(["sweep", "lakes.yaml", "--local", "--set", "seeds=0-5"]) == 1
+    assert error.getvalue().count("\n") == 1
+    assert name in error.getvalue()
+
+
+def test_what_killed_writers_left_goes_and_the_users_own_stays(done, call):
+    folder = done / "results/lakes"
+    ours = [
+        ".sweep.json.0123456789ab",
+        "._driver.json.0123456789ab",
+        "trials/.x.parquet.0123456789ab",
+    ]
+    theirs = [".gitignore", ".nfs000000000001", "episodes/.gitkeep"]
+    for name in (*ours, *theirs):
+        (folder / name).touch()
+    assert call("sweep lakes.yaml --local --set seeds=0-3")[0] == 0
+    assert not any((folder / name).exists() for name in ours)
+    assert all((folder / name).exists() for name in theirs)
