@@ -1,5 +1,6 @@
 """A batch of trained trials as Parquet bytes; every page carries its checksum."""
 
+import datetime
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,7 +9,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from hq_ray import schema
-from hq_ray.episode_log import Trained
+from hq_ray.episode_log import Failure, Trained
 from hq_ray.trial import TRIAL_FIELDS, Trial
 
 ROW_GROUP_ROWS = 131_072
@@ -158,3 +159,34 @@ def config_ids(trials: pa.Table) -> pa.Array:
         for row in set(rows)
     }
     return pa.array([known[row] for row in rows], pa.string())
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def done_row(done: Trained) -> dict:
+    """The row of a trained trial in the trials file."""
+    return {
+        **schema.DEFAULTS,
+        **trial_columns(done.trial),
+        **done.summary,
+        "status": schema.DONE,
+        "engine": done.engine,
+        "train_seconds": done.train_seconds,
+        "evaluate_seconds": done.evaluate_seconds,
+        "finished_at": _now(),
+    }
+
+
+def failed_row(failure: Failure) -> dict:
+    """The row of a failed trial in the trials file."""
+    return {
+        **schema.DEFAULTS,
+        **trial_columns(failure.trial),
+        "status": schema.FAILED,
+        "finished_at": _now(),
+        "error_type": failure.error_type,
+        "error_message": failure.message,
+        "error_traceback": failure.traceback,
+    }

@@ -49,3 +49,13 @@ class Trained:
     summary: dict[str, float | int | None]
     train_seconds: float
     evaluate_seconds: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A trial that raised instead of training."""
+
+    trial: Trial
+    error_type: str
+    message: str
+    traceback: str

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from hq_ray.hyperparameters import HYPERPARAMETERS
 
+DONE, FAILED = "done", "failed"
 SCHEMA_VERSION = 2
 METADATA_KEY = b"hq_ray.schema_version"
 METADATA = {METADATA_KEY: str(SCHEMA_VERSION).encode()}

@@ -7,7 +7,6 @@
 """
 
 import contextlib
-import datetime
 import hashlib
 import json
 import os
@@ -21,14 +20,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hq_ray import encoding, schema
-from hq_ray.episode_log import Trained
+from hq_ray.episode_log import Failure, Trained
 from hq_ray.errors import HqRayError, InputError, ResultsError
 from hq_ray.location import Location, StoreError
 from hq_ray.trial import SEMANTICS_VERSION, TRIAL_FIELDS, Trial
 from hq_ray.versions import versions
 
 SWEEP_FILE = "sweep.json"
-DONE, FAILED = "done", "failed"
+DONE, FAILED = schema.DONE, schema.FAILED
 KINDS = ("episodes", "q_values", "trials")
 DAMAGED = "_damaged"
 SCHEMAS = {"episodes": schema.EPISODES, "trials": schema.TRIALS, "q_values": schema.Q_VALUES}
@@ -92,16 +91,6 @@ class Survey:
                 f"{first}{others}; --repair moves the files of damaged batches to {DAMAGED} and "
                 "trains their trials anew"
             )
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A trial that raised instead of training."""
-
-    trial: Trial
-    error_type: str
-    message: str
-    traceback: str
 
 
 @dataclass(frozen=True)
@@ -375,7 +364,8 @@ class Results:
             if keep_q_values:
                 self.location.child("q_values").write(name, encoding.encode_q_values(trained))
         # Made before the question, so that little time lies between the answer and the commit.
-        rows = [_done_row(done) for done in trained] + [_failed_row(f) for f in failures]
+        rows = [encoding.done_row(done) for done in trained]
+        rows += [encoding.failed_row(failure) for failure in failures]
         content = encoding.encode_trials(rows)
         if not may_commit():
             # What was written stays uncommitted, and the new driver clears it away.
@@ -406,32 +396,3 @@ def batch_name(trials: Iterable[Trial]) -> str:
     """16 hex digits from the trial ids: the same batch run twice replaces itself."""
     ids = ",".join(sorted(trial.trial_id for trial in trials))
     return hashlib.sha256(ids.encode()).hexdigest()[:16]
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
-def _done_row(done: Trained) -> dict:
-    return {
-        **schema.DEFAULTS,
-        **encoding.trial_columns(done.trial),
-        **done.summary,
-        "status": DONE,
-        "engine": done.engine,
-        "train_seconds": done.train_seconds,
-        "evaluate_seconds": done.evaluate_seconds,
-        "finished_at": _now(),
-    }
-
-
-def _failed_row(failure: Failure) -> dict:
-    return {
-        **schema.DEFAULTS,
-        **encoding.trial_columns(failure.trial),
-        "status": FAILED,
-        "finished_at": _now(),
-        "error_type": failure.error_type,
-        "error_message": failure.message,
-        "error_traceback": failure.traceback,
-    }
