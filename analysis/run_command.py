@@ -7,7 +7,7 @@ from collections.abc import Callable
 import click
 import yaml
 
-from hq_ray.cli import SETTINGS, Count, accept_source_flag, ray_flags
+from hq_ray.cli import SETTINGS, Count, ray_flags
 from hq_ray.errors import InputError, near_miss
 from hq_ray.hyperparameters import HYPERPARAMETERS, Hyperparameter, Value
 from hq_ray.trial import parse_seeds
@@ -90,7 +90,6 @@ def _hyperparameter_flags(command: Callable) -> Callable:
 @click.option("--video_max_steps", type=Count(), default=300, help="Longest film [steps].")
 @click.option("--tag", help="Name of the results and of the figures [default: from the env].")
 @click.option("--results", default=DEFAULT_RESULTS, help="Folder or URI of all results.")
-@accept_source_flag
 @click.option("--log_root", default="logs", help="Folder of the CSV logs.")
 @click.option("--plots_root", default="plots", help="Folder of the figures.")
 @click.option("--videos_root", default="videos", help="Folder of the videos.")

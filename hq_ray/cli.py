@@ -41,13 +41,6 @@ def normalise(flag: str) -> str:
 SETTINGS = {"token_normalize_func": normalise, "show_default": True}
 
 
-accept_source_flag = click.option(
-    "--accept_source",
-    is_flag=True,
-    help="Go on where the code of an environment has changed since its trials in the folder.",
-)
-
-
 def ray_flags(command: Callable) -> Callable:
     """The flags that say where and how trials run; none changes what is logged."""
     for option in reversed(
@@ -63,6 +56,11 @@ def ray_flags(command: Callable) -> Callable:
             ),
             click.option(
                 "--repair", is_flag=True, help="Set damaged batches aside, and train them anew."
+            ),
+            click.option(
+                "--accept_source",
+                is_flag=True,
+                help="Go on where an environment's code has changed since the folder's trials.",
             ),
         )
     ):

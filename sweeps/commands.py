@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hq_ray.cli import SETTINGS, Count, accept_source_flag, ray_flags, say
+from hq_ray.cli import SETTINGS, Count, ray_flags, say
 from hq_ray.errors import InputError
 
 if TYPE_CHECKING:
@@ -132,7 +132,6 @@ def _show_counts(place: object, found: "Survey", expanded: object, planned: obje
 @spec_flags
 @click.option("--retry_failed", is_flag=True, help="Try trials again that failed before.")
 @click.option("--keep_q_values", is_flag=True, help="Store final Q tables.")
-@accept_source_flag
 @ray_flags
 def sweep_command(
     spec: str,

@@ -1,1 +1,1 @@
-"""Trials and episodes read back from Parquet: conditions, files, rows."""
+"""Conditions on trials and episodes, as text and as pyarrow filters."""
