@@ -1,27 +1,20 @@
 """Exact values from a model: of the best policy and of a learned one, without sampling noise.
 
-Everything here is a deterministic function of its arguments. What depends on the model alone is
-prepared once per model and kept, as is Q* once per (model, gamma), so that the exact value of a
-trial's final policy costs some ten microseconds.
-
 At gamma 1 a policy has a value where its episodes surely end, whatever a way that never ends would
 collect, and V* is the greatest value of such a policy.
 """
 
-import math
 from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
 from hq_ray.compiled import njit
-from hq_ray.errors import InputError
 from hq_ray.model import Model
 
-# Sweeps end when what is left to change of any value is at most this share of it.
-SWEEP_TOLERANCE, MOST_SWEEPS = 1e-15, 500
-# Multiplications that elimination may take; beyond, SciPy's sparse solver is faster.
-ELIMINATION_WORK = 2**27
+# Sweeps end when what is left to change of any value is at most this share of it; SciPy solves
+# what is not there after so many outcomes looked at, about a millisecond.
+SWEEP_TOLERANCE, SWEEP_WORK = 1e-15, 2**18
 # An action replaces another only if it is better by more than this share of the greatest value,
 # which is above rounding and lets policy iteration stop at ties.
 IMPROVEMENT_TOLERANCE = 1e-13
@@ -32,81 +25,29 @@ TOLERATED_STEPS = 100
 TIE_TOLERANCE, TIE_SHARE_OF_A_STEP = 1e-9, 1e-3
 
 
-@njit(cache=True)
-def _greedy_actions(q_values):
-    policy = np.zeros(q_values.shape[0], np.int64)
-    for state in range(q_values.shape[0]):
-        for action in range(1, q_values.shape[1]):
-            if q_values[state, action] > q_values[state, policy[state]]:
-                policy[state] = action
-    return policy
-
-
-def greedy_policy(q_values: np.ndarray) -> np.ndarray:
-    """argmax_a Q(s, a), the lowest index first among ties: int64 (S,) from (S, A)."""
-    return _greedy_actions(_as_float64(q_values))
-
-
-def policy_values(model: Model, policy: np.ndarray, gamma: float) -> np.ndarray:
-    """Exact values V^pi of a policy on the states that it reaches from the start.
-
-        V(s) = sum_k p_k (r_k + gamma * (1 - terminated_k) * V(s'_k)),  k over outcomes of pi(s)
-
-    Args:
-        model: with S states and A actions.
-        policy: integer (S,), the action of each state.
-        gamma: discount in [0, 1].
-
-    Returns:
-        float64 (S,), in units of return; NaN where the policy never comes from the start, and
-        everywhere where gamma is 1 and an episode may never end.
-
-    Raises:
-        InputError: gamma lies outside [0, 1], or the policy is not S actions in [0, A).
-    """
-    _check_gamma(gamma)
-    policy = np.require(policy, np.int64, ["C", "W"])
-    if policy.shape != (model.n_states,):
-        raise InputError(
-            f"a policy must have one action per state ({model.n_states}), got shape {policy.shape}"
-        )
-    if policy.min() < 0 or policy.max() >= model.n_actions:
-        raise InputError(
-            f"the actions of a policy must lie in [0, {model.n_actions}), "
-            f"got {policy.min()} to {policy.max()}"
-        )
-    return _evaluate(model, policy, float(gamma), _start_states(model))
-
-
 def start_value(model: Model, values: np.ndarray) -> float | None:
     """sum_s start_probability(s) V(s) over the states where an episode can start.
 
     None where one of these has no finite value.
     """
-    starts = _start_states(model)
-    value = float((model.start_probability[starts] * values[starts]).sum())
-    return value if math.isfinite(value) else None
+    starts = np.flatnonzero(model.start_probability)
+    if not np.isfinite(values[starts]).all():
+        return None
+    return float((model.start_probability[starts] * values[starts]).sum())
 
 
 def greedy_start_value(model: Model, q_values: np.ndarray, gamma: float) -> float | None:
     """Exact value, at the start, of the policy that is greedy with respect to Q (S, A).
 
-    None where gamma is 1 and an episode may never end.
+        V(s) = sum_k p_k (r_k + gamma * (1 - terminated_k) * V(s'_k)),  k over outcomes of pi(s)
 
-    Raises:
-        InputError: gamma lies outside [0, 1], or Q has another shape than (S, A).
+    The lowest index is greedy among ties. None where gamma is 1 and an episode may never end.
     """
-    _check_gamma(gamma)
-    q_values = _as_float64(q_values)
-    if q_values.shape != (model.n_states, model.n_actions):
-        raise InputError(
-            f"q_values must have shape {(model.n_states, model.n_actions)}, got {q_values.shape}"
-        )
-    starts = _start_states(model)
-    values = _evaluate(model, _greedy_actions(q_values), float(gamma), starts)
-    return start_value(model, values)
+    starts = np.flatnonzero(model.start_probability)
+    return start_value(model, _evaluate(model, q_values.argmax(axis=1), gamma, starts))
 
 
+@lru_cache(maxsize=64)
 def optimal_values(model: Model, gamma: float) -> np.ndarray:
     """Exact Q* of every (state, action), by policy iteration.
 
@@ -118,18 +59,15 @@ def optimal_values(model: Model, gamma: float) -> np.ndarray:
     Returns:
         float64 (S, A), in units of return, read-only. Nothing is cut where a state is terminal:
         only the flag of a transition ends an episode.
-
-    Raises:
-        InputError: gamma lies outside [0, 1].
     """
-    _check_gamma(gamma)
-    return _optimal_values(model, float(gamma))
+    q_values = _policy_iteration(model, gamma, np.ones((model.n_states, model.n_actions), bool))
+    q_values.flags.writeable = False
+    return q_values
 
 
 def optimal_start_value(model: Model, gamma: float) -> float | None:
     """V* at the start: the most that any policy can be worth there; None where it is not finite."""
-    best = optimal_values(model, gamma).max(axis=1)
-    return start_value(model, np.where(np.isfinite(best), best, np.nan))
+    return start_value(model, optimal_values(model, gamma).max(axis=1))
 
 
 def optimal_policy(model: Model, gamma: float) -> np.ndarray:
@@ -149,13 +87,6 @@ def optimal_policy(model: Model, gamma: float) -> np.ndarray:
     scale = np.abs(np.where(np.isfinite(q_values), q_values, 0.0)).max(axis=1)
     tied = q_values.max(axis=1) - share * scale
     return np.argmax(q_values >= tied[:, None], axis=1)
-
-
-@lru_cache(maxsize=64)
-def _optimal_values(model: Model, gamma: float) -> np.ndarray:
-    q_values = _policy_iteration(model, gamma, np.ones((model.n_states, model.n_actions), bool))
-    q_values.flags.writeable = False
-    return q_values
 
 
 def _policy_iteration(model: Model, gamma: float, allowed: np.ndarray) -> np.ndarray:
@@ -184,10 +115,10 @@ def _policy_iteration(model: Model, gamma: float, allowed: np.ndarray) -> np.nda
         if not better.any() or not (values > best + tolerance).any():
             return q_values
         best = np.maximum(best, values)  # rises by the tolerance each time, so this ends
-        policy = np.where(better, _greedy_actions(q_values), policy)
+        policy = np.where(better, q_values.argmax(axis=1), policy)
         if gamma == 1:  # a better policy that may never end gains for ever
             taken = policy[:, None] == np.arange(model.n_actions)
-            endless = finite & (_approach(model, taken, _may_end(model)) < 0)
+            endless = finite & (_approach(model, taken) < 0)
             unbounded |= _approach(model, allowed, endless[:, None]) >= 0
 
 
@@ -197,15 +128,20 @@ def _surely_ending(model: Model, allowed: np.ndarray) -> tuple[np.ndarray, np.nd
     Safe are the allowed pairs that never lead to a state without such a policy.
     """
     while True:
-        policy = _approach(model, allowed, _may_end(model))
+        policy = _approach(model, allowed)
         astray = allowed & _leads_into(model, policy < 0)
         if not astray.any():
             return policy, allowed
         allowed = allowed & ~astray
 
 
-def _approach(model: Model, allowed: np.ndarray, goal: np.ndarray) -> np.ndarray:
-    """The allowed actions that may soonest come to a pair of `goal`, -1 where none may: (S,)."""
+def _approach(model: Model, allowed: np.ndarray, goal: np.ndarray | None = None) -> np.ndarray:
+    """The allowed actions that may soonest come to a pair of `goal`, -1 where none may: (S,).
+
+    Goals are bool (S, A) or (S, 1); without them, the pairs that may end the episode.
+    """
+    if goal is None:
+        goal = ((model.probability > 0) & model.terminated).any(axis=-1)
     policy, near = np.full(model.n_states, -1), allowed & goal
     while True:
         found = (policy < 0) & near.any(axis=1)
@@ -221,49 +157,25 @@ def _leads_into(model: Model, states: np.ndarray) -> np.ndarray:
     return (goes_on & states[model.next_state]).any(axis=-1)
 
 
-def _may_end(model: Model) -> np.ndarray:
-    """Whether a pair may end the episode: bool (S, A)."""
-    return ((model.probability > 0) & model.terminated).any(axis=-1)
-
-
 def _evaluate(model: Model, policy: np.ndarray, gamma: float, roots: np.ndarray) -> np.ndarray:
-    """V of a policy on all states reached from `roots`; see `policy_values`."""
+    """V of a policy on all states reached from `roots`, NaN on the others.
+
+    All of it is NaN where gamma is 1 and an episode may never end.
+    """
     arrays = (model.next_state, model.reward, model.probability, model.terminated)
-    values, solved = evaluate_policy(*arrays, policy, gamma, roots)
-    if not solved:
+    states, constant, bounds, target, weight, ends = _chain(*arrays, policy, float(gamma), roots)
+    values = np.full(model.n_states, np.nan)
+    if gamma == 1 and not _ends_surely(bounds, target, ends):
+        return values
+    values[states], settled = _sweep(constant, bounds, target, weight)
+    if not settled:
         from scipy.sparse import csr_array, eye_array  # slow to import, and seldom needed
         from scipy.sparse.linalg import spsolve
 
-        states, constant, bounds, target, weight, _ = _chain(*arrays, policy, gamma, roots)
         shape = (states.size, states.size)
         system = eye_array(states.size) - csr_array((weight, target, bounds), shape)
         values[states] = spsolve(system.tocsc(), constant)
     return values
-
-
-@njit(cache=True)
-def evaluate_policy(next_state, reward, probability, terminated, policy, gamma, roots):
-    """V of a policy on all states reached from `roots`, and whether it was within reach.
-
-    By Gauss-Seidel sweeps, few where the policy mostly moves forward; elsewhere by elimination.
-    """
-    states, constant, bounds, target, weight, ends = _chain(
-        next_state, reward, probability, terminated, policy, gamma, roots
-    )
-    values = np.full(policy.size, np.nan)
-    if gamma == 1.0 and not _ends_surely(bounds, target, ends):
-        return values, True
-    looped = np.zeros(states.size, np.bool_)
-    for i in range(states.size):
-        for e in range(bounds[i], bounds[i + 1]):
-            looped[target[e]] |= target[e] > i
-    entries = np.flatnonzero(looped)
-    n_sweeps = min(entries.size // 2, MOST_SWEEPS)  # what elimination may cost as well
-    solution, solved = _sweep(constant, bounds, target, weight, n_sweeps)
-    if not solved and entries.size * (entries.size**2 + weight.size) <= ELIMINATION_WORK:
-        solution, solved = _eliminate(constant, bounds, target, weight, entries), True
-    values[states] = solution
-    return values, solved
 
 
 @njit(cache=True, error_model="numpy")
@@ -279,22 +191,22 @@ def _chain(next_state, reward, probability, terminated, policy, gamma, roots):
     path, states = np.empty(n_states, np.int64), np.empty(n_states, np.int64)
     n = n_edges = 0
     for root in roots:
-        depth, ahead = -1, root
-        while True:
-            if tried[ahead] < 0:
-                depth += 1
-                path[depth], tried[ahead] = ahead, 0
-            while depth >= 0 and tried[path[depth]] == n_outcomes:
-                states[n], rank[path[depth]] = path[depth], n
+        depth = -1
+        if tried[root] < 0:
+            depth, path[0], tried[root] = 0, root, 0
+        while depth >= 0:
+            state, k = path[depth], tried[path[depth]]
+            if k == n_outcomes:
+                states[n], rank[state] = state, n
                 depth, n = depth - 1, n + 1
-            if depth < 0:
-                break
-            state, action = path[depth], policy[path[depth]]
-            k = tried[state]
+                continue
             tried[state] += 1
+            action, ahead = policy[state], next_state[state, policy[state], k]
             if probability[state, action, k] > 0 and not terminated[state, action, k]:
-                ahead = next_state[state, action, k]
                 n_edges += 1
+                if tried[ahead] < 0:
+                    depth += 1
+                    path[depth], tried[ahead] = ahead, 0
     states = states[:n]
     constant, bounds, ends = np.zeros(n), np.zeros(n + 1, np.int64), np.zeros(n, np.bool_)
     target, weight = np.empty(n_edges, np.int64), np.empty(n_edges)
@@ -330,71 +242,19 @@ def _ends_surely(bounds, target, ends):
     return may_end.all()
 
 
-@njit(cache=True, error_model="numpy")
-def _sweep(constant, bounds, target, weight, n_sweeps):
-    """Gauss-Seidel sweeps from 0; the flag tells whether they met SWEEP_TOLERANCE."""
-    x, before = np.zeros(constant.size), 0.0
-    for _ in range(n_sweeps):
-        change, settled = 0.0, True
+@njit(cache=True)
+def _sweep(constant, bounds, target, weight):
+    """V by Gauss-Seidel sweeps from 0, and whether they met SWEEP_TOLERANCE."""
+    values, change = np.zeros(constant.size), 0.0
+    for _ in range(2 + SWEEP_WORK // (1 + weight.size)):
+        before, change, settled = change, 0.0, True
         for i in range(constant.size):
             value = constant[i]
             for e in range(bounds[i], bounds[i + 1]):
-                value += weight[e] * x[target[e]]
-            moved = abs(value - x[i])
+                value += weight[e] * values[target[e]]
+            moved = abs(value - values[i])
             change, settled = max(change, moved), settled & (moved <= SWEEP_TOLERANCE * abs(value))
-            x[i] = value
+            values[i] = value
         if settled and change <= 0.5 * before:
-            return x, True
-        before = change
-    return x, False
-
-
-@njit(cache=True, error_model="numpy")
-def _eliminate(constant, bounds, target, weight, entries):
-    """Gaussian elimination: every x[i] as an affine function of those at `entries`, then these.
-
-    In post-order all else that a row needs is expressed before it. The matrix is diagonally
-    dominant, so no pivoting is needed.
-    """
-    n, m = constant.size, entries.size
-    column, affine = np.full(n, -1), np.zeros((n, m + 1))
-    column[entries], affine[:, m] = np.arange(m), constant
-    for i in range(n):
-        row, own = affine[i], column[i]
-        for e in range(bounds[i], bounds[i + 1]):
-            if column[target[e]] >= 0:
-                row[column[target[e]]] += weight[e]
-            else:
-                _add(weight[e], affine[target[e]], row)
-        for j in range(own):
-            factor, row[j] = row[j], 0.0
-            _add(factor, affine[entries[j], j:], row[j:])
-        if own >= 0:
-            factor, row[own] = 1.0 / (1.0 - row[own]), 0.0
-            row *= factor
-    x = affine[:, m].copy()
-    for j in range(m - 1, -1, -1):
-        _add(x[entries[j]], affine[:, j], x)
-    return x
-
-
-@njit(cache=True)
-def _add(factor, row, to):
-    if factor != 0.0:
-        for k in range(row.size):
-            to[k] += factor * row[k]
-
-
-@lru_cache(maxsize=64)
-def _start_states(model: Model) -> np.ndarray:
-    return np.flatnonzero(model.start_probability > 0)
-
-
-def _as_float64(array: np.ndarray) -> np.ndarray:
-    """The one layout that the compiled code sees: it would be compiled again for any other."""
-    return np.require(array, np.float64, ["C", "W"])
-
-
-def _check_gamma(gamma: float) -> None:
-    if not 0 <= gamma <= 1:
-        raise InputError(f"exact planning needs gamma in [0, 1], got {gamma}")
+            return values, True
+    return values, False

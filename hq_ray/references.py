@@ -12,7 +12,7 @@ import numpy as np
 
 from hq_ray.compiled import njit
 from hq_ray.environments import load_model
-from hq_ray.errors import HqRayError, InputError, reason_of
+from hq_ray.errors import HqRayError, reason_of
 from hq_ray.model import Model
 from hq_ray.planning import optimal_policy, optimal_start_value
 from hq_ray.trial import is_model
@@ -58,17 +58,15 @@ def references(model: Model, gamma: float, max_steps: int) -> References:
         max_steps: step limit of an episode, at least 1.
 
     Raises:
-        InputError: gamma or max_steps is out of bounds.
         NoReferences: gamma is 1, and no policy surely ends, or what they gain has no bound.
     """
-    if max_steps < 1:
-        raise InputError(f"max_steps must be at least 1, got {max_steps}")
     if optimal_start_value(model, gamma) is None:
         raise NoReferences(
             "has no best policy at gamma 1: none surely ends, or what they gain has no bound"
         )
-    best = _following(model, optimal_policy(model, gamma))
-    return References(*_episode(best, max_steps), _failure_terminates(model))
+    failures = model.ends if model.success is None else model.ends & ~model.success
+    expected = _episode(model, optimal_policy(model, gamma), max_steps)
+    return References(*expected, failure_terminates=bool(failures.any()))
 
 
 def references_of(
@@ -146,15 +144,8 @@ def _value_errors(q_values, optimal):
     return moved, total / moved, math.sqrt(squares / moved), largest
 
 
-def _following(model: Model, policy: np.ndarray) -> Model:
-    """The model with one action, which is the policy's."""
-    states = np.arange(model.n_states)
-    arrays = (model.next_state, model.reward, model.probability, model.terminated)
-    return Model(*(array[states, policy][:, None] for array in arrays), model.start_probability)
-
-
-def _episode(model: Model, max_steps: int) -> tuple[float, float]:
-    """Expected undiscounted return and length of an episode of a model with one action.
+def _episode(model: Model, policy: np.ndarray, max_steps: int) -> tuple[float, float]:
+    """Expected undiscounted return and length of an episode of a policy.
 
     With d_t(s) the probability that step t is taken, and taken in s,
 
@@ -162,10 +153,11 @@ def _episode(model: Model, max_steps: int) -> tuple[float, float]:
 
     where p leaves out outcomes that terminate.
     """
-    probability = model.probability[:, 0]
-    reward = np.where(probability > 0, probability * model.reward[:, 0], 0.0).sum(axis=1)
-    goes_on = (probability > 0) & ~model.terminated[:, 0]
-    source, target = np.nonzero(goes_on)[0], model.next_state[:, 0][goes_on]
+    pairs = np.arange(model.n_states), policy
+    probability = model.probability[pairs]
+    reward = np.where(probability > 0, probability * model.reward[pairs], 0.0).sum(axis=1)
+    goes_on = (probability > 0) & ~model.terminated[pairs]
+    source, target = np.nonzero(goes_on)[0], model.next_state[pairs][goes_on]
     weight, occupied = probability[goes_on], model.start_probability
     total_return = total_steps = 0.0
     for _ in range(max_steps):
@@ -176,8 +168,3 @@ def _episode(model: Model, max_steps: int) -> tuple[float, float]:
         total_return += float((occupied * reward).sum())
         occupied = np.bincount(target, occupied[source] * weight, minlength=model.n_states)
     return total_return, total_steps
-
-
-def _failure_terminates(model: Model) -> bool:
-    failures = model.ends if model.success is None else model.ends & ~model.success
-    return bool(failures.any())

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from hq_ray.environments import load_model
-from hq_ray.errors import InputError
 from hq_ray.model import Model, model_from_table
 from hq_ray.planning import optimal_values
 from hq_ray.references import NoReferences, References, references, references_of, value_errors
@@ -190,18 +189,6 @@ def test_an_early_end_changes_nothing():
 def test_references_are_computed_once():
     model = load_model(*ENVS["lake"])
     assert references(model, 0.99, 100) is references(model, 0.99, 100)
-
-
-@pytest.mark.parametrize(
-    ("gamma", "max_steps", "message"),
-    [
-        (1.5, 10, r"gamma in \[0, 1\], got 1.5"),
-        (0.9, 0, "max_steps must be at least 1, got 0"),
-    ],
-)
-def test_out_of_bounds(gamma, max_steps, message):
-    with pytest.raises(InputError, match=message):
-        references(load_model(*ENVS["lake"]), gamma, max_steps)
 
 
 # By the names that trials have

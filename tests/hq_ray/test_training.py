@@ -10,7 +10,7 @@ from hq_ray.environments import load_model, make
 from hq_ray.episode_log import EpisodeLog
 from hq_ray.errors import InputError, ModelError, TrialError
 from hq_ray.model import model_from_table
-from hq_ray.planning import greedy_policy, optimal_values
+from hq_ray.planning import optimal_values
 from hq_ray.training import summarise, train
 
 ENVS = {
@@ -317,7 +317,7 @@ def test_steps_are_summed_beyond_32_bits(make_trial):
 
 def greedy_walk(model, q_values):
     """(state, action) from the first state on, in a deterministic environment."""
-    policy, state, walk = greedy_policy(q_values), int(np.argmax(model.start_probability)), []
+    policy, state, walk = q_values.argmax(axis=1), int(np.argmax(model.start_probability)), []
     while len(walk) < 100:
         pair = (state, int(policy[state]), 0)
         walk.append(pair)
