@@ -5,6 +5,7 @@ every process needs.
 """
 
 import difflib
+import dis
 import importlib
 import inspect
 import json
@@ -267,10 +268,19 @@ def _refused(sentence: str) -> Iterator[None]:
     """Whatever the user's code raises as an InputError; a SystemExit must not end the command."""
     try:
         yield
-    except (HqRayError, KeyboardInterrupt):
-        raise
     except BaseException as problem:
+        if isinstance(problem, HqRayError) or _is_ctrl_c(problem):
+            raise
         raise InputError(f"{sentence}: {reason_of(problem)}") from problem
+
+
+def _is_ctrl_c(problem: BaseException) -> bool:
+    """Whether a signal raised it, in whatever line the process was, and no `raise` of the code."""
+    last = problem.__traceback__
+    while last.tb_next is not None:
+        last = last.tb_next
+    instruction = dis.opname[last.tb_frame.f_code.co_code[last.tb_lasti]]
+    return isinstance(problem, KeyboardInterrupt) and instruction != "RAISE_VARARGS"
 
 
 def _model_again(env: str, args: str) -> str | None:

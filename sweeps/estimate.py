@@ -4,8 +4,11 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from hq_ray import encoding
+from hq_ray.env_identity import RAISED, apart
+from hq_ray.errors import reason_of
 from hq_ray.sweeps.plan import Plan, TrialSet, count_by_configuration
 from hq_ray.training import train_together, warm_up
 from hq_ray.trial import Trial
@@ -58,12 +61,14 @@ def estimate(planned: Plan, trials: TrialSet, cores: int) -> Estimate:
     longest = 0
     failures = []
     for kind, templates in kinds.items():
-        try:
-            seconds, size, measured, n = _pilot(templates, time.monotonic() - started)
-        except Exception as problem:
-            # Whatever the environment of a trial raises is about that trial.
-            failures.append(f"{kind[0]}, {kind[2]}: {type(problem).__name__}: {problem}")
+        most = PILOT_TRIALS if time.monotonic() - started < PILOT_SECONDS else 1
+        chosen = templates[:: max(1, len(templates) // most)][:most]
+        # The steps of an environment itself may end their process.
+        found = _pilot(chosen) if chosen[0].has_model else apart(partial(_pilot, chosen))
+        if found is None or isinstance(found, str):
+            failures.append(f"{kind[0]}, {kind[2]}: {found or 'it ends its process'}")
             continue
+        seconds, size, measured, n = found
         core_seconds += seconds / measured * rows[kind]
         disk_bytes += size / measured * rows[kind]
         piloted += n
@@ -80,18 +85,18 @@ def estimate(planned: Plan, trials: TrialSet, cores: int) -> Estimate:
     )
 
 
-def _pilot(templates: Sequence[Trial], spent: float) -> tuple[float, int, int, int]:
-    """(seconds, bytes, rows, trials) of pilots spread over a kind's configurations."""
-    most = PILOT_TRIALS if spent < PILOT_SECONDS else 1
-    step = max(1, len(templates) // most)
-    chosen = templates[::step][:most]
-    warm_up(chosen)
-    started = time.perf_counter()
-    trained = []
-    for trial in chosen:
-        trained += train_together([trial])
-        if time.perf_counter() - started > PILOT_SECONDS:
-            break
-    size = encoding.encode_episodes(trained).size
+def _pilot(trials: Sequence[Trial]) -> tuple[float, int, int, int] | str:
+    """(seconds, bytes, rows, trials) of trials of a kind, or why one failed."""
+    try:
+        warm_up(trials)
+        started = time.perf_counter()
+        trained = []
+        for trial in trials:
+            trained += train_together([trial])
+            if time.perf_counter() - started > PILOT_SECONDS:
+                break
+        size = encoding.encode_episodes(trained).size
+    except RAISED as problem:
+        return reason_of(problem)
     rows = sum(done.trial.episodes for done in trained)
     return time.perf_counter() - started, size, rows, len(trained)

@@ -282,6 +282,8 @@ raise Odd
         ("raise SystemExit(0)", "SystemExit: 0"),
         ("import sys; sys.exit('no licence')", "SystemExit: no licence"),
         ("raise GeneratorExit", "GeneratorExit"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("exec('def stop(): raise KeyboardInterrupt')\nstop()", "KeyboardInterrupt"),
         ("class Own(BaseException): pass\nraise Own('mine')", "Own: mine"),
         (UNPRINTABLE.format(base="Exception"), "Odd, whose message cannot be read (ValueError)"),
         (UNPRINTABLE.format(base="SystemExit"), "Odd, whose message cannot be read (ValueError)"),
@@ -306,7 +308,8 @@ def test_whatever_a_module_raises_is_one_sentence(code, reason, tmp_path, monkey
 
 def test_ctrl_c_while_a_module_is_imported_is_ctrl_c(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "slow_of_the_user.py").write_text("raise KeyboardInterrupt")
+    code = "import signal\nsignal.raise_signal(signal.SIGINT)"
+    (tmp_path / "slow_of_the_user.py").write_text(code)
     with pytest.raises(KeyboardInterrupt):
         resolve("slow_of_the_user:Env-v0")
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import naive
 import numpy as np
 import pytest
+from gymnasium.envs.toy_text.cliffwalking import CliffWalkingEnv
 
 from hq_ray.environments import load_model, make
 from hq_ray.episode_log import EpisodeLog
@@ -129,6 +130,26 @@ def test_success_is_an_episode_that_ends_on_the_goal(make_trial, env, env_args, 
     trained = train(trial, engine)
     assert trained.log.success.tolist() == expected["success"].tolist()
     assert 0 < trained.summary["success_rate"] == expected["success"].mean()
+
+
+class LastCliff(CliffWalkingEnv):
+    """A fall ends the episode, as in another table that its constructor makes."""
+
+    def _calculate_transition_prob(self, current, move):
+        ((p, state, reward, ends),) = super()._calculate_transition_prob(current, move)
+        return [(p, state, reward, ends or reward == -100)]
+
+
+@pytest.mark.parametrize("engine", ["kernel", "gymnasium"])
+def test_a_fall_that_ends_the_episode_is_no_success(make_trial, register, engine):
+    register("LastCliff-v0", entry_point=LastCliff)
+    trial = make_trial(env="LastCliff-v0", episodes=400, max_steps=100)
+    bare = make(trial.env, trial.env_args).unwrapped
+    expected = naive.learn(trial, bare.P, bare.initial_state_distrib, goal={47})
+    trained = train(trial, engine)
+    assert trained.engine == engine
+    assert trained.log.success.tolist() == expected["success"].tolist()
+    assert 0 < trained.summary["success_rate"] < trained.log.terminated.mean()
 
 
 @pytest.mark.parametrize("engine", ["kernel", "gymnasium"])

@@ -1,3 +1,6 @@
+import os
+import sys
+
 import pytest
 
 from hq_ray.store import DONE
@@ -37,17 +40,31 @@ def test_what_is_done_costs_nothing():
     assert (cost.core_seconds, cost.disk_bytes, cost.piloted) == (0.0, 0.0, 0)
 
 
-def test_a_pilot_that_fails_is_told_and_left_out(register, table_env):
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (None, "RuntimeError: out of order"),
+        (sys.exit, "SystemExit"),
+        pytest.param(
+            lambda: os._exit(3),
+            "it ends its process",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked"),
+        ),
+    ],
+)
+def test_a_pilot_that_fails_is_told_and_left_out(register, table_env, end, reason):
     class Failing(table_env):
         def __init__(self):
             super().__init__([[[(1.0, 0, 0.0, True)]]], [1.0])
             del self.P
 
         def step(self, action):
+            if end is not None:
+                end()
             raise RuntimeError("out of order")
 
     register("FailingPilot-v0", entry_point=Failing)
     cost = cost_of(env=["FrozenLake-v1", "FailingPilot-v0"], variant="standard")
-    assert cost.failures == ("FailingPilot-v0, standard: RuntimeError: out of order",)
+    assert cost.failures == (f"FailingPilot-v0, standard: {reason}",)
     assert cost.piloted == 1
     assert cost.disk_bytes > 0
