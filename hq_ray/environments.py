@@ -4,7 +4,6 @@
 every process needs.
 """
 
-import difflib
 import dis
 import importlib
 import inspect
@@ -215,9 +214,9 @@ def resolve(env: str, args: Mapping[str, object] | None = None) -> Environment:
     """
     args = dict(args or {})
     spec, notices = _find(env)
-    resolved = _full_id(env, spec)
     _check_args(spec, args)
-    found = _resolve(resolved, canonical_args(args))
+    module, colon, _ = env.rpartition(":")
+    found = _resolve(f"{module}{colon}{spec.id}", canonical_args(args))
     return replace(found, notices=(*notices, *found.notices))
 
 
@@ -320,11 +319,6 @@ def _rollouts(env: str, args: str, limit: int) -> tuple[str | None, list[str]]:
     return old, list(digests)
 
 
-def _full_id(asked: str, spec: registration.EnvSpec) -> str:
-    module, colon, _ = asked.rpartition(":")
-    return f"{module}{colon}{spec.id}"
-
-
 def _find(env: str) -> tuple[registration.EnvSpec, tuple[str, ...]]:
     """The registered spec for an id, the present version standing in for an old one."""
     module, colon, name = env.rpartition(":")
@@ -356,14 +350,10 @@ def _near_env(name: str) -> str:
     hint = near_miss(name, gymnasium.registry)
     if hint.startswith("; did"):
         return hint
-    # Too far for a single guess; the toy-text family is what most people mean.
-    tabular = sorted(
-        spec.id
-        for spec in gymnasium.registry.values()
-        if spec.namespace is None and ("toy_text" in str(spec.entry_point) or OURS in spec.id)
-    )
-    close = difflib.get_close_matches(name, tabular, n=3, cutoff=0.3) or tabular
-    return f"; known among others: {', '.join(dict.fromkeys(['VelocityGrid-v0', *close]))}"
+    # Too far for a single guess: ours and the toy-text family are what most people mean.
+    entries = ((spec.id, str(spec.entry_point)) for spec in gymnasium.registry.values())
+    tabular = [one for one, entry in entries if OURS in entry or "toy_text" in entry]
+    return f"; known among others: {', '.join(reversed(tabular))}"
 
 
 def _creator(spec: registration.EnvSpec) -> Callable:

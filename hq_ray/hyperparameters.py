@@ -70,9 +70,10 @@ def _probability(name: str, default: float, summary: str) -> Hyperparameter:
     return Hyperparameter(name, float, default, "in [0, 1]", lambda v: 0 <= v <= 1, summary)
 
 
-def _count(name: str, default: int, summary: str) -> Hyperparameter:
+def _episodes(name: str, of: str) -> Hyperparameter:
     must = "a whole number from 1 to 2147483647"
-    return Hyperparameter(name, int, default, must, lambda v: 1 <= v < 2**31, summary)
+    summary = f"length of {of} [episodes]"
+    return Hyperparameter(name, int, 3500, must, lambda v: 1 <= v < 2**31, summary)
 
 
 HYPERPARAMETERS: dict[str, Hyperparameter] = {
@@ -81,13 +82,13 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
         _step_size("alpha", 0.2, "step size"),
         _schedule("alpha_schedule", "constant", "alpha"),
         _step_size("alpha_end", 0.05, "step size that alpha_schedule ends at"),
-        _count("alpha_decay_episodes", 3500, "length of alpha_schedule [episodes]"),
+        _episodes("alpha_decay_episodes", "alpha_schedule"),
         _step_size("alpha_down", 0.5, "step size downwards, for asymmetric"),
         _probability("gamma", 0.99, "discount"),
         _schedule("eps_schedule", "linear", "epsilon"),
         _probability("eps_start", 1.0, "first exploration probability"),
         _probability("eps_end", 0.05, "last exploration probability"),
-        _count("eps_decay_episodes", 3500, "length of eps_schedule [episodes]"),
+        _episodes("eps_decay_episodes", "eps_schedule"),
         Hyperparameter(
             "eps_shift",
             float,

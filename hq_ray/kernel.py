@@ -71,13 +71,10 @@ def _compile_update(variant, q_value, target, alpha, alpha_down, eps_shift):
     return call
 
 
-def _sources_digest() -> str:
-    # numba's cache looks at the file of the loop alone; what the loop calls lies in these two.
-    sources = [Path(module.__file__).read_bytes() for module in (updates, pcg64)]
-    return hashlib.sha256(b"".join(sources)).hexdigest()
-
-
-SOURCES = _sources_digest()
+# numba's cache looks at the file of the loop alone; what the loop calls lies in these two.
+SOURCES = hashlib.sha256(
+    b"".join(Path(module.__file__).read_bytes() for module in (updates, pcg64))
+).hexdigest()
 
 
 @lru_cache(maxsize=64)

@@ -65,6 +65,7 @@ def optimal_values(model: Model, gamma: float) -> np.ndarray:
     return q_values
 
 
+@lru_cache(maxsize=256)
 def optimal_start_value(model: Model, gamma: float) -> float | None:
     """V* at the start: the most that any policy can be worth there; None where it is not finite."""
     return start_value(model, optimal_values(model, gamma).max(axis=1))

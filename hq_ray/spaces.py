@@ -4,7 +4,7 @@ Observations of several components are numbered in mixed radix, first component 
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from operator import index
 
@@ -13,8 +13,6 @@ import numpy as np
 from gymnasium import spaces
 
 from hq_ray.errors import InputError, TrialError
-
-Encode = Callable[[object], int]
 
 ACCEPTED = "Discrete, MultiDiscrete, MultiBinary, integer Box with bounds, Tuple and Dict of these"
 # Files number states and actions in int32.
@@ -35,7 +33,7 @@ class Numbering:
 
     n_states: int
     n_actions: int
-    encode: Encode
+    encode: Callable[[object], int]
     first_state: int
     first_action: int
 
@@ -50,14 +48,15 @@ def numbering(environment: gymnasium.Env, name: str = "the environment") -> Numb
             space is not Discrete.
     """
     seen, actions = environment.observation_space, environment.action_space
-    coded = _coded(seen)
-    if coded is None:
+    parts = _parts(seen)
+    if parts is None:
         raise InputError(
             f"the observation space of {name} must be finite ({ACCEPTED}), got {shown(seen)}"
         )
     if not isinstance(actions, spaces.Discrete):
         raise InputError(f"the action space of {name} must be Discrete, got {shown(actions)}")
-    n_states, encode = coded
+    components, listed = parts
+    n_states = math.prod(size for size, _ in components)
     n_actions, first_action = int(actions.n), int(actions.start)
     first_state = int(seen.start) if isinstance(seen, spaces.Discrete) else 0
     for space, n, first in ((seen, n_states, first_state), (actions, n_actions, first_action)):
@@ -67,15 +66,21 @@ def numbering(environment: gymnasium.Env, name: str = "the environment") -> Numb
                 f"values, got {shown(space)}"
             )
 
-    def checked(observation: object) -> int:
+    def encode(observation: object) -> int:
         try:
-            return encode(observation)
-        except (TypeError, ValueError, OverflowError):
+            state = 0
+            for (size, start), value in zip(components, listed(observation), strict=True):
+                place = _whole(value) - start
+                if not 0 <= place < size:
+                    raise ValueError
+                state = state * size + place
+            return state
+        except (TypeError, ValueError, LookupError):
             raise TrialError(
                 f"the observation must lie in {shown(seen)}, got {shown(observation)}"
             ) from None
 
-    return Numbering(n_states, n_actions, checked, first_state, first_action)
+    return Numbering(n_states, n_actions, encode, first_state, first_action)
 
 
 def shown(value: object) -> str:
@@ -87,83 +92,51 @@ def shown(value: object) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
-def _coded(space: spaces.Space) -> tuple[int, Encode] | None:
-    """Number of elements, and their numbers as a function that raises ValueError or TypeError for
-    what is none of them; None where the space is not finite.
+def _parts(space: spaces.Space) -> tuple[list[tuple[int, int]], Callable[[object], list]] | None:
+    """(size, start) of each component, and what lists those of an observation.
+
+    None where the space is not finite.
     """
-    if isinstance(space, spaces.Discrete):
-        return _discrete(int(space.n), int(space.start))
-    if isinstance(space, spaces.MultiDiscrete):
-        components = zip(space.nvec.flat, space.start.flat, strict=True)
-        return _array(space.shape, [(int(n), int(start)) for n, start in components])
-    if isinstance(space, spaces.MultiBinary):
-        return _array(space.shape, [(2, 0)] * math.prod(space.shape))
-    if isinstance(space, spaces.Box):
-        if space.dtype.kind not in "biu" or not space.is_bounded("both"):
+    if isinstance(space, spaces.Tuple | spaces.Dict):
+        keys = list(space.spaces) if isinstance(space, spaces.Dict) else range(len(space.spaces))
+        parts = [_parts(space[key]) for key in keys]
+        if None in parts:
             return None
-        bounds = zip(space.low.flat, space.high.flat, strict=True)
-        return _array(space.shape, [(int(b) - int(a) + 1, int(a)) for a, b in bounds])
-    if isinstance(space, spaces.Tuple):
-        parts = [_coded(part) for part in space.spaces]
-        return None if None in parts else _joined(parts, _in_order)
-    if isinstance(space, spaces.Dict):
-        keys, parts = list(space.spaces), [_coded(part) for part in space.spaces.values()]
-        return None if None in parts else _joined(parts, lambda observed: _by_key(observed, keys))
-    return None
 
-
-def _discrete(size: int, start: int) -> tuple[int, Encode]:
-    def encode(observation: object) -> int:
-        try:
-            state = index(observation) - start
-        except TypeError:
-            (value,) = np.asarray(observation).ravel().tolist()
-            state = _whole(value) - start
-        if 0 <= state < size:
-            return state
-        raise ValueError
-
-    return size, encode
-
-
-def _array(shape: tuple[int, ...], components: list[tuple[int, int]]) -> tuple[int, Encode]:
-    def encode(observation: object) -> int:
-        values = np.asarray(observation)
-        if values.shape != shape:
-            raise ValueError
-        state = 0
-        for (size, start), value in zip(components, values.ravel().tolist(), strict=True):
-            place = _whole(value) - start
-            if not 0 <= place < size:
+        def listed(observation: object) -> list:
+            if len(observation) != len(keys):
                 raise ValueError
-            state = state * size + place
-        return state
+            of = zip(keys, parts, strict=True)
+            return [value for key, (_, values) in of for value in values(observation[key])]
 
-    return math.prod(size for size, _ in components), encode
+        return [one for components, _ in parts for one in components], listed
+    if isinstance(space, spaces.Discrete):
+        return [(int(space.n), int(space.start))], _single
+    if isinstance(space, spaces.MultiDiscrete):
+        sizes, starts = space.nvec.ravel().tolist(), space.start.ravel().tolist()
+    elif isinstance(space, spaces.MultiBinary):
+        sizes, starts = [2] * math.prod(space.shape), [0] * math.prod(space.shape)
+    elif isinstance(space, spaces.Box) and space.dtype.kind in "biu" and space.is_bounded("both"):
+        starts = space.low.ravel().tolist()
+        ends = space.high.ravel().tolist()
+        sizes = [end - start + 1 for start, end in zip(starts, ends, strict=True)]
+    else:
+        return None
+
+    def values(observation: object) -> list:
+        array = np.asarray(observation)
+        if array.shape != space.shape:
+            raise ValueError
+        return array.ravel().tolist()
+
+    return list(zip(sizes, starts, strict=True)), values
 
 
-def _joined(
-    parts: list[tuple[int, Encode]], parted: Callable[[object], list]
-) -> tuple[int, Encode]:
-    def encode(observation: object) -> int:
-        state = 0
-        for (size, part), value in zip(parts, parted(observation), strict=True):
-            state = state * size + part(value)
-        return state
-
-    return math.prod(size for size, _ in parts), encode
-
-
-def _in_order(observation: object) -> list:
-    if not isinstance(observation, tuple | list | np.ndarray):
-        raise TypeError
-    return list(observation)
-
-
-def _by_key(observation: object, keys: list) -> list:
-    if not isinstance(observation, Mapping) or observation.keys() != set(keys):
-        raise TypeError
-    return [observation[key] for key in keys]
+def _single(observation: object) -> list:
+    # Most observations are plain numbers, which need no array.
+    if isinstance(observation, int | np.integer):
+        return [observation]
+    return np.asarray(observation).ravel().tolist()
 
 
 def _whole(value: object) -> int:

@@ -132,7 +132,13 @@ def warm_up(trials: Iterable[Trial]) -> None:
 
 def _planned_model(trial: Trial) -> Model | None:
     if not trial.has_model:
-        _check_source(trial)
+        found = load_source(trial.env, trial.env_args) if trial.source is not None else None
+        if found != trial.source:
+            raise ModelError(
+                f"the source of {trial.env} {trial.env_args} must be the planned one "
+                f"({trial.source}), but this process has {found}: the environment's code differs "
+                "from what the trial was planned with"
+            )
         return None
     model = load_model(trial.env, trial.env_args)
     found = model.fingerprint if model is not None else None
@@ -143,16 +149,6 @@ def _planned_model(trial: Trial) -> Model | None:
             "Gymnasium's version differs from the one the trial was planned with"
         )
     return model
-
-
-def _check_source(trial: Trial) -> None:
-    found = load_source(trial.env, trial.env_args) if trial.source is not None else None
-    if found != trial.source:
-        raise ModelError(
-            f"the source of {trial.env} {trial.env_args} must be the planned one ({trial.source}), "
-            f"but this process has {found}: the environment's code differs from what the trial was "
-            "planned with"
-        )
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -192,11 +188,8 @@ def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, f
             model.start_probability[starts] @ log.q_values[starts].max(axis=1)
         )
         summary["policy_value"] = greedy_start_value(model, log.q_values, trial.gamma)
-        summary["optimal_value"] = _optimal_start_value(model, trial.gamma)
+        summary["optimal_value"] = optimal_start_value(model, trial.gamma)
         errors = value_errors(log.q_values, optimal_values(model, trial.gamma))
         summary["q_bias"], summary["q_rmse"], summary["q_max_error"] = errors
     known = {name: value for name, value in summary.items() if value is not None}
     return summary | {name: None for name, value in known.items() if not math.isfinite(value)}
-
-
-_optimal_start_value = lru_cache(maxsize=256)(optimal_start_value)

@@ -22,7 +22,7 @@ from hq_ray.errors import HqRayError, reason_of
 from hq_ray.spaces import numbering
 from hq_ray.trial import Trial
 
-_DEFAULT_FPS = 4.0
+DEFAULT_FPS = 4.0
 
 
 class NotFilmable(HqRayError):
@@ -62,14 +62,16 @@ def film_greedy(
     with _no_display_needed(), contextlib.ExitStack() as stack:
         env = _made(make_env)
         stack.callback(close, env)
-        fps = _frame_rate(env)
-        frames = _one_size(_episode_frames(env, q_values, seed, max_steps), _name(env))
-        held = _hold_last(next(frames), frames, extra=max(1, round(fps)))
+        fps = env.metadata.get("render_fps")
+        usable = isinstance(fps, Real) and math.isfinite(fps) and fps > 0
+        fps = float(fps) if usable else DEFAULT_FPS
+        frames = _frames(env, q_values, seed, max_steps, rest=max(1, round(fps)))
+        first = next(frames)
         path = film_path(path_stem)
         write = _write_mp4 if path.suffix == ".mp4" else _write_gif
         path.parent.mkdir(parents=True, exist_ok=True)
         with _published(path) as partial:
-            write(partial, held, fps)
+            write(partial, first, frames, fps)
     return path
 
 
@@ -104,66 +106,44 @@ def _made(make_env: Callable[[], gymnasium.Env]) -> gymnasium.Env:
     return env
 
 
-def _episode_frames(
-    env: gymnasium.Env, q_values: np.ndarray, seed: int, max_steps: int
-) -> Iterator[object]:
+def _frames(
+    env: gymnasium.Env, q_values: np.ndarray, seed: int, max_steps: int, rest: int
+) -> Iterator[np.ndarray]:
+    """The picture of every state from the first to the last, and that `rest` times more."""
     with _filmed(_name(env)):
         numbered = numbering(env)
         observation, _ = env.reset(seed=seed)
-        yield env.render()
-        for _ in range(max_steps):
+        picture, over, steps = _picture(env), False, 0
+        size = picture.shape
+        yield _even(picture)
+        while not over and steps < max_steps:
             action = int(np.argmax(q_values[numbered.encode(observation)]))
             observation, _, terminated, truncated, _ = env.step(action + numbered.first_action)
-            yield env.render()
-            if terminated or truncated:
-                return
+            over, steps, picture = terminated or truncated, steps + 1, _picture(env)
+            if picture.shape != size:
+                raise NotFilmable(
+                    f"{_name(env)} must render frames of one size, "
+                    f"got {size} and then {picture.shape}"
+                )
+            yield _even(picture)
+        yield from itertools.repeat(_even(picture), rest)
 
 
-def _one_size(frames: Iterable[object], name: str) -> Iterator[np.ndarray]:
-    size = None
-    for frame in frames:
-        if not (
-            isinstance(frame, np.ndarray)
-            and frame.dtype == np.uint8
-            and frame.ndim == 3
-            and frame.shape[2] == 3
-            and frame.size
-        ):
-            raise NotFilmable(
-                f"{name} must render frames as uint8 (rows, columns, 3), got {_described(frame)}"
-            )
-        size = size or frame.shape
-        if frame.shape != size:
-            raise NotFilmable(
-                f"{name} must render frames of one size, got {size} and then {frame.shape}"
-            )
-        yield _even(frame)
-
-
-def _described(frame: object) -> str:
-    if isinstance(frame, np.ndarray):
-        return f"{frame.dtype} {frame.shape}"
-    return type(frame).__name__
+def _picture(env: gymnasium.Env) -> np.ndarray:
+    frame = env.render()
+    array = isinstance(frame, np.ndarray)
+    if not (array and frame.dtype == np.uint8 and frame.size and frame.shape[2:] == (3,)):
+        given = f"{frame.dtype} {frame.shape}" if array else type(frame).__name__
+        raise NotFilmable(
+            f"{_name(env)} must render frames as uint8 (rows, columns, 3), got {given}"
+        )
+    return frame
 
 
 def _even(frame: np.ndarray) -> np.ndarray:
     """Repeats the last row and column where needed: the codec takes even sizes only."""
     rows, columns, _ = frame.shape
     return np.pad(frame, ((0, rows % 2), (0, columns % 2), (0, 0)), mode="edge")
-
-
-def _hold_last(first: np.ndarray, others: Iterable[np.ndarray], extra: int) -> Iterator[np.ndarray]:
-    frame = first
-    yield frame
-    for frame in others:
-        yield frame
-    yield from itertools.repeat(frame, extra)
-
-
-def _frame_rate(env: gymnasium.Env) -> float:
-    fps = env.metadata.get("render_fps")
-    usable = isinstance(fps, Real) and math.isfinite(fps) and fps > 0
-    return float(fps) if usable else _DEFAULT_FPS
 
 
 def _name(env: gymnasium.Env) -> str:
@@ -219,11 +199,10 @@ def _ffmpeg_works() -> bool:
     return shutil.which(executable) is not None
 
 
-def _write_mp4(path: Path, frames: Iterator[np.ndarray], fps: float) -> None:
+def _write_mp4(path: Path, first: np.ndarray, others: Iterable[np.ndarray], fps: float) -> None:
     # By ffmpeg itself: imageio does not look at how it ended, and a full disk cuts films short.
     import imageio_ffmpeg
 
-    first = next(frames)
     rows, columns, _ = first.shape
     source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{columns}x{rows}", "-r", str(fps)]
     film = ["-vcodec", "libx264", "-pix_fmt", "yuv420p", str(path.absolute())]
@@ -231,7 +210,7 @@ def _write_mp4(path: Path, frames: Iterator[np.ndarray], fps: float) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as ffmpeg:
         try:
             with contextlib.suppress(BrokenPipeError):  # it has ended, and says why
-                for frame in itertools.chain([first], frames):
+                for frame in itertools.chain([first], others):
                     ffmpeg.stdin.write(frame.tobytes())
             said = ffmpeg.communicate()[1].decode(errors="replace")
         except BaseException:
@@ -242,10 +221,10 @@ def _write_mp4(path: Path, frames: Iterator[np.ndarray], fps: float) -> None:
         raise OSError(errno.EIO, f"ffmpeg: {reason or f'exit code {ffmpeg.returncode}'}")
 
 
-def _write_gif(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
+def _write_gif(path: Path, first: np.ndarray, others: Iterable[np.ndarray], fps: float) -> None:
     import imageio.v3
 
     # A palette per frame: GIF has none other, and Pillow keeps the frames until the end.
     with imageio.v3.imopen(path, "w", plugin="pillow") as file:
-        for frame in frames:
+        for frame in itertools.chain([first], others):
             file.write(frame, is_batch=False, bits=8, duration=1000.0 / fps, loop=0)

@@ -315,7 +315,6 @@ def test_toy_text_environments_are_filmed_without_a_display(tmp_path, monkeypatc
     path = film_greedy(
         lambda: gymnasium.make("CliffWalking-v1", render_mode="rgb_array"),
         np.zeros((48, 4)),
-        int,
         tmp_path / "cliff",
         seed=0,
         max_steps=2,
