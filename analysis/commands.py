@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from hq_ray.analysis.progress import Show, progress_shown
+from hq_ray.analysis.progress import progress_shown
 from hq_ray.cli import SETTINGS, Count, say
 from hq_ray.errors import InputError
 from hq_ray.store import Results
@@ -110,9 +110,7 @@ def _numbers(row: dict) -> list[str]:
 @reading_flags
 @OUT
 @SUCCESSES
-@click.option("--per_seed", type=PER_SEED, default="none", help="A figure per trial, drawn on Ray.")
-@click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster for --per_seed.")
-@click.option("--cores", type=Count(), help="Cores for --per_seed [default: all].")
+@click.option("--per_seed", type=PER_SEED, default="none", help="Two figures per trial, too.")
 def plot_command(
     results: tuple[str, ...],
     where: str | None,
@@ -121,8 +119,6 @@ def plot_command(
     out: str | None,
     successes_only: bool,
     per_seed: str,
-    address: str | None,
-    cores: int | None,
 ) -> None:
     """Draw learning curves of the best configuration of each variant: means, seeds, rates."""
     from hq_ray.analysis.report import writable, write_pictures
@@ -136,9 +132,9 @@ def plot_command(
         exhibits = [*curve_exhibits(found, successes_only), *rate_exhibits(found)]
         write_pictures((e for e in exhibits if not e.stem.startswith("diff_")), folder, show)
         if per_seed != "none":
-            from hq_ray.analysis.reporting.per_seed import per_seed_jobs
+            from hq_ray.analysis.reporting.per_seed import write_per_seed
 
-            _per_seed(per_seed_jobs(found, per_seed == "all"), folder, address, cores, show)
+            write_per_seed(found, per_seed == "all", folder, show)
     for note in found.notes:
         say(f"Note: {note}")
     _say_without_successes(exhibits, successes_only)
@@ -183,24 +179,6 @@ def _say_without_successes(exhibits: Sequence, successes_only: bool) -> None:
             "Note: there is no window in which every seed succeeds, so no figure of the steps of "
             "successes"
         )
-
-
-def _per_seed(
-    jobs: Sequence, folder: str, address: str | None, cores: int | None, show: Show
-) -> None:
-    """Draws two figures per trial as Ray tasks; their bytes come back, so any node may draw."""
-    from hq_ray.analysis.reporting.per_seed import draw_jobs, in_groups
-    from hq_ray.location import Location
-    from hq_ray.sweeps.ray_map import map_on_ray
-
-    place = Location.of(folder)
-    drawn = (
-        files for group in map_on_ray(draw_jobs, in_groups(jobs), address, cores) for files in group
-    )
-    for number, (job, files) in enumerate(zip(jobs, drawn, strict=True), start=1):
-        for name, content in files.items():
-            place.child(job.folder).write(f"{name}.png", content)
-        show("drawing trials", number, len(jobs))
 
 
 @click.command(name="report", context_settings=SETTINGS)

@@ -1,8 +1,9 @@
-"""`hq-ray run`: flags to a request. What is done with it lies in `run_tasks`."""
+"""`hq-ray run`: from flags to a spec of single values. What is done with it: `run_tasks`."""
 
 import contextlib
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 import yaml
@@ -14,7 +15,6 @@ from hq_ray.trial import parse_seeds
 from hq_ray.updates import VARIANTS, parse_variants
 
 TASKS = ("train", "plot", "compare", "all")
-DEFAULT_RESULTS = "results"
 
 
 class HyperparameterValue(click.ParamType):
@@ -64,9 +64,7 @@ def _hyperparameter_flags(command: Callable) -> Callable:
         command = click.option(
             f"--{row.name}",
             type=HyperparameterValue(row),
-            default=row.default,
-            show_default=True,
-            help=f"{row.summary}; {row.must}",
+            help=f"{row.summary}; {row.must} [default: {row.default}]",
         )(command)
     return command
 
@@ -89,36 +87,63 @@ def _hyperparameter_flags(command: Callable) -> Callable:
 @click.option("--record_video", is_flag=True, help="Film each trial's greedy policy.")
 @click.option("--video_max_steps", type=Count(), default=300, help="Longest film [steps].")
 @click.option("--tag", help="Name of the results and of the figures [default: from the env].")
-@click.option("--results", default=DEFAULT_RESULTS, help="Folder or URI of all results.")
+@click.option("--results", default="results", help="Folder or URI of all results.")
 @click.option("--log_root", default="logs", help="Folder of the CSV logs.")
 @click.option("--plots_root", default="plots", help="Folder of the figures.")
 @click.option("--videos_root", default="videos", help="Folder of the videos.")
 @ray_flags
-def command(**flags: object) -> int:
+def command(
+    *,
+    env: str,
+    env_args: str,
+    variants: str,
+    seeds: str,
+    episodes: int,
+    max_steps: int | None,
+    smooth: int,
+    task: str,
+    record_video: bool,
+    video_max_steps: int,
+    tag: str | None,
+    results: str,
+    log_root: str,
+    plots_root: str,
+    videos_root: str,
+    **flags: object,
+) -> int:
     """Train variants on one environment over seeds; plot, compare, film.
 
     One configuration per variant. What is already trained is not trained again, and every task
     works from what is on disk.
     """
     # Checked before the slow imports, so that a typo is answered at once.
-    if flags["task"] not in TASKS:
-        raise InputError(f"unknown task {flags['task']!r}{near_miss(flags['task'], TASKS)}")
-    variants = parse_variants(flags.pop("variants"))
-    seeds = parse_seeds(flags.pop("seeds"))
-    env_args = parse_env_args(flags.pop("env_args"))
-    hyperparameters = {name: flags.pop(name) for name in HYPERPARAMETERS}
-    from hq_ray.analysis.run_request import Request
+    if task not in TASKS:
+        raise InputError(f"unknown task {task!r}{near_miss(task, TASKS)}")
+    spec = {
+        "env": {**parse_env_args(env_args), "id": env},
+        "variant": list(parse_variants(variants)),
+        "seeds": parse_seeds(seeds),
+        "episodes": episodes,
+        "max_steps": max_steps,
+    }
+    given = {name: flags.pop(name) for name in HYPERPARAMETERS}
+    spec["parameters"] = {name: [value] for name, value in given.items() if value is not None}
+    from hq_ray.analysis.run_outputs import Outputs
     from hq_ray.analysis.run_tasks import run
+    from hq_ray.sweeps.options import RunOptions
 
-    return run(
-        Request.from_flags(
-            variants=variants,
-            seeds=seeds,
-            env_args=env_args,
-            hyperparameters=hyperparameters,
-            **flags,
-        )
+    outputs = Outputs(
+        tasks=frozenset({"train", "plot", "compare"} if task == "all" else {task}),
+        smooth=smooth,
+        record_video=record_video,
+        video_max_steps=video_max_steps,
+        tag=tag,
+        log_root=Path(log_root),
+        plots_root=Path(plots_root),
+        videos_root=Path(videos_root),
     )
+    options = RunOptions(keep_q_values=True, retry_failed=True, **flags)
+    return run(spec, results, outputs, options)
 
 
 COMMANDS = {"run": command}

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hq_ray.analysis.run_manifest import OutputRoot
-from hq_ray.analysis.run_paths import RunPaths
-from hq_ray.analysis.run_request import Request
+from hq_ray.analysis.run_paths import Outputs
 from hq_ray.cli import say
 from hq_ray.encoding import encode_csv
 from hq_ray.environments import Environment
-from hq_ray.hyperparameters import HYPERPARAMETERS
+from hq_ray.hyperparameters import HYPERPARAMETERS, Value
 from hq_ray.load import load_q_values
 from hq_ray.location import Location
 from hq_ray.store import Results
+from hq_ray.sweeps.expand import Expanded
 from hq_ray.training import train
 from hq_ray.trial import Trial
 
@@ -23,56 +23,60 @@ TRIALS_NAMED = 3
 Curves = Mapping[str, Mapping[str, object]]
 
 
-def output_files(
-    request: Request, trials: Sequence[Trial], paths: RunPaths
-) -> dict[str, list[Path]]:
+def output_files(outputs: Outputs, trials: Sequence[Trial]) -> dict[str, list[Path]]:
     """What the tasks write of these trials, by the flag of the folder."""
     from hq_ray.video import film_path
 
     files: dict[str, list[Path]] = {}
-    if "train" in request.tasks:
-        files["--log_root"] = [paths.log(trial, one) for trial in trials for one in QUANTITIES]
-    if request.tasks & {"plot", "compare"}:
-        curves = [paths.curve(trial, one) for trial in trials for one in QUANTITIES]
-        comparisons = [paths.comparison(one) for one in QUANTITIES]
+    if "train" in outputs.tasks:
+        files["--log_root"] = [outputs.log(trial, one) for trial in trials for one in QUANTITIES]
+    if outputs.tasks & {"plot", "compare"}:
+        curves = [outputs.curve(trial, one) for trial in trials for one in QUANTITIES]
+        comparisons = [outputs.comparison(one) for one in QUANTITIES]
         files["--plots_root"] = [
-            *(curves if "plot" in request.tasks else ()),
-            *(comparisons if "compare" in request.tasks else ()),
+            *(curves if "plot" in outputs.tasks else ()),
+            *(comparisons if "compare" in outputs.tasks else ()),
         ]
-    if request.record_video:
-        files["--videos_root"] = [film_path(paths.video_stem(trial)) for trial in trials]
+    if outputs.record_video:
+        files["--videos_root"] = [film_path(outputs.video_stem(trial)) for trial in trials]
     return files
 
 
 def output_roots(
-    request: Request, environment: Environment, paths: RunPaths
+    outputs: Outputs, expanded: Expanded, given: Mapping[str, Value]
 ) -> dict[str, OutputRoot]:
-    """The folder of each flag, with the setting that decides what its files hold."""
+    """The folder of each flag, with the setting that decides what its files hold.
+
+    Of the setting are the hyperparameters given and the defaults of all others, also of those that
+    these variants do not read: their files stay beside those of another variant.
+    """
+    (environment,) = expanded.environments.values()
+    trained = expanded.trials.configurations[0]
     setting = {
         "env": environment.id,
         "env_args": environment.args,
-        "episodes": request.episodes,
-        "max_steps": request.max_steps or environment.max_steps,
-        **request.hyperparameters,
-        "tag": paths.tag,
+        "episodes": trained.episodes,
+        "max_steps": trained.max_steps,
+        **{name: given.get(name, row.default) for name, row in HYPERPARAMETERS.items()},
+        "tag": outputs.tag,
         "model": environment.fingerprint,
     }
-    drawn, filmed = {"smooth": request.smooth}, {"video_max_steps": request.video_max_steps}
+    drawn, filmed = {"smooth": outputs.smooth}, {"video_max_steps": outputs.video_max_steps}
     return {
-        "--log_root": OutputRoot(paths.log_root, "--log_root", setting),
-        "--plots_root": OutputRoot(paths.plots_root, "--plots_root", setting | drawn),
-        "--videos_root": OutputRoot(paths.videos_root, "--videos_root", setting | filmed),
+        "--log_root": OutputRoot(outputs.log_root, "--log_root", setting),
+        "--plots_root": OutputRoot(outputs.plots_root, "--plots_root", setting | drawn),
+        "--videos_root": OutputRoot(outputs.videos_root, "--videos_root", setting | filmed),
     }
 
 
-def write_logs(trials: Sequence[Trial], curves: Curves, paths: RunPaths) -> None:
+def write_logs(outputs: Outputs, trials: Sequence[Trial], curves: Curves) -> None:
     """Writes two CSV files per trial, returns and steps by episode."""
     for trial in trials:
         for quantity, column in QUANTITIES.items():
-            path = paths.log(trial, quantity)
+            path = outputs.log(trial, quantity)
             content = encode_csv(column, curves[trial.trial_id][column])
             Location.of(path.parent).write(path.name, content)
-    say(f"Logs: {paths.log_root}")
+    say(f"Logs: {outputs.log_root}")
 
 
 def _settings(trials: Sequence[Trial]) -> str:
@@ -85,21 +89,24 @@ def _settings(trials: Sequence[Trial]) -> str:
 
 
 def draw(
-    request: Request,
+    outputs: Outputs,
     environment: Environment,
     trials: Sequence[Trial],
     curves: Curves,
-    paths: RunPaths,
+    n_seeds: int,
 ) -> None:
-    """Draws each trial's curves, the comparison over seeds, or both, as the tasks say."""
+    """Draws each trial's curves, the comparison over seeds, or both, as the tasks say.
+
+    `n_seeds` is how many were asked for; some may have failed.
+    """
     from hq_ray.analysis.drawing.figures import compare_figure, curve_figure, save_png
 
     trials = _drawable(trials, curves)
     if not trials:
         return
-    env = environment.id if environment.args == "{}" else f"{environment.id} {environment.args}"
+    env = environment.name.removesuffix(" {}")
     for quantity, column in QUANTITIES.items():
-        if "plot" in request.tasks:
+        if "plot" in outputs.tasks:
             for trial in trials:
                 figure = curve_figure(
                     curves[trial.trial_id][column],
@@ -107,22 +114,22 @@ def draw(
                     seed=trial.seed,
                     env=env,
                     quantity=quantity,
-                    smooth=request.smooth,
+                    smooth=outputs.smooth,
                     settings=_settings([trial]),
                 )
-                save_png(figure, paths.curve(trial, quantity))
-        if "compare" in request.tasks:
+                save_png(figure, outputs.curve(trial, quantity))
+        if "compare" in outputs.tasks:
             by_variant = _stacked(trials, curves, column)
             figure = compare_figure(
                 by_variant,
                 env=env,
                 quantity=quantity,
-                smooth=request.smooth,
-                planned={variant: len(request.seeds) for variant in by_variant},
+                smooth=outputs.smooth,
+                planned=dict.fromkeys(by_variant, n_seeds),
                 settings=_settings(trials),
             )
-            save_png(figure, paths.comparison(quantity))
-    say(f"Figures: {paths.plots_root}")
+            save_png(figure, outputs.comparison(quantity))
+    say(f"Figures: {outputs.plots_root}")
 
 
 def _drawable(trials: Sequence[Trial], curves: Curves) -> list[Trial]:
@@ -152,12 +159,7 @@ def _stacked(trials: Sequence[Trial], curves: Curves, column: str) -> dict[str, 
     }
 
 
-def film(
-    request: Request,
-    trials: Sequence[Trial],
-    results: Results,
-    paths: RunPaths,
-) -> None:
+def film(outputs: Outputs, trials: Sequence[Trial], results: Results, engine: str) -> None:
     """Films each trial's greedy policy; says which cannot be filmed, and goes on."""
     from hq_ray.video import NotFilmable, film_trial
 
@@ -166,13 +168,13 @@ def film(
     for trial in trials:
         q_values = tables.get(trial.trial_id)
         if q_values is None:
-            q_values = train(trial, request.options.engine).log.q_values
+            q_values = train(trial, engine).log.q_values
         try:
-            stem = paths.video_stem(trial)
-            film_trial(trial, q_values, stem, max_steps=request.video_max_steps)
+            stem = outputs.video_stem(trial)
+            film_trial(trial, q_values, stem, max_steps=outputs.video_max_steps)
         except NotFilmable as problem:
             refused.setdefault(str(problem), []).append(trial)
     for sentence, some in refused.items():
         say(f"Notice: no video of {_named(some)}: {sentence}")
     if sum(map(len, refused.values())) < len(trials):
-        say(f"Videos: {paths.videos_root}")
+        say(f"Videos: {outputs.videos_root}")

@@ -1,4 +1,4 @@
-"""Where `hq-ray run` puts its files, and whether it may."""
+"""What `hq-ray run` makes besides the results, where it puts that, and whether it may."""
 
 import json
 import os
@@ -8,19 +8,32 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hq_ray.environments import Environment
 from hq_ray.errors import InputError
 from hq_ray.trial import Trial
 
-TAG = re.compile(r"[A-Za-z0-9][\w.,=+\-]*", re.ASCII)
 UNSAFE = re.compile(r"[^\w.,=+\-]+", re.ASCII)
 LONGEST_TAG = 100
 
 
 @dataclass(frozen=True)
-class RunPaths:
-    """Every output path of a run except the results themselves."""
+class Outputs:
+    """What a run makes of its trials, and every path except those of the results.
 
-    tag: str
+    Attributes:
+        tasks: of `train` (which writes the CSV logs), `plot` and `compare`.
+        smooth: window of the curves [episodes].
+        record_video: whether to film.
+        video_max_steps: longest film [steps].
+        tag: name of the results and of the comparisons.
+        log_root, plots_root, videos_root: folders.
+    """
+
+    tasks: frozenset[str]
+    smooth: int
+    record_video: bool
+    video_max_steps: int
+    tag: str | None
     log_root: Path
     plots_root: Path
     videos_root: Path
@@ -43,23 +56,21 @@ class RunPaths:
         """Film of one trial's greedy policy, without suffix."""
         return self.videos_root / trial.variant / f"greedy_s{trial.seed}"
 
+    def folders(self) -> list[Path]:
+        """The folders that the tasks write to."""
+        return [
+            *([self.log_root] if "train" in self.tasks else ()),
+            *([self.plots_root] if self.tasks & {"plot", "compare"} else ()),
+            *([self.videos_root] if self.record_video else ()),
+        ]
 
-def checked_tag(tag: str | None, env: str, env_args: str) -> str:
-    """The tag given, or one made of the environment's id and arguments.
 
-    Raises:
-        InputError: it could not be a file name.
-    """
-    if tag is None:
-        settings = ",".join(f"{name}={value}" for name, value in json.loads(env_args).items())
-        made = "-".join(filter(None, [env.rpartition(":")[2], settings]))
-        return UNSAFE.sub("_", made).strip("_.")[:LONGEST_TAG]
-    if not TAG.fullmatch(tag):
-        raise InputError(
-            "tag must start with a letter or digit and hold only letters, digits and _ . , = + -, "
-            f"got {tag!r}"
-        )
-    return tag
+def default_tag(environment: Environment) -> str:
+    """A tag made of the environment's id and arguments."""
+    arguments = json.loads(environment.args)
+    settings = ",".join(f"{name}={value}" for name, value in arguments.items())
+    made = "-".join(filter(None, [environment.id.rpartition(":")[2], settings]))
+    return UNSAFE.sub("_", made).strip("_.")[:LONGEST_TAG]
 
 
 def check_writable(folders: Iterable[Path]) -> None:

@@ -15,20 +15,26 @@ from hq_ray.errors import HqRayError, InputError, near_miss
 
 
 class Count(click.ParamType):
-    """A whole number >= 1."""
+    """A whole number >= 1; with `auto`, that word too, which gives None."""
 
     name = "integer"
 
+    def __init__(self, auto: bool = False):
+        self.auto = auto
+
     def convert(
         self, value: object, param: click.Parameter | None, context: click.Context | None
-    ) -> int:
+    ) -> int | None:
         """The number; the error names the flag."""
         if isinstance(value, int):
             return value
         text = str(value).strip()
-        if not text.isdecimal() or not 1 <= int(text) < 2**31:
+        if self.auto and text == "auto":
+            return None
+        if not text.isdecimal() or len(text) > 10 or not 1 <= int(text) < 2**31:
+            word = "'auto' or " if self.auto else ""
             raise InputError(
-                f"{param.name} must be a whole number from 1 to 2147483647, got {value!r}"
+                f"{param.name} must be {word}a whole number from 1 to 2147483647, got {value!r}"
             )
         return int(text)
 
@@ -50,7 +56,9 @@ def ray_flags(command: Callable) -> Callable:
                 "--address", envvar="RAY_ADDRESS", help="Ray cluster to join [default: embedded]."
             ),
             click.option("--cores", type=Count(), help="Cores of the embedded Ray [default: all]."),
-            click.option("--trials_per_task", default="auto", help="auto, or a number."),
+            click.option(
+                "--trials_per_task", type=Count(True), default="auto", help="auto, or a number."
+            ),
             click.option(
                 "--engine", default="auto", help="auto, kernel or gymnasium; the log is the same."
             ),

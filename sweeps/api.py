@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pandas as pd
@@ -13,14 +14,13 @@ from hq_ray.errors import InputError
 from hq_ray.load import load_episodes, load_trials
 from hq_ray.location import Location
 from hq_ray.store import Results
-from hq_ray.sweeps.distributions import LONGEST, whole_number
 from hq_ray.sweeps.driver import Tally
 from hq_ray.sweeps.expand import Expanded, expand
+from hq_ray.sweeps.options import RunOptions
 from hq_ray.sweeps.plan import planned_counts
-from hq_ray.sweeps.run import RunOptions, run_missing
+from hq_ray.sweeps.run import run_missing
 from hq_ray.sweeps.spec import Sweep, read_spec
 from hq_ray.sweeps.spec_text import shown
-from hq_ray.training import check_engine
 
 
 @dataclass(frozen=True)
@@ -70,71 +70,51 @@ def open_sweep(sweep: Sweep, results: str | os.PathLike) -> tuple[Results, Expan
     return Results.at(Location.of(results).child(sweep.name)), expanded
 
 
-def describe(sweep: Sweep, place: Results, expanded: Expanded) -> None:
-    """Writes the sweep.json of a sweep that is about to run."""
-    planned = planned_counts(expanded.trials)
-    told = told_of(expanded.environments.values())
-    place.describe(sweep.name, sweep.to_dict(), planned=planned, **told)
+def run_opened(
+    sweep: Sweep,
+    place: Results,
+    expanded: Expanded,
+    options: RunOptions,
+    stack: ExitStack | None = None,
+) -> Tally:
+    """Runs what is missing of a sweep that is opened, and describes it in sweep.json.
+
+    Args and errors as of `run_missing`.
+    """
+
+    def describe() -> None:
+        planned = planned_counts(expanded.trials)
+        told = told_of(expanded.environments.values())
+        place.describe(sweep.name, sweep.to_dict(), planned=planned, **told)
+
+    return run_missing(expanded.trials, place, options, describe=describe, stack=stack)
 
 
 def run_sweep(
     sweep: Sweep | Mapping | str | os.PathLike,
     results: str | os.PathLike = "results",
-    *,
-    address: str | None = None,
-    local: bool = False,
-    cores: int | None = None,
-    trials_per_task: int | None = None,
-    retry_failed: bool = False,
-    engine: str = "auto",
-    keep_q_values: bool = False,
-    accept_source: bool = False,
-    repair: bool = False,
+    **options: object,
 ) -> SweepHandle:
     """Runs what is missing of a sweep and returns when it is there.
 
     Args:
         sweep: a Sweep, the mapping it is made from, or the path of a YAML spec.
         results: folder or URI; the sweep gets a folder of its name in it.
-        address: a Ray cluster to join; None starts an embedded one and stops it again.
-        local: train in this process, without Ray.
-        cores: of the embedded Ray; None for all.
-        trials_per_task: None for as many as make about a second.
-        retry_failed: whether trials that failed before are tried again.
-        engine: `auto`, `kernel` or `gymnasium`; the logs are the same.
-        keep_q_values: whether final Q tables are stored.
-        accept_source: go on where trials are there from another source of an environment's code.
-        repair: whether damaged batches are set aside and their trials trained anew.
+        options: the fields of `RunOptions`, such as `local=True`.
 
     Raises:
-        InputError: the spec cannot be used, or another driver holds the results.
+        InputError: the spec or an option cannot be used, or another driver holds the results.
         ResultsError: a batch is damaged, and not to be repaired.
         SweepStopped: too many failures of one kind, or results cannot be written.
         Superseded: another driver has taken over, or the folder is gone.
         KeyboardInterrupt: after Ctrl-C; what finished is published.
     """
-    if local and address is not None:
+    if options.get("local") and options.get("address") is not None:
         raise InputError("a sweep must run either local or at an address, got both")
-    check_engine(engine)
-    for name, number in (("cores", cores), ("trials_per_task", trials_per_task)):
-        if number is not None:
-            whole_number(name, number, 1, LONGEST)
+    chosen = RunOptions(**options)
     sweep = as_sweep(sweep)
     place, expanded = open_sweep(sweep, results)
-    options = RunOptions(
-        local,
-        address,
-        cores,
-        trials_per_task,
-        engine,
-        keep_q_values,
-        retry_failed,
-        repair,
-        accept_source,
-    )
-    tally = run_missing(
-        expanded.trials, place, options, describe=lambda: describe(sweep, place, expanded)
-    )
+    tally = run_opened(sweep, place, expanded, chosen)
     if tally.interrupted:
         raise KeyboardInterrupt
     return SweepHandle(place, tally, expanded.notices)

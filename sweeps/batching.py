@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from hq_ray.batch import BatchReport
-from hq_ray.errors import InputError
 from hq_ray.trial import Trial
 
 # A Ray task costs about a millisecond, as much as a short trial, so long queues of short trials
@@ -16,15 +15,6 @@ ALONE_PER_CORE = 32
 PROBE_TRIALS = 8
 MOST_ROWS = 4_000_000
 NEWEST_WEIGHT = 0.3
-
-
-def parse_trials_per_task(text: str) -> int | None:
-    """Reads `auto` (None) or a number of at least 1."""
-    if text == "auto":
-        return None
-    if text.isdecimal() and int(text) >= 1:
-        return int(text)
-    raise InputError(f"trials_per_task must be 'auto' or a whole number >= 1, got {text!r}")
 
 
 class Batcher:

@@ -11,8 +11,13 @@ from hq_ray.cli import SETTINGS, Count, ray_flags, say
 from hq_ray.errors import InputError
 
 if TYPE_CHECKING:
-    from hq_ray.store import Survey
+    from contextlib import ExitStack
+
+    from hq_ray.store import Results, Survey
     from hq_ray.sweeps.driver import Tally
+    from hq_ray.sweeps.expand import Expanded
+    from hq_ray.sweeps.options import RunOptions
+    from hq_ray.sweeps.spec import Sweep
 
 
 def spec_flags(command: click.Command) -> click.Command:
@@ -29,7 +34,7 @@ def spec_flags(command: click.Command) -> click.Command:
     return click.argument("spec")(command)
 
 
-def _open(spec: str, overrides: tuple[str, ...], results: str) -> tuple:
+def _open(spec: str, overrides: tuple[str, ...], results: str) -> "tuple[Sweep, Results, Expanded]":
     from hq_ray.sweeps.api import open_sweep
     from hq_ray.sweeps.spec import read_spec
 
@@ -37,11 +42,16 @@ def _open(spec: str, overrides: tuple[str, ...], results: str) -> tuple:
     if overrides:
         sweep = sweep.with_overrides(list(overrides))
     place, expanded = open_sweep(sweep, results)
+    tell_opened(place, expanded)
+    return sweep, place, expanded
+
+
+def tell_opened(place: "Results", expanded: "Expanded") -> None:
+    """Says what is to be known of a sweep before it runs."""
     for notice in expanded.notices:
         say(f"Notice: {notice}")
     if problem := place.description_problem():
         say(f"Damaged: {problem}")
-    return sweep, place, expanded
 
 
 @click.command(name="plan", context_settings=SETTINGS)
@@ -133,51 +143,39 @@ def _show_counts(place: object, found: "Survey", expanded: object, planned: obje
 @click.option("--retry_failed", is_flag=True, help="Try trials again that failed before.")
 @click.option("--keep_q_values", is_flag=True, help="Store final Q tables.")
 @ray_flags
-def sweep_command(
-    spec: str,
-    overrides: tuple[str, ...],
-    results: str,
-    retry_failed: bool,
-    keep_q_values: bool,
-    accept_source: bool,
-    local: bool,
-    address: str | None,
-    cores: int | None,
-    trials_per_task: str,
-    engine: str,
-    repair: bool,
-) -> int:
+def sweep_command(spec: str, overrides: tuple[str, ...], results: str, **options: object) -> int:
     """Run what is missing of SPEC: the first time, after a crash, or after it grew."""
-    from hq_ray.sweeps.api import describe
-    from hq_ray.sweeps.batching import parse_trials_per_task
-    from hq_ray.sweeps.run import RunOptions, run_missing
-    from hq_ray.training import check_engine
+    from hq_ray.sweeps.options import RunOptions
 
-    check_engine(engine)
-    per_task = parse_trials_per_task(trials_per_task)
-    sweep, place, expanded = _open(spec, overrides, results)
+    chosen = RunOptions(**options)
+    opened = _open(spec, overrides, results)
+    tally = run_and_tell(*opened, chosen)
+    if tally.interrupted:
+        return 130
+    if tally.done or tally.failed:
+        say(f"Look at it with: hq-ray status {opened[1].location.text}")
+    return 1 if tally.failed or tally.failed_before else 0
+
+
+def run_and_tell(
+    sweep: "Sweep",
+    place: "Results",
+    expanded: "Expanded",
+    options: "RunOptions",
+    stack: "ExitStack | None" = None,
+) -> "Tally":
+    """Runs what is missing of an opened sweep and says what was done; see `run_opened`."""
+    from hq_ray.sweeps.api import run_opened
+
+    tally = run_opened(sweep, place, expanded, options, stack)
     where = place.location.text
-    options = RunOptions(
-        local,
-        address,
-        cores,
-        per_task,
-        engine,
-        keep_q_values,
-        retry_failed,
-        repair,
-        accept_source,
-    )
-    tally = run_missing(
-        expanded.trials, place, options, describe=lambda: describe(sweep, place, expanded)
-    )
     for sentence in tally.repaired.values():
         say(f"Set aside: {sentence}")
     if tally.failed_before:
         say(f"{_trials(tally.failed_before)} failed before; --retry_failed tries again")
     if not (tally.done or tally.failed or tally.interrupted):
         say(_nothing_left(tally, where))
-        return 1 if tally.failed_before else 0
+        return tally
     already = f", {tally.there:,} were there" if tally.there else ""
     say(
         f"Ran {_trials(tally.done)} ({tally.steps / 1e6:,.1f} M steps, "
@@ -187,9 +185,7 @@ def sweep_command(
         say(f"{count} failed: {reason}")
     if tally.interrupted:
         say("Interrupted; the same command resumes.")
-        return 130
-    say(f"Look at it with: hq-ray status {where}")
-    return 1 if tally.failed or tally.failed_before else 0
+    return tally
 
 
 def _trials(count: int) -> str:

@@ -1,15 +1,29 @@
-"""Where batches run. Two executors with one face: this process here, Ray in `ray_executor`."""
+"""Executors: where batches run. In this process, here; on Ray, in `ray_executor`."""
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
-from hq_ray.batch import BatchReport
+from hq_ray.batch import BatchReport, run_batch
 from hq_ray.errors import HqRayError
+from hq_ray.store import Results
+from hq_ray.sweeps.options import RunOptions
+from hq_ray.sweeps.ownership import holds
 from hq_ray.trial import Trial
 
 RunBatch = Callable[[tuple[Trial, ...]], BatchReport]
+
+
+def train_batch(
+    results: Results, options: RunOptions, token: str, trials: tuple[Trial, ...]
+) -> BatchReport:
+    """What a task does: `run_batch`, whose trials count while the driver of the token holds the
+    results.
+    """
+    may_commit = partial(holds, results.location, token)
+    return run_batch(trials, results, options.keep_q_values, options.engine, may_commit)
 
 
 class ExecutorLost(HqRayError):

@@ -6,8 +6,6 @@ from typing import overload
 
 import numpy as np
 
-from hq_ray.environments import Environment
-from hq_ray.hyperparameters import Value, used_hyperparameters
 from hq_ray.store import DONE
 from hq_ray.trial import Trial, seeded, trial_ids
 
@@ -99,32 +97,6 @@ def planned_counts(trials: TrialSet) -> dict[str, dict[str, int]]:
         of = counts.setdefault(f"{configuration.env} {configuration.env_args}", {})
         of[configuration.variant] = of.get(configuration.variant, 0) + len(trials.seeds)
     return counts
-
-
-def one_configuration_each(
-    environment: Environment,
-    variants: Sequence[str],
-    seeds: Sequence[int],
-    episodes: int,
-    max_steps: int | None,
-    hyperparameters: Mapping[str, Value],
-) -> TrialSet:
-    """One configuration per variant, over seeds."""
-    configurations = [
-        Trial(
-            env=environment.id,
-            env_args=environment.args,
-            fingerprint=environment.fingerprint,
-            variant=variant,
-            seed=0,
-            episodes=episodes,
-            max_steps=max_steps or environment.max_steps,
-            source=environment.source,
-            **used_hyperparameters(variant, hyperparameters),
-        )
-        for variant in variants
-    ]
-    return TrialSet(configurations, seeds)
 
 
 def ids_of(trials: Sequence[Trial]) -> list[str]:

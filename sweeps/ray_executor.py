@@ -2,19 +2,17 @@
 
 import socket
 import time
-from dataclasses import dataclass
-from functools import partial
 
 import ray
 from ray import exceptions
 
-from hq_ray.batch import BatchReport, run_batch
+from hq_ray.batch import BatchReport
 from hq_ray.environments import resolve
 from hq_ray.errors import HqRayError, VersionError
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import Results
-from hq_ray.sweeps.executors import Crash
-from hq_ray.sweeps.ownership import holds
+from hq_ray.sweeps.executors import Crash, train_batch
+from hq_ray.sweeps.options import RunOptions
 from hq_ray.sweeps.ray_life import Pulse, first_line
 from hq_ray.training import warm_up
 from hq_ray.trial import Trial
@@ -24,39 +22,21 @@ LOOK_SECONDS = 2.0
 NODE_ERRORS = (exceptions.NodeDiedError, exceptions.LocalRayletDiedError)
 
 
-@dataclass(frozen=True)
-class BatchOptions:
-    """What every batch of a sweep shares.
-
-    Attributes:
-        keep_q_values, engine: see `run_batch`.
-        token: of the driver; its batches count only while it holds the results.
-        versions: of the driver's code, which the worker's must equal.
-    """
-
-    keep_q_values: bool
-    engine: str
-    token: str
-    versions: tuple[tuple[str, str], ...]
-
-
 @ray.remote(num_cpus=1, max_retries=0)
-def _run_batch_task(
-    trials: tuple[Trial, ...], results: Results, options: BatchOptions
+def _train_batch_task(
+    versions: tuple[tuple[str, str], ...],
+    results: Results,
+    options: RunOptions,
+    token: str,
+    trials: tuple[Trial, ...],
 ) -> BatchReport:
-    others = differing(options.versions)
+    others = differing(versions)
     if others:
         raise VersionError(
             f"worker on {socket.gethostname()} must run the driver's code, but there "
             + " and ".join(others)
         )
-    return run_batch(
-        trials,
-        results,
-        options.keep_q_values,
-        options.engine,
-        partial(holds, results.location, options.token),
-    )
+    return train_batch(results, options, token, trials)
 
 
 @ray.remote(num_cpus=1, max_retries=0)
@@ -79,11 +59,12 @@ class RayExecutor:
     Ray's own retries are off: the driver halves a lost batch, where Ray would run all of it again.
     """
 
-    def __init__(self, results: Results, options: BatchOptions):
+    def __init__(self, results: Results, options: RunOptions, token: str):
         self._cores, self._looked = 1, -LOOK_SECONDS
         self._pulse = Pulse()
-        self._arguments = (results, options)
-        self._task = _run_batch_task.options(scheduling_strategy="SPREAD", name="hq_ray batch")
+        # A worker's code must be of the versions that decide the logs here.
+        self._arguments = (deciding_versions(), results, options, token)
+        self._task = _train_batch_task.options(scheduling_strategy="SPREAD", name="hq_ray batch")
         self._flying: list[ray.ObjectRef] = []
 
     @property
@@ -102,7 +83,7 @@ class RayExecutor:
 
     def submit(self, batch: tuple[Trial, ...]) -> object:
         """Submits a batch as one task."""
-        reference = self._task.remote(batch, *self._arguments)
+        reference = self._task.remote(*self._arguments, batch)
         self._flying.append(reference)
         return reference
 
@@ -130,12 +111,6 @@ class RayExecutor:
         for reference in self._flying:
             ray.cancel(reference, force=True)
         self._flying = []
-
-
-def executor_on_ray(results: Results, keep_q_values: bool, engine: str, token: str) -> RayExecutor:
-    """The executor of one driver, its workers held to this process's versions."""
-    options = BatchOptions(keep_q_values, engine, token, deciding_versions())
-    return RayExecutor(results, options)
 
 
 def _outcome(reference: ray.ObjectRef) -> BatchReport | Crash:

@@ -3,16 +3,15 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 
-from hq_ray.batch import run_batch
 from hq_ray.compiled import COMPILES, on_compiling
 from hq_ray.store import Results, Survey
 from hq_ray.sweeps.batching import Batcher
 from hq_ray.sweeps.driver import Tally, drive
-from hq_ray.sweeps.executors import Executor, LocalExecutor
-from hq_ray.sweeps.ownership import Ownership, holds
+from hq_ray.sweeps.executors import LocalExecutor, train_batch
+from hq_ray.sweeps.options import RunOptions
+from hq_ray.sweeps.ownership import Ownership
 from hq_ray.sweeps.plan import Plan, TrialSet, ids_of, plan
 from hq_ray.sweeps.progress import notice, progress_on
 from hq_ray.sweeps.session import Session
@@ -24,34 +23,6 @@ from hq_ray.upgrade import check_writable
 WORKER_GRACE_SECONDS = 1.0
 # Seeds are outermost, so the first trials show nearly every kind; the rest compile when they come.
 WARMED_TRIALS = 10_000
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How trials are run; none of it changes what is logged.
-
-    Attributes:
-        local: in this process, without Ray.
-        address: of a Ray cluster to join; None starts an embedded one.
-        cores: of the embedded one; None for all.
-        trials_per_task: None for as many as fit.
-        engine: `auto`, `kernel` or `gymnasium`.
-        keep_q_values: whether final Q tables are stored.
-        retry_failed: whether trials that failed before are tried again.
-        repair: whether damaged batches are set aside and their trials trained anew.
-        accept_source: whether to go on where trials are there from another source of an
-            environment's code.
-    """
-
-    local: bool = False
-    address: str | None = None
-    cores: int | None = None
-    trials_per_task: int | None = None
-    engine: str = "auto"
-    keep_q_values: bool = False
-    retry_failed: bool = True
-    repair: bool = False
-    accept_source: bool = False
 
 
 def run_missing(
@@ -150,7 +121,10 @@ def _run(
         return Tally()
     if options.engine != "gymnasium":
         _warm_up(missing[:WARMED_TRIALS])
-    executor = _executor(results, options, session, owner.token)
+    if session is None:
+        executor = LocalExecutor(partial(train_batch, results, options, owner.token))
+    else:
+        executor = session.executor(results, options, owner.token)
     with progress_on(len(missing), executor.cores) as progress:
         batcher = Batcher(missing, executor.cores, options.trials_per_task)
         return drive(batcher, executor, results, progress, owner.check)
@@ -166,18 +140,3 @@ def _warm_up(trials: Sequence[Trial]) -> None:
         return
     with on_compiling(notice):
         warm_up(trials)
-
-
-def _executor(
-    results: Results, options: RunOptions, session: Session | None, token: str
-) -> Executor:
-    if session is None:
-        run = partial(
-            run_batch,
-            results=results,
-            keep_q_values=options.keep_q_values,
-            engine=options.engine,
-            may_commit=partial(holds, results.location, token),
-        )
-        return LocalExecutor(run)
-    return session.executor(results, options.keep_q_values, options.engine, token)

@@ -5,6 +5,7 @@ from types import TracebackType
 
 from hq_ray.store import Results
 from hq_ray.sweeps.executors import Executor
+from hq_ray.sweeps.options import RunOptions
 
 
 class Session:
@@ -48,22 +49,16 @@ class Session:
         if self._problem is not None:
             raise self._problem
 
-    def executor(
-        self,
-        results: Results,
-        keep_q_values: bool,
-        engine: str,
-        token: str,
-    ) -> Executor:
-        """The executor on this session's Ray, once it has started; see `run_batch`.
+    def executor(self, results: Results, options: RunOptions, token: str) -> Executor:
+        """The executor on this session's Ray, once it has started; see `train_batch`.
 
         Raises:
             InputError: no cluster answers at the address.
         """
         self.wait()
-        from hq_ray.sweeps.ray_executor import executor_on_ray
+        from hq_ray.sweeps.ray_executor import RayExecutor
 
-        return executor_on_ray(results, keep_q_values, engine, token)
+        return RayExecutor(results, options, token)
 
     def close(self) -> None:
         """Lets Ray stop in the background."""

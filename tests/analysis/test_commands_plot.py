@@ -63,9 +63,8 @@ def test_a_folder_that_cannot_be_written_is_named(tiny, tmp_path, capsys):
         assert "must be one that can be written, got 'file'" in capsys.readouterr().err
 
 
-@pytest.mark.ray
-def test_a_figure_per_trial_is_drawn_on_ray(tiny, capsys):
-    flags = ["--per_seed", "best", "--cores", "1", "--where", "seed < 1"]
+def test_a_figure_per_trial_is_drawn(tiny, capsys):
+    flags = ["--per_seed", "best", "--where", "seed < 1"]
     assert run_command_line(["plot", str(tiny), *flags]) == 0
     found = [Path(name) for name in drawn("plots/tiny") if name.startswith("per_seed/")]
     assert len(found) == 4

@@ -12,8 +12,9 @@ import pandas as pd
 from hq_ray.environments import resolve
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import Results
+from hq_ray.sweeps.options import RunOptions
 from hq_ray.sweeps.plan import TrialSet
-from hq_ray.sweeps.run import RunOptions, run_missing
+from hq_ray.sweeps.run import run_missing
 from hq_ray.trial import Trial
 
 COLUMNS = ["trial_id", "episode", "episode_return", "steps", "terminated", "truncated", "success"]

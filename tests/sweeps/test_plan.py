@@ -4,11 +4,18 @@ from dataclasses import replace
 import pytest
 
 from hq_ray.environments import resolve
-from hq_ray.errors import InputError
 from hq_ray.store import DONE, FAILED
-from hq_ray.sweeps.plan import TrialSet, one_configuration_each, plan
+from hq_ray.sweeps.expand import expand
+from hq_ray.sweeps.plan import TrialSet, plan
+from hq_ray.sweeps.spec import Sweep
 
 CLIFF = "CliffWalking-v1"
+
+
+def cliff(seeds, parameters=None, max_steps=60):
+    """Trials of both variants at single values."""
+    spec = Sweep("cliff", CLIFF, seeds=seeds, episodes=10, max_steps=max_steps)
+    return expand(replace(spec, parameters=parameters or {})).trials
 
 
 @pytest.fixture
@@ -59,13 +66,12 @@ def test_nothing_planned_is_nothing_missing():
 
 
 def test_seeds_are_outermost():
-    variants = ("standard", "harmonic")
-    trials = one_configuration_each(resolve(CLIFF), variants, (0, 1, 2), 10, None, {})
-    assert [(t.seed, t.variant) for t in trials] == [(s, v) for s in range(3) for v in variants]
+    found = [(trial.seed, trial.variant) for trial in cliff((0, 1, 2))]
+    assert found == [(seed, v) for seed in range(3) for v in ("standard", "harmonic")]
 
 
 def test_trials_are_the_same_however_they_are_looked_at():
-    trials = one_configuration_each(resolve(CLIFF), ("standard", "harmonic"), (5, 2, 9), 10, 60, {})
+    trials = cliff((5, 2, 9))
     every = list(trials)
     assert [trials[i] for i in range(len(trials))] == every
     assert (trials[-1], trials[-6]) == (every[-1], every[0])
@@ -77,7 +83,7 @@ def test_trials_are_the_same_however_they_are_looked_at():
 
 
 def test_a_plan_of_lazy_trials_is_the_plan_of_their_list():
-    lazy = one_configuration_each(resolve(CLIFF), ("standard", "harmonic"), range(4), 10, 60, {})
+    lazy = cliff(range(4))
     published = dict.fromkeys(lazy.ids()[::3], DONE) | {lazy.ids()[1]: FAILED}
     for retry_failed in (True, False):
         made = plan(lazy, published, retry_failed)
@@ -88,27 +94,18 @@ def test_a_plan_of_lazy_trials_is_the_plan_of_their_list():
 
 
 def test_a_trial_has_what_its_variant_reads_and_nothing_else():
-    environment = resolve(CLIFF)
-    given = {"alpha": 0.1, "eps_shift": 2.0}
-    standard, harmonic = one_configuration_each(
-        environment, ("standard", "harmonic"), (7,), 10, 60, given
-    )
+    standard, harmonic = cliff((7,), {"alpha": [0.1], "eps_shift": [2.0]})
     assert (standard.alpha, standard.eps_shift) == (0.1, None)
     assert (harmonic.alpha, harmonic.eps_shift) == (0.1, 2.0)
     assert (harmonic.episodes, harmonic.max_steps, harmonic.seed) == (10, 60, 7)
     assert (harmonic.env, harmonic.env_args) == (CLIFF, "{}")
-    assert harmonic.fingerprint == environment.fingerprint
+    assert harmonic.fingerprint == resolve(CLIFF).fingerprint
 
 
 @pytest.mark.parametrize(("env", "limit"), [(CLIFF, 1000), ("FrozenLake-v1", 100)])
 def test_the_step_limit_is_the_environments_where_none_is_given(env, limit):
-    (trial,) = one_configuration_each(resolve(env), ("standard",), (0,), 10, None, {})
+    (trial,) = expand(Sweep("limit", env, "standard", seeds=[0])).trials
     assert trial.max_steps == limit
-
-
-def test_an_unknown_hyperparameter_is_refused():
-    with pytest.raises(InputError, match="did you mean 'alpha'"):
-        one_configuration_each(resolve(CLIFF), ("standard",), (0,), 10, None, {"alfa": 0.1})
 
 
 def test_a_trial_of_a_set_is_the_configuration_at_its_seed(make_trial):

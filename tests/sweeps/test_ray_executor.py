@@ -15,7 +15,8 @@ import ray
 from hq_ray.errors import InputError, ModelError, VersionError
 from hq_ray.store import DONE, FAILED, Results
 from hq_ray.sweeps import ray_executor, ray_life
-from hq_ray.sweeps.run import RunOptions, run_missing
+from hq_ray.sweeps.options import RunOptions
+from hq_ray.sweeps.run import run_missing
 from hq_ray.sweeps.session import Session
 
 pytestmark = pytest.mark.ray

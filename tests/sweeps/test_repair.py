@@ -175,7 +175,8 @@ def test_copies_put_together_are_told_and_count_once(call):
 def test_a_retry_that_was_killed_half_way_needs_no_repair(make_trial, tmp_path):
     """Its episodes are there, and the trials file says that the trial failed, as it did before."""
     from hq_ray.batch import run_batch
-    from hq_ray.sweeps.run import RunOptions, run_missing
+    from hq_ray.sweeps.options import RunOptions
+    from hq_ray.sweeps.run import run_missing
 
     trials, results = (
         [make_trial(env="FrozenLake-v1", seed=n) for n in range(2)],

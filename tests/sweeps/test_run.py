@@ -10,10 +10,11 @@ from hq_ray.store import DONE, Results, batch_name
 from hq_ray.sweeps.batching import Batcher
 from hq_ray.sweeps.driver import drive
 from hq_ray.sweeps.executors import LocalExecutor
+from hq_ray.sweeps.options import RunOptions
 from hq_ray.sweeps.ownership import Ownership
 from hq_ray.sweeps.plan import plan
 from hq_ray.sweeps.progress import Progress
-from hq_ray.sweeps.run import RunOptions, run_missing
+from hq_ray.sweeps.run import run_missing
 
 LOCAL = RunOptions(local=True)
 

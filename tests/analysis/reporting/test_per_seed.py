@@ -1,9 +1,9 @@
-import pickle
+from pathlib import Path
 
 import pytest
 from small_sweeps import make_up, train
 
-from hq_ray.analysis.reporting.per_seed import draw_jobs, in_groups, per_seed_jobs
+from hq_ray.analysis.reporting.per_seed import write_per_seed
 from hq_ray.analysis.study import study
 from hq_ray.store import Results
 
@@ -14,39 +14,23 @@ def tiny(tmp_path_factory):
     return study([Results.at(folder)])
 
 
-def test_a_job_per_seed_of_the_best_or_of_all(tiny):
-    best, every = per_seed_jobs(tiny, False), per_seed_jobs(tiny, True)
-    assert (len(best), len(every)) == (8, 16)
-    assert all(job in every for job in best)
-    assert len({job.folder for job in every}) == 16
-    assert {job.trial_id for job in every} == set(tiny.trials["trial_id"])
-
-
-def test_jobs_are_small_and_mean_the_same_elsewhere(tiny):
-    for job in per_seed_jobs(tiny, True):
-        assert len(pickle.dumps(job)) < 1_000
-        assert all(place.startswith("/") for place in job.results)
-        assert job.folder.startswith("per_seed/FrozenLake-v1/")
-
-
-def test_groups_hold_all_jobs_in_order(tiny):
-    jobs = per_seed_jobs(tiny, True)
-    groups = in_groups(jobs)
-    assert [job for group in groups for job in group] == jobs
-    assert len(groups) == 2
-
-
-def test_each_trial_has_its_own_two_figures(tiny):
-    jobs = per_seed_jobs(tiny, False)[:2]
-    drawn = draw_jobs(jobs)
-    assert [set(files) for files in drawn] == [{"seed_returns", "seed_steps"}] * 2
-    assert len({files["seed_steps"] for files in drawn}) == 2
-    # The order of the jobs is not that of the files.
-    assert draw_jobs(jobs[::-1]) == drawn[::-1]
+@pytest.mark.parametrize(("every", "n_trials"), [(False, 8), (True, 16)])
+def test_each_trial_has_its_own_two_figures(tiny, tmp_path, every, n_trials):
+    told = []
+    write_per_seed(tiny, every, str(tmp_path), lambda *counts: told.append(counts))
+    drawn = list(Path(tmp_path).rglob("*.png"))
+    assert {path.name for path in drawn} == {"seed_returns.png", "seed_steps.png"}
+    assert len({path.read_bytes() for path in drawn}) == len(drawn) == 2 * n_trials
+    assert {path.parts[-4] for path in drawn} == {"standard", "harmonic"}
+    assert told[-1] == ("drawing trials", n_trials, n_trials)
 
 
 def test_folders_of_hostile_names_are_plain(tmp_path):
     found = study([Results.at(make_up(tmp_path / "made", n_alphas=2))])
-    for job in per_seed_jobs(found, True):
-        assert set(job.folder) <= set("abcdefghijklmnopqrstuvwxyzAS0123456789._-/")
-        assert job.folder.count("/") == 4
+    out = tmp_path / "out"
+    write_per_seed(found, False, str(out), lambda *counts: None)
+    folders = {path.parent.relative_to(out).as_posix() for path in out.rglob("*.png")}
+    assert folders
+    for folder in folders:
+        assert set(folder) <= set("abcdefghijklmnopqrstuvwxyzAS0123456789._-/")
+        assert folder.startswith("per_seed/")
