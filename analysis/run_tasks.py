@@ -40,7 +40,7 @@ def run(spec: Mapping, results: str, outputs: Outputs, options: RunOptions) -> i
         InputError: something asked for cannot be; nothing has been written.
         SweepStopped: training ended early.
     """
-    sweep = Sweep.from_mapping({**spec, "name": outputs.tag or "run"})
+    sweep = Sweep.from_mapping({**spec, "name": "run" if outputs.tag is None else outputs.tag})
     expanded = expand(sweep)
     if outputs.tag is None:
         outputs = replace(outputs, tag=default_tag(*expanded.environments.values()))

@@ -95,7 +95,7 @@ def test_analysis_never_reaches_the_loops(name):
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("ray", {f"hq_ray.sweeps.{name}" for name in ("ray_executor", "ray_life", "ray_map")}),
+        ("ray", {f"hq_ray.sweeps.{name}" for name in ("ray_executor", "ray_life")}),
         ("matplotlib", DRAWING),
         ("imageio", {"hq_ray.video"}),
         (

@@ -141,7 +141,7 @@ def test_run_again_there_is_nothing_to_train(started):
     (first,) = hq_ray_commands(section("Start"))
     again = [word for word in first if word != "--record_video"]
     done = process(folder, *again, "--task", "train", "--local")
-    assert done.stdout.startswith("All 10 trials are already in results/VelocityGrid-v0; ")
+    assert done.stdout.startswith("All 10 trials are done in results/VelocityGrid-v0; ")
 
 
 # Adding things.
@@ -155,7 +155,7 @@ def test_the_environment_of_the_example_trains_on_the_kernel(tmp_path):
     (tmp_path / name).write_text(code)
     done = process(tmp_path, *given, "--episodes", "50", "--seeds", "0", "--local")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Trained 2 trials (")
+    assert done.stdout.startswith("Ran 2 trials (")
     trials = pd.read_parquet(next((tmp_path / "results").iterdir()) / "trials")
     assert set(trials["engine"]) == {"kernel"}
     assert set(trials["env"]) == {"corridor:Corridor-v0"}

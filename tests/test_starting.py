@@ -1,6 +1,7 @@
 """Every way to start, in a folder whose envs, sweeps and analysis are the user's own."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,8 +57,22 @@ runpy.run_module("hq_ray", run_name="__main__", alter_sys=True)
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """A folder into which the wheel is installed, without the source tree."""
-    place = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", place, HOME]
+    place, source = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("source")
+    for name in ("hq_ray", "envs", "sweeps", "analysis"):
+        shutil.copytree(HOME / name, source / name)
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(HOME / name, source)
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        place,
+        source,
+    ]
     made = subprocess.run(pip, capture_output=True, text=True, cwd=place)
     if made.returncode != 0 and "setuptools" in made.stderr:
         pytest.skip("a wheel cannot be built here: setuptools cannot be fetched")

@@ -1,13 +1,18 @@
 """Flags of `hq-ray run`: their names and defaults, and what is said to values that cannot be."""
 
+from typing import NamedTuple
+
 import gymnasium
 import pytest
 
 from hq_ray.analysis import run_tasks
 from hq_ray.analysis.run_command import TASKS, command, parse_env_args
+from hq_ray.analysis.run_paths import Outputs
 from hq_ray.cli import run_command_line
 from hq_ray.errors import InputError
+from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.load import load_trials
+from hq_ray.sweeps.options import RunOptions
 
 SHORT = ["--env", "FrozenLake-v1", "--seeds", "0", "--episodes", "5", "--local"]
 
@@ -90,18 +95,25 @@ def test_without_discount(tmp_path, monkeypatch):
     assert trials["optimal_value"].tolist() == [-13.0, -13.0]
 
 
+class Asked(NamedTuple):
+    spec: dict
+    results: str
+    outputs: Outputs
+    options: RunOptions
+
+
 @pytest.fixture
 def requested(monkeypatch):
-    """The request that a command line comes to; nothing is run."""
+    """The spec, results, outputs and options of a command line; nothing is run."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 
-    def request(*flags):
+    def asked(*flags):
         seen = []
-        monkeypatch.setattr(run_tasks, "run", lambda request: seen.append(request) or 0)
+        monkeypatch.setattr(run_tasks, "run", lambda *parts: seen.extend(parts) or 0)
         assert run_command_line(["run", "--env", "VelocityGrid-v0", *flags]) == 0
-        return seen[0]
+        return Asked(*seen)
 
-    return request
+    return asked
 
 
 @pytest.fixture
@@ -128,7 +140,9 @@ def test_every_flag_has_its_documented_default():
     parameters = {p.opts[0].removeprefix("--").replace("-", "_"): p for p in command.params}
     assert set(parameters) == set(DEFAULTS)
     context = command.make_context("run", ["--env", "x"])
-    assert context.params == DEFAULTS | {"env": "x"}
+    # A hyperparameter that is not given takes its default where the spec is read.
+    parsed = {"env": "x", "trials_per_task": None, **dict.fromkeys(HYPERPARAMETERS)}
+    assert context.params == DEFAULTS | parsed
 
 
 def test_help_shows_every_flag_with_its_default(capsys):
@@ -140,17 +154,22 @@ def test_help_shows_every_flag_with_its_default(capsys):
             assert f"default: {default}]" in words
 
 
-def test_without_flags_a_request_is_the_documented_one(requested):
-    request = requested()
-    assert request.variants == ("standard", "harmonic")
-    assert request.seeds == (0, 1, 2, 3, 4)
-    assert request.tasks == {"train", "plot", "compare"}
-    assert (request.episodes, request.max_steps, request.smooth) == (4000, None, 151)
-    assert request.hyperparameters == {name: DEFAULTS[name] for name in request.hyperparameters}
-    assert len(request.hyperparameters) == 11
-    options = request.options
-    assert (options.local, options.address, options.cores) == (False, None, None)
-    assert (options.trials_per_task, options.engine) == (None, "auto")
+def test_without_flags_a_run_is_the_documented_one(requested):
+    spec, results, outputs, options = requested()
+    assert spec == {
+        "env": {"id": "VelocityGrid-v0"},
+        "variant": ["standard", "harmonic"],
+        "seeds": (0, 1, 2, 3, 4),
+        "episodes": 4000,
+        "max_steps": None,
+        "parameters": {},
+    }
+    assert (results, outputs.tasks, outputs.smooth) == (
+        "results",
+        {"train", "plot", "compare"},
+        151,
+    )
+    assert options == RunOptions(keep_q_values=True, retry_failed=True)
 
 
 @pytest.mark.parametrize("name", GIVEN)
@@ -163,13 +182,13 @@ def test_underscore_and_dash_are_alike(requested, name):
 
 
 def test_a_value_may_hold_what_a_flag_may_not(requested):
-    assert requested("--tag", "a_b-c", "--log-root", "x_y/z-0").tag == "a_b-c"
-    assert requested("--env_args", "slip_prob=0.1").env_args == {"slip_prob": 0.1}
+    assert requested("--tag", "a_b-c", "--log-root", "x_y/z-0").outputs.tag == "a_b-c"
+    assert requested("--env_args", "slip_prob=0.1").spec["env"]["slip_prob"] == 0.1
 
 
 @pytest.mark.parametrize("task", TASKS[:3])
 def test_one_task_is_that_task_alone(requested, task):
-    assert requested("--task", task).tasks == {task}
+    assert requested("--task", task).outputs.tasks == {task}
 
 
 def test_the_cluster_may_be_named_in_the_environment(requested, monkeypatch):
@@ -227,7 +246,11 @@ NUMBERS = [
         for value in values
     ),
     *(
-        ("trials_per_task", value, "trials_per_task must be 'auto' or a whole number >= 1")
+        (
+            "trials_per_task",
+            value,
+            "trials_per_task must be 'auto' or a whole number from 1 to 2147483647",
+        )
         for value in ("0", "x")
     ),
 ]
@@ -282,7 +305,7 @@ def test_seeds_that_are_none_are_refused(refused, seeds, sentence):
     ],
 )
 def test_an_unknown_name_is_refused_with_its_near_miss(refused, flags, sentence):
-    assert refused(*SHORT, *flags).startswith(sentence)
+    assert sentence in refused(*SHORT, *flags)
 
 
 def test_without_an_environment_there_is_nothing_to_do(refused):
@@ -292,14 +315,14 @@ def test_without_an_environment_there_is_nothing_to_do(refused):
 @pytest.mark.parametrize("tag", ["", "../up", "a/b", ".hidden", "a b", "-x"])
 def test_a_tag_that_is_no_file_name_is_refused(refused, tag):
     sentence = refused(*SHORT, f"--tag={tag}")
-    assert sentence.startswith("tag must start with a letter or digit")
+    assert sentence.startswith("name: must start with a letter or digit")
     assert sentence.endswith(f"got {tag!r}")
 
 
 @pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1"])
 def test_an_endless_observation_space_is_refused(refused, env):
     sentence = refused("--env", env, "--local")
-    assert sentence.startswith(f"the observation space of {env} must be finite")
+    assert sentence.startswith(f"env: the observation space of {env} must be finite")
     assert "got Box(" in sentence
 
 
@@ -329,12 +352,12 @@ class Endless(gymnasium.Env):
 )
 def test_an_environment_that_cannot_be_used_is_refused(register, refused, flags, sentence):
     register("Endless-v0", entry_point=Endless)
-    assert refused("--env", "Endless-v0", "--local", *flags).startswith(sentence)
+    assert sentence in refused("--env", "Endless-v0", "--local", *flags)
 
 
 def test_a_value_that_gymnasium_refuses_is_shown(refused):
     sentence = refused(*SHORT, "--env_args", "map_name=9x9")
-    assert sentence.startswith('environment FrozenLake-v1 refuses {"map_name":"9x9"}: ')
+    assert sentence.startswith('env: environment FrozenLake-v1 refuses {"map_name":"9x9"}: ')
 
 
 def test_results_below_a_file_are_refused(refused, tmp_path):

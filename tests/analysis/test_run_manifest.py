@@ -73,7 +73,7 @@ def test_a_second_environment_replaces_the_files_of_the_first_and_says_so(run):
     assert Path("logs/standard/s1/standard_steps.csv").read_text().count("\n") == 7
     # And back: its results are still there, so nothing is trained.
     code, out, _ = run(*GRID, "--seeds", "0")
-    assert out.startswith("All 2 trials are already in results/VelocityGrid-v0")
+    assert out.startswith("All 2 trials are done in results/VelocityGrid-v0")
     assert files("logs", "plots") == logs([0]) | curves([0]) | both | {p.as_posix() for p in mine}
 
 

@@ -2,10 +2,21 @@ from pathlib import Path
 
 import pytest
 
-from hq_ray.analysis.run_paths import RunPaths, check_writable, checked_tag
+from hq_ray.analysis.run_paths import Outputs, check_writable, default_tag
+from hq_ray.environments import resolve
 from hq_ray.errors import InputError
+from hq_ray.sweeps.spec import Sweep
 
-PATHS = RunPaths("cliff", Path("logs"), Path("plots"), Path("videos"))
+PATHS = Outputs(
+    tasks=frozenset({"train"}),
+    smooth=151,
+    record_video=False,
+    video_max_steps=300,
+    tag="cliff",
+    log_root=Path("logs"),
+    plots_root=Path("plots"),
+    videos_root=Path("videos"),
+)
 
 
 def test_every_output_has_its_documented_name(make_trial):
@@ -19,34 +30,16 @@ def test_every_output_has_its_documented_name(make_trial):
     assert PATHS.video_stem(trial).parent == Path("videos/harmonic")
 
 
-@pytest.mark.parametrize("tag", ["a", "cliff_v1", "alpha=0.2,seeds=0-4", "2026.11", "x+y"])
-def test_a_good_tag_is_kept(tag):
-    assert checked_tag(tag, "CliffWalking-v1", "{}") == tag
-
-
-@pytest.mark.parametrize("tag", ["", "../up", "a/b", "-flag", ".hidden", "a b", "a\n"])
-def test_a_tag_that_is_no_file_name_is_refused(tag):
-    with pytest.raises(InputError, match="tag must start with a letter or digit"):
-        checked_tag(tag, "CliffWalking-v1", "{}")
-
-
 @pytest.mark.parametrize(
     ("env", "env_args", "tag"),
     [
-        ("CliffWalking-v1", "{}", "CliffWalking-v1"),
-        ("module:Env-v0", "{}", "Env-v0"),
-        ("VelocityGrid-v0", '{"max_speed":2}', "VelocityGrid-v0-max_speed=2"),
+        ("CliffWalking-v1", {}, "CliffWalking-v1"),
+        ("VelocityGrid-v0", {"max_speed": 2}, "VelocityGrid-v0-max_speed=2"),
+        ("FrozenLake-v1", {"desc": ["SFFG" * 25]}, f"FrozenLake-v1-desc=_{'SFFG' * 20}"),
     ],
 )
-def test_the_tag_made_of_the_environment_is_a_good_one(env, env_args, tag):
-    assert checked_tag(None, env, env_args) == tag
-    assert checked_tag(tag, env, env_args) == tag
-
-
-def test_the_tag_of_a_long_argument_is_cut():
-    tag = checked_tag(None, "FrozenLake-v1", '{"desc":["' + "SFFG" * 100 + '"]}')
-    assert len(tag) <= 100
-    assert checked_tag(tag, "FrozenLake-v1", "{}") == tag
+def test_the_tag_made_of_the_environment_is_the_name_of_a_sweep(env, env_args, tag):
+    assert default_tag(resolve(env, env_args)) == Sweep(tag, env).name == tag
 
 
 def test_the_proof_that_folders_are_writable_leaves_no_trace(tmp_path):

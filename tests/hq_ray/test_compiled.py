@@ -82,7 +82,7 @@ def test_a_read_only_installation_trains_for_a_user_without_a_home(installed, tm
     done = hq_ray_in(tmp_path / "here", installed, *RUN, "--local", **variables)
     assert (done.returncode, complaints(done.stderr)) == (0, "")
     (told,) = [line for line in done.stderr.splitlines() if line.startswith(COMPILING)]
-    assert done.stdout.startswith("Trained 1 trials (")
+    assert done.stdout.startswith("Ran 1 trial (")
     if kept == "nowhere":
         assert "NUMBA_CACHE_DIR" in told
         assert list(private.iterdir()) == []

@@ -233,8 +233,8 @@ def test_the_command_line(uri, tmp_path, monkeypatch, capsys):
     run = ["run", "--env", "FrozenLake-v1", "--seeds", "0-1", "--episodes", "30", "--local"]
     run += ["--task", "train", "--tag", "lake", "--results", uri]
     lines += [
-        (run, "Trained 4 trials"),
-        (run, "All 4 trials are already in"),
+        (run, "Ran 4 trials"),
+        (run, "All 4 trials are done in"),
         (["status", f"{uri}/lake"], "4 trials done, 0 failed"),
     ]
     for command, answer in lines:

@@ -102,7 +102,7 @@ def test_a_driver_that_starts_while_another_runs(tmp_path, undisturbed, way):
         ("sweep lakes.yaml --local", "All 48 trials are done in results/lakes; nothing to run.\n"),
         (
             "run --env FrozenLake-v1 --episodes 20 --task train --tag t --local",
-            "All 10 trials are already in results/t; nothing to train.\n",
+            "All 10 trials are done in results/t; nothing to run.\n",
         ),
     ],
 )

@@ -131,7 +131,7 @@ def test_run_and_run_sweep_repair_too(call, tmp_path):
         assert "--repair" in err
     code, out, _ = call(f"{line} --repair")
     assert code == 0
-    assert "Trained 6 trials" in out
+    assert "Ran 6 trials" in out
 
     spec = tmp_path / "lakes.yaml"
     run_sweep(spec, local=True)
@@ -187,7 +187,12 @@ def test_a_retry_that_was_killed_half_way_needs_no_repair(make_trial, tmp_path):
     run_batch(trials[:1], results)
     (tmp_path / "trials" / f"{name}.parquet").write_bytes(failed)
     assert results.survey().damaged == {}
-    assert run_missing(trials, results, RunOptions(local=True, trials_per_task=2)).done == 2
+    assert (
+        run_missing(
+            trials, results, RunOptions(local=True, trials_per_task=2, retry_failed=True)
+        ).done
+        == 2
+    )
     episodes = pd.read_parquet(tmp_path / "episodes", columns=["trial_id", "episode"])
     assert len(episodes) == 60
     assert not episodes.duplicated().any()
