@@ -290,7 +290,7 @@ def test_seeds_that_are_none_are_refused(refused, seeds, sentence):
         (["--env", "Nonsense"], "unknown environment 'Nonsense'; known among others: VelocityGrid"),
         (["--env", "FrozenLake-v9"], "unknown environment 'FrozenLake-v9'; did you mean 'FrozenL"),
         (["--env", "no_such_module:X-v0"], "the module of environment 'no_such_module:X-v0' must "),
-        (["--env", ""], "an environment id must look like 'Name-v0', got ''"),
+        (["--env", ""], "env: must be an id or a mapping with an id, got "),
         (["--variants", "harmonc"], "unknown variant 'harmonc'; did you mean 'harmonic'?"),
         (["--variants", ""], "unknown variant ''; known: standard, harmonic, "),
         (["--variants", "minimum,minimum"], "each variant must be named once, got 'minimum,min"),

@@ -190,10 +190,9 @@ def test_train_draws_nothing(run):
     code, out, _ = run(*RUN, "--seeds", "0-1", "--task", "train")
     assert code == 0
     assert files(Path.cwd()) == LOGS | results("results/VelocityGrid-v0")
-    assert re.fullmatch(
-        r"Ran 4 trials \(0\.\d M steps, \d+\.\d s of training\): results/VelocityGrid-v0\nLogs: logs\n",
-        out,
-    )
+    ran, logs = out.splitlines()
+    assert re.fullmatch(r"Ran 4 trials \(0\.\d M steps, \d+\.\d s of training\): results/.*", ran)
+    assert logs == "Logs: logs"
 
 
 @pytest.mark.parametrize(
@@ -252,9 +251,7 @@ def test_added_seeds_are_all_that_is_trained(run, trained, finished):
     before = times("results")
     code, out, _ = run(*RUN, "--seeds", "0-2", "--task", "train")
     assert code == 0
-    assert re.match(
-        r"Ran 2 trials \(0\.\d M steps, \d+\.\d s of training, 4 were there\): results/", out
-    )
+    assert re.match(r"Ran 2 trials \(.*, 4 were there\): results/", out)
     after = times("results")
     kept = {path for path in before if path.suffix == ".parquet"}
     assert {path: after[path] for path in kept} == {path: before[path] for path in kept}
@@ -280,7 +277,7 @@ def test_added_seeds_are_all_that_is_trained(run, trained, finished):
 def test_what_a_trial_does_not_read_does_not_retrain_it(run, flags, changed):
     common = [*RUN, "--episodes", "3", "--seeds", "0", "--task", "train", *flags]
     assert run(*common)[1].startswith("Ran ")
-    assert run(*common, *changed)[1].startswith("All ")
+    assert "; nothing to run." in run(*common, *changed)[1]
 
 
 @pytest.mark.parametrize(

