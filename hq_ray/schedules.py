@@ -46,10 +46,8 @@ def _values(schedule: Schedule, episodes: int) -> np.ndarray:
             values = start + (end - start) * fraction
         elif schedule.kind == "inverse":
             values = end + (start - end) / (1.0 + elapsed)
-        elif schedule.kind == "exponential":
+        else:  # exponential
             # math.pow, not np.power, whose vector code gives other last bits on other processors.
             values = np.array([start * math.pow(end / start, f) for f in fraction.tolist()])
-        else:
-            raise ValueError(f"schedule kind must be one of {SCHEDULE_KINDS}, got {schedule.kind}")
     values.flags.writeable = False
     return values

@@ -3,7 +3,7 @@ import naive
 import numpy as np
 import pytest
 from gymnasium import spaces
-from gymnasium.wrappers import TimeLimit, TransformObservation
+from gymnasium.wrappers import TransformObservation
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -35,19 +35,6 @@ class TableEnv(gymnasium.Env):
         self.place += 1
         last = self.place == len(self.rewards)
         return self.first_state + self.place, reward, self.terminates and last, False, {}
-
-
-class Loop(gymnasium.Env):
-    """One state, one action, reward 1, no end."""
-
-    observation_space, action_space = spaces.Discrete(1), spaces.Discrete(1)
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        return 0, {}
-
-    def step(self, action):
-        return 0, 1.0, False, False, {}
 
 
 # The behaviour policy
@@ -105,20 +92,6 @@ def test_two_episodes_by_hand(make_trial):
     assert log.episode_return.tolist() == [3.0, 3.0]
     assert log.steps.tolist() == [2, 2]
     assert log.terminated.tolist() == log.success.tolist() == [True, True]
-
-
-@pytest.mark.parametrize(("episodes", "value"), [(1, 1.0), (2, 1.5), (3, 1.75)])
-def test_a_truncated_step_bootstraps(make_trial, episodes, value):
-    trial = make_trial(episodes=episodes, max_steps=1, alpha=1.0, gamma=0.5)
-    log = train_on_gymnasium(trial, TimeLimit(Loop(), 1))
-    assert log.q_values.tolist() == [[value]]
-    assert log.truncated.all()
-
-
-def test_terminated_at_the_last_allowed_step_is_terminated(make_trial):
-    trial = make_trial(episodes=1, max_steps=3)
-    log = train_on_gymnasium(trial, TimeLimit(TableEnv([0.0, 1.0, 2.0]), 3), {(3, 2.0)})
-    assert (log.terminated[0], log.truncated[0], log.success[0], log.steps[0]) == (1, 0, 1, 3)
 
 
 @pytest.mark.parametrize("success", [(2, 2.0), (1, 1.0)])

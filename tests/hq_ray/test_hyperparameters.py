@@ -157,9 +157,3 @@ def test_a_constant_schedule_has_neither_end_nor_length(of, kind):
     read = kind != "constant"
     assert (used[f"{of}_end"] is not None) == read
     assert (used[f"{of}_decay_episodes"] is not None) == read
-
-
-def test_a_rule_without_alpha_has_no_schedule_of_it():
-    given = {"alpha_schedule": "linear", "alpha_end": 0.1, "alpha_decay_episodes": 10}
-    used = used_hyperparameters("minimum", given)
-    assert {used[name] for name in given} == {None}

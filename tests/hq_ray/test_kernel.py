@@ -161,12 +161,6 @@ def test_the_first_episode_of_paired_trials_is_the_same(make_trial):
     assert len({log.q_values.tobytes() for log in logs}) == len(logs)
 
 
-def test_success_is_also_seen_on_long_trials(make_trial):
-    log = assert_three_agree(make_trial("standard", *ENVS["lake"], episodes=300, alpha=0.5))
-    assert 0 < log.success.sum() < 300
-    assert np.array_equal(log.success, log.episode_return == 1.0)
-
-
 @st.composite
 def hyperparameters(draw):
     unit = st.floats(1e-3, 1.0)
@@ -325,11 +319,6 @@ def test_the_greatest_draw_is_what_it_says():
         assert np.cumsum(probabilities)[-1] <= 1 - 2**-53
 
 
-def test_more_kinds_of_reward_than_fit_have_no_kernel():
-    table = {s: {0: [(1.0, 0, float(s), False)]} for s in range(300)}
-    assert kernel_tables(model_from_table(table, np.eye(300)[0])) is None
-
-
 # Analytic
 
 
@@ -392,9 +381,3 @@ def test_terminated_at_the_last_allowed_step_is_terminated(make_trial):
     assert not missed.success.any()
     assert (reached.steps.tolist(), missed.steps.tolist()) == ([3, 3], [2, 2])
     assert (reached.episode_return.tolist(), missed.episode_return.tolist()) == ([3, 3], [1, 1])
-
-
-def test_where_nothing_terminates_success_is_unknown(make_trial):
-    log = train_table(make_trial(episodes=3, max_steps=4), {0: {0: [(1.0, 0, 1.0, False)]}}, [1.0])
-    assert log.success is None
-    assert log.episode_return.tolist() == [4.0, 4.0, 4.0]

@@ -54,18 +54,6 @@ def test_one_step_by_hand():
     assert int(outputs[0]) == mixed >> 8 | (mixed & 0xFF) << 56
 
 
-def test_no_rotation_where_the_top_bits_are_zero():
-    high, low, outputs = advance(np.array([0, 0, 5, 3], np.uint64), 1)
-    assert (int(high), int(low), int(outputs[0])) == (5, 3, 5 ^ 3)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_the_raw_outputs_of_numpy(seed):
-    _, _, outputs = advance(agent_stream(seed), 10_000)
-    expected = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(0,))).random_raw(10_000)
-    assert np.array_equal(outputs, expected)
-
-
 @given(
     st.lists(st.integers(0, LOW_64), min_size=4, max_size=4),
     st.integers(1, 50),

@@ -215,7 +215,7 @@ def test_loops_of_deterministic_models(seed):
     assert_matches_dense(model, policy, 0.9999)
 
 
-@pytest.mark.parametrize("gamma", GAMMAS)
+@pytest.mark.parametrize("gamma", [0.99, 0.9999])
 @pytest.mark.parametrize("name", ENVS)
 def test_untrained_and_random_policies_of_environments(models, name, gamma):
     model = models[name]

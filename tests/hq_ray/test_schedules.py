@@ -23,13 +23,6 @@ def test_values_by_hand(schedule, expected):
     np.testing.assert_allclose(schedule.values(6), expected, rtol=1e-15)
 
 
-def test_the_default_epsilon_of_a_trial_by_hand():
-    epsilon = Schedule("linear", 1.0, 0.05, 3500).values(4000)
-    assert epsilon[0] == 1.0
-    assert epsilon[1750] == pytest.approx(0.525)
-    np.testing.assert_allclose(epsilon[3500:], 0.05)
-
-
 @pytest.mark.parametrize("kind", SCHEDULE_KINDS)
 def test_an_array_of_the_asked_length_that_nobody_can_change(kind):
     values = Schedule(kind, 0.9, 0.1, 10).values(7)
@@ -37,31 +30,6 @@ def test_an_array_of_the_asked_length_that_nobody_can_change(kind):
     assert values.dtype == np.float64
     with pytest.raises(ValueError, match="read-only"):
         values[0] = 0.0
-
-
-@pytest.mark.parametrize("kind", ["linear", "exponential", "inverse"])
-def test_decays_from_start_towards_end(kind):
-    values = Schedule(kind, 0.9, 0.1, 10).values(50)
-    assert values[0] == 0.9
-    assert (np.diff(values) <= 0).all()
-    assert values.min() >= 0.1 - 1e-15
-
-
-@pytest.mark.parametrize("kind", ["linear", "exponential"])
-def test_arrives_after_decay_episodes_and_stays(kind):
-    values = Schedule(kind, 0.9, 0.1, 10).values(50)
-    np.testing.assert_allclose(values[10:], 0.1)
-    assert values[9] > 0.11
-
-
-def test_the_first_values_do_not_depend_on_the_length():
-    schedule = Schedule("exponential", 0.9, 0.1, 10)
-    assert np.array_equal(schedule.values(5), schedule.values(50)[:5])
-
-
-def test_an_unknown_kind_is_refused():
-    with pytest.raises(ValueError, match=r"schedule kind must be one of .* got cosine"):
-        Schedule("cosine", 1.0, 0.1, 10).values(3)
 
 
 @given(

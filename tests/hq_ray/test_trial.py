@@ -1,9 +1,5 @@
 import hashlib
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -62,19 +58,6 @@ def test_the_configuration_is_the_trial_without_its_seed():
     assert BLACKJACK.config_id == hashlib.sha256(text.encode()).hexdigest()[:16]
     assert {seeded(BLACKJACK)(seed).config_id for seed in range(3)} == {BLACKJACK.config_id}
     assert replace(BLACKJACK, gamma=0.9).config_id != BLACKJACK.config_id
-
-
-def test_the_id_is_the_same_in_another_process():
-    code = f"from hq_ray.trial import Trial\nprint({BLACKJACK!r}.trial_id)"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "PYTHONHASHSEED": "12345"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == BLACKJACK.trial_id
 
 
 @pytest.mark.parametrize(
@@ -152,20 +135,6 @@ def test_the_source_is_no_part_of_the_identity():
 def test_fingerprints_of_models_and_of_others(fingerprint, has_model, short):
     assert replace(cliff(), fingerprint=fingerprint).has_model is has_model
     assert short_fingerprint(fingerprint) == short
-
-
-def test_the_identity_leaves_out_what_is_none():
-    assert BLACKJACK.identity == {
-        "env": "Blackjack-v1",
-        "env_args": '{"sab":true}',
-        "variant": "minimum",
-        "seed": 7,
-        "episodes": 100,
-        "max_steps": 50,
-        "gamma": 0.99,
-        "eps_schedule": "constant",
-        "eps_start": 1.0,
-    }
 
 
 def test_schedules_of_a_trial():
