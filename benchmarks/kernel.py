@@ -18,7 +18,8 @@ from frame import conclude, grid, named, parse, parser
 from hq_ray.environments import Environment, load_model, resolve
 from hq_ray.gymnasium_loop import train_on_gymnasium
 from hq_ray.hyperparameters import used_hyperparameters
-from hq_ray.kernel import environment_tables, train_on_kernel
+from hq_ray.kernel import train_on_kernel
+from hq_ray.tables import kernel_tables
 from hq_ray.trial import Trial
 
 ENVIRONMENTS = (
@@ -61,8 +62,8 @@ def steps_per_second(train: object, *arguments: object) -> float:
 
 def measure(environment: Environment, args: dict, variant: str, repeats: int) -> dict[str, float]:
     """Median rates of both, taken in turn."""
-    tables = environment_tables(environment.id, environment.args)
-    success = load_model(environment.id, environment.args).successes
+    model = load_model(environment.id, environment.args)
+    tables, success = kernel_tables(model), model.successes
     long = [replace(trial(environment, variant, EPISODES), seed=seed) for seed in range(TRIALS)]
     short = trial(environment, variant, LOOP_EPISODES.get(environment.id, LOOP_EPISODES_OTHERWISE))
     train_on_kernel(long, tables)

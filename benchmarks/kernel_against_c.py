@@ -22,8 +22,9 @@ from frame import conclude, grid, named, parse, parser, skip
 from kernel import ENVIRONMENTS, EPISODES, QUICK_ENVIRONMENTS, TRIALS, trial
 
 from hq_ray.environments import load_model, resolve
-from hq_ray.kernel import environment_tables, train_on_kernel
+from hq_ray.kernel import train_on_kernel
 from hq_ray.pcg64 import agent_stream, environment_stream
+from hq_ray.tables import kernel_tables
 from hq_ray.trial import Trial
 
 SOURCE = Path(__file__).with_name("reference_kernel.c")
@@ -40,7 +41,7 @@ def compiled(folder: str) -> ctypes.CDLL:
 def train_in_c(library: ctypes.CDLL, item: Trial) -> tuple[int, np.ndarray]:
     """(steps, Q table) of one trial."""
     model = load_model(item.env, item.env_args)
-    draws = environment_tables(item.env, item.env_args).draws
+    draws = kernel_tables(model).draws
     q_values = np.zeros((model.n_states, model.n_actions))
     returns = np.empty(item.episodes)
     streams = np.concatenate([agent_stream(item.seed), environment_stream(item.seed)])
@@ -71,7 +72,7 @@ def train_in_c(library: ctypes.CDLL, item: Trial) -> tuple[int, np.ndarray]:
 def measure(library: ctypes.CDLL, env: str, args: dict, variant: str, repeats: int) -> dict:
     """Median rates of both, taken in turn."""
     environment = resolve(env, args)
-    tables = environment_tables(environment.id, environment.args)
+    tables = kernel_tables(load_model(environment.id, environment.args))
     first = trial(environment, variant, EPISODES)
     trials = [replace(first, seed=seed) for seed in range(TRIALS)]
     logs = train_on_kernel(trials, tables)

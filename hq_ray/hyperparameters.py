@@ -34,15 +34,11 @@ class Hyperparameter:
 
     def check(self, value: object) -> Value:
         """The value as its kind, or an InputError that says what must hold and what was given."""
-        if self.kind is str:
-            if value not in SCHEDULE_KINDS:
-                hint = near_miss(value, SCHEDULE_KINDS)
-                raise InputError(f"{self.name} must be {self.must}, got {value!r}{hint}")
-            return value
-        number = _as_number(value, self.kind)
-        if number is None or not self.holds(number):
-            raise InputError(f"{self.name} must be {self.must}, got {value!r}")
-        return number
+        checked = value if self.kind is str else _as_number(value, self.kind)
+        if checked is None or not self.holds(checked):
+            hint = near_miss(value, SCHEDULE_KINDS) if self.kind is str else ""
+            raise InputError(f"{self.name} must be {self.must}, got {value!r}{hint}")
+        return checked
 
 
 def _as_number(value: object, kind: type) -> float | int | None:
@@ -57,46 +53,27 @@ def _as_number(value: object, kind: type) -> float | int | None:
     return None
 
 
-def _schedule(name: str, default: str, of: str) -> Hyperparameter:
-    must = "one of " + ", ".join(SCHEDULE_KINDS)
-    return Hyperparameter(name, str, default, must, lambda v: True, f"how {of} moves over episodes")
-
-
-def _step_size(name: str, default: float, summary: str) -> Hyperparameter:
-    return Hyperparameter(name, float, default, "in (0, 1]", lambda v: 0 < v <= 1, summary)
-
-
-def _probability(name: str, default: float, summary: str) -> Hyperparameter:
-    return Hyperparameter(name, float, default, "in [0, 1]", lambda v: 0 <= v <= 1, summary)
-
-
-def _episodes(name: str, of: str) -> Hyperparameter:
-    must = "a whole number from 1 to 2147483647"
-    summary = f"length of {of} [episodes]"
-    return Hyperparameter(name, int, 3500, must, lambda v: 1 <= v < 2**31, summary)
-
+# What must hold, and whether it does.
+STEP_SIZE = "in (0, 1]", lambda v: 0 < v <= 1
+PROBABILITY = "in [0, 1]", lambda v: 0 <= v <= 1
+COUNT = "a whole number from 1 to 2147483647", lambda v: 1 <= v < 2**31
+POSITIVE = "a finite number > 0", lambda v: v > 0
+KIND = "one of " + ", ".join(SCHEDULE_KINDS), lambda v: v in SCHEDULE_KINDS
 
 HYPERPARAMETERS: dict[str, Hyperparameter] = {
-    row.name: row
-    for row in (
-        _step_size("alpha", 0.2, "step size"),
-        _schedule("alpha_schedule", "constant", "alpha"),
-        _step_size("alpha_end", 0.05, "step size that alpha_schedule ends at"),
-        _episodes("alpha_decay_episodes", "alpha_schedule"),
-        _step_size("alpha_down", 0.5, "step size downwards, for asymmetric"),
-        _probability("gamma", 0.99, "discount"),
-        _schedule("eps_schedule", "linear", "epsilon"),
-        _probability("eps_start", 1.0, "first exploration probability"),
-        _probability("eps_end", 0.05, "last exploration probability"),
-        _episodes("eps_decay_episodes", "eps_schedule"),
-        Hyperparameter(
-            "eps_shift",
-            float,
-            1e-6,
-            "a finite number > 0",
-            lambda v: v > 0,
-            "shift of harmonic [reward units]",
-        ),
+    name: Hyperparameter(name, type(default), default, *bounds, summary)
+    for name, default, bounds, summary in (
+        ("alpha", 0.2, STEP_SIZE, "step size"),
+        ("alpha_schedule", "constant", KIND, "how alpha moves over episodes"),
+        ("alpha_end", 0.05, STEP_SIZE, "step size that alpha_schedule ends at"),
+        ("alpha_decay_episodes", 3500, COUNT, "length of alpha_schedule [episodes]"),
+        ("alpha_down", 0.5, STEP_SIZE, "step size downwards, for asymmetric"),
+        ("gamma", 0.99, PROBABILITY, "discount"),
+        ("eps_schedule", "linear", KIND, "how epsilon moves over episodes"),
+        ("eps_start", 1.0, PROBABILITY, "first exploration probability"),
+        ("eps_end", 0.05, PROBABILITY, "last exploration probability"),
+        ("eps_decay_episodes", 3500, COUNT, "length of eps_schedule [episodes]"),
+        ("eps_shift", 1e-6, POSITIVE, "shift of harmonic [reward units]"),
     )
 }
 

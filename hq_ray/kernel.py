@@ -22,11 +22,10 @@ import numpy as np
 from numba.extending import overload
 
 from hq_ray import pcg64, updates
-from hq_ray.compiled import COMPILES, njit
-from hq_ray.environments import load_model
+from hq_ray.compiled import njit
 from hq_ray.episode_log import EpisodeLog
 from hq_ray.pcg64 import agent_stream, environment_stream, pcg64_advance
-from hq_ray.tables import KernelTables, explore_table, kernel_tables
+from hq_ray.tables import KernelTables, explore_table
 from hq_ray.trial import Trial
 from hq_ray.updates import VARIANTS
 
@@ -233,12 +232,6 @@ def training_loop(variant: str, n_actions: int, n_outcomes: int, draws: bool) ->
                             break
 
     return loop
-
-
-def environment_tables(env: str, env_args: str) -> KernelTables | None:
-    """The packed model of an environment; None where the kernel cannot serve."""
-    model = load_model(env, env_args) if COMPILES else None
-    return kernel_tables(model) if model is not None else None
 
 
 def train_on_kernel(trials: Sequence[Trial], tables: KernelTables) -> list[EpisodeLog]:

@@ -10,7 +10,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from hq_ray.compiled import njit
 from hq_ray.environments import load_model
 from hq_ray.errors import HqRayError, reason_of
 from hq_ray.model import Model
@@ -115,33 +114,19 @@ def value_errors(
 
     Args:
         q_values: float64 (S, A), in units of return.
-        optimal: float64 (S, A), Q*, read-only as `optimal_values` gives it.
+        optimal: float64 (S, A), Q*.
 
     Returns:
         bias, rmse and max_error in units of return; all None where no value has moved, or one has
         whose Q* is not finite.
     """
-    # One layout only, or the compiled code would be compiled again.
-    moved, bias, rmse, max_error = _value_errors(
-        np.require(q_values, np.float64, ["C", "W"]), optimal
-    )
-    return (bias, rmse, max_error) if moved else (None, None, None)
-
-
-@njit(cache=True)
-def _value_errors(q_values, optimal):
-    moved, total, squares, largest = 0, 0.0, 0.0, 0.0
-    for state in range(q_values.shape[0]):
-        for action in range(q_values.shape[1]):
-            if q_values[state, action] != 0.0:
-                error = q_values[state, action] - optimal[state, action]
-                moved += 1
-                total += error
-                squares += error * error
-                largest = max(largest, abs(error))
-    if moved == 0 or not math.isfinite(total):
-        return 0, 0.0, 0.0, 0.0
-    return moved, total / moved, math.sqrt(squares / moved), largest
+    moved = q_values != 0.0
+    errors = q_values[moved] - optimal[moved]
+    if not np.isfinite(errors).all() or not errors.size:
+        return None, None, None
+    squares = float(errors @ errors)
+    bias, rmse = float(errors.mean()), math.sqrt(squares / errors.size)
+    return bias, rmse, float(np.abs(errors).max())
 
 
 def _episode(model: Model, policy: np.ndarray, max_steps: int) -> tuple[float, float]:

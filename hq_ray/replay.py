@@ -47,7 +47,8 @@ def pick(cumulative: np.ndarray, uniform: float) -> int:
 def believed_model(environment: gymnasium.Env) -> tuple[Model | None, str, str]:
     """The model, why it is believed or not, and what the person can do about that."""
     try:
-        if not _has_table(environment):
+        bare, names = environment.unwrapped, ("P", "initial_state_distrib")
+        if any(getattr(bare, name, None) is None for name in names):
             return None, "has no transition table that the kernel could use", ""
         doubt = mistrust(environment)
         if doubt is not None:
@@ -68,20 +69,12 @@ def believed_model(environment: gymnasium.Env) -> tuple[Model | None, str, str]:
     return model, f"has a transition table that describes the steps of {owner}", ""
 
 
-def _has_table(environment: gymnasium.Env) -> bool:
-    bare = environment.unwrapped
-    names = ("P", "initial_state_distrib")
-    return all(getattr(bare, name, None) is not None for name in names)
-
-
-def read_model(environment: gymnasium.Env) -> Model | None:
-    """The arrays of `P` and `initial_state_distrib`; None where they are missing.
+def read_model(environment: gymnasium.Env) -> Model:
+    """The arrays of `P` and `initial_state_distrib`.
 
     Raises:
         ModelError: they are no transition table.
     """
-    if not _has_table(environment):
-        return None
     bare = environment.unwrapped
     return model_from_table(bare.P, bare.initial_state_distrib, _goal(bare, len(bare.P)))
 

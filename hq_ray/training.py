@@ -14,10 +14,11 @@ from hq_ray.episode_log import EpisodeLog, Trained
 from hq_ray.errors import InputError, ModelError, TrialError, near_miss
 from hq_ray.gymnasium_loop import train_on_gymnasium
 from hq_ray.hyperparameters import used_hyperparameters
-from hq_ray.kernel import environment_tables, train_on_kernel
+from hq_ray.kernel import train_on_kernel
 from hq_ray.model import Model
 from hq_ray.planning import greedy_start_value, optimal_start_value, optimal_values
 from hq_ray.references import value_errors
+from hq_ray.tables import KernelTables, kernel_tables
 from hq_ray.trial import Trial
 
 ENGINES = ("auto", "kernel", "gymnasium")
@@ -60,12 +61,12 @@ def train_together(trials: Sequence[Trial], engine: str = "auto") -> list[Traine
     check_engine(engine)
     first = trials[0]
     model = _planned_model(first)
-    tables = environment_tables(first.env, first.env_args) if model is not None else None
+    tables = kernel_tables(model) if COMPILES and model is not None else None
     if engine == "kernel" and tables is None:
         raise InputError(f"the kernel needs a transition table, and {first.env} has none to use")
     on_kernel = tables is not None and engine != "gymnasium"
     if on_kernel:
-        _load_loop(first.env, first.env_args, first.variant)
+        _load_loop(tables, first.variant)
     started = time.perf_counter()
     if on_kernel:
         engine, logs = "kernel", train_on_kernel(trials, tables)
@@ -85,11 +86,11 @@ def train_together(trials: Sequence[Trial], engine: str = "auto") -> list[Traine
 
 
 @lru_cache(maxsize=256)
-def _load_loop(env: str, env_args: str, variant: str) -> None:
+def _load_loop(tables: KernelTables, variant: str) -> None:
     """Compiles a loop or loads it from disk, so that no trial's time includes that."""
     plain = used_hyperparameters(variant, {})
-    trial = Trial(env, env_args, None, variant, seed=0, episodes=1, max_steps=1, **plain)
-    train_on_kernel([trial], environment_tables(env, env_args))
+    trial = Trial("", "{}", None, variant, seed=0, episodes=1, max_steps=1, **plain)
+    train_on_kernel([trial], tables)
 
 
 def group_key(trial: Trial) -> tuple:

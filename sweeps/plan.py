@@ -7,7 +7,7 @@ from typing import overload
 import numpy as np
 
 from hq_ray.store import DONE
-from hq_ray.trial import Trial, seeded, trial_ids
+from hq_ray.trial import Trial, id_by_seed, seeded
 
 
 class TrialSet(Sequence[Trial]):
@@ -40,7 +40,7 @@ class TrialSet(Sequence[Trial]):
 
     def ids(self) -> list[str]:
         """The trial ids, in order."""
-        columns = [trial_ids(configuration, self.seeds) for configuration in self.configurations]
+        columns = [list(map(id_by_seed(one), self.seeds)) for one in self.configurations]
         return [trial_id for row in zip(*columns, strict=True) for trial_id in row]
 
 
