@@ -11,7 +11,7 @@ import pandas as pd
 
 from hq_ray.analysis.cells import Cell, by_environment, cells
 from hq_ray.analysis.comparison import Comparison, best_configuration, compare_all
-from hq_ray.analysis.metrics import METRICS, Metric, metric
+from hq_ray.analysis.metrics import Metric, judging_metric
 from hq_ray.analysis.summaries import summarise_trials
 from hq_ray.errors import InputError
 from hq_ray.load import load_trials, stream_curves
@@ -141,18 +141,6 @@ def study(
         best=best,
         curves=_curves(results, table, best) if with_curves else {},
     )
-
-
-def judging_metric(name: str) -> Metric:
-    """The metric of that name, if one end of it is the better one."""
-    found = metric(name)
-    if found.zero_is_best:
-        usable = [row.name for row in METRICS.values() if not row.zero_is_best]
-        raise InputError(
-            f"the metric to judge by must have a better end, but {name} is best at 0; "
-            f"take one of {', '.join(usable)}"
-        )
-    return found
 
 
 def _table(

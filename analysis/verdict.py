@@ -39,7 +39,7 @@ def judge(found: Comparison) -> Verdict:
     if not found.difference.constant[0]:
         interval = f"95 % interval {round_number(low)} to {round_number(high)}"
         evidence = f" ({interval}, {_p_words(found)}, {n})"
-    lower = "" if found.metric.higher_is_better else " (lower is better)"
+    lower = " (lower is better)" if found.metric.sign < 0 else ""
     if found.rope is not None and max(abs(low), abs(high)) <= found.rope:
         words = f"differs in {found.metric.label} by no more than ±{_amount(found, found.rope)}"
         return Verdict(EQUIVALENT, f"{against} {words}: by {_amount(found, mean)}{evidence}.")

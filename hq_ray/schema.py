@@ -75,6 +75,20 @@ SUMMARY_FIELDS = [
     _field("q_max_error", pa.float64(), nullable=True),
 ]
 
+# Metrics that are columns of `trials` and have a better end: 1 where more is better, else -1.
+BETTER = {
+    "mean_return": 1,
+    "final_return": 1,
+    "mean_steps": -1,
+    "final_steps": -1,
+    "success_rate": 1,
+    "final_success_rate": 1,
+    "truncation_rate": -1,
+    "policy_value": 1,
+    "q_rmse": -1,
+    "q_max_error": -1,
+}
+
 TRIALS = _schema(
     [
         _field("trial_id", pa.string()),

@@ -151,7 +151,7 @@ def configurations_table(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
         if name != study.judged.name and name in summary and summary[name].notna().any()
     ]
     order = summary.sort_values(
-        ["env", "mean"], ascending=[True, not study.judged.higher_is_better], kind="stable"
+        ["env", "mean"], ascending=[True, study.judged.sign < 0], kind="stable"
     )
     return order[["env", "variant", *settings, *STATISTICS, *others]]
 

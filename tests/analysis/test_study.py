@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from hq_ray.analysis.api import compare, report
-from hq_ray.analysis.study import judging_metric, study
+from hq_ray.analysis.study import study
 from hq_ray.analysis.verdict import judge
 from hq_ray.environments import load_model
 from hq_ray.errors import InputError
@@ -197,13 +197,6 @@ def test_a_rope_is_the_users_own(published):
 def test_a_rope_is_a_size(published, rope):
     with pytest.raises(InputError, match="rope must be a finite number >= 0, got"):
         study([published()], rope=rope)
-
-
-def test_the_metric_must_have_a_better_end():
-    with pytest.raises(InputError, match="q_bias is best at 0; take one of final_return,"):
-        judging_metric("q_bias")
-    with pytest.raises(InputError, match="did you mean 'final_return'"):
-        judging_metric("final_retrun")
 
 
 def test_common_random_numbers_make_equal_variants_equal(published):
