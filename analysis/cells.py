@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from hq_ray.analysis.drawing.captions import format_number
+from hq_ray.analysis.words import format_number
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.store import DONE
 from hq_ray.trial import UNSEEDED, short_fingerprint

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hq_ray.analysis.comparison import LEAST_SEEDS, LEAST_TESTING, Comparison, record
-from hq_ray.analysis.drawing.captions import round_number
 from hq_ray.analysis.statistics.comparison import LEVEL, detectable_difference
+from hq_ray.analysis.words import round_number
 
 BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
 IDENTICAL, EQUIVALENT, TOO_FEW = "identical", "equivalent", "too few seeds"

@@ -12,7 +12,7 @@ LOOPS = {"hq_ray.kernel", "hq_ray.gymnasium_loop", "hq_ray.training", "hq_ray.ba
 ANALYSIS = "hq_ray.analysis"
 # Figures are drawn in modules of that name, on the page that these three lay out.
 DRAWING = {f"{ANALYSIS}.drawing.{name}" for name in ("labels", "page", "panels")} | {
-    f"{ANALYSIS}.drawing.{path.stem}" for path in (ROOT / "analysis/drawing").glob("figure*.py")
+    f"{ANALYSIS}.drawing.{path.stem}" for path in (ROOT / "analysis/charts").glob("figure*.py")
 }
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hq_ray.analysis.drawing.figure_difference import difference_figure
-from hq_ray.analysis.drawing.figures import means_figure, rates_figure, seeds_figure
+from hq_ray.analysis.charts.figure_difference import difference_figure
+from hq_ray.analysis.charts.figures import means_figure, rates_figure, seeds_figure
 from hq_ray.analysis.reading.smoothing import trailing_mean
 from hq_ray.analysis.reporting.exhibits import Exhibit, file_stem
 from hq_ray.analysis.statistics.means import MeanAndSE, SmoothedSeeds, mean_and_se, smooth_seeds

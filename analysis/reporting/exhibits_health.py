@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from hq_ray.analysis.cells import SETTINGS, environment_labels
-from hq_ray.analysis.drawing.figure_health import health_figure
+from hq_ray.analysis.charts.figure_health import health_figure
 from hq_ray.analysis.reporting.exhibits import Exhibit
 from hq_ray.analysis.study import Study
 from hq_ray.store import DONE, FAILED

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from hq_ray.analysis.cells import Cell
-from hq_ray.analysis.drawing.figure_heat import heat_figure
-from hq_ray.analysis.drawing.figure_importance import importance_figure
-from hq_ray.analysis.drawing.figure_levels import Quantity, levels_figure
-from hq_ray.analysis.drawing.heat_cells import Cells
-from hq_ray.analysis.drawing.level_lines import Series
+from hq_ray.analysis.charts.figure_heat import heat_figure
+from hq_ray.analysis.charts.figure_importance import importance_figure
+from hq_ray.analysis.charts.figure_levels import Quantity, levels_figure
+from hq_ray.analysis.charts.heat_cells import Cells
+from hq_ray.analysis.charts.level_lines import Series
 from hq_ray.analysis.reporting.exhibits import Exhibit, file_stem
 from hq_ray.analysis.statistics.comparison import (
     LEVEL,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hq_ray.analysis.charts.figure_scores import Pairs, pairs_figure, scores_figure
 from hq_ray.analysis.comparison import Comparison, better_signs
-from hq_ray.analysis.drawing.figure_scores import Pairs, pairs_figure, scores_figure
 from hq_ray.analysis.reporting.exhibits import Exhibit, file_stem
 from hq_ray.analysis.study import Study
 

@@ -1,7 +1,7 @@
 """Figures of single trials: the learning curve and the steps of every seed."""
 
 from hq_ray.analysis.cells import Cell
-from hq_ray.analysis.drawing.figures import curve_figure
+from hq_ray.analysis.charts.figures import curve_figure
 from hq_ray.analysis.progress import Show
 from hq_ray.analysis.reporting.exhibits import file_stem
 from hq_ray.analysis.reporting.report_page import png_bytes

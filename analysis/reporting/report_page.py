@@ -15,9 +15,9 @@ from jinja2 import Environment
 from markupsafe import Markup, escape
 from PIL import Image
 
-from hq_ray.analysis.drawing.captions import format_number, round_number
 from hq_ray.analysis.reporting.exhibits import Exhibit
 from hq_ray.analysis.verdict import Verdict
+from hq_ray.analysis.words import format_number, round_number
 
 # A browser handles this many; the rest is in summary.parquet.
 MOST_ROWS = 5_000

@@ -9,11 +9,11 @@ import pandas as pd
 
 from hq_ray.analysis.cells import SETTINGS
 from hq_ray.analysis.comparison import Comparison
-from hq_ray.analysis.drawing.captions import round_number
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.statistics.means import seed_means
 from hq_ray.analysis.study import Study
 from hq_ray.analysis.verdict import p_text, summary
+from hq_ray.analysis.words import round_number
 from hq_ray.store import FAILED, Results
 
 # While learning, at the end, what was learned.

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from hq_ray.analysis.drawing.figure_bands import informative_low
+from hq_ray.analysis.charts.figure_bands import informative_low
 from hq_ray.analysis.reading.smoothing import trailing_mean
 from hq_ray.analysis.statistics.means import MeanAndSE, mean_and_se, seed_means, smooth_seeds
 from hq_ray.errors import InputError

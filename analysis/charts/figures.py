@@ -13,19 +13,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hq_ray.analysis.drawing.captions import (
+from hq_ray.analysis.charts.captions import (
     drawn_curves,
-    format_number,
     interval_words,
-    round_number,
     variant_words,
     window_words,
 )
-from hq_ray.analysis.drawing.figure_bands import N_BINS, axis_label, draw_line, limits_of
-from hq_ray.analysis.drawing.figure_facets import Panel, draw_panels, off_scale_note
-from hq_ray.analysis.drawing.style import LineStyle, variant_styles
+from hq_ray.analysis.charts.figure_bands import N_BINS, axis_label, draw_line, limits_of
+from hq_ray.analysis.charts.figure_facets import Panel, draw_panels, off_scale_note
+from hq_ray.analysis.charts.style import LineStyle, variant_styles
 from hq_ray.analysis.reading.smoothing import thin_indices
 from hq_ray.analysis.statistics.means import MeanAndSE, SmoothedSeeds, smooth_seeds
+from hq_ray.analysis.words import format_number, round_number
 from hq_ray.errors import InputError
 from hq_ray.location import Location
 
@@ -53,7 +52,7 @@ def curve_figure(
         variant: the update rule; it chooses the style.
         seed: of the trial.
         env: name of the environment, with its arguments where it has some.
-        quantity: `returns`, `steps` or another of `analysis.drawing.figure_bands.AXIS_LABELS`.
+        quantity: `returns`, `steps` or another of `analysis.charts.figure_bands.AXIS_LABELS`.
         smooth: window of the trailing mean, in episodes.
         optimum: level of a reference line, such as the expected return of the optimal policy.
         settings: hyperparameters for the caption.
@@ -115,7 +114,7 @@ def compare_figure(
     Args:
         curves: `(n_seeds, n_episodes)` by variant; variants may differ in both numbers.
         env: name of the environment, with its arguments where it has some.
-        quantity: `returns`, `steps` or another of `analysis.drawing.figure_bands.AXIS_LABELS`.
+        quantity: `returns`, `steps` or another of `analysis.charts.figure_bands.AXIS_LABELS`.
         smooth: window of the trailing mean, in episodes, the same for all variants.
         planned: number of seeds planned by variant; shown where it differs from those given.
         settings: hyperparameters for the caption.

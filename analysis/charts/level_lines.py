@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hq_ray.analysis.drawing.captions import round_number, variant_words
-from hq_ray.analysis.drawing.figure_bands import CLIP_FACTOR
-from hq_ray.analysis.drawing.level_axis import Level, LevelAxis
-from hq_ray.analysis.drawing.panels import padded
+from hq_ray.analysis.charts.captions import variant_words
+from hq_ray.analysis.charts.figure_bands import CLIP_FACTOR
+from hq_ray.analysis.charts.level_axis import Level, LevelAxis
+from hq_ray.analysis.charts.panels import padded
+from hq_ray.analysis.words import round_number
 
 MAX_WORDS = 4
 MAX_BARS = 12

@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 from figure_checks import assert_texts_inside_and_apart, words
 
-from hq_ray.analysis.drawing.figure_heat import heat_figure
-from hq_ray.analysis.drawing.figure_importance import (
+from hq_ray.analysis.charts.figure_heat import heat_figure
+from hq_ray.analysis.charts.figure_importance import (
     FURTHER,
     REMAINDER,
     complete_shares,
     importance_figure,
 )
-from hq_ray.analysis.drawing.figure_levels import Quantity, levels_figure
-from hq_ray.analysis.drawing.figure_mechanism import (
+from hq_ray.analysis.charts.figure_levels import Quantity, levels_figure
+from hq_ray.analysis.charts.figure_mechanism import (
     fixed_point_figure,
     mechanism_figure,
     step_figure,
 )
-from hq_ray.analysis.drawing.heat_cells import Cells, cell_text
-from hq_ray.analysis.drawing.level_lines import Series
+from hq_ray.analysis.charts.heat_cells import Cells, cell_text
+from hq_ray.analysis.charts.level_lines import Series
 from hq_ray.errors import InputError
 
 ALPHAS = [0.01, 0.05, 0.1, 0.2, 0.5, 1.0]

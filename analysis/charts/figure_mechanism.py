@@ -12,10 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hq_ray.analysis.drawing.captions import format_number
-from hq_ray.analysis.drawing.labels import LineLabel, label_room, write_labels
-from hq_ray.analysis.drawing.panels import dress, padded, panels
-from hq_ray.analysis.drawing.style import (
+from hq_ray.analysis.charts.labels import LineLabel, label_room, write_labels
+from hq_ray.analysis.charts.panels import dress, padded, panels
+from hq_ray.analysis.charts.style import (
     FURTHER_DASHES,
     FURTHER_MARKERS,
     INK,
@@ -25,6 +24,7 @@ from hq_ray.analysis.drawing.style import (
     TICK_SIZE,
     LineStyle,
 )
+from hq_ray.analysis.words import format_number
 
 RATIO_LABEL = "alpha_eff / alpha"
 ERROR_LABEL = "TD error / eps_shift"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from hq_ray.analysis.drawing.page import MARGIN, size_in_points, text_width
-from hq_ray.analysis.drawing.style import LABEL_SIZE, MUTED, LineStyle
+from hq_ray.analysis.charts.page import MARGIN, size_in_points, text_width
+from hq_ray.analysis.charts.style import LABEL_SIZE, MUTED, LineStyle
 
 LEADING = 1.45
 LEADER, HANDLE = 20.0, 34.0

@@ -13,11 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from hq_ray.analysis.drawing.captions import format_number, round_number
-from hq_ray.analysis.drawing.figure_facets import texts_height
-from hq_ray.analysis.drawing.page import MARGIN, size_in_points, text_width, wrap_text
-from hq_ray.analysis.drawing.panels import NAME_ROOM, TICK_ROOM, dress, padded, panels
-from hq_ray.analysis.drawing.style import (
+from hq_ray.analysis.charts.figure_facets import texts_height
+from hq_ray.analysis.charts.page import MARGIN, size_in_points, text_width, wrap_text
+from hq_ray.analysis.charts.panels import NAME_ROOM, TICK_ROOM, dress, padded, panels
+from hq_ray.analysis.charts.style import (
     FIGURE_INCHES,
     INK,
     LABEL_SIZE,
@@ -25,6 +24,7 @@ from hq_ray.analysis.drawing.style import (
     TICK_SIZE,
     variant_styles,
 )
+from hq_ray.analysis.words import format_number, round_number
 
 N_DOTS = 20
 LINE_POINTS = 18.0

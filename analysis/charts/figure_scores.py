@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hq_ray.analysis.drawing.captions import format_number, variant_words
-from hq_ray.analysis.drawing.figure_facets import facets, texts_height
-from hq_ray.analysis.drawing.page import MARGIN, shorten, size_in_points, text_width
-from hq_ray.analysis.drawing.panels import NAME_ROOM, TICK_ROOM, dress, padded, panels
-from hq_ray.analysis.drawing.style import (
+from hq_ray.analysis.charts.captions import variant_words
+from hq_ray.analysis.charts.figure_facets import facets, texts_height
+from hq_ray.analysis.charts.page import MARGIN, shorten, size_in_points, text_width
+from hq_ray.analysis.charts.panels import NAME_ROOM, TICK_ROOM, dress, padded, panels
+from hq_ray.analysis.charts.style import (
     FIGURE_INCHES,
     LABEL_SIZE,
     MUTED,
@@ -21,6 +21,7 @@ from hq_ray.analysis.drawing.style import (
     variant_styles,
 )
 from hq_ray.analysis.statistics.comparison import t_interval
+from hq_ray.analysis.words import format_number
 
 WIDEST_ROW_NAME = 250.0
 ROW_POINTS = 34.0

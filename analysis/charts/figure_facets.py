@@ -11,12 +11,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hq_ray.analysis.drawing.captions import off_scale_words, round_number
-from hq_ray.analysis.drawing.figure_bands import draw_curve
-from hq_ray.analysis.drawing.labels import MAX_DIRECT_LABELS, LineLabel, label_room, write_labels
-from hq_ray.analysis.drawing.page import MARGIN, text_width, wrap_text, write_page
-from hq_ray.analysis.drawing.panels import LEFT, dress_episodes, panels
-from hq_ray.analysis.drawing.style import (
+from hq_ray.analysis.charts.captions import off_scale_words
+from hq_ray.analysis.charts.figure_bands import draw_curve
+from hq_ray.analysis.charts.labels import MAX_DIRECT_LABELS, LineLabel, label_room, write_labels
+from hq_ray.analysis.charts.page import MARGIN, text_width, wrap_text, write_page
+from hq_ray.analysis.charts.panels import LEFT, dress_episodes, panels
+from hq_ray.analysis.charts.style import (
     FIGURE_INCHES,
     LABEL_SIZE,
     REFERENCE_STYLE,
@@ -24,6 +24,7 @@ from hq_ray.analysis.drawing.style import (
     variant_styles,
 )
 from hq_ray.analysis.statistics.means import SmoothedSeeds
+from hq_ray.analysis.words import round_number
 
 PANEL_HEIGHT, UNTITLED_HEIGHT = 2.7, 2.2
 NARROWEST = 150.0
@@ -75,7 +76,7 @@ def draw_panels(
 
     Args:
         parts: the panels, row by row.
-        title, note, caption: see `analysis.drawing.page.write_page`.
+        title, note, caption: see `analysis.charts.page.write_page`.
         n_columns: at most; a column holds names and labels, or there is one.
     """
     styles = variant_styles(dict.fromkeys(name for part in parts for name in part.curves))
@@ -138,7 +139,7 @@ def facets(
     """A figure with one panel per name, in several columns where names and labels fit.
 
     Args:
-        title, note, caption: see `analysis.drawing.page.write_page`.
+        title, note, caption: see `analysis.charts.page.write_page`.
         names: of the panels, the titles that will be written above them; empty for none.
         room: for labels beside each panel.
         legend: whether that room is needed beside the last column only.

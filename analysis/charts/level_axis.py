@@ -7,9 +7,9 @@ from numbers import Real
 
 import numpy as np
 
-from hq_ray.analysis.drawing.captions import format_number, round_number
-from hq_ray.analysis.drawing.page import shorten, text_width
-from hq_ray.analysis.drawing.style import TICK_SIZE
+from hq_ray.analysis.charts.page import shorten, text_width
+from hq_ray.analysis.charts.style import TICK_SIZE
+from hq_ray.analysis.words import format_number, round_number
 from hq_ray.hyperparameters import HYPERPARAMETERS
 
 Level = float | int | str | bool | None

@@ -3,8 +3,8 @@ import pytest
 from figure_checks import assert_texts_inside_and_apart, words
 from scipy import stats
 
-from hq_ray.analysis.drawing.figure_scores import Pairs, pairs_figure, scores_figure
-from hq_ray.analysis.drawing.style import KNOWN_STYLES
+from hq_ray.analysis.charts.figure_scores import Pairs, pairs_figure, scores_figure
+from hq_ray.analysis.charts.style import KNOWN_STYLES
 
 ENVS = ("CliffWalking-v1", "FrozenLake-v1", "Taxi-v4", 'VelocityGrid-v0 {"max_speed": 2}')
 TEXT = {

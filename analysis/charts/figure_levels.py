@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from hq_ray.analysis.drawing.figure_level_panel import PanelFrame, draw_panel, x_limits
-from hq_ray.analysis.drawing.labels import LineLabel, label_room, write_labels
-from hq_ray.analysis.drawing.level_axis import LevelAxis, level_axis
-from hq_ray.analysis.drawing.level_lines import (
+from hq_ray.analysis.charts.figure_level_panel import PanelFrame, draw_panel, x_limits
+from hq_ray.analysis.charts.labels import LineLabel, label_room, write_labels
+from hq_ray.analysis.charts.level_axis import LevelAxis, level_axis
+from hq_ray.analysis.charts.level_lines import (
     LevelLine,
     LevelPanel,
     Series,
@@ -19,9 +19,9 @@ from hq_ray.analysis.drawing.level_lines import (
     note_words,
     read_line,
 )
-from hq_ray.analysis.drawing.page import MARGIN, size_in_points
-from hq_ray.analysis.drawing.panels import LEFT, panels
-from hq_ray.analysis.drawing.style import FIGURE_INCHES, LineStyle, variant_styles
+from hq_ray.analysis.charts.page import MARGIN, size_in_points
+from hq_ray.analysis.charts.panels import LEFT, panels
+from hq_ray.analysis.charts.style import FIGURE_INCHES, LineStyle, variant_styles
 from hq_ray.errors import InputError
 
 HEAD_INCHES, ROW_INCHES = 1.1, 2.5
@@ -33,7 +33,7 @@ class Quantity:
 
     Attributes:
         label: of the value axis, with its unit.
-        table: series by environment and variant, see `analysis.drawing.level_lines`.
+        table: series by environment and variant, see `analysis.charts.level_lines`.
         zero: whether 0 is a reference that the panels show.
     """
 

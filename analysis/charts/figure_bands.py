@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 
-from hq_ray.analysis.drawing.captions import single_seeds
-from hq_ray.analysis.drawing.style import LineStyle
+from hq_ray.analysis.charts.captions import single_seeds
+from hq_ray.analysis.charts.style import LineStyle
 from hq_ray.analysis.reading.smoothing import thin_indices
 from hq_ray.analysis.statistics.means import SmoothedSeeds
 from hq_ray.errors import InputError, near_miss

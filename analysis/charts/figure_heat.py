@@ -12,18 +12,18 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import ScaledTranslation
 
-from hq_ray.analysis.drawing.captions import format_number
-from hq_ray.analysis.drawing.heat_cells import (
+from hq_ray.analysis.charts.heat_cells import (
     Cells,
     Print,
     cell_text,
     fitting_print,
     key_words,
 )
-from hq_ray.analysis.drawing.level_axis import LevelAxis, hyperparameter_label
-from hq_ray.analysis.drawing.page import MARGIN, shorten, size_in_points, text_width
-from hq_ray.analysis.drawing.panels import NAME_ROOM, dress, panels, room_for, round_numbers
-from hq_ray.analysis.drawing.style import FIGURE_INCHES, INK, LABEL_SIZE, MUTED, TICK_SIZE
+from hq_ray.analysis.charts.level_axis import LevelAxis, hyperparameter_label
+from hq_ray.analysis.charts.page import MARGIN, shorten, size_in_points, text_width
+from hq_ray.analysis.charts.panels import NAME_ROOM, dress, panels, room_for, round_numbers
+from hq_ray.analysis.charts.style import FIGURE_INCHES, INK, LABEL_SIZE, MUTED, TICK_SIZE
+from hq_ray.analysis.words import format_number
 
 SEQUENTIAL, DIVERGING = "cividis", "PuOr"
 GAP, BAR, BAR_ROOM = 14.0, 9.0, 62.0

@@ -3,8 +3,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from hq_ray.analysis.drawing.level_axis import hyperparameter_label, level_axis
-from hq_ray.analysis.drawing.page import shorten, text_width
+from hq_ray.analysis.charts.level_axis import hyperparameter_label, level_axis
+from hq_ray.analysis.charts.page import shorten, text_width
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from hq_ray.analysis.drawing.level_axis import Level, LevelAxis, level_axis
-from hq_ray.analysis.drawing.level_lines import informative_ends
-from hq_ray.analysis.drawing.page import text_width
+from hq_ray.analysis.charts.level_axis import Level, LevelAxis, level_axis
+from hq_ray.analysis.charts.level_lines import informative_ends
+from hq_ray.analysis.charts.page import text_width
 
 MAX_NUMBERED = 12
 SIZES = (8.0, 7.0, 6.0)

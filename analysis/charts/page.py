@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from hq_ray.analysis.drawing.style import (
+from hq_ray.analysis.charts.style import (
     CAPTION_SIZE,
     DPI,
     FIGURE_INCHES,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from figure_checks import assert_inside_and_apart
 
-from hq_ray.analysis.drawing.figure_health import health_figure
+from hq_ray.analysis.charts.figure_health import health_figure
 
 LONG = 'VelocityGrid-v0 {"max_speed": 2, "width": 12, "height": 14, "cliff_penalty": -250.0}'
 VARIANTS = ("standard", "harmonic", "minimum", "asymmetric")

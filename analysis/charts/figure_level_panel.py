@@ -9,11 +9,11 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation, Transform
 
-from hq_ray.analysis.drawing.level_axis import LevelAxis, hyperparameter_label
-from hq_ray.analysis.drawing.level_lines import LevelLine, LevelPanel, off_scale
-from hq_ray.analysis.drawing.page import shorten, size_in_points
-from hq_ray.analysis.drawing.panels import dress, padded
-from hq_ray.analysis.drawing.style import INK, LABEL_SIZE, MUTED, LineStyle
+from hq_ray.analysis.charts.level_axis import LevelAxis, hyperparameter_label
+from hq_ray.analysis.charts.level_lines import LevelLine, LevelPanel, off_scale
+from hq_ray.analysis.charts.page import shorten, size_in_points
+from hq_ray.analysis.charts.panels import dress, padded
+from hq_ray.analysis.charts.style import INK, LABEL_SIZE, MUTED, LineStyle
 
 DODGE = 3.0
 

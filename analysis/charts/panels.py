@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 
-from hq_ray.analysis.drawing.captions import format_number
-from hq_ray.analysis.drawing.page import MARGIN, shorten, size_in_points, text_width, write_page
-from hq_ray.analysis.drawing.style import FIGURE_INCHES, GRID, INK, LABEL_SIZE, MUTED, TICK_SIZE
+from hq_ray.analysis.charts.page import MARGIN, shorten, size_in_points, text_width, write_page
+from hq_ray.analysis.charts.style import FIGURE_INCHES, GRID, INK, LABEL_SIZE, MUTED, TICK_SIZE
+from hq_ray.analysis.words import format_number
 
 LEFT = 62.0
 TITLE_ROOM = LABEL_SIZE + 7
@@ -38,7 +38,7 @@ def panels(
     """A page with frames, not yet dressed.
 
     Args:
-        title, note, caption, inches: see `analysis.drawing.page.write_page`.
+        title, note, caption, inches: see `analysis.charts.page.write_page`.
         n_rows, n_columns: of panels.
         left: room for tick labels left of each panel, one number or one per column, in points.
         right: room for names right of each panel, one number or one per column, in points.

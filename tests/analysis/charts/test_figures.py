@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 from scipy.stats import t as student_t
 
-from hq_ray.analysis.drawing.captions import (
+from hq_ray.analysis.charts.captions import (
     SE_COVERAGE,
     drawn_curves,
     interval_words,
@@ -17,11 +17,11 @@ from hq_ray.analysis.drawing.captions import (
     variant_words,
     window_words,
 )
-from hq_ray.analysis.drawing.figure_bands import limits_of
-from hq_ray.analysis.drawing.figures import compare_figure, curve_figure, save_png
-from hq_ray.analysis.drawing.labels import spread
-from hq_ray.analysis.drawing.page import text_width, wrap_text
-from hq_ray.analysis.drawing.style import KNOWN_STYLES, variant_styles
+from hq_ray.analysis.charts.figure_bands import limits_of
+from hq_ray.analysis.charts.figures import compare_figure, curve_figure, save_png
+from hq_ray.analysis.charts.labels import spread
+from hq_ray.analysis.charts.page import text_width, wrap_text
+from hq_ray.analysis.charts.style import KNOWN_STYLES, variant_styles
 from hq_ray.analysis.reading.smoothing import trailing_mean
 from hq_ray.analysis.statistics.means import smooth_seeds
 from hq_ray.errors import InputError

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hq_ray.analysis.drawing.page import MARGIN, shorten, size_in_points, text_width
-from hq_ray.analysis.drawing.panels import dress, panels
-from hq_ray.analysis.drawing.style import (
+from hq_ray.analysis.charts.page import MARGIN, shorten, size_in_points, text_width
+from hq_ray.analysis.charts.panels import dress, panels
+from hq_ray.analysis.charts.style import (
     FIGURE_INCHES,
     INK,
     LABEL_SIZE,

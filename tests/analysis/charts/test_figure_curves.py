@@ -5,8 +5,8 @@ import pytest
 from figure_checks import assert_texts_inside_and_apart, render, words
 from scipy.stats import t as student_t
 
-from hq_ray.analysis.drawing.figure_difference import difference_figure
-from hq_ray.analysis.drawing.figures import means_figure, rates_figure, seeds_figure
+from hq_ray.analysis.charts.figure_difference import difference_figure
+from hq_ray.analysis.charts.figures import means_figure, rates_figure, seeds_figure
 from hq_ray.analysis.statistics.means import MeanAndSE, SmoothedSeeds, mean_and_se, smooth_seeds
 from hq_ray.errors import InputError
 

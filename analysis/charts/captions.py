@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hq_ray.analysis.statistics.means import SmoothedSeeds
+from hq_ray.analysis.words import format_number, round_number
 
 MAX_SINGLE_SEEDS = 4
 # Chance [%] that mean ± 1 SE of n normal values holds the true mean, P(|t| < 1) with n - 1 degrees.
@@ -20,18 +21,6 @@ def drawn_curves(curve: SmoothedSeeds) -> list[np.ndarray]:
     """All that is drawn of a variant: the mean, the edges of its band, the single seeds."""
     summary = curve.over_seeds
     return [summary.mean, summary.low, summary.high, *single_seeds(curve)]
-
-
-def format_number(value: float) -> str:
-    """A number for a reader: `-12,345`, `0.35`, `1e+09`."""
-    if abs(value) >= 1e7:
-        return f"{value:.4g}"
-    return f"{value + 0.0:,.10g}"
-
-
-def round_number(value: float) -> str:
-    """A measured number: whole from 100 on, else three significant digits."""
-    return format_number(round(value) if abs(value) >= 100 else float(f"{value:.3g}"))
 
 
 def window_words(window: int, n_episodes: int) -> str:

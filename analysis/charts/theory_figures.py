@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hq_ray.analysis.drawing.figure_mechanism import (
+from hq_ray.analysis.charts.figure_mechanism import (
     fixed_point_figure,
     mechanism_figure,
     step_figure,
 )
-from hq_ray.analysis.drawing.figures import save_png
+from hq_ray.analysis.charts.figures import save_png
 from hq_ray.analysis.theory import (
     effective_step_size,
     fixed_point,
@@ -113,7 +113,7 @@ def write_theory_figures(folder: str | Path) -> list[Path]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
-        prog="python -m hq_ray.analysis.drawing.theory_figures", description=__doc__
+        prog="python -m hq_ray.analysis.charts.theory_figures", description=__doc__
     )
     parser.add_argument("folder", help="where to put the figures")
     for path in write_theory_figures(parser.parse_args().folder):

@@ -8,19 +8,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from hq_ray.analysis.drawing.captions import format_number, round_number, window_words
-from hq_ray.analysis.drawing.figure_bands import (
+from hq_ray.analysis.charts.captions import window_words
+from hq_ray.analysis.charts.figure_bands import (
     axis_label,
     draw_band,
     draw_curve,
     informative_low,
 )
-from hq_ray.analysis.drawing.figure_facets import facets
-from hq_ray.analysis.drawing.labels import LineLabel, label_room, write_labels
-from hq_ray.analysis.drawing.panels import dress_episodes, padded
-from hq_ray.analysis.drawing.style import INK, LineStyle
+from hq_ray.analysis.charts.figure_facets import facets
+from hq_ray.analysis.charts.labels import LineLabel, label_room, write_labels
+from hq_ray.analysis.charts.panels import dress_episodes, padded
+from hq_ray.analysis.charts.style import INK, LineStyle
 from hq_ray.analysis.statistics.comparison import t_interval
 from hq_ray.analysis.statistics.means import MeanAndSE, SmoothedSeeds
+from hq_ray.analysis.words import format_number, round_number
 
 STYLE = LineStyle(INK, "-", "")
 BAND = "#b4b4b4"
@@ -39,7 +40,7 @@ def difference_figure(
 
     Args:
         differences: by problem, `(n_pairs, n_episodes)` smoothed differences of pairs of seeds.
-        quantity: `returns`, `steps`, ...: see `analysis.drawing.figure_bands.AXIS_LABELS`.
+        quantity: `returns`, `steps`, ...: see `analysis.charts.figure_bands.AXIS_LABELS`.
         title: above all.
         window: of the trailing mean that each seed was smoothed with, in episodes.
         variants: the first minus the second is drawn.

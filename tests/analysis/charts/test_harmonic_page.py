@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from numba import njit
 
-from hq_ray.analysis.drawing.theory_figures import (
+from hq_ray.analysis.charts.theory_figures import (
     OUTCOMES,
     PROBABILITIES,
     SIMULATED_ALPHA,
