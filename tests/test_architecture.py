@@ -11,8 +11,8 @@ PACKAGES = ("envs", "hq_ray", "sweeps", "analysis")
 LOOPS = {"hq_ray.kernel", "hq_ray.gymnasium_loop", "hq_ray.training", "hq_ray.batch"}
 ANALYSIS = "hq_ray.analysis"
 # Figures are drawn in modules of that name, on the page that these three lay out.
-DRAWING = {f"{ANALYSIS}.drawing.{name}" for name in ("labels", "page", "panels")} | {
-    f"{ANALYSIS}.drawing.{path.stem}" for path in (ROOT / "analysis/charts").glob("figure*.py")
+DRAWING = {f"{ANALYSIS}.charts.{name}" for name in ("labels", "page", "panels")} | {
+    f"{ANALYSIS}.charts.{path.stem}" for path in (ROOT / "analysis/charts").glob("figure*.py")
 }
 
 
