@@ -168,7 +168,6 @@ def _now() -> datetime.datetime:
 def done_row(done: Trained) -> dict:
     """The row of a trained trial in the trials file."""
     return {
-        **schema.DEFAULTS,
         **trial_columns(done.trial),
         **done.summary,
         "status": schema.DONE,
@@ -182,7 +181,6 @@ def done_row(done: Trained) -> dict:
 def failed_row(failure: Failure) -> dict:
     """The row of a failed trial in the trials file."""
     return {
-        **schema.DEFAULTS,
         **trial_columns(failure.trial),
         "status": schema.FAILED,
         "finished_at": _now(),

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from hq_ray.hyperparameters import HYPERPARAMETERS
+from hq_ray.trial import EXPLORATION
 
 DONE, FAILED = "done", "failed"
 SCHEMA_VERSION = 2
@@ -17,7 +18,7 @@ METADATA_KEY = b"hq_ray.schema_version"
 METADATA = {METADATA_KEY: str(SCHEMA_VERSION).encode()}
 
 # What a file that lacks the column means.
-DEFAULTS = {"role": "exploration"}
+DEFAULTS = {"role": EXPLORATION}
 
 # Few distinct strings over many rows: pandas reads these as categoricals.
 _LABEL = pa.dictionary(pa.int32(), pa.string())

@@ -16,6 +16,8 @@ SEMANTICS_VERSION = 1
 
 MAX_SEED = 2**63 - 1
 
+EXPLORATION, CONFIRMATION = "exploration", "confirmation"
+
 # Fingerprints of environments without a model: this and the digest of a rollout, or that word.
 ROLLOUT, UNSEEDED = "rollout:", "unseeded"
 
@@ -34,7 +36,11 @@ class Trial:
         episodes: training length.
         max_steps: step limit of an episode.
         source: digest of the environment's source files; None where it has none of its own or they
-            do not matter. The only field that is no part of the identity.
+            do not matter.
+        label: what tables and figures call the environment; None for its id and arguments.
+        role: `exploration`, or `confirmation` for the fresh seeds that score a choice.
+
+    The last three are no part of the identity.
     """
 
     env: str
@@ -56,11 +62,13 @@ class Trial:
     eps_decay_episodes: int | None = None
     eps_shift: float | None = None
     source: str | None = None
+    label: str | None = None
+    role: str = EXPLORATION
 
     @cached_property
     def identity(self) -> dict[str, Value]:
-        """What `trial_id` is a digest of: every field but `source` that is not None."""
-        items = {name: getattr(self, name) for name in TRIAL_FIELDS if name != "source"}
+        """What `trial_id` is a digest of: every field of it that is not None."""
+        items = {name: getattr(self, name) for name in TRIAL_FIELDS if name not in NOT_IDENTITY}
         return {name: value for name, value in items.items() if value is not None}
 
     @property
@@ -92,6 +100,7 @@ class Trial:
 
 
 TRIAL_FIELDS = tuple(field.name for field in fields(Trial))
+NOT_IDENTITY = ("source", "label", "role")
 
 
 def is_model(fingerprint: str | None) -> bool:

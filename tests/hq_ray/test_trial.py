@@ -8,6 +8,7 @@ from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.schedules import Schedule
 from hq_ray.trial import (
     MAX_SEED,
+    NOT_IDENTITY,
     TRIAL_FIELDS,
     Trial,
     parse_seeds,
@@ -115,7 +116,7 @@ def test_the_id_changes_with_each_thing_that_matters(name, value):
 
 def test_the_list_of_what_matters_is_complete():
     marks = test_the_id_changes_with_each_thing_that_matters.pytestmark
-    assert {name for name, _ in marks[0].args[1]} == set(TRIAL_FIELDS) - {"source"}
+    assert {name for name, _ in marks[0].args[1]} == set(TRIAL_FIELDS) - set(NOT_IDENTITY)
 
 
 def test_the_source_is_no_part_of_the_identity():
