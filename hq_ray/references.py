@@ -1,10 +1,9 @@
-"""What a trial is measured against: the best policy's episodes, and Q*.
+"""What a trial is measured against: the best policy's episodes.
 
 Returns and lengths are expected ones of an episode under the step limit, without discount, as the
 log has them. All of them are exact and deterministic functions of a model.
 """
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -100,33 +99,6 @@ def references_of(
         return references(model, float(gamma), int(max_steps))
     except NoReferences as problem:
         raise NoReferences(f"{name} {problem}") from None
-
-
-def value_errors(
-    q_values: np.ndarray, optimal: np.ndarray
-) -> tuple[float | None, float | None, float | None]:
-    """Errors of a Q table that started at 0, over the pairs whose value has moved.
-
-        bias = mean(Q - Q*),  rmse = sqrt(mean((Q - Q*)^2)),  max_error = max |Q - Q*|
-
-    A pair that still has its first value was never updated, or to no effect: it says nothing of
-    what the rule learns.
-
-    Args:
-        q_values: float64 (S, A), in units of return.
-        optimal: float64 (S, A), Q*.
-
-    Returns:
-        bias, rmse and max_error in units of return; all None where no value has moved, or one has
-        whose Q* is not finite.
-    """
-    moved = q_values != 0.0
-    errors = q_values[moved] - optimal[moved]
-    if not np.isfinite(errors).all() or not errors.size:
-        return None, None, None
-    squares = float(errors @ errors)
-    bias, rmse = float(errors.mean()), math.sqrt(squares / errors.size)
-    return bias, rmse, float(np.abs(errors).max())
 
 
 def _episode(model: Model, policy: np.ndarray, max_steps: int) -> tuple[float, float]:

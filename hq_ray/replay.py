@@ -36,14 +36,6 @@ PLAIN_WRAPPERS = (OrderEnforcing, PassiveEnvChecker)
 HOOKS = ("__getattribute__", "__getattr__", "__setattr__")
 
 
-def pick(cumulative: np.ndarray, uniform: float) -> int:
-    """The index that Gymnasium's `categorical_sample` picks: first with cumulative > uniform.
-
-    Index 0 where rounding leaves the last sum at or below `uniform`.
-    """
-    return int(np.argmax(cumulative > uniform))
-
-
 def believed_model(environment: gymnasium.Env) -> tuple[Model | None, str, str]:
     """The model, why it is believed or not, and what the person can do about that."""
     try:
@@ -189,14 +181,15 @@ def table_describes_steps(environment: gymnasium.Env, model: Model) -> bool:
     while steps < REPLAY_STEPS:
         observation, _ = environment.reset(seed=seed)
         seed = None
-        state = pick(model.start_cumulative, ours.random())
+        # The first sum above the draw, or index 0, as Gymnasium's `categorical_sample` has it.
+        state = int(np.argmax(model.start_cumulative > ours.random()))
         if observation != state:
             return False
         for _ in range(REPLAY_EPISODE):
             steps += 1
             action = int(choose.integers(model.n_actions))
             observation, reward, terminated, truncated, _ = environment.step(action)
-            outcome = pick(model.cumulative[state, action], ours.random())
+            outcome = np.argmax(model.cumulative[state, action] > ours.random())
             here = (state, action, outcome)
             expected = (model.next_state[here], model.reward[here], model.terminated[here], False)
             if (observation, reward, terminated, truncated) != expected:

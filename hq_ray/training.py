@@ -17,7 +17,6 @@ from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.kernel import train_on_kernel
 from hq_ray.model import Model
 from hq_ray.planning import greedy_start_value, optimal_start_value, optimal_values
-from hq_ray.references import value_errors
 from hq_ray.tables import KernelTables, kernel_tables
 from hq_ray.trial import Trial
 
@@ -158,9 +157,10 @@ def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, f
 
     start_value is max_a Q(s0, a), policy_value the exact value of the greedy policy of the final
     Q table, optimal_value that of the best policy, each averaged over first states. q_bias, q_rmse
-    and q_max_error are the errors of the final Q table against Q*; see `value_errors`. None stands
-    for what does not exist at gamma 1, as the value of a policy that may never end, and for what is
-    too large for a float.
+    and q_max_error are the errors of the final Q table against Q*, over the pairs whose value has
+    moved from 0: the others say nothing of what the rule learns. None stands for what does not
+    exist at gamma 1, as the value of a policy that may never end, and for what is too large for a
+    float.
     """
     final = max(1, math.ceil(FINAL_SHARE * trial.episodes))
     total_steps = int(log.steps.sum(dtype=np.int64))
@@ -190,7 +190,11 @@ def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, f
         )
         summary["policy_value"] = greedy_start_value(model, log.q_values, trial.gamma)
         summary["optimal_value"] = optimal_start_value(model, trial.gamma)
-        errors = value_errors(log.q_values, optimal_values(model, trial.gamma))
-        summary["q_bias"], summary["q_rmse"], summary["q_max_error"] = errors
+        moved = log.q_values != 0.0
+        errors = log.q_values[moved] - optimal_values(model, trial.gamma)[moved]
+        if errors.size and np.isfinite(errors).all():
+            summary["q_bias"] = float(errors.mean())
+            summary["q_rmse"] = math.sqrt(float(errors @ errors) / errors.size)
+            summary["q_max_error"] = float(np.abs(errors).max())
     known = {name: value for name, value in summary.items() if value is not None}
     return summary | {name: None for name, value in known.items() if not math.isfinite(value)}

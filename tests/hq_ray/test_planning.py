@@ -110,11 +110,6 @@ def back_up(model, values, gamma):
 # --- solved by hand ---------------------------------------------------------------------------
 
 
-def test_chain_discounts_each_step():
-    model = one_action([(1.0, 1, -1, False)], [(1.0, 2, -1, False)], [(1.0, 2, 10, True)])
-    np.testing.assert_allclose(policy_values(model, only_policy(model), 0.5), [1.0, 4.0, 10.0])
-
-
 def test_self_loop():
     # V = 0.5 (-1 + 0.9 V) + 0.5 * 4, so 0.55 V = 1.5
     model = one_action([(0.5, 0, -1, False), (0.5, 0, 4, True)])
@@ -132,34 +127,6 @@ def test_stochastic_branch_and_flag_on_an_ordinary_state():
     np.testing.assert_allclose(
         policy_values(model, only_policy(model), 0.5), [22.25, 100.0, 54.0], rtol=1e-14
     )
-
-
-def test_state_behind_a_terminating_transition_is_not_evaluated():
-    model = one_action([(1.0, 1, 7, True)], [(1.0, 1, 100, False)])
-    assert policy_value(model, only_policy(model), 0.9) == 7.0
-
-
-def test_zero_probability_outcomes_do_not_matter():
-    plain = one_action([(1.0, 1, 2, False)], [(1.0, 1, 3, True)])
-    padded = one_action(
-        [(0.0, 0, 1e6, False), (1.0, 1, 2, False), (0.0, 1, 1e6, True)], [(1.0, 1, 3, True)]
-    )
-    expected = policy_values(plain, only_policy(plain), 0.9)
-    np.testing.assert_array_equal(policy_values(padded, only_policy(padded), 0.9), expected)
-
-
-def test_two_state_closed_form():
-    # Stay with p, else cross. V0 = ((1 - g p) r0 + g (1 - p) r1) / ((1 - g) (1 - g (2p - 1)))
-    p, gamma, r0, r1 = 0.8, 0.95, 1.0, -2.0
-    model = one_action(
-        [(p, 0, r0, False), (1 - p, 1, r0, False)], [(p, 1, r1, False), (1 - p, 0, r1, False)]
-    )
-    determinant = (1 - gamma) * (1 - gamma * (2 * p - 1))
-    expected = [
-        ((1 - gamma * p) * r0 + gamma * (1 - p) * r1) / determinant,
-        ((1 - gamma * p) * r1 + gamma * (1 - p) * r0) / determinant,
-    ]
-    np.testing.assert_allclose(policy_values(model, only_policy(model), gamma), expected)
 
 
 @pytest.mark.parametrize("gamma", GAMMAS)
@@ -305,13 +272,6 @@ def test_greedy_policy_of_the_optimal_values_is_optimal(models, name):
     )
 
 
-def test_optimal_values_at_gamma_zero_are_expected_rewards(models):
-    model = models["velocity"]
-    np.testing.assert_allclose(
-        optimal_values(model, 0), (model.probability * model.reward).sum(axis=-1), rtol=1e-14
-    )
-
-
 # --- without discount -------------------------------------------------------------------------
 
 
@@ -442,27 +402,6 @@ def test_undiscounted_optimum_of_tiny_models(seed, data):
     if np.isfinite(expected[0]):
         value = policy_value(model, optimal_policy(model, 1), 1)
         assert value == pytest.approx(expected[0], abs=1e-9)
-
-
-# --- against simulation -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("name", "gamma"), [("lake", 0.99), ("slippery cliff", 0.9)])
-def test_simulated_returns_agree_within_four_standard_errors(models, name, gamma):
-    model, rng, n_episodes = models[name], np.random.default_rng(7), 20_000
-    policy = optimal_values(model, gamma).argmax(axis=1)
-    state = rng.choice(model.n_states, size=n_episodes, p=model.start_probability)
-    returns, discount = np.zeros(n_episodes), np.ones(n_episodes)
-    while discount.max() > 1e-6:
-        pair = state, policy[state]
-        outcome = (rng.random((n_episodes, 1)) >= model.cumulative[pair]).sum(axis=1)
-        outcome = np.minimum(outcome, model.n_outcomes - 1)
-        returns += discount * model.reward[(*pair, outcome)]
-        discount *= gamma * ~model.terminated[(*pair, outcome)]
-        state = model.next_state[(*pair, outcome)]
-    exact = policy_value(model, policy, gamma)
-    standard_error = returns.std(ddof=1) / np.sqrt(n_episodes)
-    assert abs(returns.mean() - exact) < 4 * standard_error
 
 
 # --- as a part of the program -----------------------------------------------------------------

@@ -1,12 +1,10 @@
-import math
-
 import numpy as np
 import pytest
 
 from hq_ray.environments import load_model
 from hq_ray.model import Model, model_from_table
 from hq_ray.planning import optimal_values
-from hq_ray.references import NoReferences, References, references, references_of, value_errors
+from hq_ray.references import NoReferences, References, references, references_of
 
 ENVS = {
     "cliff": ("CliffWalking-v1", "{}"),
@@ -226,32 +224,3 @@ def test_an_environment_that_breaks_has_no_references(register):
     register("BrokenReference-v0", entry_point=broken)
     with pytest.raises(NoReferences, match=r"RuntimeError: no licence\)"):
         references_of("BrokenReference-v0", "{}", "00", 0.99, 100)
-
-
-# Value errors
-
-
-def test_value_errors_by_hand():
-    learned = np.array([[1.0, 0.0, -0.0], [-4.0, 6.0, 1.0]])
-    best = np.array([[2.0, 9.0, 9.0], [-1.0, 6.0, -3.0]])
-    # -1, -3, 0, 4
-    assert value_errors(learned, best) == (0.0, math.sqrt(26 / 4), 4.0)
-
-
-def test_value_errors_of_a_table_that_never_moved():
-    assert value_errors(np.zeros((2, 3)), np.ones((2, 3))) == (None, None, None)
-
-
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_value_errors_do_not_depend_on_the_layout(order):
-    rng = np.random.default_rng(0)
-    learned, best = rng.normal(size=(2, 50, 4))
-    again = np.array(learned, order=order)
-    again.flags.writeable = False
-    best.flags.writeable = False
-    found = value_errors(again, best)
-    assert found == value_errors(learned, best)
-    errors = (learned - best).ravel()
-    expected = (errors.mean(), math.sqrt((errors**2).mean()), np.abs(errors).max())
-    assert found == pytest.approx(expected, rel=1e-12)
-    assert all(type(value) is float for value in found)

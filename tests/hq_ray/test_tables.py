@@ -4,12 +4,10 @@ from fractions import Fraction
 import naive
 import numpy as np
 import pytest
-from gymnasium.envs.toy_text.utils import categorical_sample
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hq_ray.model import model_from_table
-from hq_ray.replay import pick
 from hq_ray.schedules import Schedule
 from hq_ray.tables import draw_threshold, explore_table, kernel_tables
 
@@ -17,13 +15,6 @@ TABLE = {
     0: {0: [(0.5, 1, -1, False), (0.5, 0, 3, True)], 1: [(1.0, 1, -1, False)]},
     1: {0: [(0.25, 0, 3, True), (0.75, 1, -1, False)], 1: [(1.0, 0, 3, False)]},
 }
-
-
-class OneDraw:
-    """Stands for a generator whose next double is known."""
-
-    def __init__(self, uniform):
-        self.random = lambda: uniform
 
 
 def test_packing_by_hand():
@@ -96,22 +87,6 @@ def test_a_threshold_decides_as_the_probability_does(probability, bits):
     assert (bits < int(draw_threshold(np.array(probability)))) == below
     for near in (int(probability * 2.0**53) + d for d in (-1, 0, 1)):
         assert (near < int(draw_threshold(np.array(probability)))) == (near / 2**53 < probability)
-
-
-@given(st.lists(st.integers(0, 9), min_size=1, max_size=12).filter(any), st.floats(0, 1 - 2**-53))
-@example(weights=[0, 7, 2, 1], uniform=1 - 2**-53)
-@example(weights=[1] * 10, uniform=1 - 2**-53)
-def test_pick_is_categorical_sample(weights, uniform):
-    probabilities = [weight / sum(weights) for weight in weights]
-    expected = categorical_sample(probabilities, OneDraw(uniform))
-    assert pick(np.cumsum(probabilities), uniform) == expected
-
-
-def test_pick_falls_back_to_the_first():
-    probabilities = [0.7, 0.2, 0.1]
-    assert np.cumsum(probabilities)[-1] == 1 - 2**-53
-    assert pick(np.cumsum(probabilities), 1 - 2**-53) == 0
-    assert pick(np.cumsum(probabilities), 1 - 2**-52) == 2
 
 
 def test_explore_table_by_hand():
