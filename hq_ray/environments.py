@@ -144,15 +144,7 @@ def _while_registered(function: Callable) -> Callable:
 
 
 class _Examined(NamedTuple):
-    """What one build of an environment shows.
-
-    Attributes:
-        model: where its table is believed.
-        why: what the environment does or has that leads to its engine.
-        hint: what the person can do about it, or nothing.
-        source: see Environment.
-        closing: what its `close` raises.
-    """
+    """What one build of an environment shows; `closing` is what its `close` raises."""
 
     model: Model | None
     why: str
@@ -336,24 +328,16 @@ def _find(env: str) -> tuple[registration.EnvSpec, tuple[str, ...]]:
     except gymnasium_error.Error:
         raise InputError(f"an environment id must look like 'Name-v0', got {env!r}") from None
     newest = registration.find_highest_version(namespace, stem)
-    if newest is None or (version is not None and version > newest):
-        if newest is not None:
-            hint = f"; did you mean '{registration.get_env_id(namespace, stem, newest)}'?"
-        else:
-            hint = _near_env(name)
-        raise InputError(f"unknown environment {env!r}{hint}")
-    present = registration.get_env_id(namespace, stem, newest)
-    return gymnasium.registry[present], (f"environment {env} is now {present}",)
-
-
-def _near_env(name: str) -> str:
+    if newest is not None and (version is None or version < newest):
+        present = registration.get_env_id(namespace, stem, newest)
+        return gymnasium.registry[present], (f"environment {env} is now {present}",)
     hint = near_miss(name, gymnasium.registry)
-    if hint.startswith("; did"):
-        return hint
-    # Too far for a single guess: ours and the toy-text family are what most people mean.
-    entries = ((spec.id, str(spec.entry_point)) for spec in gymnasium.registry.values())
-    tabular = [one for one, entry in entries if OURS in entry or "toy_text" in entry]
-    return f"; known among others: {', '.join(reversed(tabular))}"
+    if "did you mean" not in hint:
+        # Too far for a single guess: ours and the toy-text family are what most people mean.
+        entries = ((spec.id, str(spec.entry_point)) for spec in gymnasium.registry.values())
+        tabular = [one for one, entry in entries if OURS in entry or "toy_text" in entry]
+        hint = f"; known among others: {', '.join(reversed(tabular))}"
+    raise InputError(f"unknown environment {env!r}{hint}")
 
 
 def _creator(spec: registration.EnvSpec) -> Callable:

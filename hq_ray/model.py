@@ -133,7 +133,16 @@ def model_from_table(
     try:
         n_states, n_actions = len(table), len(table[0])
         rows = [[table[s][a] for a in range(len(table[s]))] for s in range(n_states)]
-        _check_plain(table, rows)
+        lists = [outcomes for row in rows for outcomes in row]
+        tuples = [outcome for outcomes in lists for outcome in outcomes]
+        kinds = {
+            type(one) for one in (table, *(table[s] for s in range(n_states)), *lists, *tuples)
+        }
+        # What may answer otherwise when it is looked at again.
+        if kinds - PLAIN:
+            raise TypeError("it is not all dicts, lists and tuples")
+        if any(not isinstance(p, float | int | np.integer) for p, *_ in tuples):
+            raise TypeError("probabilities are not all float64; others are rounded otherwise")
         entries = [
             (state, action, k, float(p), index(successor), float(reward) + 0.0, bool(done))
             for state, row in enumerate(rows)
@@ -168,18 +177,6 @@ def model_from_table(
     model = Model(next_state, rewards, probability, terminated, start, goal)
     _check(model)
     return model
-
-
-def _check_plain(table: Mapping, rows: list[list]) -> None:
-    """Raises for what may answer otherwise when it is looked at again, and for float32."""
-    containers = [table, *(table[state] for state in range(len(rows)))]
-    containers += [outcomes for row in rows for outcomes in row]
-    containers += [outcome for row in rows for outcomes in row for outcome in outcomes]
-    if {type(one) for one in containers} - PLAIN:
-        raise TypeError("it is not all dicts, lists and tuples")
-    odd = {type(p) for row in rows for outcomes in row for p, *_ in outcomes}
-    if any(not issubclass(kind, float | int | np.integer) for kind in odd):
-        raise TypeError("probabilities are not all float64; others are rounded otherwise")
 
 
 def _check(model: Model) -> None:

@@ -43,28 +43,33 @@ class References:
 
 
 @lru_cache(maxsize=4096)
-def references(model: Model, gamma: float, max_steps: int) -> References:
-    """The references of a model.
+def references(model: Model, gamma: float, max_steps: int) -> References | None:
+    """The references of a model; None where gamma is 1 and there is no best policy.
 
         J* = E[sum_{t < min(T, max_steps)} r_t]
 
     where T is when the episode terminates, and the first state is drawn as the model says.
-
-    Args:
-        model: of the environment.
-        gamma: discount in [0, 1].
-        max_steps: step limit of an episode, at least 1.
-
-    Raises:
-        NoReferences: gamma is 1, and no policy surely ends, or what they gain has no bound.
     """
     if optimal_start_value(model, gamma) is None:
-        raise NoReferences(
-            "has no best policy at gamma 1: none surely ends, or what they gain has no bound"
-        )
+        return None
+    # With d_t(s) the probability that step t is taken, and taken in s, and p without the outcomes
+    # that terminate: d_{t+1}(s') = sum_s d_t(s) p(s' | s).
+    pairs = np.arange(model.n_states), optimal_policy(model, gamma)
+    probability = model.probability[pairs]
+    reward = np.where(probability > 0, probability * model.reward[pairs], 0.0).sum(axis=1)
+    goes_on = (probability > 0) & ~model.terminated[pairs]
+    source, target = np.nonzero(goes_on)[0], model.next_state[pairs][goes_on]
+    weight, occupied = probability[goes_on], model.start_probability
+    total_return = total_steps = 0.0
+    for _ in range(max_steps):
+        going = float(occupied.sum())
+        if going <= ABSORBED:
+            break
+        total_steps += going
+        total_return += float((occupied * reward).sum())
+        occupied = np.bincount(target, occupied[source] * weight, minlength=model.n_states)
     failures = model.ends if model.success is None else model.ends & ~model.success
-    expected = _episode(model, optimal_policy(model, gamma), max_steps)
-    return References(*expected, failure_terminates=bool(failures.any()))
+    return References(total_return, total_steps, bool(failures.any()))
 
 
 def references_of(
@@ -72,13 +77,9 @@ def references_of(
 ) -> References:
     """The references of trials, from the environment as it is made here.
 
-    Args:
-        env, env_args, fingerprint: as the trials have them.
-        gamma, max_steps: see `references`.
-
     Raises:
         NoReferences: the trials were trained without a model, or their environment cannot be made
-            here, has no model here, another one than theirs, or no best policy; see `references`.
+            here, has no model here, another one than theirs, or no best policy.
     """
     name = f"{env} {env_args}"
     if not is_model(fingerprint):
@@ -95,33 +96,10 @@ def references_of(
             f"the model of {name} must be the one of the trials ({fingerprint}), but here it is "
             f"{model.fingerprint}"
         )
-    try:
-        return references(model, float(gamma), int(max_steps))
-    except NoReferences as problem:
-        raise NoReferences(f"{name} {problem}") from None
-
-
-def _episode(model: Model, policy: np.ndarray, max_steps: int) -> tuple[float, float]:
-    """Expected undiscounted return and length of an episode of a policy.
-
-    With d_t(s) the probability that step t is taken, and taken in s,
-
-        d_{t+1}(s') = sum_s d_t(s) p(s' | s),  J = sum_t sum_s d_t(s) r(s),  L = sum_t sum_s d_t(s)
-
-    where p leaves out outcomes that terminate.
-    """
-    pairs = np.arange(model.n_states), policy
-    probability = model.probability[pairs]
-    reward = np.where(probability > 0, probability * model.reward[pairs], 0.0).sum(axis=1)
-    goes_on = (probability > 0) & ~model.terminated[pairs]
-    source, target = np.nonzero(goes_on)[0], model.next_state[pairs][goes_on]
-    weight, occupied = probability[goes_on], model.start_probability
-    total_return = total_steps = 0.0
-    for _ in range(max_steps):
-        going = float(occupied.sum())
-        if going <= ABSORBED:
-            break
-        total_steps += going
-        total_return += float((occupied * reward).sum())
-        occupied = np.bincount(target, occupied[source] * weight, minlength=model.n_states)
-    return total_return, total_steps
+    found = references(model, float(gamma), int(max_steps))
+    if found is None:
+        raise NoReferences(
+            f"{name} has no best policy at gamma 1: none surely ends, or what they gain has no "
+            "bound"
+        )
+    return found

@@ -90,12 +90,7 @@ def _made(make_env: Callable[[], gymnasium.Env]) -> gymnasium.Env:
     with _filmed("the environment"), warnings.catch_warnings():
         # gymnasium.make warns of an unknown render mode; the check below says it better.
         warnings.filterwarnings("ignore", message=".*not in the possible render_modes")
-        try:
-            env = make_env()
-        except TypeError as error:
-            if "render_mode" not in str(error):
-                raise
-            raise NotFilmable("the environment must take a render_mode to be filmed") from error
+        env = make_env()
     modes = env.metadata.get("render_modes") or ()
     if "rgb_array" not in modes or env.render_mode != "rgb_array":
         close(env)
