@@ -127,7 +127,10 @@ def _import_users(module: str) -> None:
 
 
 def _while_registered(function: Callable) -> Callable:
-    """Keeps the answers of `function(env, args)`, each until its id is registered anew."""
+    """Keeps what a function says of (env, args), each until its id is registered anew.
+
+    It is called with the registered spec before these.
+    """
     kept: dict[tuple[str, str], tuple] = {}
 
     @wraps(function)
@@ -136,7 +139,7 @@ def _while_registered(function: Callable) -> Callable:
         key = (spec, _creator(spec))
         before, answer = kept.get((env, args), ((None, None), None))
         if before[0] is not key[0] or before[1] is not key[1]:
-            answer = function(env, args)
+            answer = function(spec, env, args)
             kept[env, args] = key, answer
         return answer
 
@@ -164,8 +167,7 @@ def load_source(env: str, args: str) -> str | None:
 
 
 @_while_registered
-def _examine(env: str, args: str) -> _Examined:
-    spec, _ = _find(env)
+def _examine(spec: registration.EnvSpec, env: str, args: str) -> _Examined:
     with _built(env, args, NO_LIMIT) as environment:
         numbering(environment, env)
         model, why, hint = believed_model(environment)
@@ -213,8 +215,7 @@ def resolve(env: str, args: Mapping[str, object] | None = None) -> Environment:
 
 
 @_while_registered
-def _resolve(env: str, args: str) -> Environment:
-    spec, _ = _find(env)
+def _resolve(spec: registration.EnvSpec, env: str, args: str) -> Environment:
     limit = spec.max_episode_steps or DEFAULT_MAX_STEPS
     model, why, hint, source, closing = _examine(env, args)
     engine, notices = "gymnasium", []

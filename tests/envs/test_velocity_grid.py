@@ -193,7 +193,7 @@ def test_decode_refuses_what_is_no_state(sure, state):
         sure.decode(state)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10)
 @given(
     width=st.integers(2, 5),
     height=st.integers(2, 5),
@@ -244,15 +244,6 @@ def test_step_does_what_the_table_says_with_one_double():
             twin.random()
             state, _ = env.reset()
             assert env.np_random.bit_generator.state == twin.bit_generator.state
-
-
-def test_the_same_seed_gives_the_same_episode():
-    def episode():
-        env = VelocityGridEnv(slip_prob=0.5)
-        first, _ = env.reset(seed=11)
-        return [first] + [env.step(action)[:3] for action in [1, 4, 4, 0, 3, 1, 4, 0]]
-
-    assert episode() == episode()
 
 
 def test_an_unknown_action_is_refused(slippery):

@@ -3,7 +3,6 @@ import sys
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium import spaces
 
 from hq_ray.environments import (
     canonical_args,
@@ -13,12 +12,6 @@ from hq_ray.environments import (
 )
 from hq_ray.errors import InputError
 from hq_ray.gymnasium_loop import train_on_gymnasium
-
-TABLE = {
-    0: {0: [(0.5, 1, -1.0, False), (0.5, 0, -2.0, False)], 1: [(1.0, 1, 3.0, True)]},
-    1: {0: [(0.2, 0, 0.0, False), (0.8, 1, 4.0, True)], 1: [(1.0, 1, 0.0, False)]},
-}
-START = [0.25, 0.75]
 
 MODULE = """
 import gymnasium
@@ -218,18 +211,6 @@ def test_a_table_that_differs_each_time_is_trained_as_unseeded():
 )
 def test_a_continuous_observation_is_refused(env, message):
     assert refusal_of(env).startswith(message)
-
-
-@pytest.mark.parametrize("space", [spaces.Box(-1, 1), spaces.MultiDiscrete([2, 2])])
-def test_actions_must_be_discrete(register, table_env, space):
-    def create():
-        environment = table_env(TABLE, START)
-        environment.action_space = space
-        return environment
-
-    register("OtherActions-v0", entry_point=create)
-    message = refusal_of("OtherActions-v0")
-    assert message == f"the action space of OtherActions-v0 must be Discrete, got {space}"
 
 
 # The user's own environments

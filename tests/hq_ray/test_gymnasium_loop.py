@@ -71,12 +71,6 @@ def test_choose_action_is_the_naive_one(q_row, epsilon, uniform):
     assert 0 <= action < len(q_row)
 
 
-def test_exploration_is_uniform():
-    uniforms = (np.arange(10_000) + 0.5) / 10_000
-    actions = [choose_action(np.array([5.0, 0.0, 0.0, 0.0]), 0.4, u) for u in uniforms]
-    assert np.bincount(actions).tolist() == [7000, 1000, 1000, 1000]
-
-
 # The loop by hand
 
 
@@ -99,10 +93,6 @@ def test_an_end_of_another_state_or_reward_is_no_success(make_trial, success):
     log = train_on_gymnasium(make_trial(episodes=1), TableEnv([0.0, 1.0]), {success})
     assert log.terminated.tolist() == [True]
     assert log.success.tolist() == [False]
-
-
-def test_success_is_unknown_without_a_model(make_trial):
-    assert train_on_gymnasium(make_trial(episodes=1), TableEnv([1.0])).success is None
 
 
 def test_states_and_actions_may_start_anywhere(make_trial):
