@@ -47,12 +47,7 @@ def run_batch(
 ) -> BatchReport:
     """Trains and publishes a batch; a trial that raises becomes a failed row with its traceback.
 
-    Args:
-        trials: what to train.
-        results: where to publish.
-        keep_q_values: whether final Q tables are stored.
-        engine: `auto`, `kernel` or `gymnasium`.
-        may_commit: asked right before the batch counts as published.
+    `may_commit` is asked right before the batch counts as published.
 
     Raises:
         ModelError: the environment here is not the planned one.

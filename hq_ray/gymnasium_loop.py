@@ -36,8 +36,7 @@ def train_on_gymnasium(
     Args:
         trial: what to train.
         environment: made anew for this trial.
-        successes: (state, reward) of the terminating steps that are successes; None where there
-            are none, or nobody knows.
+        successes: see `Model`.
 
     Raises:
         TrialError: an observation lies outside its space, a reward is no number, or a reward, a

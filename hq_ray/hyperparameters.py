@@ -84,9 +84,7 @@ def used_hyperparameters(variant: str, values: Mapping[str, Value]) -> dict[str,
     A standard trial has no eps_shift, a constant schedule has no end and no length. Trials that
     differ only in what they do not read are therefore one and the same trial.
 
-    Args:
-        variant: a name of the VARIANTS table.
-        values: given hyperparameters; what is missing takes its default.
+    What is not among the values takes its default.
 
     Raises:
         InputError: an unknown name, a value out of bounds, or bounds that contradict each other.

@@ -39,7 +39,7 @@ class Numbering:
 
 
 def numbering(environment: gymnasium.Env, name: str = "the environment") -> Numbering:
-    """How the observations and actions of an environment are numbered.
+    """The numbering of an environment; `name` is for its messages.
 
     The number of an observation is sum_i (o_i - start_i) * prod_{j > i} size_j.
 

@@ -16,7 +16,12 @@ from hq_ray.gymnasium_loop import train_on_gymnasium
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.kernel import train_on_kernel
 from hq_ray.model import Model
-from hq_ray.planning import greedy_start_value, optimal_start_value, optimal_values
+from hq_ray.planning import (
+    greedy_start_value,
+    optimal_start_value,
+    optimal_values,
+    start_value,
+)
 from hq_ray.tables import KernelTables, kernel_tables
 from hq_ray.trial import Trial
 
@@ -28,10 +33,8 @@ FINAL_SHARE = 0.1
 def train(trial: Trial, engine: str = "auto") -> Trained:
     """Trains a trial and evaluates its greedy policy exactly where there is a model.
 
-    Args:
-        trial: what to train.
-        engine: `kernel`, `gymnasium`, or `auto` for the kernel wherever it can serve. The log is
-            the same whichever it is.
+    The engine is `kernel`, `gymnasium`, or `auto` for the kernel wherever it can serve; the log is
+    the same whichever it is.
 
     Raises:
         InputError: an unknown engine, or the kernel asked for without a model.
@@ -42,11 +45,7 @@ def train(trial: Trial, engine: str = "auto") -> Trained:
 
 
 def check_engine(engine: str) -> None:
-    """Refuses an engine that there is not, or not here.
-
-    Raises:
-        InputError: an unknown engine, or the kernel where numba may not compile.
-    """
+    """Raises an InputError for an unknown engine, or the kernel where numba may not compile."""
     if engine not in ENGINES:
         raise InputError(f"unknown engine {engine!r}{near_miss(engine, ENGINES)}")
     if engine == "kernel" and not COMPILES:
@@ -184,10 +183,7 @@ def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, f
         summary["success_rate"] = int(np.count_nonzero(log.success)) / trial.episodes
         summary["final_success_rate"] = int(np.count_nonzero(log.success[-final:])) / final
     if model is not None:
-        starts = np.flatnonzero(model.start_probability)
-        summary["start_value"] = float(
-            model.start_probability[starts] @ log.q_values[starts].max(axis=1)
-        )
+        summary["start_value"] = start_value(model, log.q_values.max(axis=1))
         summary["policy_value"] = greedy_start_value(model, log.q_values, trial.gamma)
         summary["optimal_value"] = optimal_start_value(model, trial.gamma)
         moved = log.q_values != 0.0

@@ -45,14 +45,10 @@ def film_greedy(
 
     Args:
         make_env: makes the environment with `render_mode="rgb_array"`; it is closed afterwards.
-        q_values: action values (n_states, n_actions), rows and columns as `spaces.numbering` has
-            them.
+        q_values: action values, rows and columns as `spaces.numbering` has them.
         path_stem: where to, without suffix; missing folders are made, an older film is replaced.
         seed: of the environment's reset.
         max_steps: at most so many steps.
-
-    Returns:
-        The path of the film.
 
     Raises:
         OSError: the film cannot be written.
