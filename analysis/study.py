@@ -15,8 +15,8 @@ from hq_ray.analysis.metrics import Metric, judging_metric
 from hq_ray.analysis.summaries import summarise_trials
 from hq_ray.errors import InputError
 from hq_ray.load import load_trials, stream_curves
+from hq_ray.planning import NoReferences, References, references_of
 from hq_ray.published import problems
-from hq_ray.references import NoReferences, References, references_of
 from hq_ray.store import DONE, FAILED, Results
 
 CURVES = ("episode_return", "steps", "success", "truncated")

@@ -9,7 +9,7 @@ import pandas as pd
 
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.errors import ResultsError
-from hq_ray.references import NoReferences, references_of
+from hq_ray.planning import NoReferences, references_of
 from hq_ray.store import DONE
 
 # What decides the references of a trial.

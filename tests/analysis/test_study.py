@@ -11,7 +11,7 @@ from hq_ray.analysis.verdict import judge
 from hq_ray.environments import load_model
 from hq_ray.errors import InputError
 from hq_ray.load import load_curves
-from hq_ray.references import references
+from hq_ray.planning import references
 from hq_ray.store import Failure, Results
 from hq_ray.sweeps.api import describe
 from hq_ray.sweeps.expand import expand

@@ -8,7 +8,7 @@ from hq_ray.analysis.summaries import REFERENCE_COLUMNS, summarise_trials
 from hq_ray.environments import load_model
 from hq_ray.errors import ResultsError
 from hq_ray.load import load_trials
-from hq_ray.references import references
+from hq_ray.planning import references
 from hq_ray.store import DONE, FAILED, Failure, Results
 from hq_ray.training import train
 

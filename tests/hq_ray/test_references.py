@@ -3,8 +3,7 @@ import pytest
 
 from hq_ray.environments import load_model
 from hq_ray.model import Model, model_from_table
-from hq_ray.planning import optimal_values
-from hq_ray.references import NoReferences, References, references, references_of
+from hq_ray.planning import NoReferences, References, optimal_values, references, references_of
 
 ENVS = {
     "cliff": ("CliffWalking-v1", "{}"),
