@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hq_ray import schema
+from hq_ray.conditions import Where, all_of, binds, conditions
 from hq_ray.errors import InputError, ResultsError, near_miss
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.published import (
@@ -25,7 +26,6 @@ from hq_ray.published import (
     trials_table,
     warn,
 )
-from hq_ray.reading.where import Where, all_of, binds, conditions
 from hq_ray.store import DONE, Results
 from hq_ray.trial import Trial
 
@@ -68,7 +68,7 @@ def load_trials(
     Args:
         results: a path, a URI, a `Results`, or several of these.
         where: which trials, such as "alpha == 0.2 and variant == 'harmonic'"; see
-            `hq_ray.reading.where_text`, or a pyarrow filter or expression.
+            `hq_ray.conditions_text`, or a pyarrow filter or expression.
         columns: None for all.
         damaged: list to append an error message to for each unreadable file; None raises the first.
         quiet: whether to leave out the warnings.

@@ -21,7 +21,7 @@ METADATA = {METADATA_KEY: str(SCHEMA_VERSION).encode()}
 DEFAULTS = {"role": EXPLORATION}
 
 # Few distinct strings over many rows: pandas reads these as categoricals.
-_LABEL = pa.dictionary(pa.int32(), pa.string())
+LABEL = pa.dictionary(pa.int32(), pa.string())
 
 
 def _field(name: str, kind: pa.DataType, nullable: bool = False) -> pa.Field:
@@ -44,11 +44,11 @@ def _schema(fields: Iterable[pa.Field]) -> pa.Schema:
 
 EPISODES = _schema(
     [
-        _field("trial_id", _LABEL),
-        _field("config_id", _LABEL),
-        _field("env", _LABEL),
-        _field("env_args", _LABEL),
-        _field("variant", _LABEL),
+        _field("trial_id", LABEL),
+        _field("config_id", LABEL),
+        _field("env", LABEL),
+        _field("env_args", LABEL),
+        _field("variant", LABEL),
         _field("seed", pa.int64()),
         _field("episode", pa.int32()),
         _field("episode_return", pa.float64()),
@@ -119,7 +119,7 @@ TRIALS = _schema(
 
 Q_VALUES = _schema(
     [
-        _field("trial_id", _LABEL),
+        _field("trial_id", LABEL),
         _field("state", pa.int32()),
         _field("action", pa.int32()),
         _field("q_value", pa.float64()),
@@ -131,7 +131,7 @@ JOINED = pa.schema(
     [
         *EPISODES,
         *(
-            _field(f.name, _LABEL if pa.types.is_string(f.type) else f.type, f.nullable)
+            _field(f.name, LABEL if pa.types.is_string(f.type) else f.type, f.nullable)
             for f in TRIALS
             if f.name not in EPISODES.names
         ),

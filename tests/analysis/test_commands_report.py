@@ -137,7 +137,7 @@ def test_sweeps_read_together_make_one_report(tiny, tmp_path, capsys):
         (["--metric", "final_retrun"], "did you mean 'final_return'?"),
         (["--metric", "q_bias"], "must have a better end"),
         (["--where", "alhpa < 1"], "did you mean 'alpha'?"),
-        (["--where", "alpha <"], "where must be a condition such as"),
+        (["--where", "alpha <"], "where: must be a condition such as"),
         (["--where", "alpha > 9"], "--where must match a trial of"),
         (["--out", "file"], "must be one that can be written, got 'file'"),
         (["--out", "file/below"], "must be one that can be written, got 'file/below'"),

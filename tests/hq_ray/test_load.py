@@ -385,7 +385,7 @@ def test_several_sweeps_count_a_trial_once(published, batch, make_trial, tmp_pat
 
 @pytest.mark.parametrize("load", [load_trials, load_episodes])
 def test_unknown_columns_are_named(published, load):
-    with pytest.raises(InputError, match="unknown column 'alhpa' in where; did you mean 'alpha'"):
+    with pytest.raises(InputError, match="where: unknown name 'alhpa'; did you mean 'alpha'"):
         load(published, "alhpa == 0.2")
     with pytest.raises(InputError, match="unknown column 'alhpa' in columns; did you mean 'alpha'"):
         load(published, columns=["alhpa"])

@@ -1,1 +1,0 @@
-"""Conditions on trials and episodes, as text and as pyarrow filters."""
