@@ -141,6 +141,4 @@ def _single(observation: object) -> list:
 
 def _whole(value: object) -> int:
     """A number without a fraction as an int; TypeError for all else."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return index(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else index(value)

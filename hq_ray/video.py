@@ -66,8 +66,15 @@ def film_greedy(
         path = film_path(path_stem)
         write = _write_mp4 if path.suffix == ".mp4" else _write_gif
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _published(path) as partial:
-            write(partial, first, frames, fps)
+        hidden = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+        try:
+            write(hidden, first, frames, fps)
+            hidden.replace(path)
+        except OSError as problem:
+            problem.filename = str(path)
+            raise
+        finally:
+            hidden.unlink(missing_ok=True)
     return path
 
 
@@ -164,20 +171,6 @@ def _no_display_needed() -> Iterator[None]:
         yield
     finally:
         os.environ.pop("SDL_VIDEODRIVER", None)
-
-
-@contextlib.contextmanager
-def _published(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to, renamed to `path` if all goes well, else removed."""
-    partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        yield partial
-        partial.replace(path)
-    except OSError as problem:
-        problem.filename = str(path)
-        raise
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _ffmpeg_works() -> bool:

@@ -40,17 +40,6 @@ class GoalPaysMore(Pond):
         return state, 50.0 if terminated else reward, terminated, truncated, info
 
 
-class Tank(CliffWalkingEnv):
-    def reset(self, **options):
-        self.fuel = 130
-        return super().reset(**options)
-
-    def step(self, action):
-        state, reward, terminated, truncated, info = super().step(action)
-        self.fuel -= 1
-        return state, reward, terminated or self.fuel == 0, truncated, info
-
-
 class LimitOfItsOwn(CliffWalkingEnv):
     def reset(self, **options):
         self.age = 0
@@ -241,7 +230,6 @@ class ChangesAHelper(Modest):
 # Each with the table that it had been taken for, and what is said of it.
 CHANGED = {
     "a reward that is rare": (GoalPaysMore, "a step of its own in GoalPaysMore"),
-    "an end after so many steps": (Tank, "a step of its own in Tank"),
     "a step limit of its own": (LimitOfItsOwn, "a step of its own in LimitOfItsOwn"),
     "a reset of its own": (StartsMove, "a reset of its own in StartsMove"),
     "a table that is a property": (MazeMoves, "a P of its own in MazeMoves"),

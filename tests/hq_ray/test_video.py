@@ -1,5 +1,4 @@
 import os
-import subprocess
 import sys
 import warnings
 
@@ -269,12 +268,6 @@ def test_a_film_outlives_what_close_raises(tmp_path):
     assert film_picture(tmp_path, Unclosable(SMALL)).exists()
 
 
-def test_an_environment_made_for_text_is_not_filmable(tmp_path):
-    env = gymnasium.make("VelocityGrid-v0", render_mode="ansi")
-    with pytest.raises(NotFilmable, match=r"VelocityGrid-v0 must be made .* it has 'ansi' of"):
-        film_picture(tmp_path, env)
-
-
 def test_an_environment_that_fails_to_be_made_for_pictures_is_not_filmable(tmp_path):
     def needs_pygame():
         raise gymnasium.error.DependencyNotInstalled("pygame is not installed")
@@ -321,9 +314,3 @@ def test_toy_text_environments_are_filmed_without_a_display(tmp_path, monkeypatc
     )
     assert imageio_ffmpeg.count_frames_and_secs(path)[0] == 3 + 4
     assert "SDL_VIDEODRIVER" not in os.environ
-
-
-def test_importing_the_module_leaves_imageio_unloaded():
-    code = "import sys, hq_ray.video; print('imageio' in sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "False"
