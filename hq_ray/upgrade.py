@@ -5,7 +5,7 @@ read, and the same call goes on where it stopped.
 """
 
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,14 +24,19 @@ from hq_ray.store import KINDS, Results
 File = tuple[str, str]
 
 
-def check_writable(results: Results) -> None:
+def check_writable(results: Results, damaged: Container[str]) -> None:
     """Refuses results of an older schema, whose files must not be mixed with new ones.
+
+    Args:
+        results: the folder.
+        damaged: names of batches that are not asked.
 
     Raises:
         InputError: they are.
     """
     found = results.description().get("schema_version")
-    for name in results.location.child("trials").files(".parquet")[:1]:
+    names = results.location.child("trials").files(".parquet")
+    for name in [name for name in names if name not in damaged][:1]:
         found = found or _version(results, "trials", name)
     if found and found < schema.SCHEMA_VERSION:
         place = results.location.text

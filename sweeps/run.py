@@ -57,7 +57,7 @@ def run_missing(
     idle = not looked.missing and not found.damaged
     if idle and results.description_problem() is None:
         return Tally(there=looked.n_done, failed_before=len(looked.failed))
-    check_writable(results)
+    check_writable(results, found.damaged)
     with ExitStack() as here:
         mine = session is None and not options.local and not idle
         if mine and options.address is not None:

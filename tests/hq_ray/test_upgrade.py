@@ -79,6 +79,11 @@ def test_schema_1_takes_no_more_trials(old, tmp_path, monkeypatch, capsys):
     assert contents(old) == before
     (old / "sweep.json").unlink()
     assert run_command_line(sweep) == 2
+    (damaged, _) = sorted((old / "trials").iterdir())
+    content = damaged.read_bytes()
+    damaged.write_bytes(b"")
+    assert run_command_line([*sweep, "--repair"]) == 2, "the other one is of schema 1"
+    damaged.write_bytes(content)
     assert run_command_line(["upgrade", "schema1"]) == 0
     assert run_command_line(sweep) == 0
     assert len(load_trials(old, quiet=True)) == 5 + 10

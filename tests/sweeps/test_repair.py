@@ -109,6 +109,17 @@ def test_damage_is_named_everywhere_and_mended(call, damage):
         assert Path("results/lakes/_damaged", kind, path.name).exists(), "nothing is lost"
 
 
+@pytest.mark.parametrize("trials", [0, 1, 2, 3])
+def test_damage_is_mended_where_sweep_json_is_gone_too(call, trials):
+    assert call(SWEEP)[0] == 0
+    Path("results/lakes/sweep.json").unlink()
+    sorted(Path("results/lakes/trials").glob("*"))[trials].write_bytes(b"")
+    code, out, _ = call(f"{SWEEP} --repair")
+    assert code == 0
+    assert "Ran 3 trials (" in out
+    assert call(SWEEP)[1] == "All 12 trials are done in results/lakes; nothing to run.\n"
+
+
 def test_a_file_of_the_users_own_is_set_aside_and_not_lost(call):
     assert call(SWEEP)[0] == 0
     mine = pa.table({"notes": ["mine"]})
