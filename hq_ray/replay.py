@@ -8,7 +8,7 @@ functions and the learner.
 
 import functools
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from types import CodeType, FunctionType
 
 import gymnasium
@@ -109,20 +109,17 @@ def mistrust(environment: gymnasium.Env) -> tuple[str, str] | None:
         if owner is TaxiEnv and getattr(inner, "fickle_passenger", False):
             return "a fickle passenger", ""
         used = {method, *_used(owner, method, human=inner.render_mode == "human")}
-        for cls, name in [(owner, method)] if owner not in KNOWN else _pairs(owner, used):
-            if not _written_in(cls, name):
-                return f"a {name} that was put into {cls.__name__} from elsewhere", HINT
-        for cls, name in _pairs(kind, used):
-            if cls not in owner.__mro__ and name in vars(cls):
-                return f"a {name} of its own in {cls.__name__}", HINT
+        for cls in kind.__mro__[:-1]:  # without object
+            for name in sorted(used & vars(cls).keys()):
+                if cls not in owner.__mro__:
+                    return f"a {name} of its own in {cls.__name__}", HINT
+                trusted = owner not in KNOWN and (cls, name) != (owner, method)
+                if not trusted and not _written_in(cls, name):
+                    return f"a {name} that was put into {cls.__name__} from elsewhere", HINT
         for name in sorted(used & vars(inner).keys()):
             if callable(inspect.getattr_static(kind, name, None)):
                 return f"a {name} of its own on the instance", HINT
     return None
-
-
-def _pairs(kind: type, names: Iterable[str]) -> list[tuple[type, str]]:
-    return [(cls, name) for cls in kind.__mro__ if cls is not object for name in sorted(names)]
 
 
 @functools.lru_cache(maxsize=256)
@@ -151,10 +148,8 @@ def _codes(attribute: object) -> Iterator[CodeType]:
 
 def _written_in(cls: type, name: str) -> bool:
     """Whether what a class has by that name is no function, or one of the class's own body."""
-    function = vars(cls).get(name)
-    if not callable(function):
-        return True
-    return (
+    function = vars(cls)[name]
+    return not callable(function) or (
         isinstance(function, FunctionType)
         and function.__code__.co_qualname == f"{cls.__qualname__}.{name}"
         and function.__globals__.get("__name__") == cls.__module__

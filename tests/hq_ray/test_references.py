@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from hq_ray.environments import load_model
-from hq_ray.model import Model, model_from_table
+from hq_ray.model import model_from_table
 from hq_ray.planning import NoReferences, References, optimal_values, references, references_of
+from tests.hq_ray.test_planning import random_model
 
 ENVS = {
     "cliff": ("CliffWalking-v1", "{}"),
@@ -19,22 +20,6 @@ CHAIN = {
     1: {0: [(1.0, 2, 10.0, True)], 1: [(1.0, 0, -4.0, True)]},
     2: {0: [(1.0, 2, 0.0, True)], 1: [(1.0, 2, 0.0, True)]},
 }
-
-
-def random_model(seed, n_states=7, n_actions=3, n_outcomes=4):
-    """Random outcomes, with repeats, zero probabilities and terminations of every reward."""
-    rng = np.random.default_rng(seed)
-    shape = (n_states, n_actions, n_outcomes)
-    probability = rng.random(shape) * (rng.random(shape) < 0.6)
-    probability[..., 0] += 1e-3
-    start = rng.random(n_states)
-    return Model(
-        next_state=rng.integers(n_states, size=shape).astype(np.int32),
-        reward=rng.normal(size=shape),
-        probability=probability / probability.sum(axis=-1, keepdims=True),
-        terminated=rng.random(shape) < 0.1,
-        start_probability=start / start.sum(),
-    )
 
 
 def outcomes(model, state, weights):
@@ -162,7 +147,7 @@ def test_whether_failing_ends_an_episode(name, expected):
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 0.99])
 @pytest.mark.parametrize("seed", range(6))
 def test_random_models(seed, gamma):
-    model, max_steps = random_model(seed), 1 + 7 * seed
+    model, max_steps = random_model(seed, n_states=7), 1 + 7 * seed
     found = references(model, gamma, max_steps)
     best = by_recursion(model, optimal(model, gamma), max_steps)
     close = {"rel": 1e-10, "abs": 1e-10}
