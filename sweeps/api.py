@@ -20,7 +20,7 @@ from hq_ray.sweeps.options import RunOptions
 from hq_ray.sweeps.plan import planned_counts
 from hq_ray.sweeps.run import run_missing
 from hq_ray.sweeps.spec import Sweep, read_spec
-from hq_ray.sweeps.spec_text import shown
+from hq_ray.sweeps.spec_text import short_repr
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def as_sweep(sweep: Sweep | Mapping | str | os.PathLike) -> Sweep:
         return Sweep.from_mapping(sweep)
     if isinstance(sweep, str | os.PathLike):
         return read_spec(sweep)
-    raise InputError(f"a sweep must be a Sweep, a mapping or a path, got {shown(sweep)}")
+    raise InputError(f"a sweep must be a Sweep, a mapping or a path, got {short_repr(sweep)}")
 
 
 def open_sweep(sweep: Sweep, results: str | os.PathLike) -> tuple[Results, Expanded]:

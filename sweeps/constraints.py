@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from hq_ray.errors import InputError, near_miss
 from hq_ray.hyperparameters import HYPERPARAMETERS
-from hq_ray.sweeps.spec_text import shown
+from hq_ray.sweeps.spec_text import short_repr
 
 NAMES = (*HYPERPARAMETERS, "episodes", "max_steps", "variant")
 COMPARISONS = {
@@ -52,18 +52,18 @@ MOST_PARTS = 200
 FORM = "must be a condition like 'eps_end <= eps_start'"
 
 
-def check_constraint(path: str, text: object) -> None:
-    """Raises an InputError with the path unless the text is a condition that can be read."""
+def check_constraint(text: object) -> None:
+    """Raises an InputError unless the text is a condition that can be read."""
     if not isinstance(text, str) or len(text) > LONGEST:
-        raise InputError(f"{path}: {FORM}, got {shown(text)}")
+        raise InputError(f"{FORM}, got {short_repr(text)}")
     try:
         tree = _tree(text)
         parts = sum(1 for _ in ast.walk(tree))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise InputError(f"{path}: {FORM}, got {shown(text)}") from None
+        raise InputError(f"{FORM}, got {short_repr(text)}") from None
     if parts > MOST_PARTS or not _is_condition(tree):
-        raise InputError(f"{path}: {FORM}, got {shown(text)}")
-    _check(path, text, tree)
+        raise InputError(f"{FORM}, got {short_repr(text)}")
+    _check(text, tree)
 
 
 def holds(text: str, values: Mapping[str, object]) -> bool:
@@ -75,7 +75,7 @@ def holds(text: str, values: Mapping[str, object]) -> bool:
     try:
         return _value(_tree(text), values) is not False
     except (TypeError, ArithmeticError) as problem:
-        raise InputError(f"constraints: {shown(text)} cannot be decided: {problem}") from None
+        raise InputError(f"constraints: {short_repr(text)} cannot be decided: {problem}") from None
 
 
 @lru_cache(maxsize=256)
@@ -95,20 +95,18 @@ def _is_condition(tree: ast.expr) -> bool:
     return isinstance(tree, ast.Compare)
 
 
-def _check(path: str, text: str, tree: ast.expr) -> None:
+def _check(text: str, tree: ast.expr) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
             if node.id not in NAMES:
                 hint = near_miss(node.id, NAMES)
-                raise InputError(f"{path}: unknown name {shown(node.id)}{hint}")
+                raise InputError(f"unknown name {short_repr(node.id)}{hint}")
         elif isinstance(node, ast.Constant):
             if isinstance(node.value, bool) or not isinstance(node.value, int | float | str):
-                raise InputError(
-                    f"{path}: must be made of names, numbers and text, got {shown(text)}"
-                )
+                raise InputError(f"must be made of names, numbers and text, got {short_repr(text)}")
         elif not isinstance(node, ALLOWED):
             raise InputError(
-                f"{path}: must hold only comparisons, + - * /, and, or, not, got {shown(text)}"
+                f"must hold only comparisons, + - * /, and, or, not, got {short_repr(text)}"
             )
 
 

@@ -1,15 +1,26 @@
-"""From a spec to trials: environments resolved, configurations made into trials to be."""
+"""From a spec to trials: the configurations it means, its environments resolved, its trials."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+import itertools
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from hq_ray.environments import Environment, resolve
 from hq_ray.errors import InputError
+from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
+from hq_ray.sweeps.constraints import holds
+from hq_ray.sweeps.parameters import Parameter
 from hq_ray.sweeps.plan import TrialSet
-from hq_ray.sweeps.space import configurations
 from hq_ray.sweeps.spec import Sweep
-from hq_ray.sweeps.spec_entries import EnvironmentRequest
+from hq_ray.sweeps.spec_entries import Configuration, EnvironmentRequest
 from hq_ray.trial import Trial
+from hq_ray.updates import VARIANTS
+
+MOST_CONFIGURATIONS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -71,3 +82,118 @@ def _resolved(request: EnvironmentRequest, place: str) -> Environment:
 
 def _notices(environments: Sequence[Environment]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(n for environment in environments for n in environment.notices))
+
+
+def configurations(sweep: Sweep) -> list[Configuration]:
+    """Every distinct configuration: as listed, or by environment, sample or grid point, variant.
+
+    A parameter that a variant does not read makes no difference to it, so that points which differ
+    in nothing else are one. The same sample gives the same common values to every variant and
+    environment.
+
+    Raises:
+        InputError: there are too many, none, or values that contradict each other.
+    """
+    if sweep.configurations is not None:
+        return _listed(sweep)
+    points = [
+        (number, variant, point)
+        for variant in sweep.variant
+        for number, point in enumerate(_points(sweep, variant))
+    ]
+    points.sort(key=lambda entry: entry[0])
+    kinds: dict[tuple, None] = {}
+    for _, variant, point in points:
+        episodes = point.pop("episodes", sweep.episodes)
+        max_steps = point.pop("max_steps", sweep.max_steps)
+        lengths = {"episodes": episodes, "max_steps": max_steps}
+        used = _used(sweep, variant, point, lengths)
+        values = {**used, "variant": variant, **lengths}
+        if used and all(holds(text, values) for text in sweep.constraints):
+            kinds[variant, episodes, max_steps, tuple(used.items())] = None
+    if not kinds:
+        raise InputError("constraints: must leave a configuration, but no configuration meets all")
+    return [Configuration(env, *kind) for env in sweep.env for kind in kinds]
+
+
+def _listed(sweep: Sweep) -> list[Configuration]:
+    """The sweep's list, its lengths where an entry has none."""
+    filled = (
+        replace(
+            entry,
+            episodes=entry.episodes or sweep.episodes,
+            max_steps=entry.max_steps or sweep.max_steps,
+        )
+        for entry in sweep.configurations
+    )
+    return list(dict.fromkeys(filled))
+
+
+def _used(sweep: Sweep, variant: str, point: dict, lengths: dict) -> dict[str, Value | None]:
+    """What a point's trials read; empty where the point contradicts itself and is excluded."""
+    try:
+        return used_hyperparameters(variant, point)
+    except InputError as problem:
+        defaults = {name: row.default for name, row in HYPERPARAMETERS.items()}
+        values = {**defaults, **point, "variant": variant, **lengths}
+        if all(holds(text, values) for text in sweep.constraints):
+            raise InputError(f"parameters: {problem}; a constraint can exclude it") from None
+        return {}
+
+
+def _points(sweep: Sweep, variant: str) -> Iterator[dict[str, Value]]:
+    """The values of a variant's parameters, point by point."""
+    parameters = {**sweep.parameters, **sweep.variant_parameters.get(variant, {})}
+    unread = {"alpha", "alpha_down", "eps_shift"} - VARIANTS[variant].uses
+    if "alpha" in unread:
+        unread |= {name for name in HYPERPARAMETERS if name.startswith("alpha_")}
+    if sweep.method == "grid":
+        # What the variant never reads would only multiply points that are then one.
+        parameters = {name: p for name, p in parameters.items() if name not in unread}
+        count = math.prod(len(p.values) for p in parameters.values()) * len(sweep.env)
+        if count > MOST_CONFIGURATIONS:
+            raise InputError(
+                f"parameters: a grid must have at most {MOST_CONFIGURATIONS:,} configurations, "
+                f"got {count:,} for {variant}"
+            )
+        product = itertools.product(*(p.values for p in parameters.values()))
+        return (dict(zip(parameters, values, strict=True)) for values in product)
+    uniforms = _uniforms(sweep, parameters)
+    return (
+        {name: parameters[name].at(float(uniforms[name][i])) for name in parameters}
+        for i in range(sweep.samples)
+    )
+
+
+def _uniforms(sweep: Sweep, parameters: Mapping[str, Parameter]) -> dict[str, np.ndarray]:
+    """For each parameter, a uniform number per sample; number i depends on i and not on samples.
+
+    random: a stream for each parameter, keyed by its name, so that another parameter changes none.
+    sobol: a scrambled Sobol sequence (Matousek 1998, Journal of Complexity 14:527-556) over the
+    names in order, all variants together; a parameter of one value takes no dimension.
+    """
+    if sweep.method == "random":
+        return {
+            name: np.random.Generator(
+                np.random.PCG64(np.random.SeedSequence([sweep.sample_seed, _key(name)]))
+            ).random(sweep.samples)
+            for name in parameters
+        }
+    from scipy.stats import qmc
+
+    blocks = sweep.variant_parameters.values()
+    varied = [*sweep.parameters.items(), *(item for block in blocks for item in block.items())]
+    names = sorted({name for name, parameter in varied if parameter.varies})
+    fixed = dict.fromkeys(parameters, np.zeros(sweep.samples))
+    if not names:
+        return fixed
+    engine = qmc.Sobol(len(names), scramble=True, rng=np.random.default_rng(sweep.sample_seed))
+    with warnings.catch_warnings():
+        # A number of points that is no power of two is less balanced, which is the person's choice.
+        warnings.simplefilter("ignore", UserWarning)
+        columns = engine.random(sweep.samples).T
+    return fixed | dict(zip(names, columns, strict=True))
+
+
+def _key(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hq_ray.sweeps.distributions import LONGEST, whole_number
+from hq_ray.errors import InputError
 from hq_ray.training import check_engine
 
 
@@ -39,5 +39,6 @@ class RunOptions:
     def __post_init__(self) -> None:
         check_engine(self.engine)
         for name in ("cores", "trials_per_task"):
-            if getattr(self, name) is not None:
-                whole_number(name, getattr(self, name), 1, LONGEST)
+            number = getattr(self, name)
+            if number is not None and (type(number) is not int or number < 1):
+                raise InputError(f"{name}: must be a whole number from 1, got {number!r}")

@@ -12,124 +12,175 @@ parameters:
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
 from hq_ray.errors import InputError
+from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.sweeps.constraints import check_constraint
-from hq_ray.sweeps.distributions import LONGEST, Parameter, read_parameters, whole_number
+from hq_ray.sweeps.parameters import (
+    LENGTHS,
+    PARAMETERS,
+    Distribution,
+    Length,
+    Parameter,
+    Parameters,
+    Part,
+    items_of,
+)
 from hq_ray.sweeps.spec_entries import (
+    Configuration,
+    Environment,
     EnvironmentRequest,
-    as_mapping,
-    entries,
-    read_environments,
-    read_seeds,
-    read_variants,
+    Listed,
+    OneOrMore,
+    Seed,
+    Seeds,
+    VariantBlock,
+    VariantEntry,
+    VariantName,
     seeds_text,
 )
-from hq_ray.sweeps.spec_list import PRODUCT_KEYS, Configuration, read_configurations
-from hq_ray.sweeps.spec_overrides import override
-from hq_ray.sweeps.spec_text import near_miss_of, read_yaml, shown
-from hq_ray.trial import MAX_SEED
+from hq_ray.sweeps.spec_text import read_yaml, sentence, short_repr, suggestion
 
-METHODS = ("grid", "random", "sobol")
-NAME = re.compile(r"[A-Za-z0-9][\w.,=+\-]*", re.ASCII)
+NAME = re.compile(r"[A-Za-z0-9][\w.,=+\-]{0,99}", re.ASCII)
+# What varies, which listed configurations say themselves.
+ONE_BY_ONE = ("env", "variant", "method", "samples", "sample_seed", "constraints")
+PRODUCT_KEYS = (*ONE_BY_ONE, "parameters", "variant_parameters")
+BESIDE_A_LIST = ("name", "seeds", *LENGTHS)
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """What a sweep means. Every field accepts what the YAML form does and is checked.
-
-    Attributes:
-        name: of the results folder.
-        env: an id, a mapping with `id` and arguments, or a list of them.
-        variant: a name, `both` (the default), or a list of names and of mappings with `id` and
-            `parameters`.
-        seeds: a range, a list, or text such as `0-9`.
-        episodes, max_steps: of every trial, unless they are parameters or a listed configuration
-            has its own; max_steps None is the environment's own.
-        method: `grid` (the default), `random` or `sobol`.
-        samples: how many are drawn, for random and sobol.
-        sample_seed: which ones; 0 by default.
-        parameters: by name, values or a distribution; common to all variants.
-        constraints: comparisons that a configuration must meet.
-        variant_parameters: by variant, what replaces or joins the common ones.
-        configurations: each spelled out, in the place of env, variant, method, samples,
-            sample_seed, parameters, constraints and variant_parameters, which are then None.
-    """
-
-    name: str
-    env: tuple[EnvironmentRequest, ...] | None = None
-    variant: tuple[str, ...] | None = None
-    seeds: Sequence[int] = range(5)
-    episodes: int = 4000
-    max_steps: int | None = None
-    method: str | None = None
-    samples: int | None = None
-    sample_seed: int | None = None
-    parameters: Mapping[str, Parameter] | None = None
-    constraints: tuple[str, ...] | None = None
-    variant_parameters: Mapping[str, Mapping[str, Parameter]] | None = None
-    configurations: tuple[Configuration, ...] | None = None
-
-    def __post_init__(self) -> None:
-        # Refused before anything else is looked at, as it shows what kind of spec is meant.
-        if self.configurations is not None:
-            self._check_alone()
-        elif self.env is None:
-            raise InputError("env: must be given in the spec, unless configurations are")
-        self._settle(
-            name=_name(self.name),
-            seeds=read_seeds(self.seeds),
-            episodes=whole_number("episodes", self.episodes, 1, LONGEST),
+def _name(name: object) -> str:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ValueError(
+            "must start with a letter or digit and hold only letters, digits and "
+            "_ . , = + -, at most 100"
         )
-        if self.max_steps is not None:
-            self._settle(max_steps=whole_number("max_steps", self.max_steps, 1, LONGEST))
-        if self.configurations is not None:
-            self._settle(configurations=read_configurations(self.configurations))
-        else:
-            self._settle_product()
+    return name
 
-    def _settle(self, **values: object) -> None:
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
 
-    def _check_alone(self) -> None:
+def _constraint(text: object) -> str:
+    check_constraint(text)
+    return text
+
+
+class Sweep(Part):
+    """What a sweep means. Every field accepts what the YAML form does and is checked."""
+
+    name: Annotated[
+        str,
+        PlainValidator(
+            _name, json_schema_input_type=Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
+        ),
+    ]
+    """Of the results folder."""
+    env: OneOrMore[Environment] | None = None
+    """An id, a mapping with `id` and arguments, or a list of them."""
+    variant: OneOrMore[VariantEntry] | None = None
+    """A name, `both` (the default), or names and mappings with `id` and `parameters`."""
+    seeds: Seeds = tuple(range(5))
+    """A range, a list, or text such as `0-9`."""
+    episodes: Length = 4000
+    """Of every trial, unless they are a parameter or a listed configuration has its own."""
+    max_steps: Length | None = None
+    """Of every episode, likewise; by default the environment's own limit."""
+    method: Literal["grid", "random", "sobol"] | None = None
+    """How parameters are combined; `grid` by default."""
+    samples: Annotated[Length, Field(le=10**7)] | None = None
+    """How many are drawn, for random and sobol."""
+    sample_seed: Seed | None = None
+    """Which ones are drawn; 0 by default."""
+    parameters: Parameters | None = None
+    """By name, values or a distribution; common to all variants."""
+    constraints: OneOrMore[Annotated[str, BeforeValidator(_constraint)]] | None = None
+    """Comparisons that a configuration must meet."""
+    variant_parameters: dict[VariantName, Parameters] | None = None
+    """By variant, what replaces or joins the common parameters."""
+    configurations: Annotated[tuple[Listed, ...], BeforeValidator(items_of)] | None = None
+    """Each configuration spelled out, in the place of env, variant, method, samples, sample_seed,
+    parameters, constraints and variant_parameters."""
+
+    def __init__(
+        self, /, name: object = None, env: object = None, variant: object = None, **more: object
+    ):
+        given = {"name": name, "env": env, "variant": variant} | more
+        try:
+            super().__init__(**given)
+        except ValidationError as problem:
+            raise InputError(sentence(problem, given)) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_what_is_given(cls, given: dict) -> dict:
+        given = {key: value for key, value in given.items() if value is not None}
+        if "configurations" not in given:
+            if "env" not in given:
+                raise InputError(".env: must be given, unless configurations are")
+            return given
         for key in PRODUCT_KEYS:
-            if getattr(self, key) is not None:
+            if key in given:
                 raise InputError(
-                    f"{key}: must not be given together with configurations, "
-                    f"got {shown(getattr(self, key))}"
+                    f".{key}: must not be given together with configurations, "
+                    f"got {short_repr(given[key])}"
                 )
+        return given
 
-    def _settle_product(self) -> None:
-        variants, blocks = read_variants("both" if self.variant is None else self.variant)
-        given = as_mapping("variant_parameters", _given(self.variant_parameters, {}))
-        for variant in given:
-            if variant not in variants:
-                hint = near_miss_of(variant, variants)
-                raise InputError(f"variant_parameters: unknown variant {shown(variant)}{hint}")
-            if variant in blocks:
-                raise InputError(f"variant_parameters.{variant}: must be given once, with variant")
-        blocks |= {variant: (f"variant_parameters.{variant}", given[variant]) for variant in given}
-        method = _method(_given(self.method, "grid"))
-        texts = entries(_given(self.constraints, ()))
-        for index, text in enumerate(texts):
-            check_constraint(f"constraints[{index}]", text)
-        self._settle(
-            env=read_environments(self.env),
-            variant=variants,
+    @model_validator(mode="after")
+    def _settle(self) -> "Sweep":
+        """Fills in what is not given, and gathers the parameters of single variants."""
+        if self.configurations is not None:
+            return self
+        names, blocks = [], dict(self.variant_parameters or {})
+        for entry in (("standard", "harmonic"),) if self.variant is None else self.variant:
+            names += (entry.id,) if isinstance(entry, VariantBlock) else entry
+            if isinstance(entry, VariantBlock) and entry.parameters is not None:
+                if entry.id in blocks:
+                    raise InputError(f".variant_parameters.{entry.id}: must be given once")
+                blocks[entry.id] = entry.parameters
+        if not names or len(set(names)) < len(names):
+            raise InputError(f".variant: must name each variant once, got {short_repr(names)}")
+        if not self.env:
+            raise InputError(".env: must name at least one environment")
+        for name in blocks:
+            if name not in names:
+                hint = suggestion(name, names)
+                raise InputError(f".variant_parameters: unknown variant {name!r}{hint}")
+        method = self.method or "grid"
+        self._check_method(method, [self.parameters or {}, *blocks.values()])
+        self.__dict__.update(
+            env=tuple(dict.fromkeys(self.env)),
+            variant=tuple(names),
             method=method,
-            samples=_samples(self.samples, method),
-            sample_seed=whole_number("sample_seed", _given(self.sample_seed, 0), 0, MAX_SEED),
-            parameters=read_parameters("parameters", _given(self.parameters, {}), method),
-            constraints=tuple(texts),
-            variant_parameters={
-                variant: read_parameters(path, block, method)
-                for variant, (path, block) in blocks.items()
-            },
+            sample_seed=self.sample_seed or 0,
+            parameters=self.parameters or {},
+            constraints=self.constraints or (),
+            variant_parameters=blocks,
         )
+        return self
+
+    def _check_method(self, method: str, blocks: list[Mapping[str, Parameter]]) -> None:
+        if method != "grid":
+            if self.samples is None:
+                raise InputError(f".samples: must be given for method {method}")
+            return
+        if self.samples is not None:
+            raise InputError(f".samples: must not be given for method grid, got {self.samples}")
+        for block in blocks:
+            for name, parameter in block.items():
+                if isinstance(parameter, Distribution):
+                    raise InputError(
+                        f".parameters.{name}: a grid needs values; a distribution is for method "
+                        "random or sobol"
+                    )
 
     @property
     def environments(self) -> dict[EnvironmentRequest, str]:
@@ -149,17 +200,13 @@ class Sweep:
         Raises:
             InputError: with the path in the spec of what is wrong.
         """
-        spec = dict(as_mapping("the spec", spec))
-        spec.pop("selection", None)  # a note of earlier versions, on where configurations come from
-        known = [f.name for f in fields(cls)]
+        if not isinstance(spec, Mapping):
+            raise InputError(f"the spec: must be a mapping, got {short_repr(spec)}")
         for key in spec:
-            if not isinstance(key, str) or key not in known:
-                hint = near_miss_of(key, known)
-                raise InputError(f"the spec: unknown key {shown(key)}{hint}")
-        spec = {key: value for key, value in spec.items() if value is not None}
-        if "name" not in spec:
-            raise InputError("name: must be given in the spec")
-        return cls(**spec)
+            if not isinstance(key, str):
+                raise InputError(f"the spec: unknown key {short_repr(key)}")
+        # Specs of earlier versions have a note on where their configurations come from.
+        return cls(**{key: value for key, value in spec.items() if key != "selection"})
 
     @classmethod
     def from_yaml(cls, text: str) -> "Sweep":
@@ -168,31 +215,10 @@ class Sweep:
 
     def to_dict(self) -> dict:
         """The spec as understood, in plain JSON values; `Sweep(**...)` makes it again."""
-        spec = {
-            "name": self.name,
-            "seeds": seeds_text(self.seeds),
-            "episodes": self.episodes,
-            "max_steps": self.max_steps,
-        }
-        if self.configurations is None:
-            spec |= self._product_to_dict()
-        else:
-            spec["configurations"] = [entry.to_dict() for entry in self.configurations]
-        return {f.name: spec[f.name] for f in fields(self) if f.name in spec}
-
-    def _product_to_dict(self) -> dict:
-        return {
-            "env": [request.to_dict() for request in self.env],
-            "variant": list(self.variant),
-            "method": self.method,
-            "samples": self.samples,
-            "sample_seed": self.sample_seed,
-            "parameters": {name: p.to_dict() for name, p in self.parameters.items()},
-            "constraints": list(self.constraints),
-            "variant_parameters": {
-                variant: {name: p.to_dict() for name, p in block.items()}
-                for variant, block in self.variant_parameters.items()
-            },
+        without = PRODUCT_KEYS if self.configurations is not None else ("configurations",)
+        fields = [name for name in type(self).model_fields if name not in without]
+        return {name: _plain(getattr(self, name)) for name in fields} | {
+            "seeds": seeds_text(self.seeds)
         }
 
     def with_overrides(self, overrides: Iterable[str]) -> "Sweep":
@@ -204,7 +230,10 @@ class Sweep:
         Raises:
             InputError: not of that form, or what results cannot be used.
         """
-        return Sweep.from_mapping(override(self.to_dict(), overrides))
+        spec = self.to_dict()
+        for text in overrides:
+            _override(spec, text)
+        return Sweep.from_mapping(spec)
 
 
 def read_spec(path: str | os.PathLike) -> Sweep:
@@ -217,38 +246,70 @@ def read_spec(path: str | os.PathLike) -> Sweep:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError, TypeError) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
-        raise InputError(f"the spec must be a readable file, got {shown(path)}: {reason}") from None
+        raise InputError(
+            f"the spec must be a readable file, got {short_repr(path)}: {reason}"
+        ) from None
     try:
         return Sweep.from_yaml(text)
     except InputError as problem:
         raise InputError(f"{path}: {problem}") from None
 
 
-def _given(value: object, default: object) -> object:
-    return default if value is None else value
+def _plain(value: object) -> object:
+    """A part of a sweep in plain JSON values."""
+    if isinstance(value, Part):
+        return value.model_dump(mode="json")
+    if isinstance(value, EnvironmentRequest | Configuration):
+        return value.to_dict()
+    if isinstance(value, Mapping):
+        return {key: _plain(of) for key, of in value.items()}
+    return [_plain(of) for of in value] if isinstance(value, tuple) else value
 
 
-def _name(name: object) -> str:
-    if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > 100:
+def _override(spec: dict, text: str) -> None:
+    """Replaces a part of a spec as `Sweep.to_dict` makes it."""
+    name, equals, given = (part.strip() for part in str(text).partition("="))
+    name = name.replace("-", "_").removeprefix("parameters.")
+    if not equals or not name:
+        raise InputError(f"--set must be like alpha=0.1,0.2, got {short_repr(text)}")
+    if "configurations" in spec:
+        what, known, blocks = " of listed configurations", BESIDE_A_LIST, spec["configurations"]
+    else:
+        what, known = "", [*BESIDE_A_LIST, *ONE_BY_ONE, *HYPERPARAMETERS]
+        blocks = [spec["parameters"], *spec["variant_parameters"].values()]
+    if name not in known:
+        raise InputError(f"--set {name}: unknown key{what}{suggestion(name, known)}")
+    if name in ("name", "seeds"):
+        spec[name] = given
+        return
+    if name == "constraints":
+        spec[name] = [given] if given else []
+        return
+    values = _values(name, given)
+    one = values[0] if len(values) == 1 else values
+    if name in PARAMETERS:
+        for block in blocks:
+            block.pop(name, None)
+    if name in HYPERPARAMETERS or (name in LENGTHS and one is values and "parameters" in spec):
+        spec["parameters"][name] = one if isinstance(one, dict) else {"values": values}
+    else:
+        spec[name] = one
+    if name == "variant":
+        names = Sweep(name="a", env="a", variant=one).variant
+        blocks = spec["variant_parameters"]
+        spec["variant_parameters"] = {key: blocks[key] for key in blocks if key in names}
+    if name == "method" and one == "grid":
+        spec["samples"] = None
+
+
+def _values(name: str, text: str) -> list:
+    """`0.1,0.2` as a list; `{distribution: ...}` as a list of that."""
+    try:
+        values = read_yaml(f"[{text}\n]")
+    except InputError:
+        values = None
+    if not isinstance(values, list):
         raise InputError(
-            "name: must start with a letter or digit and hold only letters, digits and "
-            f"_ . , = + -, at most 100, got {shown(name)}"
+            f"--set {name}: must be values with commas between, got {short_repr(text)}"
         )
-    return name
-
-
-def _method(method: object) -> str:
-    if not isinstance(method, str) or method not in METHODS:
-        hint = near_miss_of(method, METHODS)
-        raise InputError(f"method: unknown method {shown(method)}{hint}")
-    return method
-
-
-def _samples(samples: object, method: str) -> int | None:
-    if method == "grid":
-        if samples is not None:
-            raise InputError(f"samples: must not be given for method grid, got {shown(samples)}")
-        return None
-    if samples is None:
-        raise InputError(f"samples: must be given for method {method}")
-    return whole_number("samples", samples, 1, 10**7)
+    return values[0] if len(values) == 1 and isinstance(values[0], list) else values

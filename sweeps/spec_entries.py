@@ -1,18 +1,54 @@
-"""The environments, variants and seeds that a spec asks for, before any of them is looked up."""
+"""The entries of a spec: its environments, variants, seeds and listed configurations."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    Tag,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+    create_model,
+)
 
 from hq_ray.errors import InputError
-from hq_ray.sweeps.distributions import listed, whole_number
-from hq_ray.sweeps.spec_text import near_miss_of, shown
+from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
+from hq_ray.sweeps.parameters import PARAMETERS, Parameters, Part, plain_number, value_type
+from hq_ray.sweeps.spec_text import listed
 from hq_ray.trial import MAX_SEED, parse_seeds
 from hq_ray.updates import VARIANTS, parse_variants
 
 MOST_SEEDS = 10**7
 # Aliases of aliases make a short text mean millions of values.
 MOST_ARGUMENTS = 10_000
+
+T = TypeVar("T")
+
+
+def _entries(value: object) -> tuple:
+    """The items of a list, or the one value that stands for a list of itself."""
+    items = listed(value)
+    return (value,) if items is None else tuple(items)
+
+
+class _OneInPlaceOfAList:
+    def __get_pydantic_json_schema__(self, core: dict, handler: GetJsonSchemaHandler) -> dict:
+        schema = handler(core)
+        return {"anyOf": [schema["items"], schema]}
+
+
+OneOrMore = Annotated[tuple[T, ...], BeforeValidator(_entries), _OneInPlaceOfAList()]
+
+
+# --- environments
 
 
 @dataclass(frozen=True)
@@ -32,125 +68,91 @@ class EnvironmentRequest:
         return {"id": self.id, **self.arguments}
 
 
-def as_mapping(path: str, value: object) -> Mapping:
-    """The value, or an InputError with the path if it is no mapping."""
-    if not isinstance(value, Mapping):
-        raise InputError(f"{path}: must be a mapping, got {shown(value)}")
-    return value
-
-
-def entries(value: object) -> list:
-    """The items of a list, or the one value that stands for a list of itself."""
-    items = listed(value)
-    return [value] if items is None else items
-
-
-def _place(path: str, value: object, index: int) -> str:
-    return path if listed(value) is None else f"{path}[{index}]"
-
-
-def read_environments(value: object) -> tuple[EnvironmentRequest, ...]:
-    """Environments in order, each once.
-
-    Raises:
-        InputError: with the path in the spec of what is wrong.
-    """
-    requests = [
-        read_environment(_place("env", value, index), entry)
-        for index, entry in enumerate(entries(value))
-    ]
-    if not requests:
-        raise InputError("env: must name at least one environment")
-    return tuple(dict.fromkeys(requests))
-
-
-def read_environment(path: str, entry: object) -> EnvironmentRequest:
-    """One environment from its id or a mapping of id and arguments.
-
-    Raises:
-        InputError: with the path in the spec of what is wrong.
-    """
+def _environment(entry: object) -> EnvironmentRequest:
     if isinstance(entry, EnvironmentRequest):
         return entry
-    entry = {"id": entry} if isinstance(entry, str) else as_mapping(path, entry)
-    if not isinstance(entry.get("id"), str) or not entry["id"].strip():
-        raise InputError(f"{path}: must be an id or a mapping with an id, got {shown(entry)}")
-    args = {key: given for key, given in entry.items() if key != "id"}
-    return EnvironmentRequest(entry["id"].strip(), _canonical(path, args))
+    args = {"id": entry} if isinstance(entry, str) else entry
+    name = args.get("id") if isinstance(args, Mapping) else None
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError("must be an id or a mapping with an id")
+    args = {key: value for key, value in args.items() if key != "id"}
+    _check_size(args)
+    try:
+        text = json.dumps(args, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as problem:
+        reason = " ".join(str(problem).split())
+        raise InputError(f"arguments must be plain JSON values, but: {reason}") from None
+    return EnvironmentRequest(name.strip(), text)
 
 
-def _canonical(path: str, args: Mapping) -> str:
-    """The arguments as canonical JSON."""
+def _check_size(args: Mapping) -> None:
     open_, seen = [args], 0
-    while open_ and seen <= MOST_ARGUMENTS:
+    while open_:
         value = open_.pop()
         seen += 1
         inside = value.values() if isinstance(value, Mapping) else listed(value)
         open_ += list(inside or ())[:MOST_ARGUMENTS]
-    if seen > MOST_ARGUMENTS:
-        raise InputError(f"{path}: arguments must be at most {MOST_ARGUMENTS:,} values")
-    try:
-        return json.dumps(args, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as problem:
-        reason = " ".join(str(problem).split())
-        raise InputError(f"{path}: arguments must be plain JSON values, but: {reason}") from None
+        if seen > MOST_ARGUMENTS:
+            raise InputError(f"arguments must be at most {MOST_ARGUMENTS:,} values")
 
 
-def read_variants(value: object) -> tuple[tuple[str, ...], dict[str, tuple[str, object]]]:
-    """Names in order, and by name the path and contents of per-variant blocks."""
-    names: list[str] = []
-    blocks: dict[str, tuple[str, object]] = {}
-    for index, entry in enumerate(entries(value)):
-        path = _place("variant", value, index)
-        if isinstance(entry, str):
-            try:
-                names += parse_variants(entry)
-            except InputError as problem:
-                raise InputError(f"{path}: {problem}") from None
-            continue
-        entry = as_mapping(path, entry)
-        for key in entry:
-            if key not in ("id", "parameters"):
-                hint = near_miss_of(key, ("id", "parameters"))
-                raise InputError(f"{path}: unknown key {shown(key)} of a variant{hint}")
-        name = entry.get("id")
-        if not isinstance(name, str) or name not in VARIANTS:
-            hint = near_miss_of(name, VARIANTS)
-            raise InputError(f"{path}.id: unknown variant {shown(name)}{hint}")
-        names.append(name)
-        if "parameters" in entry:
-            blocks[name] = (f"{path}.parameters", entry["parameters"])
-    if not names or len(set(names)) < len(names):
-        raise InputError(f"variant: must name each variant once, got {', '.join(names) or 'none'}")
-    return tuple(names), blocks
+Environment = Annotated[
+    EnvironmentRequest, PlainValidator(_environment, json_schema_input_type=str | dict[str, Any])
+]
 
 
-def read_seeds(value: object) -> Sequence[int]:
-    """Seeds from `0-9`, a number, a range or a list.
+# --- variants
 
-    Raises:
-        InputError: not of that form, a seed given twice, or too many.
-    """
-    if isinstance(value, str):
+
+def _variant(name: object) -> str:
+    names = parse_variants(name) if isinstance(name, str) else ()
+    if len(names) != 1:
+        raise ValueError("must be the name of one variant")
+    return names[0]
+
+
+VariantName = Annotated[str, PlainValidator(_variant), WithJsonSchema({"enum": list(VARIANTS)})]
+VariantNames = Annotated[
+    tuple[str, ...],
+    PlainValidator(parse_variants),
+    WithJsonSchema({"anyOf": [{"enum": [*VARIANTS, "both"]}, {"type": "string", "pattern": ","}]}),
+]
+
+
+class VariantBlock(Part):
+    """A variant with parameters of its own."""
+
+    id: VariantName
+    parameters: Parameters | None = None
+
+
+VariantEntry = Annotated[
+    Annotated[VariantNames, Tag("(names)")] | Annotated[VariantBlock, Tag("(block)")],
+    Discriminator(lambda given: "(names)" if isinstance(given, str) else "(block)"),
+]
+
+
+# --- seeds
+
+
+def _seeds(given: object, handler: ValidatorFunctionWrapHandler) -> tuple[int, ...]:
+    if isinstance(given, str):
         try:
-            return parse_seeds(value)
+            return parse_seeds(given)
         except InputError as problem:
-            raise InputError(f"seeds: {str(problem).removeprefix('seeds ')}") from None
-        except ValueError:
-            # More digits than Python makes a number of.
-            raise InputError(f"seeds: must be below 2**63, got {shown(value)}") from None
-    if isinstance(value, range) and (value[MOST_SEEDS:] or min(value, default=0) < 0):
-        raise InputError(f"seeds: must be at most {MOST_SEEDS:,}, from 0, got {shown(value)}")
-    seeds = [
-        whole_number(_place("seeds", value, index), seed, 0, MAX_SEED)
-        for index, seed in enumerate(entries(value))
-    ]
+            raise InputError(str(problem).removeprefix("seeds ")) from None
+    if isinstance(given, range):
+        if given[MOST_SEEDS:] or min(given, default=0) < 0 or max(given, default=0) > MAX_SEED:
+            raise ValueError(f"must be at most {MOST_SEEDS:,}, from 0")
+        seeds = tuple(given)
+    else:
+        seeds = handler(given)
     if not seeds or len(set(seeds)) < len(seeds):
-        raise InputError("seeds: must be at least one, each given once")
-    return tuple(seeds)
+        raise InputError("must be at least one, each given once")
+    return seeds
 
 
-def seeds_text(seeds: Sequence[int]) -> str:
+def seeds_text(seeds: Iterable[int]) -> str:
     """Seeds as short text: runs as ranges."""
     parts: list[list[int]] = []
     for seed in seeds:
@@ -159,3 +161,83 @@ def seeds_text(seeds: Sequence[int]) -> str:
         else:
             parts.append([seed, seed])
     return ",".join(f"{a}-{b}" if b > a else f"{a}" for a, b in parts)
+
+
+Seed = Annotated[int, BeforeValidator(plain_number), Field(ge=0, le=MAX_SEED)]
+Seeds = Annotated[
+    OneOrMore[Seed],
+    WrapValidator(_seeds),
+    WithJsonSchema({"anyOf": [{"type": kind} for kind in ("string", "integer", "array")]}),
+]
+
+
+# --- configurations
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A trial without its seed, its environment not yet resolved.
+
+    Attributes:
+        env: what was asked for.
+        variant: a name of the VARIANTS table.
+        episodes: training length; None, in a list, for that of the sweep.
+        max_steps: step limit; None, in a list, for that of the sweep, then for the environment's.
+        hyperparameters: (name, value) of every hyperparameter, None where it is not read.
+    """
+
+    env: EnvironmentRequest
+    variant: str
+    episodes: int | None
+    max_steps: int | None
+    hyperparameters: tuple[tuple[str, Value | None], ...]
+
+    def to_dict(self) -> dict:
+        """The form in a spec: every hyperparameter that is read, defaults too."""
+        lengths = {"episodes": self.episodes, "max_steps": self.max_steps}
+        values = dict(self.hyperparameters) | lengths
+        given = {name: value for name, value in values.items() if value is not None}
+        return {"env": self.env.to_dict(), "variant": self.variant, **given}
+
+
+_Entry = create_model(
+    "Configuration",
+    __base__=Part,
+    env=(Environment, ...),
+    variant=(VariantName, ...),
+    **{name: (value_type(name), None) for name in PARAMETERS},
+)
+
+
+def _given(entry: object) -> object:
+    if isinstance(entry, Configuration):
+        entry = entry.to_dict()
+    if isinstance(entry, Mapping):
+        return {key: value for key, value in entry.items() if value is not None}
+    return entry
+
+
+def _configuration(entry: Part) -> Configuration:
+    values = {name: getattr(entry, name) for name in HYPERPARAMETERS}
+    values = {name: value for name, value in values.items() if value is not None}
+    used = used_hyperparameters(entry.variant, values)
+    # A value that makes no difference is refused: a list means what it says.
+    for name, value in values.items():
+        if used[name] is None:
+            of = name.partition("_")[0]
+            ends = name in (f"{of}_end", f"{of}_decay_episodes")
+            constant = ends and used[f"{of}_schedule"] == "constant"
+            why = f"{of}_schedule constant" if constant else f"variant {entry.variant}"
+            raise InputError(
+                f".{name}: must be left out or null, because {why} does not read it, got {value!r}"
+            )
+    return Configuration(
+        entry.env, entry.variant, entry.episodes, entry.max_steps, tuple(used.items())
+    )
+
+
+Listed = Annotated[
+    _Entry,
+    BeforeValidator(_given, json_schema_input_type=_Entry),
+    AfterValidator(_configuration),
+]

@@ -1,99 +1,145 @@
-"""YAML text as plain Python values, without those parts of YAML that surprise.
+"""The text of a spec: YAML 1.2 as plain Python values, and error messages of one sentence."""
 
-`1e-6` is a number, `010` is ten, `1:30` and dates are text, and a key given twice is an error.
-"""
-
-import re
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-import yaml
+import numpy as np
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import ConstructorError, SafeConstructor
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.nodes import MappingNode, ScalarNode
+from ruamel.yaml.reader import ReaderError
 
 from hq_ray.errors import InputError, near_miss
+
+# Merges of merges make a short text mean millions of entries.
+MOST_MERGED = 10_000
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 80
 _short.maxlevel = 3
 
 
-def shown(value: object) -> str:
-    """A value as Python writes it, on one line, and shortened where it is long."""
+def short_repr(value: object) -> str:
+    """A value as Python writes it, on one line and shortened."""
     try:
         return " ".join(_short.repr(value).split())
     except Exception:
-        # Whole numbers beyond 4300 digits have no text; what a foreign object raises is its own.
+        # Integers beyond 4300 digits have no text, and foreign objects may raise anything.
         return f"a {type(value).__name__} that cannot be shown"
 
 
-def place_of(path: str, key: object) -> str:
-    """Where a key of a mapping stands: `path.key`, or `path: key` where that could not be read."""
-    is_word = isinstance(key, str) and key.isidentifier() and len(key) <= 80
-    return f"{path}.{key}" if is_word else f"{path}: {shown(key)}"
-
-
-def near_miss_of(word: object, known: Iterable[str]) -> str:
-    """`near_miss` of what may be no text at all, or more than is worth comparing."""
+def suggestion(word: object, known: Iterable[str]) -> str:
+    """`near_miss` for a word that may be no text, or very long."""
     return near_miss(word[:100] if isinstance(word, str) else "", known)
 
 
+def listed(value: object) -> list | None:
+    """A list, tuple, range or array as a list; None for anything else."""
+    if isinstance(value, np.ndarray):
+        return value.tolist() if value.ndim else None
+    return list(value) if isinstance(value, list | tuple | range) else None
+
+
+def known_keys(given: object, known: Iterable[str]) -> dict:
+    """The mapping as a dict.
+
+    Raises:
+        ValueError: it is no mapping.
+        InputError: it has an unknown key.
+    """
+    if not isinstance(given, Mapping):
+        raise ValueError("must be a mapping")
+    for key in given:
+        if not isinstance(key, str) or key not in known:
+            raise InputError(f"unknown key {short_repr(key)}{suggestion(key, known)}")
+    return dict(given)
+
+
+def sentence(problem: ValidationError, given: object) -> str:
+    """The first of pydantic's errors as one sentence that starts with its place in the spec.
+
+    A validator raises a ValueError to say what must hold; what was given is added here. An
+    InputError says both itself, and may start with the rest of the place, as in `.min: `.
+    """
+    error = problem.errors(include_url=False)[0]
+    steps, value = error["loc"], error["input"]
+    got = f", got {short_repr(value)}"
+    if error["type"] == "missing":
+        steps, key = steps[:-1], steps[-1]
+        text = f".{key}: must be given"
+    elif error["type"] == "literal_error":
+        known = error["ctx"]["expected"].replace(" or ", ", ").replace("'", "")
+        hint = suggestion(value, known.split(", ")).partition("; known")[0]
+        text = f"must be one of {known}{got}{hint}"
+    elif error["type"] == "value_error":
+        cause = error["ctx"]["error"]
+        text = str(cause) if isinstance(cause, InputError) else f"{cause}{got}"
+    else:
+        text = error["msg"].partition(",")[0].replace("Input should", "must") + got
+        text = text.replace("greater than or equal to", "at least")
+        text = text.replace("less than or equal to", "at most")
+    place = _place(steps, given)
+    if text.startswith("."):
+        return f"{place}{text}".removeprefix(".")
+    return f"{place or 'the spec'}: {text}"
+
+
+def _place(steps: Iterable[str | int], given: object) -> str:
+    """Such as `variant[1].parameters.alpha`; steps that the text does not have are left out."""
+    place = ""
+    for step in steps:
+        items = listed(given)
+        if isinstance(given, Mapping) and step in given:
+            place, given = f"{place}.{step}" if place else str(step), given[step]
+        elif items is not None and isinstance(step, int) and step < len(items):
+            place, given = f"{place}[{step}]", items[step]
+    return place
+
+
+class _Constructor(SafeConstructor):
+    """Plain values only: a date is text, and a key given twice is an error."""
+
+    def check_mapping_key(
+        self, node: MappingNode, key_node: ScalarNode, mapping: dict, key: object, value: object
+    ) -> bool:
+        if key in mapping:
+            problem = f"the key {short_repr(key)} is given twice"
+            raise ConstructorError(None, None, problem, key_node.start_mark)
+        return True
+
+    def flatten_mapping(self, node: MappingNode) -> None:
+        super().flatten_mapping(node)
+        if len(node.value) > MOST_MERGED:
+            problem = f"a mapping is merged from more than {MOST_MERGED:,} entries"
+            raise ConstructorError(None, None, problem, node.start_mark)
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+
+
 def read_yaml(text: str) -> object:
-    """The one document in the text.
+    """The one document in the text, read as YAML 1.2.
 
     Raises:
         InputError: not YAML; the message names the line where there is one.
     """
+    reader = YAML(typ="safe", pure=True)
+    reader.Constructor = _Constructor
     try:
-        return yaml.load(text, _Loader)
-    except yaml.MarkedYAMLError as problem:
+        return reader.load(text)
+    except MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         where = f"line {mark.line + 1}: " if mark else ""
         what = " ".join(str(problem.problem or problem.context).split()).removeprefix("but ")
         raise InputError(f"{where}must be YAML, but {what}") from None
-    except yaml.reader.ReaderError as problem:
+    except ReaderError as problem:
         line = text.count("\n", 0, problem.position) + 1
         raise InputError(f"line {line}: must be YAML, but {problem.reason}") from None
     except RecursionError:
         raise InputError("the spec must be YAML, but is nested too deeply") from None
-    except (ValueError, LookupError, AttributeError, TypeError, OverflowError) as problem:
-        # What PyYAML lets through for a tag or an escape that does not fit its text.
-        reason = " ".join(str(problem).split())
+    except Exception as problem:
+        # ruamel.yaml lets many kinds of error through where a tag does not fit its text.
+        reason = " ".join(str(problem).split())[:200]
         raise InputError(f"the spec must be YAML, but has an impossible value: {reason}") from None
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML's safe loader with resolvers of its own."""
-
-    yaml_implicit_resolvers: dict = {}  # noqa: RUF012  filled below, in place of the inherited ones
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        lines: dict[str, int] = {}
-        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                line = key.start_mark.line + 1
-                if key.value in lines:
-                    problem = f"{shown(key.value)} stands on line {lines[key.value]} too"
-                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-                lines[key.value] = line
-        return super().construct_mapping(node, deep)
-
-    def whole(self, node: yaml.ScalarNode) -> int:
-        """Decimal digits, where the inherited constructor knows octal and base 60 too."""
-        return int(self.construct_scalar(node).replace("_", ""))
-
-
-for _tag, _pattern, _first in (
-    ("bool", r"yes|no|true|false|on|off", "yYnNtTfFoO"),
-    ("int", r"[-+]?[0-9][0-9_]*", "-+0123456789"),
-    (
-        "float",
-        r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*|[0-9][0-9_]*(?=e))(?:e[-+]?[0-9]+)?"
-        r"|[-+]?\.inf|\.nan",
-        "-+0123456789.",
-    ),
-    ("merge", r"<<", "<"),
-    ("null", r"~|null|", ["~", "n", "N", ""]),
-):
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$", re.IGNORECASE), list(_first)
-    )
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.whole)

@@ -43,7 +43,7 @@ def test_the_first_spec_is_run_and_grown(tmp_path, monkeypatch, capsys):
 
 
 def test_the_second_spec_has_paired_samples(tmp_path):
-    from hq_ray.sweeps.space import configurations
+    from hq_ray.sweeps.expand import configurations
 
     found = configurations(Sweep.from_yaml(blocks("yaml")[1]))
     alphas = {

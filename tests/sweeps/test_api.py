@@ -56,14 +56,14 @@ def test_a_sweep_a_mapping_and_a_file_are_the_same(tmp_path):
     ("sweep", "options", "message"),
     [
         (3, {}, "a sweep must be a Sweep, a mapping or a path, got 3"),
-        ({"name": "a"}, {}, "env: must be given in the spec"),
+        ({"name": "a"}, {}, "env: must be given"),
         (SPEC | {"seed": 1}, {}, "the spec: unknown key 'seed'; did you mean 'seeds'?"),
         ("none.yaml", {}, "the spec must be a readable file, got 'none.yaml': No such file"),
         (SPEC | {"env": "Nowhere-v9"}, {}, "env: unknown environment 'Nowhere-v9'"),
         (SPEC, {"address": "a:1"}, "a sweep must run either local or at an address, got both"),
         (SPEC, {"engine": "kernle"}, "unknown engine 'kernle'; did you mean 'kernel'?"),
-        (SPEC, {"cores": 0}, "cores: must be a whole number from 1 to 2147483647, got 0"),
-        (SPEC, {"trials_per_task": 0}, "trials_per_task: must be a whole number from 1 to "),
+        (SPEC, {"cores": 0}, "cores: must be a whole number from 1, got 0"),
+        (SPEC, {"trials_per_task": 0}, "trials_per_task: must be a whole number from 1, "),
     ],
 )
 def test_misuse_raises_and_writes_nothing(tmp_path, sweep, options, message):

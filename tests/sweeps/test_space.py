@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hq_ray.errors import InputError
-from hq_ray.sweeps.space import configurations
+from hq_ray.sweeps.expand import configurations
 from hq_ray.sweeps.spec import Sweep
 
 BASE = {"name": "a", "env": "FrozenLake-v1"}

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.schedules import SCHEDULE_KINDS
-from hq_ray.sweeps.distributions import Distribution, Values
-from hq_ray.sweeps.space import configurations
+from hq_ray.sweeps.expand import configurations
+from hq_ray.sweeps.parameters import Distribution, Values
 from hq_ray.sweeps.spec import EnvironmentRequest, Sweep, read_spec
 from hq_ray.sweeps.spec_text import read_yaml
 
 BASE = {"name": "a", "env": "FrozenLake-v1"}
 HEADER = "name: a\nenv: FrozenLake-v1\n"
+LISTED = "name: a\nconfigurations: "
 TEXT = """
 name: alpha-by-schedule
 env: [CliffWalking-v1, {id: VelocityGrid-v0, max_speed: 2}]
@@ -47,13 +48,13 @@ def test_yaml_and_python_values_mean_the_same():
         sample_seed=3,
         parameters={
             "alpha": np.array([0.05, 0.1]),
-            "gamma": Distribution("uniform", 0.5, 0.9),
-            "eps_schedule": Values(("linear", "constant")),
+            "gamma": {"distribution": "uniform", "min": 0.5, "max": 0.9},
+            "eps_schedule": Values(values=("linear", "constant")),
         },
         constraints="eps_end <= eps_start",
     )
     assert sweep.env[1] == EnvironmentRequest("VelocityGrid-v0", '{"max_speed":2}')
-    assert sweep.variant_parameters == {"harmonic": {"eps_shift": Values((1e-6, 1.0))}}
+    assert sweep.variant_parameters == {"harmonic": {"eps_shift": Values(values=(1e-6, 1.0))}}
     assert Sweep(**json.loads(json.dumps(sweep.to_dict()))) == sweep
 
 
@@ -81,7 +82,7 @@ def test_seeds_in_any_form(seeds):
 )
 def test_numbers_as_people_write_them(text, value):
     sweep = Sweep.from_yaml(f"{HEADER}parameters: {{eps_shift: {text}}}")
-    assert sweep.parameters == {"eps_shift": Values((value,))}
+    assert sweep.parameters == {"eps_shift": Values(values=(value,))}
 
 
 @pytest.mark.parametrize(("text", "episodes"), [("0100", 100), ("1_000", 1000), ("2e2", 200)])
@@ -98,82 +99,259 @@ parameters:
   gamma: {<<: *wide, max: 0.5}
 """
     assert Sweep.from_yaml(HEADER + text).parameters == {
-        "alpha": Distribution("uniform", 0.1, 0.9),
-        "gamma": Distribution("uniform", 0.1, 0.5),
+        "alpha": Distribution(distribution="uniform", min=0.1, max=0.9),
+        "gamma": Distribution(distribution="uniform", min=0.1, max=0.5),
     }
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "the spec: must be a mapping, got None"),
-        ("- a", "the spec: must be a mapping, got ['a']"),
-        ("env: X", "name: must be given in the spec"),
-        ("name: a", "env: must be given in the spec"),
-        (HEADER + "episode: 3", "the spec: unknown key 'episode'; did you mean 'episodes'?"),
-        (HEADER + "3: 3", "the spec: unknown key 3; known: name, env, "),
-        (HEADER + "name: b", "line 3: must be YAML, but 'name' stands on line 1 too"),
-        (HEADER + "seeds: [1", "line 3: must be YAML, but expected ',' or ']'"),
-        (HEADER + "seeds:\t- [1", "line 3: must be YAML, but "),
-        (HEADER + "a\x07", "line 3: must be YAML, but special characters are not allowed"),
-        (HEADER + "---\na: 1", "line 3: must be YAML, but found another document"),
-        (HEADER + "seeds: !!python/object:os.system {}", "line 3: must be YAML, but could not"),
-        (HEADER + "seeds: !!bool x", "the spec must be YAML, but has an impossible value: 'x'"),
-        ("[" * 3000, "the spec must be YAML, but is nested too deeply"),
-        (HEADER + "seeds: x", "seeds: must be a range like '0-4' or a list like '0,1,2', got 'x'"),
-        (HEADER + "seeds: 1:30", "seeds: must be a range like '0-4'"),
-        (HEADER + "seeds: [1, 1]", "seeds: must be at least one, each given once"),
-        (HEADER + "seeds: []", "seeds: must be at least one, each given once"),
-        (HEADER + "seeds: [1, -2]", "seeds[1]: must be a whole number from 0 to 92233720368547"),
-        (HEADER + "seeds: yes", "seeds: must be a whole number from 0 to "),
-        (HEADER + f"seeds: '{'9' * 5000}'", "seeds: must be below 2**63"),
-        (HEADER + "episodes: 0", "episodes: must be a whole number from 1 to 2147483647, got 0"),
-        (HEADER + "episodes: 2024-13-45", "episodes: must be a whole number from 1 to 2147483647"),
-        (HEADER + "episodes: .inf", "episodes: must be a whole number from 1 to 2147483647"),
-        (HEADER + "max_steps: .nan", "max_steps: must be a whole number from 1 to 2147483647"),
-        (HEADER + "sample_seed: -1", "sample_seed: must be a whole number from 0 to "),
-        (HEADER + "method: gird", "method: unknown method 'gird'; did you mean 'grid'?"),
-        (HEADER + "method: [grid]", "method: unknown method ['grid']"),
-        (HEADER + "method: sobol", "samples: must be given for method sobol"),
-        (HEADER + "samples: 3", "samples: must not be given for method grid, got 3"),
-        (HEADER + "method: random\nsamples: 0", "samples: must be a whole number from 1 to 1000"),
+WHOLE = "must be at least 1, got 0"
+UNIFORM = "{distribution: uniform, min: 0.1, max: 0.9}"
+DRAWN = "method: random\nsamples: 2\nparameters: "
+NORMAL = "distribution: normal, mean: 0.5, max: 0.9"
+LAKE = "env: FrozenLake-v1, variant: standard"
+BROKEN = [
+    # YAML.
+    ("", "the spec: must be a mapping, got None"),
+    ("- a", "the spec: must be a mapping, got ['a']"),
+    (HEADER + "name: b", "line 3: must be YAML, but the key 'name' is given twice"),
+    (HEADER + "parameters: {alpha: 1, alpha: 1}", "line 3: must be YAML, but the key 'alpha' is"),
+    (HEADER + "seeds: [1", "line 3: must be YAML, but expected ',' or ']'"),
+    (HEADER + "seeds:\t- [1", "line 3: must be YAML, but "),
+    (HEADER + "a\x07", "line 3: must be YAML, but special characters are not allowed"),
+    (HEADER + "---\na: 1", "line 3: must be YAML, but found another document"),
+    (HEADER + "seeds: !!python/object:os.system {}", "line 3: must be YAML, but could not"),
+    (HEADER + "seeds: !!bool x", "the spec must be YAML, but has an impossible value: "),
+    (HEADER + f"seeds: {'9' * 5000}", "the spec must be YAML, but has an impossible value: "),
+    ("[" * 3000, "the spec must be YAML, but is nested too deeply"),
+    # Keys.
+    ("env: X", "name: must be given"),
+    ("name:\nenv: X", "name: must be given"),
+    ("name: a", "env: must be given, unless configurations are"),
+    (HEADER + "episode: 3", "the spec: unknown key 'episode'; did you mean 'episodes'?"),
+    (HEADER + "self: 3", "the spec: unknown key 'self'; known: name, env, "),
+    (HEADER + "3: 3", "the spec: unknown key 3"),
+    ("name: ../a\nenv: X", "name: must start with a letter or digit and hold only letters"),
+    ("name: 3\nenv: X", "name: must start with a letter or digit and hold only letters"),
+    # Environments.
+    ("name: 2024-01-01\nenv: []", "env: must name at least one environment"),
+    ("name: a\nenv: 3", "env: must be an id or a mapping with an id, got 3"),
+    ("name: a\nenv: [X, {idd: X}]", "env[1]: must be an id or a mapping with an id, got {"),
+    ("name: a\nenv: {id: X, p: .nan}", "env: arguments must be plain JSON values, but: "),
+    ("name: a\nenv: {id: X, p: &a [*a]}", "env: arguments must be at most 10,000 values"),
+    # Seeds and lengths.
+    (HEADER + "seeds: x", "seeds: must be a range like '0-4' or a list like '0,1,2', got 'x'"),
+    (HEADER + "seeds: 1:30", "seeds: must be a range like '0-4'"),
+    (HEADER + "seeds: [1, 1]", "seeds: must be at least one, each given once"),
+    (HEADER + "seeds: []", "seeds: must be at least one, each given once"),
+    (HEADER + "seeds: [1, -2]", "seeds[1]: must be at least 0, got -2"),
+    (HEADER + "seeds: true", "seeds: must be a number, got True"),
+    (HEADER + f"seeds: '{'9' * 5000}'", "seeds: must be below 2**63"),
+    (HEADER + "episodes: 0", f"episodes: {WHOLE}"),
+    (HEADER + "episodes: 1.5", "episodes: must be a valid integer, got 1.5"),
+    (HEADER + "episodes: 2147483648", "episodes: must be at most 2147483647, got 2147483648"),
+    (HEADER + "episodes: 2024-13-45", "episodes: must be a number, got '2024-13-45'"),
+    (HEADER + "episodes: 1:30", "episodes: must be a number, got '1:30'"),
+    (HEADER + "episodes: .inf", "episodes: must be a finite number, got inf"),
+    (HEADER + "max_steps: .nan", "max_steps: must be a finite number, got nan"),
+    # The method.
+    (
+        HEADER + "method: gird",
+        "method: must be one of grid, random, sobol, got 'gird'; did you mean",
+    ),
+    (HEADER + "method: [grid]", "method: must be one of grid, random, sobol, got ['grid']"),
+    (HEADER + "method: sobol", "samples: must be given for method sobol"),
+    (HEADER + "samples: 3", "samples: must not be given for method grid, got 3"),
+    (HEADER + "method: random\nsamples: 0", f"samples: {WHOLE}"),
+    (HEADER + "method: random\nsamples: 1e8", "samples: must be at most 10000000, got 1"),
+    (HEADER + "sample_seed: -1", "sample_seed: must be at least 0, got -1"),
+    # Variants.
+    (HEADER + "variant: harmonc", "variant: unknown variant 'harmonc'; did you mean 'harmonic'?"),
+    (HEADER + "variant: [standard, both]", "variant: must name each variant once, got "),
+    (HEADER + "variant: []", "variant: must name each variant once, got []"),
+    (HEADER + "variant: [3]", "variant[0]: must be a mapping, got 3"),
+    (HEADER + "variant: {id: [1]}", "variant.id: must be the name of one variant, got [1]"),
+    (HEADER + "variant: {id: both}", "variant.id: must be the name of one variant, got 'both'"),
+    (HEADER + "variant: {idd: minimum}", "variant: unknown key 'idd'; did you mean 'id'?"),
+    (
+        HEADER + "variant: [minimum, {id: harmonic, parameters: {alpha: 2}}]",
+        "variant[1].parameters.alpha: must be in (0, 1], got 2",
+    ),
+    (
+        HEADER + "variant_parameters: {harmonc: {}}",
+        "variant_parameters.harmonc: unknown variant 'harmonc'; did you mean 'harmonic'?",
+    ),
+    (HEADER + "variant_parameters: {minimum: {}}", "variant_parameters: unknown variant 'minimum'"),
+    (
+        HEADER + "variant: {id: harmonic, parameters: {}}\nvariant_parameters: {harmonic: {}}",
+        "variant_parameters.harmonic: must be given once",
+    ),
+    # Parameters.
+    (HEADER + "parameters: [alpha]", "parameters: must be a mapping, got ['alpha']"),
+    (HEADER + "parameters: {alhpa: 1}", "parameters: unknown key 'alhpa'; did you mean 'alpha'?"),
+    (HEADER + "parameters: {1: 2}", "parameters: unknown key 1; known: alpha"),
+    (HEADER + "parameters: {alpha: []}", "parameters.alpha: must hold at least one value"),
+    (
+        HEADER + "parameters: {alpha: {values: []}}",
+        "parameters.alpha.values: must hold at least one",
+    ),
+    (HEADER + "parameters: {alpha: {values: 0.1}}", "parameters.alpha.values: must be a list, got"),
+    (
+        HEADER + "parameters:\n  alpha: {values: [0.1, 0.2, 1.5]}",
+        "parameters.alpha.values[2]: must be in (0, 1], got 1.5",
+    ),
+    (HEADER + "parameters: {alpha: [0.1, x]}", "parameters.alpha[1]: must be in (0, 1], got 'x'"),
+    (HEADER + "parameters: {alpha: true}", "parameters.alpha: must be in (0, 1], got True"),
+    (HEADER + "parameters: {alpha: on}", "parameters.alpha: must be in (0, 1], got 'on'"),
+    (HEADER + "parameters: {alpha: }", "parameters.alpha: must be in (0, 1], got None"),
+    (HEADER + "parameters: {alpha: .nan}", "parameters.alpha: must be in (0, 1], got nan"),
+    (HEADER + "parameters: {gamma: 1.1}", "parameters.gamma: must be in [0, 1], got 1.1"),
+    (
+        HEADER + "parameters: {eps_shift: [.inf]}",
+        "parameters.eps_shift[0]: must be a finite number",
+    ),
+    (
+        HEADER + "parameters: {eps_schedule: linaer}",
+        "parameters.eps_schedule: must be one of linear, exponential, inverse, constant, got "
+        "'linaer'; did you mean 'linear'?",
+    ),
+    (HEADER + "parameters: {max_steps: [9, 0]}", f"parameters.max_steps[1]: {WHOLE}"),
+    (
+        HEADER + "parameters: {eps_decay_episodes: 2147483648}",
+        "parameters.eps_decay_episodes: must ",
+    ),
+    (
+        HEADER + "parameters: {alpha: {value: [1]}}",
+        "parameters.alpha: unknown key 'value'; did you",
+    ),
+    (HEADER + "parameters: {alpha: {}}", "parameters.alpha: must have either values or a distrib"),
+    # Distributions.
+    (HEADER + f"parameters: {{alpha: {UNIFORM}}}", "parameters.alpha: a grid needs values; "),
+    (
+        HEADER + DRAWN + "{alpha: {distribution: unifrom, min: 0, max: 1}}",
+        "parameters.alpha.distribution: must be one of uniform, log_uniform, got 'unifrom'; did",
+    ),
+    (
+        HEADER + DRAWN + "{alpha: {distribution: [1]}}",
+        "parameters.alpha.distribution: must be one of",
+    ),
+    (
+        HEADER + DRAWN + "{alpha: {distribution: uniform, mean: 1, min: 0.1, max: 0.2}}",
+        "parameters.alpha: unknown key 'mean'; known: distribution, min, max",
+    ),
+    (
+        HEADER + DRAWN + "{alpha: {distribution: uniform, min: 0.0, max: 1}}",
+        "parameters.alpha.min: must be in (0, 1], got 0.0",
+    ),
+    (
+        HEADER + DRAWN + "{alpha: {distribution: uniform, min: 0.5, max: 0.5}}",
+        "parameters.alpha: min must be below max, got 0.5 and 0.5",
+    ),
+    (
+        HEADER + DRAWN + "{alpha: {distribution: uniform, min: 0.5, max: b}}",
+        "parameters.alpha.max: must be in (0, 1], got 'b'",
+    ),
+    (
+        HEADER + DRAWN + "{alpha: {distribution: uniform, min: 0.5}}",
+        "parameters.alpha.max: must be given",
+    ),
+    (
+        HEADER + DRAWN + "{gamma: {distribution: log_uniform, min: 0, max: 0.9}}",
+        "parameters.gamma.min: must be > 0 for log_uniform, got 0.0",
+    ),
+    (
+        HEADER + DRAWN + "{alpha: {min: 0.1, std: 0, " + NORMAL + "}}",
+        "parameters.alpha.std: must be > 0, got 0",
+    ),
+    (HEADER + DRAWN + "{alpha: {std: 1, " + NORMAL + "}}", "parameters.alpha.min: must be given"),
+    (
+        HEADER + DRAWN + "{alpha: {min: 0.7, std: 0.001, " + NORMAL + "}}",
+        "parameters.alpha: min and max must enclose a part of the normal, got [0.7, 0.9] with "
+        "mean 0.5 and std 0.001",
+    ),
+    (
+        HEADER + DRAWN + "{alpha: {distribution: int_uniform, min: 1, max: 2}}",
+        "parameters.alpha.distribution: must be one of uniform, log_uniform, got 'int_uniform'",
+    ),
+    (
+        HEADER + DRAWN + "{max_steps: {distribution: normal, min: 1, max: 2}}",
+        "parameters.max_steps.distribution: must be one of int_uniform, int_log_uniform, got 'nor",
+    ),
+    (
+        HEADER + DRAWN + "{max_steps: {distribution: int_uniform, min: 1.5, max: 2}}",
+        "parameters.max_steps.min: must be a valid integer, got 1.5",
+    ),
+    (
+        HEADER + DRAWN + f"{{eps_schedule: {UNIFORM}}}",
+        "parameters.eps_schedule: unknown key 'distr",
+    ),
+    # Constraints.
+    (HEADER + "constraints: [alpha]", "constraints[0]: must be a condition like "),
+    (HEADER + "constraints: [alpha < 1, 3]", "constraints[1]: must be a condition like "),
+    # Listed configurations.
+    (LISTED + "[]", "configurations: must hold at least one value"),
+    (LISTED + f"{{{LAKE}}}", "configurations: must be a list, got {"),
+    (LISTED + "x", "configurations: must be a list, got 'x'"),
+    (LISTED + "[3]", "configurations[0]: must be a mapping, got 3"),
+    *(
+        (f"{LISTED}[{{{LAKE}}}, {{{LAKE}, {more}}}]", f"configurations[1]{message}")
+        for more, message in (
+            ("alhpa: 0.1", ": unknown key 'alhpa'; did you mean 'alpha'?"),
+            ("3: 0.1", ": unknown key 3; known: env, variant, alpha, "),
+            ("seed: 3", ": unknown key 'seed'; known: env, "),
+            ("alpha: 1.5", ".alpha: must be in (0, 1], got 1.5"),
+            ("alpha: [0.1]", ".alpha: must be in (0, 1], got [0.1]"),
+            ("gamma: {values: [0.1]}", ".gamma: must be in [0, 1], got {"),
+            ("eps_schedule: linera", ".eps_schedule: must be one of linear, "),
+            ("episodes: 0", f".episodes: {WHOLE}"),
+            (
+                "eps_shift: 1.0",
+                ".eps_shift: must be left out or null, because variant standard does not read it, "
+                "got 1.0",
+            ),
+            (
+                "eps_schedule: constant, eps_end: 0.1",
+                ".eps_end: must be left out or null, because eps_schedule constant does not read "
+                "it, got 0.1",
+            ),
+            (
+                "eps_schedule: exponential, eps_end: 0",
+                ": eps_start and eps_end must be > 0 for an exponential eps_schedule",
+            ),
+        )
+    ),
+    (LISTED + "[{variant: standard}]", "configurations[0].env: must be given"),
+    (LISTED + "[{env: null, variant: standard}]", "configurations[0].env: must be given"),
+    (LISTED + "[{env: X}]", "configurations[0].variant: must be given"),
+    (
+        LISTED + "[{env: [X], variant: standard}]",
+        "configurations[0].env: must be an id or a mapping",
+    ),
+    (
+        LISTED + "[{env: X, variant: harmonc}]",
+        "configurations[0].variant: unknown variant 'harmonc'",
+    ),
+    (LISTED + "[{env: X, variant: both}]", "configurations[0].variant: must be the name of one"),
+    (LISTED + "[{env: X, variant: [standard]}]", "configurations[0].variant: must be the name of"),
+    *(
         (
-            HEADER + "variant: harmonc",
-            "variant: unknown variant 'harmonc'; did you mean 'harmonic'?",
-        ),
-        (HEADER + "variant: [standard, both]", "variant: must name each variant once, got "),
-        (HEADER + "variant: []", "variant: must name each variant once, got none"),
-        (HEADER + "variant: [3]", "variant[0]: must be a mapping, got 3"),
-        (HEADER + "variant: {id: [1]}", "variant.id: unknown variant [1]; known: standard"),
-        (HEADER + "variant: {idd: minimum}", "variant: unknown key 'idd' of a variant; did you"),
-        (
-            HEADER + "variant: [minimum, {id: harmonic, parameters: {alpha: 2}}]",
-            "variant[1].parameters.alpha: must be in (0, 1], got 2",
-        ),
-        (
-            HEADER + "variant_parameters: {harmonc: {}}",
-            "variant_parameters: unknown variant 'harmonc'; did you mean 'harmonic'?",
-        ),
-        (
-            HEADER + "variant: {id: harmonic, parameters: {}}\nvariant_parameters: {harmonic: {}}",
-            "variant_parameters.harmonic: must be given once, with variant",
-        ),
-        (HEADER + "parameters: [alpha]", "parameters: must be a mapping of parameters, got ["),
-        (
-            HEADER + "parameters:\n  alpha: {values: [0.1, 0.2, 1.5]}",
-            "parameters.alpha.values[2]: must be in (0, 1], got 1.5",
-        ),
-        (HEADER + "parameters: {alpha: on}", "parameters.alpha: must be in (0, 1], got True"),
-        (HEADER + "parameters: {1: 2}", "parameters: 1: unknown parameter; known: alpha"),
-        (HEADER + "constraints: [alpha]", "constraints[0]: must be a condition like "),
-        ("name: ../a\nenv: X", "name: must start with a letter or digit and hold only letters"),
-        ("name: 2024-01-01\nenv: []", "env: must name at least one environment"),
-        ("name: a\nenv: 3", "env: must be a mapping, got 3"),
-        ("name: a\nenv: [X, {idd: X}]", "env[1]: must be an id or a mapping with an id, got {"),
-        ("name: a\nenv: {id: X, p: .nan}", "env: arguments must be plain JSON values, but: "),
-        ("name: a\nenv: {id: X, p: &a [*a]}", "env: arguments must be at most 10,000 values"),
-    ],
-)
+            f"{LISTED}[{{{LAKE}}}]\n{key}: {value}",
+            f"{key}: must not be given together with configurations, got ",
+        )
+        for key, value in (
+            ("env", "FrozenLake-v1"),
+            ("variant", "both"),
+            ("method", "grid"),
+            ("samples", 3),
+            ("sample_seed", 0),
+            ("parameters", "{alpha: 0.1}"),
+            ("constraints", "[alpha < 1]"),
+            ("variant_parameters", "{}"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BROKEN)
 def test_what_is_wrong_is_one_sentence_with_its_place(text, message):
     with pytest.raises(InputError) as caught:
         Sweep.from_yaml(text)
@@ -191,6 +369,13 @@ def test_aliases_of_aliases_do_not_explode(key):
     assert len(str(caught.value)) < 1000
 
 
+def test_merges_of_merges_do_not_explode():
+    lines = ["a0: &a0 {x: 1, y: 2}"]
+    lines += [f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}" for i in range(1, 12)]
+    with pytest.raises(InputError, match=r"^line \d: must be YAML, but a mapping is merged from"):
+        Sweep.from_yaml("\n".join(lines))
+
+
 def test_a_file_is_named_in_its_errors(tmp_path):
     path = tmp_path / "a.yaml"
     path.write_text(HEADER + "episodes: 0")
@@ -205,7 +390,7 @@ def test_a_file_is_named_in_its_errors(tmp_path):
 
 
 def test_a_number_too_long_to_be_shown():
-    with pytest.raises(InputError, match=r"^episodes: must be a whole number from 1 to 2147483647"):
+    with pytest.raises(InputError, match=r"^episodes: must be a number, got a int that cannot"):
         Sweep(**BASE, episodes=10**5000)
 
 
@@ -251,8 +436,8 @@ def test_an_override_replaces_all_that_the_spec_says_of_it():
     )
     changed = sweep.with_overrides(["alpha=0.3", "episodes=7"])
     assert changed.episodes == 7
-    assert changed.parameters == {"alpha": Values((0.3,))}
-    assert changed.variant_parameters == {"harmonic": {"eps_shift": Values((1.0,))}}
+    assert changed.parameters == {"alpha": Values(values=(0.3,))}
+    assert changed.variant_parameters == {"harmonic": {"eps_shift": Values(values=(1.0,))}}
     assert sweep.with_overrides(["variant=standard"]).variant_parameters == {}
     sampled = Sweep(**BASE, method="random", samples=3)
     assert sampled.with_overrides(["method=grid"]) == Sweep(**BASE)
@@ -264,26 +449,27 @@ def test_an_override_replaces_all_that_the_spec_says_of_it():
     [
         ("alpha", "--set must be like alpha=0.1,0.2, got 'alpha'"),
         ("=3", "--set must be like alpha=0.1,0.2, got '=3'"),
-        ("parameters={}", "--set takes one parameter by its own name, got 'parameters={}'"),
+        ("parameters={}", "--set parameters: unknown key; "),
+        ("configurations=[]", "--set configurations: unknown key; "),
         ("alhpa=0.1", "--set alhpa: unknown key; did you mean 'alpha'?"),
         ("seed=0-9", "--set seed: unknown key; did you mean 'seeds'?"),
         ("alpha=0.1]", "--set alpha: must be values with commas between, got '0.1]'"),
         ("alpha=2024-13-45", "parameters.alpha.values[0]: must be in (0, 1], got '2024-13-45'"),
         ("alpha=", "parameters.alpha.values: must hold at least one value"),
         ("alpha=0.1,3", "parameters.alpha.values[1]: must be in (0, 1], got 3"),
-        ("episodes=0", "episodes: must be a whole number from 1 to 2147483647, got 0"),
+        ("episodes=0", f"episodes: {WHOLE}"),
         ("seeds=4-0", "seeds: a range of seeds must rise, got '4-0'; did you mean '0-4'?"),
     ],
 )
 def test_overrides_that_cannot_be(override, message):
     with pytest.raises(InputError) as caught:
         Sweep(**BASE).with_overrides([override])
-    assert str(caught.value) == message
+    assert str(caught.value).startswith(message)
 
 
 # --- any input at all
 
-KEYS = [*Sweep.__dataclass_fields__, "id", "values", "distribution", "min", "max", "mean", "std"]
+KEYS = [*Sweep.model_fields, "id", "values", "distribution", "min", "max", "mean", "std"]
 WORDS = [*KEYS, *HYPERPARAMETERS, "grid", "random", "both", "harmonic", "uniform", "log_uniform"]
 WORDS += ["int_uniform", "normal", "0-3", "alpha < 0.5", "FrozenLake-v1", "linear", "1e-3"]
 scalars = (
@@ -304,7 +490,7 @@ nested = st.recursive(
     ),
     max_leaves=12,
 )
-mappings = st.dictionaries(st.sampled_from(list(Sweep.__dataclass_fields__)), nested, max_size=6)
+mappings = st.dictionaries(st.sampled_from(list(Sweep.model_fields)), nested, max_size=6)
 
 
 def use(make):

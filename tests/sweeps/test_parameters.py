@@ -1,0 +1,112 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from hq_ray.sweeps.parameters import Distribution, Normal, Values
+from hq_ray.sweeps.spec import Sweep
+
+UNIFORMS = (np.arange(2000) + 0.5) / 2000
+unit = st.floats(0, 1, exclude_max=True)
+
+
+def read(name, given):
+    spec = {"method": "random", "samples": 1, "parameters": {name: given}}
+    return Sweep("a", "FrozenLake-v1", **spec).parameters[name]
+
+
+@pytest.mark.parametrize(
+    ("spec", "reference"),
+    [
+        ({"distribution": "uniform", "min": 0.1, "max": 0.9}, stats.uniform(0.1, 0.8)),
+        ({"distribution": "log_uniform", "min": 1e-3, "max": 1.0}, stats.loguniform(1e-3, 1.0)),
+        (
+            {"distribution": "normal", "mean": 0.5, "std": 0.2, "min": 0.1, "max": 0.8},
+            stats.truncnorm(-2, 1.5, 0.5, 0.2),
+        ),
+    ],
+    ids=["uniform", "log_uniform", "normal"],
+)
+def test_continuous_quantiles_are_those_of_scipy(spec, reference):
+    drawn = [read("alpha", spec).at(u) for u in UNIFORMS]
+    np.testing.assert_allclose(drawn, reference.ppf(UNIFORMS), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("kind", "probability"),
+    [
+        ("int_uniform", lambda k: 1 / 5),
+        ("int_log_uniform", lambda k: math.log((k + 1) / k) / math.log(8 / 3)),
+    ],
+)
+def test_whole_numbers_come_as_often_as_they_should(kind, probability):
+    of = read("eps_decay_episodes", {"distribution": kind, "min": 3, "max": 7})
+    drawn = [of.at(u) for u in UNIFORMS]
+    assert drawn == sorted(drawn)
+    assert {type(k) for k in drawn} == {int}
+    for k in range(3, 8):
+        assert drawn.count(k) / 2000 == pytest.approx(probability(k), abs=1e-3)
+    assert set(drawn) == {3, 4, 5, 6, 7}
+
+
+@given(unit, st.floats(1e-300, 1e299), st.floats(1e-300, 1e299))
+def test_draws_stay_in_bounds_however_wide(u, a, b):
+    low, high = sorted((a, b))
+    if low < high:
+        for kind in ("uniform", "log_uniform"):
+            drawn = Distribution(distribution=kind, min=low, max=high).at(u)
+            assert low <= drawn <= high
+
+
+@given(unit, st.integers(1, 2**31 - 2), st.integers(1, 1000))
+def test_whole_draws_stay_in_bounds(u, low, width):
+    high = min(low + width, 2**31 - 1)
+    for kind in ("int_uniform", "int_log_uniform"):
+        drawn = Distribution(distribution=kind, min=low, max=high).at(u)
+        assert isinstance(drawn, int)
+        assert low <= drawn <= high
+
+
+@given(unit, st.floats(-2, 3), st.floats(0.5, 10))
+def test_a_normal_is_cut_to_its_bounds(u, mean, std):
+    assert 0.0 <= Normal(distribution="normal", min=0.0, max=1.0, mean=mean, std=std).at(u) <= 1.0
+
+
+def test_draws_have_twelve_digits():
+    of = Distribution(distribution="log_uniform", min=1e-3, max=1.0)
+    assert all(of.at(u) == float(f"{of.at(u):.12g}") for u in UNIFORMS)
+
+
+def test_listed_values_come_equally_often():
+    of = Values(values=(0.1, 0.2, 0.4))
+    assert [of.at(u) for u in (0, 0.33, 0.34, 0.66, 0.67, 1 - 2**-53)] == [
+        *(0.1, 0.1),
+        *(0.2, 0.2),
+        *(0.4, 0.4),
+    ]
+
+
+@pytest.mark.parametrize("given", [[0.1, 0.2], (0.1, 0.2), np.array([0.1, 0.2]), ["0.1", "2e-1"]])
+def test_lists_of_any_make(given):
+    assert read("alpha", given) == read("alpha", {"values": given}) == Values(values=(0.1, 0.2))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"distribution": "log_uniform", "min": "1e-6", "max": 1},
+        {"distribution": "normal", "mean": 0.5, "std": 1, "min": 0.1, "max": 1},
+    ],
+)
+def test_the_form_in_a_spec_makes_it_again(spec):
+    of = read("alpha", spec)
+    assert read("alpha", of.model_dump()) == of
+    assert read("alpha", of) == of
+
+
+@pytest.mark.parametrize("value", [100, 100.0, "100", "1e2", np.int64(100), np.float64(100)])
+def test_whole_numbers_of_any_make(value):
+    assert read("max_steps", value) == Values(values=(100,))
