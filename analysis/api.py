@@ -1,4 +1,4 @@
-"""Results compared and reported from Python: `compare(results)` and `report(results)`."""
+"""Results compared and reported from Python: `compare`, `curves` and `report`."""
 
 import os
 from collections.abc import Sequence
@@ -6,39 +6,75 @@ from collections.abc import Sequence
 import pandas as pd
 
 from hq_ray.analysis.report import write_report
+from hq_ray.analysis.statistics.means import smooth_seeds
 from hq_ray.analysis.study import study
 from hq_ray.analysis.verdict import summary
-from hq_ray.published import opened
-
-Place = str | os.PathLike
+from hq_ray.published import Place, opened
 
 
 def compare(
-    results: Place | Sequence[Place], where: object = None, metric: str = "final_return"
+    results: Place | Sequence[Place],
+    where: object = None,
+    metric: str | None = None,
+    *,
+    baseline: str | None = None,
+    rope: float | None = None,
 ) -> pd.DataFrame:
-    """Every comparison of two variants, one row each, with its verdict as a sentence.
+    """Every comparison of two variants, one row each, with its verdict as a word and a sentence.
 
     Args:
         results: folder or URI of a sweep, or several.
         where: which trials; see `load_trials`.
-        metric: to choose configurations and to judge by.
+        metric: to choose configurations and to judge by; None for that of the confirmation, or else
+            `mean_return`.
+        baseline: the variant to compare with; None for `standard`, or else the first of the spec.
+        rope: differences up to this size do not matter.
 
     Raises:
-        InputError: a column, the metric or the results are not known.
+        InputError: a column, the metric, the baseline or the results are not known.
     """
-    found = study(opened(results), where=where, metric_name=metric, with_curves=False)
+    options = {"metric_name": metric, "baseline": baseline, "rope": rope}
+    found = study(opened(results), where=where, with_curves=False, **options)
     return pd.DataFrame([summary(one) for one in found.comparisons])
+
+
+def curves(
+    results: Place | Sequence[Place],
+    where: object = None,
+    metric: str | None = None,
+    smooth: int = 151,
+) -> pd.DataFrame:
+    """Learning curves of the chosen configurations: mean and standard error over smoothed seeds.
+
+    Args and errors as of `compare`; smooth is the window of the trailing mean, in episodes.
+
+    Returns:
+        Columns env, variant, quantity, episode, mean, se (null with one seed) and n.
+    """
+    found = study(opened(results), where=where, metric_name=metric)
+    frames = []
+    for (env, variant), columns in found.curves.items():
+        for quantity in ("episode_return", "steps"):
+            over = smooth_seeds(columns[quantity], smooth).over_seeds
+            names = {"env": env, "variant": variant, "quantity": quantity}
+            numbers = {"episode": range(len(over.mean)), "mean": over.mean, "se": over.se}
+            frames.append(pd.DataFrame({**names, **numbers, "n": over.n}))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
 def report(
     results: Place | Sequence[Place],
-    folder: Place,
+    folder: str | os.PathLike,
     where: object = None,
-    metric: str = "final_return",
+    metric: str | None = None,
+    *,
+    baseline: str | None = None,
+    rope: float | None = None,
 ) -> str:
     """Writes the report of one sweep or several to a folder; returns the page's path.
 
     Args and errors as of `compare`.
     """
-    found = study(opened(results), where=where, metric_name=metric)
+    options = {"metric_name": metric, "baseline": baseline, "rope": rope}
+    found = study(opened(results), where=where, **options)
     return write_report(found, folder, None if where is None else str(where))

@@ -3,7 +3,8 @@
 A problem is an environment with its arguments and its model, `episodes`, `max_steps` and `gamma`:
 none of these is ever tuned. A cell is what the statistics work on. Its scores are arrays
 (n_configurations, n_seeds) with NaN where no trial is done, so that no seed ever counts for a
-configuration that it was not run on.
+configuration that it was not run on. They are of exploration alone; the fresh seeds of a
+confirmation stand apart from them.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from hq_ray.trial import UNSEEDED, short_fingerprint
 SETTINGS = (*HYPERPARAMETERS, "episodes", "max_steps")
 OF_PROBLEM = ("episodes", "max_steps", "gamma")
 BASELINE = "standard"
+# Seeds of a confirmation: FIRST_FRESH + block * BLOCK + 0, 1, ...
+FIRST_FRESH, BLOCK = 2**62, 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,32 +34,41 @@ class Cell:
         env: the problem's label, see `problem_labels`.
         variant: the update rule.
         settings: one row per configuration, a column for each of SETTINGS.
-        seeds: `(n_seeds,)`, rising: those that any configuration was tried on.
+        config_ids: of the configurations.
+        seeds: `(n_seeds,)`, rising: those that any configuration explored.
         rows: `(n_configurations, n_seeds)`, row in `trials`; -1 where no trial is done.
         tried: `(n_configurations, n_seeds)`, whether there is a trial, done or failed.
+        fresh: one row per trial of a confirmation, by rising seed: `block`, `number` of the
+            configuration, `seed`, `row` in `trials` or -1 where it failed.
         trials: the frame that the rows point into.
     """
 
     env: str
     variant: str
     settings: pd.DataFrame
+    config_ids: list[str]
     seeds: np.ndarray
     rows: np.ndarray
     tried: np.ndarray
+    fresh: pd.DataFrame
     trials: pd.DataFrame
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    def column(self, name: str) -> np.ndarray:
+        """A column of all trials, `(n_trials,)`, NaN where it is not known."""
+        return self.trials[name].to_numpy(dtype=float, na_value=np.nan)
+
     def scores(self, name: str) -> np.ndarray:
-        """A column of the trials, `(n_configurations, n_seeds)`, NaN where there is none."""
-        values = self.trials[name].to_numpy(dtype=float, na_value=np.nan)
-        return np.where(self.rows < 0, np.nan, values[self.rows])
+        """A column of the exploration, `(n_configurations, n_seeds)`, NaN where there is none."""
+        return np.where(self.rows < 0, np.nan, self.column(name)[self.rows])
 
     @property
     def first_trial(self) -> pd.Series:
         """A done trial; all of a cell have its environment, model, lengths and gamma."""
-        return self.trials.iloc[self.rows[self.rows >= 0][0]]
+        rows = np.append(self.rows, self.fresh["row"])
+        return self.trials.iloc[int(rows[rows >= 0][0])]
 
     @property
     def problem(self) -> tuple:
@@ -68,6 +80,11 @@ class Cell:
     def unseeded(self) -> bool:
         """Whether trials of one seed did not meet the same environment."""
         return self.first_trial["fingerprint"] == UNSEEDED
+
+    @property
+    def common(self) -> np.ndarray:
+        """Seeds that every configuration explored, but for those that explored none."""
+        return self.seeds[self.tried[self.tried.any(axis=1)].all(axis=0)]
 
     def trial_ids(self, configuration: int) -> list[str]:
         """Of the done trials of a configuration, by rising seed."""
@@ -108,12 +125,16 @@ def level_text(value: object) -> str:
 
 
 def environment_labels(trials: pd.DataFrame) -> pd.Series:
-    """`id`, `id {arguments}`, and the model's digest where an environment has several models."""
-    labels = trials["env"].astype(str)
-    labels = labels.where(trials["env_args"] == "{}", labels + " " + trials["env_args"].astype(str))
+    """The label of the spec, else `id` or `id {arguments}`; with what tells two apart added."""
+    names = trials["env"].astype(str)
+    names = names.where(trials["env_args"] == "{}", names + " " + trials["env_args"].astype(str))
+    given = trials["label"].dropna().groupby(names).min().to_dict()
+    labels = names.map(lambda name: given.get(name, name))
+    shared = names.groupby(labels).transform("nunique") > 1
+    labels = labels.where(~shared | (labels == names), labels + " (" + names + ")")
     models = trials["fingerprint"].astype(object)
     models = models.where(models.notna(), None)
-    mixed = models.groupby(labels).transform("nunique", dropna=False) > 1
+    mixed = models.groupby(names).transform("nunique", dropna=False) > 1
     named = models.map(lambda one: f"model {short_fingerprint(one)}" if one else "no model")
     return labels.where(~mixed, labels + " (" + named + ")")
 
@@ -139,33 +160,59 @@ def cells(trials: pd.DataFrame) -> list[Cell]:
     """
     trials = trials.sort_values("trial_id", ignore_index=True)
     done = (trials["status"] == DONE).to_numpy()
+    fresh = (trials["seed"] >= FIRST_FRESH).to_numpy()
     labels = problem_labels(trials)
     found = []
     for (env, variant), part in trials.groupby([labels, trials["variant"].astype(str)]):
-        number = part.groupby(list(SETTINGS), dropna=False, sort=True).ngroup().to_numpy()
-        seeds, column = np.unique(part["seed"].to_numpy(), return_inverse=True)
-        rows = np.full((number.max() + 1, len(seeds)), -1)
-        rows[number, column] = np.where(done[part.index], part.index, -1)
-        tried = np.zeros(rows.shape, dtype=bool)
-        tried[number, column] = True
-        kept = (rows >= 0).any(axis=1)
-        if kept.any():
-            first = np.unique(number, return_index=True)[1][kept]
-            settings = part[list(SETTINGS)].iloc[first].reset_index(drop=True)
-            found.append(Cell(env, variant, settings, seeds, rows[kept], tried[kept], trials))
+        keys = [*SETTINGS, "config_id"]
+        part = part.assign(number=part.groupby(keys, dropna=False, sort=True).ngroup())
+        settings = part.drop_duplicates("number").sort_values("number")
+        there = np.isin(settings["number"], part["number"][done[part.index]])
+        if not there.any():
+            continue
+        explored = part[~fresh[part.index]]
+        seeds, column = np.unique(explored["seed"].to_numpy(), return_inverse=True)
+        rows = np.full((len(settings), len(seeds)), -1)
+        tried = rows >= 0
+        at = explored["number"].to_numpy(), column
+        rows[at] = np.where(done[explored.index], explored.index, -1)
+        tried[at] = True
+        confirmed = part[fresh[part.index]].sort_values("seed")
+        confirmed = confirmed[there[confirmed["number"]]]
+        found.append(
+            Cell(
+                env,
+                variant,
+                settings[list(SETTINGS)][there].reset_index(drop=True),
+                settings["config_id"][there].tolist(),
+                seeds,
+                rows[there],
+                tried[there],
+                pd.DataFrame(
+                    {
+                        "block": (confirmed["seed"] - FIRST_FRESH) // BLOCK,
+                        "number": (np.cumsum(there) - 1)[confirmed["number"]],
+                        "seed": confirmed["seed"],
+                        "row": np.where(done[confirmed.index], confirmed.index, -1),
+                    }
+                ),
+                trials,
+            )
+        )
     return found
 
 
 def by_environment(
-    found: Sequence[Cell], variants: Sequence[str] = ()
+    found: Sequence[Cell], variants: Sequence[str] = (), baseline: str = BASELINE
 ) -> dict[str, dict[str, Cell]]:
     """Cells by problem and variant: the baseline first, then in the order given, then by name.
 
     Args:
         found: see `cells`.
-        variants: in the order of the specs; the first one is the baseline where BASELINE is not.
+        variants: in the order of the specs; the first one is the baseline where `baseline` is not.
+        baseline: the variant that the others are compared with.
     """
-    order = list(dict.fromkeys([BASELINE, *variants]))
+    order = list(dict.fromkeys([baseline, *variants]))
 
     def rank(cell: Cell) -> tuple:
         known = cell.variant in order

@@ -1,6 +1,6 @@
 """The commands of analysis: plot, compare, report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -10,22 +10,18 @@ from hq_ray.errors import InputError
 from hq_ray.store import Results
 
 PER_SEED = click.Choice(["none", "best", "all"])
+RESULTS = click.argument("results", nargs=-1, required=True)
+WHERE = click.option("--where", help="Trials to use, like 'alpha < 0.3 and seed in [0, 1]'.")
+METRIC = click.option(
+    "--metric", help="What to judge by [default: that of the confirmation, else mean_return]."
+)
+SMOOTH = click.option("--smooth", type=Count(), default=151, help="Window of curves, episodes.")
 OUT = click.option("--out", help="Folder to write to [default: plots/<name of the results>].")
 SUCCESSES = click.option("--successes_only", is_flag=True, help="Steps of successes only.")
-
-
-def reading_flags(command: Callable) -> Callable:
-    """Which results, which of their trials, by which metric, how smooth."""
-    for option in reversed(
-        (
-            click.argument("results", nargs=-1, required=True),
-            click.option("--where", help="Trials to use, like 'alpha < 0.3 and seed in [0, 1]'."),
-            click.option("--metric", default="final_return", help="What to judge by."),
-            click.option("--smooth", type=Count(), default=151, help="Window of curves, episodes."),
-        )
-    ):
-        command = option(command)
-    return command
+ROPE = click.option("--rope", type=float, help="Differences up to this size do not matter.")
+BASELINE = click.option(
+    "--baseline", help="Compare with this variant [default: standard, else the first of the spec]."
+)
 
 
 def open_results(places: tuple[str, ...]) -> list[Results]:
@@ -68,53 +64,77 @@ def results_name(places: list[Results]) -> str:
 
 
 def show_verdicts(found: object) -> None:
-    """The comparisons as a table, then each verdict as a sentence, then what is amiss."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
+    """The comparisons as a table, three metrics, each verdict as a sentence, what is amiss."""
     from hq_ray.analysis.reporting.report_sections import nothing_words
-    from hq_ray.analysis.verdict import basis_words, overall_words, summary
+    from hq_ray.analysis.verdict import basis_words, overall_words, summary, three_metrics
 
-    rows = [summary(one) for one in found.comparisons]
-    several = len({(row["variant"], row["baseline"]) for row in rows}) > 1
-    names = ["environment", *["variant"] * several, "n", "difference", "95 % interval", "Holm's p"]
-    table = Table()
-    for name in (*names, "verdict (exploratory)"):
-        is_text = name in ("environment", "variant", "verdict (exploratory)")
-        table.add_column(name, justify="left" if is_text else "right")
+    some = found.comparisons
+    rows = [summary(one) for one in some]
+    names = ("environment", "variant", "n", "difference", "95 % interval", "Holm's p", "verdict")
+    lines = []
     for row in rows:
-        who = [Text(f"{row['variant']} - {row['baseline']}")] if several else []
-        table.add_row(Text(row["env"]), *who, *_numbers(row), row["kind"])
+        p_value = "–" if row["p_holm"] is None else f"{row['p_holm']:.2g}"
+        kind = row["kind"] + " (exploratory)" * (row["basis"] == "exploratory")
+        lines.append([row["env"], _pair(row), *_numbers(row), p_value, kind])
     if rows:
-        Console().print(table)
+        _show_table("", names, lines)
+    for env, of_env in three_metrics(some).items():
+        names = ("variant", "metric", "n", "mean", "baseline", "difference", "95 % interval")
+        lines = []
+        for row in of_env:
+            n, difference, interval = _numbers(row)
+            means = (f"{row[name]:,.4g}" for name in ("mean", "baseline_mean"))
+            lines.append([_pair(row), row["metric"], n, *means, difference, interval])
+        _show_table(env, names, lines)
     for row in rows:
         say(row["verdict"])
-    some = found.comparisons
     say(f"{overall_words(some)} {basis_words(some)}" if some else nothing_words(found))
     for note in found.notes:
         say(f"Note: {note}")
 
 
-def _numbers(row: dict) -> list[str]:
-    """n, difference, interval and Holm's p of a comparison, a dash for what there is not."""
+def _show_table(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table in the terminal; words to the left, numbers to the right."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    words = ("environment", "variant", "metric", "configuration", "verdict")
+    table = Table(title=Text(title) if title else None, title_justify="left")
+    for name in names:
+        table.add_column(name, justify="left" if name in words else "right")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def _pair(row: Mapping) -> str:
+    choice = f" (choice {row['rank']})" if row["rank"] > 1 else ""
+    return f"{row['variant']}{choice} - {row['baseline']}"
+
+
+def _numbers(row: Mapping) -> list[str]:
+    """n, difference and interval, a dash for what there is not."""
     if row["difference"] is None:
-        return ["–"] * 4
-    n = str(row["n"]) if row["paired"] else f"{row['n']}, {row['baseline_n']}"
-    p_value = "–" if row["p_holm"] is None else f"{row['p_holm']:.2g}"
-    interval = f"{row['low']:,.3g} to {row['high']:,.3g}"
-    return [n, f"{row['difference']:,.3g}", interval, p_value]
+        return ["–"] * 3
+    equal = row["n"] == row["baseline_n"]
+    n = str(row["n"]) if equal else f"{row['n']}, {row['baseline_n']}"
+    interval = f"{row['low']:,.3g} to {row['high']:,.3g}" if row["n"] > 1 else "–"
+    return [n, f"{row['difference']:,.3g}", interval]
 
 
 @click.command(name="plot", context_settings=SETTINGS)
-@reading_flags
+@RESULTS
+@WHERE
+@METRIC
+@SMOOTH
 @OUT
 @SUCCESSES
 @click.option("--per_seed", type=PER_SEED, default="none", help="Two figures per trial, too.")
 def plot_command(
     results: tuple[str, ...],
     where: str | None,
-    metric: str,
+    metric: str | None,
     smooth: int,
     out: str | None,
     successes_only: bool,
@@ -142,35 +162,34 @@ def plot_command(
 
 
 @click.command(name="compare", context_settings=SETTINGS)
-@reading_flags
-@OUT
-@SUCCESSES
-@click.option("--rope", type=float, help="Differences up to this size do not matter.")
+@RESULTS
+@WHERE
+@METRIC
+@BASELINE
+@ROPE
+@click.option("--threshold", type=float, help="Say how many seeds reach this smoothed return.")
+@SMOOTH
 def compare_command(
     results: tuple[str, ...],
     where: str | None,
-    metric: str,
-    smooth: int,
-    out: str | None,
-    successes_only: bool,
+    metric: str | None,
+    baseline: str | None,
     rope: float | None,
+    threshold: float | None,
+    smooth: int,
 ) -> None:
-    """Draw mean ± standard error of the variants and their paired difference; say who wins."""
-    from hq_ray.analysis.report import writable, write_pictures
-    from hq_ray.analysis.reporting.exhibits_curves import curve_exhibits
-    from hq_ray.analysis.reporting.exhibits_scores import score_exhibits
-
-    places = open_results(results)
-    folder = out or f"plots/{results_name(places)}"
-    writable(folder)
-    with progress_shown() as show:
-        found = read_study(places, where, metric_name=metric, smooth=smooth, rope=rope)
-        curves = curve_exhibits(found, successes_only)
-        both = [e for e in curves if e.stem.startswith(("compare_", "diff_"))]
-        write_pictures([*both, *score_exhibits(found)], folder, show)
+    """Say which variant is better, where, by how much and how surely; `plot` draws."""
+    options = {"metric_name": metric, "baseline": baseline, "rope": rope, "smooth": smooth}
+    with_curves = threshold is not None
+    found = read_study(open_results(results), where, with_curves=with_curves, **options)
     show_verdicts(found)
-    _say_without_successes(both, successes_only)
-    say(f"Figures: {folder}")
+    if threshold is not None:
+        names = ("environment", "variant", "n", "seeds that reached it", "median episode")
+        lines = [
+            [env, variant, str(n), f"{share:.0%}", "–" if median is None else f"{median:,.10g}"]
+            for env, variant, n, share, median in found.reached(threshold)
+        ]
+        _show_table(f"Smoothed return of at least {threshold:g}", names, lines)
 
 
 def _say_without_successes(exhibits: Sequence, successes_only: bool) -> None:
@@ -182,16 +201,21 @@ def _say_without_successes(exhibits: Sequence, successes_only: bool) -> None:
 
 
 @click.command(name="report", context_settings=SETTINGS)
-@reading_flags
+@RESULTS
+@WHERE
+@METRIC
+@BASELINE
+@ROPE
+@SMOOTH
 @click.option("--out", help="Folder to write to [default: reports/<name of the results>].")
-@click.option("--rope", type=float, help="Differences up to this size do not matter.")
 def report_command(
     results: tuple[str, ...],
     where: str | None,
-    metric: str,
+    metric: str | None,
+    baseline: str | None,
+    rope: float | None,
     smooth: int,
     out: str | None,
-    rope: float | None,
 ) -> None:
     """Write one HTML page that answers which variant wins, where, by how much and how surely."""
     from hq_ray.analysis.report import writable, write_report
@@ -200,7 +224,8 @@ def report_command(
     folder = out or f"reports/{results_name(places)}"
     writable(folder)  # before minutes of reading
     with progress_shown() as show:
-        found = read_study(places, where, metric_name=metric, smooth=smooth, rope=rope)
+        options = {"metric_name": metric, "baseline": baseline, "rope": rope, "smooth": smooth}
+        found = read_study(places, where, **options)
         page = write_report(found, folder, where, show)
     show_verdicts(found)
     say(f"Report: {page}")

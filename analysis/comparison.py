@@ -1,10 +1,11 @@
-"""Two variants on one problem: the best configuration of each, compared on seeds of their own.
+"""Variants against the baseline of their problem, each by its best configuration.
 
-The comparison is exploratory: each variant's configuration is chosen from its whole grid by one
-half of the seeds, and compared on the other half.
+Confirmed where there are fresh seeds of both: the configurations that were chosen, on seeds that
+had no part in the choice. Else exploratory: one half of the seeds chooses each variant's
+configuration from its whole grid, and the other half tests.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,27 +18,50 @@ from hq_ray.analysis.statistics.comparison import (
     holm_adjusted,
     tied_to_zero,
 )
+from hq_ray.analysis.statistics.means import seed_means
 
+Choices = Mapping[tuple[str, int], Mapping]
+"""By configuration and block: metric, number of seeds, rank and what else sweep.json says."""
 # Seeds of a test after a choice, and of one where nothing was chosen.
 LEAST_TESTING, LEAST_SEEDS = 3, 2
+NOTHING_CHOSEN: Choices = {}
 
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """A configuration of a variant, and the seeds that it is compared on."""
+    """A configuration of a variant, and the seeds that it is compared on.
+
+    Attributes:
+        cell: of the variant.
+        number: of the configuration.
+        seeds: `(n_seeds,)`, rising.
+        rows: their rows in `cell.trials`.
+        tried: how many seeds were tried, the failed ones too.
+    """
 
     cell: Cell
     number: int
     seeds: np.ndarray
+    rows: np.ndarray
+    tried: int
 
     def scores(self, name: str) -> np.ndarray:
         """A column of its trials, `(n_seeds,)`."""
-        return self.cell.scores(name)[self.number, np.searchsorted(self.cell.seeds, self.seeds)]
+        return self.cell.column(name)[self.rows]
 
     @property
     def label(self) -> str:
         """The configuration in words."""
         return self.cell.labels[self.number]
+
+    @property
+    def trial_ids(self) -> list[str]:
+        """Of its trials, in the order of the seeds."""
+        return self.cell.trials["trial_id"].iloc[self.rows].tolist()
+
+    def on(self, seeds: np.ndarray) -> "Side":
+        """The same on some of its seeds."""
+        return replace(self, seeds=seeds, rows=self.rows[np.searchsorted(self.seeds, seeds)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +73,12 @@ class Comparison:
         cell, baseline_cell: all configurations of both.
         ours, base: the two that are compared; None where there are too few seeds.
         paired: whether the seeds of both are the same and mean the same random numbers.
-        n_common: seeds that all configurations of both were tried on; of the fewer where these are
-            not paired.
+        n_common: seeds that could be used; of the fewer where these are not paired.
         difference: of the mean scores, variant minus baseline; None where there are too few seeds.
+        block: of fresh seeds; None where the comparison is exploratory.
+        rank: of the configuration among those of its variant that were confirmed, from 1.
+        lost: fresh seeds that failed, which have no part in the difference.
+        missing: fresh seeds that are planned and not there.
         adjusted: Holm's p-value; NaN where there is no test.
         family: how many comparisons it is corrected for.
         rope: differences up to this size do not matter; None where nobody said.
@@ -64,7 +91,11 @@ class Comparison:
     base: Side | None
     paired: bool
     n_common: int
-    difference: Difference | None
+    difference: Difference | None = None
+    block: int | None = None
+    rank: int = 1
+    lost: int = 0
+    missing: int = 0
     adjusted: float = float("nan")
     family: int = 0
     rope: float | None = None
@@ -92,16 +123,64 @@ class Comparison:
     @property
     def key(self) -> tuple:
         """What it compares, however the problem is labelled."""
-        return self.cell.problem, self.variant, self.baseline
+        return self.cell.problem, self.variant, self.baseline, self.rank
 
     @property
     def p_value(self) -> float:
         """Of the t test; NaN without one."""
         return float("nan") if self.difference is None else float(self.difference.p_value[0])
 
-    def by(self, name: str) -> Difference:
-        """The same two configurations on the same seeds by another column of the trials."""
-        return difference_of_means(self.ours.scores(name), self.base.scores(name), self.paired)
+    def by(self, name: str) -> tuple[np.ndarray, np.ndarray, Difference] | None:
+        """Scores of both by another column, on those of the seeds that have it, and their
+        difference; None where there are none.
+        """
+        ours, base = self.ours.scores(name), self.base.scores(name)
+        known = [np.isfinite(ours), np.isfinite(base)]
+        if self.paired:
+            known = [known[0] & known[1]] * 2
+        ours, base = ours[known[0]], base[known[1]]
+        if not ours.size or not base.size:
+            return None
+        return ours, base, difference_of_means(ours, base, self.paired)
+
+
+def choices_of(descriptions: Sequence[Mapping]) -> Choices:
+    """The choices that were confirmed, from the sweep.json of some results."""
+    return {
+        (chosen["config_id"], one["block"]): {**one, **chosen}
+        for description in descriptions
+        for blocks in (description.get("confirmed") or {}).values()
+        for one in blocks
+        for chosen in one["chosen"]
+    }
+
+
+def fresh_blocks(row: Mapping[str, Cell], judged: Metric, choices: Choices) -> list[int]:
+    """The blocks of a problem, rising, whose choice was by that metric as far as is known."""
+    ids = {one for cell in row.values() for one in cell.config_ids}
+    said = {block: chosen["metric"] for (one, block), chosen in choices.items() if one in ids}
+    there = {int(block) for cell in row.values() for block in cell.fresh["block"]}
+    return sorted(b for b in there | said.keys() if said.get(b, judged.name) == judged.name)
+
+
+def fresh_sides(cell: Cell, block: int, judged: Metric, choices: Choices) -> list[Side]:
+    """The confirmed configurations of a variant in the order of the choice, with all their trials;
+    the rows of those without a score are -1.
+    """
+    scored = np.append(np.isfinite(cell.column(judged.name)), False)
+    explored = judged.upwards(seed_means(cell.scores(judged.name)))
+    sides = []
+    for number, part in cell.fresh[cell.fresh["block"] == block].groupby("number"):
+        rows = part["row"].to_numpy()
+        rows = np.where(scored[rows], rows, -1)
+        sides.append(Side(cell, int(number), part["seed"].to_numpy(), rows, len(part)))
+
+    def place(side: Side) -> tuple:
+        config_id = cell.config_ids[side.number]
+        rank = choices.get((config_id, block), {}).get("rank", len(sides))
+        return rank, -np.nan_to_num(explored[side.number], nan=-np.inf), config_id
+
+    return sorted(sides, key=place)
 
 
 def choose(cell: Cell, judged: Metric, choosing: np.ndarray, seeds: np.ndarray) -> int | None:
@@ -124,7 +203,7 @@ def choose(cell: Cell, judged: Metric, choosing: np.ndarray, seeds: np.ndarray) 
 
 def best_configuration(cell: Cell, judged: Metric) -> int | None:
     """The best mean over the seeds that all were tried on; else over those that each one has."""
-    common = cell.seeds[cell.tried.all(axis=0)]
+    common = cell.common
     best = choose(cell, judged, common, common) if common.size else None
     scores = judged.upwards(cell.scores(judged.name))
     known = np.isfinite(scores).any(axis=1)
@@ -143,7 +222,24 @@ def shared_seeds(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray | None:
     return common if common.size >= max(1, min(2, fewer), fewer / 2) else None
 
 
-def compare(cell: Cell, baseline: Cell, judged: Metric) -> Comparison | None:
+def confirmed(ours: Side, base: Side, judged: Metric, block: int, rank: int) -> Comparison:
+    """Two chosen configurations on their fresh seeds; a seed that failed drops its pair."""
+    sides = ours, base
+    done = [one.seeds[one.rows >= 0] for one in sides]
+    failed = [one.seeds[one.rows < 0] for one in sides]
+    shared = None if ours.cell.unseeded else shared_seeds(*done)
+    paired = shared is not None
+    seeds = [shared, shared] if paired else done
+    found = Comparison(
+        judged, ours.cell, base.cell, None, None, paired, min(map(len, seeds)), block=block,
+        rank=rank, lost=len(np.union1d(*failed)) if paired else sum(map(len, failed)),
+    )  # fmt: skip
+    if found.n_common < LEAST_SEEDS:
+        return found
+    return _tested(found, *(one.on(of) for one, of in zip(sides, seeds, strict=True)))
+
+
+def exploratory(cell: Cell, baseline: Cell, judged: Metric) -> Comparison | None:
     """The best configuration of each, on seeds that had no part in the choice.
 
     Of the seeds that all configurations were tried on, in rising order, the first half chooses and
@@ -160,17 +256,16 @@ def compare(cell: Cell, baseline: Cell, judged: Metric) -> Comparison | None:
         return None
     tuned = max(map(len, cells)) > 1
     seeds = [
-        one.seeds[(one.tried if len(one) > 1 else there).all(axis=0)]
+        one.common if len(one) > 1 else one.seeds[there[0]]
         for one, there in zip(cells, done, strict=True)
     ]
     shared = None if cell.unseeded else shared_seeds(*seeds)
     paired = shared is not None
     if paired:
         seeds = [shared, shared]
-    n_common = min(map(len, seeds))
+    found = Comparison(judged, *cells, None, None, paired, min(map(len, seeds)))
     halves = [len(of) // 2 if tuned else 0 for of in seeds]
     least = LEAST_TESTING if tuned else LEAST_SEEDS
-    found = Comparison(judged, *cells, None, None, paired, n_common, None)
     if min(len(of) - half for of, half in zip(seeds, halves, strict=True)) < least:
         return found
     numbers = [
@@ -179,18 +274,46 @@ def compare(cell: Cell, baseline: Cell, judged: Metric) -> Comparison | None:
     ]
     if None in numbers:
         return found
-    ours, base = (
-        Side(one, number, of[half:])
+    sides = (
+        Side(one, number, one.seeds, one.rows[number], len(one.seeds)).on(of[half:])
         for one, number, of, half in zip(cells, numbers, seeds, halves, strict=True)
     )
+    return _tested(found, *sides)
+
+
+def _tested(found: Comparison, ours: Side, base: Side) -> Comparison:
     found = replace(found, ours=ours, base=base)
-    return replace(found, difference=found.by(judged.name))
+    return replace(found, difference=found.by(found.metric.name)[2])
+
+
+def compare_row(
+    row: Mapping[str, Cell], judged: Metric, choices: Choices = NOTHING_CHOSEN
+) -> list[Comparison]:
+    """Every variant of a problem against its first one: on the last block of fresh seeds, or, where
+    one of the two has none there, exploratory.
+    """
+    baseline, *others = row.values()
+    blocks = fresh_blocks(row, judged, choices)
+    last = blocks[-1] if blocks else -1
+    bases = fresh_sides(baseline, last, judged, choices)
+    found = []
+    for cell in others:
+        sides = fresh_sides(cell, last, judged, choices) if bases else []
+        for rank, ours in enumerate(sides, start=1):
+            one = confirmed(ours, bases[0], judged, last, rank)
+            planned = choices.get((cell.config_ids[ours.number], last), {}).get("seeds", 0)
+            missing = max(0, planned - min(len(ours.seeds), len(bases[0].seeds)))
+            found.append(replace(one, missing=missing))
+        if not sides and (one := exploratory(cell, baseline, judged)) is not None:
+            found.append(one)
+    return found
 
 
 def compare_all(
     table: Mapping[str, Mapping[str, Cell]],
     judged: Metric,
     rope: float | None = None,
+    choices: Choices = NOTHING_CHOSEN,
     family: Mapping[tuple, float] | None = None,
 ) -> list[Comparison]:
     """Every variant against the baseline of its problem, which is its first variant.
@@ -199,24 +322,14 @@ def compare_all(
         table: cells by problem and variant, see `analysis.cells.by_environment`.
         judged: the metric.
         rope: the size up to which a difference does not matter.
+        choices: what was chosen to be confirmed.
         family: p-values by `Comparison.key` of comparisons that Holm's correction is for, too.
     """
-    found = [
-        one
-        for baseline, *others in (row.values() for row in table.values())
-        for one in (compare(other, baseline, judged) for other in others)
-        if one is not None
-    ]
+    found = [one for row in table.values() for one in compare_row(row, judged, choices)]
     p_values = dict(family or {}) | {one.key: one.p_value for one in found}
     adjusted = dict(zip(p_values, holm_adjusted(np.array([*p_values.values()])), strict=True))
     m = int(np.count_nonzero(~np.isnan([*adjusted.values()])))
     return [replace(o, adjusted=float(adjusted[o.key]), family=m, rope=rope) for o in found]
-
-
-def record(found: Comparison) -> tuple[int, int, int]:
-    """Seeds on which the variant of a paired comparison wins, ties and loses."""
-    scores = (side.scores(found.metric.name) for side in (found.ours, found.base))
-    return tuple(map(int, wins_ties_losses(found.metric, *scores)))
 
 
 def wins_ties_losses(

@@ -9,17 +9,29 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from hq_ray.analysis.cells import Cell, by_environment, cells
-from hq_ray.analysis.comparison import Comparison, best_configuration, compare_all
+from hq_ray.analysis.cells import BASELINE, Cell, by_environment, cells
+from hq_ray.analysis.comparison import (
+    Choices,
+    Comparison,
+    Side,
+    best_configuration,
+    choices_of,
+    compare_all,
+    fresh_blocks,
+    fresh_sides,
+)
 from hq_ray.analysis.metrics import Metric, judging_metric
-from hq_ray.analysis.summaries import summarise_trials
-from hq_ray.errors import InputError
+from hq_ray.analysis.reading.smoothing import trailing_mean
+from hq_ray.analysis.summaries import REFERENCE_KEY, summarise_trials
+from hq_ray.errors import InputError, near_miss
 from hq_ray.load import load_trials, stream_curves
 from hq_ray.planning import NoReferences, References, references_of
 from hq_ray.published import problems
 from hq_ray.store import DONE, FAILED, Results
 
 CURVES = ("episode_return", "steps", "success", "truncated")
+DEFAULT_METRIC = "mean_return"
+NEED_REFERENCES = ("regret", "failure_rate")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,16 +40,17 @@ class Study:
 
     Attributes:
         results: what was read.
-        trials: every committed trial, failed ones too.
-        table: cells by problem and variant, the baseline first.
+        trials: every committed trial, failed ones and fresh seeds too.
+        table: cells by problem and variant, the baseline first; of exploration alone.
         judged: the metric of the verdict.
         smooth: window of all curves, in episodes.
         notes: sentences on what is missing, failed, left out, mixed or unknown.
         references: by problem, where its model is at hand.
         comparisons: every variant against its problem's baseline.
-        best: by (problem, variant), the configuration that was compared, or else the best one.
-        curves: by (problem, variant), the episodes of the best configuration, (n_seeds,
-            n_episodes) by column.
+        best: by (problem, variant), the configuration that was confirmed or compared, or else the
+            best one.
+        chosen: likewise, that configuration with its fresh seeds, or else with all its seeds.
+        curves: likewise, its episodes, (n_seeds, n_episodes) by column.
     """
 
     results: Sequence[Results]
@@ -48,8 +61,13 @@ class Study:
     notes: Sequence[str]
     references: Mapping[str, References]
     comparisons: Sequence[Comparison]
-    best: Mapping[tuple[str, str], int]
+    chosen: Mapping[tuple[str, str], Side]
     curves: Mapping[tuple[str, str], Mapping[str, np.ndarray]] = field(default_factory=dict)
+
+    @property
+    def best(self) -> dict[tuple[str, str], int]:
+        """See above."""
+        return {key: side.number for key, side in self.chosen.items()}
 
     @property
     def name(self) -> str:
@@ -88,6 +106,19 @@ class Study:
         words = ", ".join(f"{n:,} {word}{'' if n == 1 else 's'}" for n, word in counts)
         return f"{words}. Judged by {self.judged.label}."
 
+    def reached(self, threshold: float) -> list[tuple[str, str, int, float, float | None]]:
+        """By problem and variant: seeds, the share of them whose smoothed return comes up to the
+        threshold, and the episode by which half of them have, None where fewer ever do.
+        """
+        rows = []
+        for (env, variant), curves in self.curves.items():
+            there = trailing_mean(curves["episode_return"], self.smooth) >= threshold
+            first = np.where(there.any(axis=1), there.argmax(axis=1) + 1.0, np.inf)
+            median = float(np.median(first))
+            share = float(there.any(axis=1).mean())
+            rows.append((env, variant, len(first), share, median if median < np.inf else None))
+        return rows
+
     def stem(self, kind: str, env: str) -> str:
         """A file name for a figure of one problem; without it where there is only one."""
         if len(self.table) < 2:
@@ -101,9 +132,10 @@ def study(
     results: Sequence[Results],
     *,
     where: object = None,
-    metric_name: str = "final_return",
+    metric_name: str | None = None,
     smooth: int = 151,
     rope: float | None = None,
+    baseline: str | None = None,
     with_curves: bool = True,
 ) -> Study:
     """Reads results and compares what is in them.
@@ -111,24 +143,35 @@ def study(
     Args:
         results: one sweep or several.
         where: which trials; see `hq_ray.load.load_trials`.
-        metric_name: a row of METRICS, by which configurations are chosen and variants judged.
+        metric_name: a row of METRICS, by which configurations are chosen and variants judged; None
+            for that of the confirmation, or else DEFAULT_METRIC.
         smooth: window of the trailing mean, in episodes.
         rope: differences up to this size do not matter [the metric's unit]; None where nobody said.
-        with_curves: read the episodes of the best configurations.
+        baseline: the variant to compare with; None for `standard`, or else the first of the spec.
+        with_curves: read the episodes of the best configurations, and what they can reach at best.
 
     Raises:
-        InputError: the metric, a column or the results are not known; the metric has no better end;
-            the rope is no size.
+        InputError: the metric, a column, the baseline or the results are not known; the metric has
+            no better end; the rope is no size.
     """
+    choices = choices_of([one.description() for one in results])
+    if metric_name is None:
+        metric_name = next((one["metric"] for one in choices.values()), DEFAULT_METRIC)
     judged = judging_metric(metric_name)
     if rope is not None and not 0 <= rope < float("inf"):
         raise InputError(f"rope must be a finite number >= 0, got {rope}")
     damaged: list[str] = []
     trials = load_trials(list(results), where, damaged=damaged, quiet=True)
-    table, notes = _table(results, trials)
-    family = {} if where is None else _family(results, judged)
-    comparisons = compare_all(table, judged, rope, family)
-    best = _best(table, judged, comparisons)
+    with_references = with_curves or judged.name in NEED_REFERENCES
+    table, notes = _table(results, trials, baseline, with_references)
+    family = {}
+    if where is not None:
+        every = load_trials(list(results), damaged=[], quiet=True)
+        whole, _ = _table(results, every, baseline, with_references)
+        family = {one.key: one.p_value for one in compare_all(whole, judged, choices=choices)}
+    comparisons = compare_all(table, judged, rope, choices, family)
+    chosen = _chosen(table, judged, choices, comparisons)
+    notes += _confirmation_notes(table, judged, choices)
     return Study(
         results=results,
         trials=trials,
@@ -136,38 +179,34 @@ def study(
         judged=judged,
         smooth=smooth,
         notes=[*damaged, *problems(list(results), trials), *notes],
-        references=_references(table),
+        references=_references(table) if with_references else {},
         comparisons=comparisons,
-        best=best,
-        curves=_curves(results, table, best) if with_curves else {},
+        chosen=chosen,
+        curves=_curves(results, chosen) if with_curves else {},
     )
 
 
 def _table(
-    results: Sequence[Results], trials: pd.DataFrame
+    results: Sequence[Results], trials: pd.DataFrame, baseline: str | None, with_references: bool
 ) -> tuple[dict[str, dict[str, Cell]], list[str]]:
     """Cells by problem and variant, and notes. What is left out counts as tried, like a failure."""
-    found = summarise_trials(trials)
+    known = set(trials["variant"])
+    if baseline is not None and len(trials) and baseline not in known:
+        raise InputError(
+            f"the baseline must be a variant of the results, got {baseline!r}"
+            f"{near_miss(baseline, known)}"
+        )
+    found = summarise_trials(trials, with_references)
+    if not len(found.frame):
+        return {}, found.notes
     rest = trials[~trials["trial_id"].isin(found.frame["trial_id"])].assign(status=FAILED)
     frame = pd.concat([found.frame, rest], ignore_index=True) if len(rest) else found.frame
-    known = by_environment(cells(frame), _variants(results)) if len(found.frame) else {}
-    return known, found.notes
-
-
-def _variants(results: Sequence[Results]) -> list[str]:
-    """The variants of the specs, in their order."""
     names = []
     for one in results:
         spec = one.description().get("spec") or {}
         names += spec.get("variant") or []
         names += [entry["variant"] for entry in spec.get("configurations") or []]
-    return names
-
-
-def _family(results: Sequence[Results], judged: Metric) -> dict[tuple, float]:
-    """The p-values of all comparisons of the results, whichever of their trials are asked for."""
-    table, _ = _table(results, load_trials(list(results), damaged=[], quiet=True))
-    return {one.key: one.p_value for one in compare_all(table, judged)}
+    return by_environment(cells(frame), names, baseline or BASELINE), found.notes
 
 
 def _references(table: Mapping[str, Mapping[str, Cell]]) -> dict[str, References]:
@@ -175,7 +214,7 @@ def _references(table: Mapping[str, Mapping[str, Cell]]) -> dict[str, References
     found = {}
     for env, row in table.items():
         trial = next(iter(row.values())).first_trial
-        keys = trial[["env", "env_args", "fingerprint", "gamma", "max_steps"]]
+        keys = trial[list(REFERENCE_KEY)]
         try:
             found[env] = references_of(*(None if pd.isna(value) else value for value in keys))
         except NoReferences:
@@ -183,27 +222,71 @@ def _references(table: Mapping[str, Mapping[str, Cell]]) -> dict[str, References
     return found
 
 
-def _best(
-    table: Mapping[str, Mapping[str, Cell]], judged: Metric, comparisons: Sequence[Comparison]
-) -> dict[tuple[str, str], int]:
-    found = {}
+def _chosen(
+    table: Mapping[str, Mapping[str, Cell]],
+    judged: Metric,
+    choices: Choices,
+    comparisons: Sequence[Comparison],
+) -> dict[tuple[str, str], Side]:
+    """By problem and variant, what is drawn: the first choice with its fresh seeds; without any the
+    configuration that was compared, or the best one, with all its seeds.
+    """
+    compared = {}
     for one in comparisons:
         for side in (one.base, one.ours) if one.difference is not None else ():
-            found.setdefault((one.env, side.cell.variant), side.number)
-    best = {
-        (env, variant): found.get((env, variant), best_configuration(cell, judged))
-        for env, row in table.items()
-        for variant, cell in row.items()
-    }
-    return {key: number for key, number in best.items() if number is not None}
+            compared.setdefault((one.env, side.cell.variant), side.number)
+    found = {}
+    for env, row in table.items():
+        last = max(fresh_blocks(row, judged, choices), default=-1)
+        for variant, cell in row.items():
+            sides = fresh_sides(cell, last, judged, choices)
+            number = compared.get((env, variant), best_configuration(cell, judged))
+            if number is not None and not sides:
+                sides = [Side(cell, number, cell.seeds, cell.rows[number], len(cell.seeds))]
+            if sides and (sides[0].rows >= 0).any():
+                side = sides[0]
+                found[env, variant] = side.on(side.seeds[side.rows >= 0])
+    return found
+
+
+def _confirmation_notes(
+    table: Mapping[str, Mapping[str, Cell]], judged: Metric, choices: Choices
+) -> list[str]:
+    """Of earlier choices, of choices without fresh seeds, and of those by another metric."""
+    notes = []
+    for env, row in table.items():
+        blocks = fresh_blocks(row, judged, choices)
+        for block in blocks[:-1]:
+            sides = [
+                side for cell in row.values() for side in fresh_sides(cell, block, judged, choices)
+            ]
+            said = "; ".join(
+                f"{one.cell.variant} {one.label}, {(one.rows >= 0).sum()} seeds" for one in sides
+            )
+            notes.append(f"an earlier choice on {env} was confirmed, and has no part: {said}")
+        lacking = [
+            variant
+            for variant, cell in row.items()
+            if blocks and not fresh_sides(cell, blocks[-1], judged, choices)
+        ]
+        if lacking:
+            notes.append(
+                f"on {env} {' and '.join(lacking)} has no fresh seeds of the last choice: what it "
+                "is compared in is exploratory"
+            )
+        by = {chosen["metric"] for chosen in choices.values()} - {judged.name}
+        if any(len(cell.fresh) for cell in row.values()) and not blocks:
+            notes.append(
+                f"the fresh seeds on {env} are of a choice by {' and '.join(sorted(by))}: by "
+                f"{judged.name} the verdict is exploratory"
+            )
+    return notes
 
 
 def _curves(
-    results: Sequence[Results],
-    table: Mapping[str, Mapping[str, Cell]],
-    best: Mapping[tuple[str, str], int],
+    results: Sequence[Results], chosen: Mapping[tuple[str, str], Side]
 ) -> dict[tuple[str, str], dict[str, np.ndarray]]:
     """The episodes of the chosen configurations."""
-    keys = list(best)
-    groups = [table[env][variant].trial_ids(best[env, variant]) for env, variant in keys]
+    keys = list(chosen)
+    groups = [side.trial_ids for side in chosen.values()]
     return {keys[number]: columns for number, columns in stream_curves(results, groups, CURVES)}

@@ -37,7 +37,7 @@ class Summaries:
     notes: list[str]
 
 
-def summarise_trials(trials: pd.DataFrame) -> Summaries:
+def summarise_trials(trials: pd.DataFrame, with_references: bool = True) -> Summaries:
     """The done trials with a column for each metric, in the order given.
 
     A trial whose returns or values are no finite numbers is left out, and named in a note.
@@ -49,6 +49,7 @@ def summarise_trials(trials: pd.DataFrame) -> Summaries:
 
     Args:
         trials: as `hq_ray.load.load_trials` gives it; columns of metrics may be missing.
+        with_references: make environments for their references; else those are NaN.
 
     Raises:
         ResultsError: a CliffWalking log whose falls are no whole number.
@@ -56,7 +57,8 @@ def summarise_trials(trials: pd.DataFrame) -> Summaries:
     frame, left_out = _finite(trials[trials["status"] == DONE])
     measured = [name for name in ("start_value", "optimal_value", *METRICS) if name not in frame]
     frame = frame.assign(**dict.fromkeys(measured, np.nan))
-    found, notes = _reference_columns(frame)
+    unknown = dict.fromkeys(REFERENCE_COLUMNS, np.nan)
+    found, notes = _reference_columns(frame) if with_references else (unknown, [])
     frame = frame.assign(**found)
     frame = frame.assign(falls=_falls(frame), **_derived(frame))
     frame["falls_per_episode"] = frame["falls"] / frame["episodes"]

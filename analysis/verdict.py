@@ -1,15 +1,24 @@
 """What a comparison says, in plain words, and how sure it is."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hq_ray.analysis.comparison import LEAST_SEEDS, LEAST_TESTING, Comparison, record
+from hq_ray.analysis.comparison import (
+    LEAST_SEEDS,
+    LEAST_TESTING,
+    Comparison,
+    wins_ties_losses,
+)
+from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.statistics.comparison import LEVEL, detectable_difference
 from hq_ray.analysis.words import round_number
 
 BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
 IDENTICAL, EQUIVALENT, TOO_FEW = "identical", "equivalent", "too few seeds"
 KINDS = (BETTER, WORSE, EQUIVALENT, IDENTICAL, UNDECIDED, TOO_FEW)
+# While learning, at the end, what was learned.
+SHOWN = ("mean_return", "final_return", "policy_value")
 # Units that can follow a number in a sentence; the others stand in brackets.
 COUNTED = ("reward units", "steps", "episodes")
 NUMBERS = ("configuration", "baseline_configuration", "n", "baseline_n", "mean", "baseline_mean")
@@ -26,7 +35,8 @@ class Verdict:
 
 def judge(found: Comparison) -> Verdict:
     """Better or worse where Holm's p is below 0.05, else undecided; see KINDS for the rest."""
-    on = f"Exploratory: on {found.env}, {found.variant}"
+    on = f"{basis(found).capitalize()}: on {found.env}, {found.variant}"
+    on += f" (choice {found.rank})" if found.rank > 1 else ""
     against = f"{on} against {found.baseline}"
     if found.difference is None:
         return Verdict(TOO_FEW, f"{against}: {_too_few_words(found)}.")
@@ -50,35 +60,83 @@ def judge(found: Comparison) -> Verdict:
         sentence = f"{on} {words} {_amount(found, abs(mean))}{evidence}."
         return Verdict(BETTER if better else WORSE, sentence)
     words = f"is undecided: the difference in {found.metric.label} is {_amount(found, mean)}"
-    return Verdict(UNDECIDED, f"{against} {words}{evidence}.{_detectable_words(found)}")
+    findable = (
+        f"So many seeds find a true difference of {_amount(found, detectable(found))} in four of "
+        "five cases."
+    )
+    return Verdict(UNDECIDED, f"{against} {words}{evidence}. {findable}")
+
+
+def basis(found: Comparison) -> str:
+    """What a verdict rests on: fresh seeds, or those of the sweep."""
+    return "exploratory" if found.block is None else "confirmed"
 
 
 def summary(found: Comparison) -> dict[str, object]:
-    """A comparison as one row of a table; None for what there is not."""
+    """A comparison as one row of a table; None for what there is not.
+
+    After the numbers of the metric of the verdict come the differences in SHOWN on the same seeds.
+    """
     verdict = judge(found)
     row: dict[str, object] = {
         "env": found.env,
         "variant": found.variant,
         "baseline": found.baseline,
+        "basis": basis(found),
+        "rank": found.rank,
         "metric": found.metric.name,
         "unit": found.metric.unit,
         "paired": found.paired,
         **dict.fromkeys(NUMBERS),
+        "chosen_from": len(found.cell),
+        "failed": found.lost,
         "kind": verdict.kind,
         "verdict": verdict.sentence,
     }
+    row |= {f"{name}_{end}": None for name in SHOWN for end in ("difference", "low", "high")}
     if found.difference is None:
         return row
-    for prefix, side in (("", found.ours), ("baseline_", found.base)):
-        scores = side.scores(found.metric.name)
-        row |= {f"{prefix}n": len(scores), f"{prefix}mean": float(scores.mean())}
-        row[f"{prefix}configuration"] = side.label
-    for name in ("low", "high", "p_value"):
-        row[name] = float(getattr(found.difference, name)[0])
-    row |= {"difference": float(found.difference.mean[0]), "p_holm": found.adjusted}
+    row |= numbers(found, found.metric.name)
+    row |= {"configuration": found.ours.label, "baseline_configuration": found.base.label}
+    row |= {"p_value": found.p_value, "p_holm": found.adjusted}
     if found.paired:
-        row |= zip(("wins", "ties", "losses"), record(found), strict=True)
+        scores = (side.scores(found.metric.name) for side in (found.ours, found.base))
+        counts = map(int, wins_ties_losses(found.metric, *scores))
+        row |= zip(("wins", "ties", "losses"), counts, strict=True)
+    for name in SHOWN:
+        of = numbers(found, name)
+        row |= {f"{name}_{end}": of.get(end) for end in ("difference", "low", "high")}
     return {key: None if value != value else value for key, value in row.items()}
+
+
+def numbers(found: Comparison, name: str) -> dict[str, float]:
+    """Seeds, means, their difference and its interval by a column; nothing where none has it."""
+    by = found.by(name)
+    if by is None:
+        return {}
+    ours, base, difference = by
+    return {
+        "n": len(ours),
+        "baseline_n": len(base),
+        "mean": float(ours.mean()),
+        "baseline_mean": float(base.mean()),
+        "difference": float(difference.mean[0]),
+        "low": float(difference.low[0]),
+        "high": float(difference.high[0]),
+    }
+
+
+def three_metrics(found: Sequence[Comparison]) -> dict[str, list[dict[str, object]]]:
+    """By problem, a row for each comparison and metric: that of the verdict, and SHOWN."""
+    tables: dict[str, list[dict[str, object]]] = {}
+    for one in found:
+        for name in dict.fromkeys((*SHOWN, one.metric.name)) if one.difference is not None else ():
+            row = {"variant": one.variant, "baseline": one.baseline, "rank": one.rank}
+            row |= {"metric": METRICS[name].axis_label} | numbers(one, name)
+            row["verdict"] = judge(one).kind if name == one.metric.name else None
+            if "n" in row:
+                tables.setdefault(one.env, []).append(row)
+    return tables
 
 
 def detectable(found: Comparison) -> float:
@@ -96,7 +154,13 @@ def _amount(found: Comparison, value: float) -> str:
 
 def _seeds_words(found: Comparison) -> str:
     n, m = found.difference.n, found.difference.m
-    return f"n = {n} paired seeds" if found.paired else f"n = {n} and {m} seeds, not paired"
+    words = f"n = {n} paired seeds" if found.paired else f"n = {n} and {m} seeds, not paired"
+    return words + _lost_words(found)
+
+
+def _lost_words(found: Comparison) -> str:
+    failed = f", {found.lost} failed" if found.lost else ""
+    return failed + (f", {found.missing} not there yet" if found.missing else "")
 
 
 def _p_words(found: Comparison) -> str:
@@ -111,28 +175,30 @@ def p_text(p_value: float) -> str:
     return "< 0.001" if p_value < 0.001 else f"= {p_value:.2g}"
 
 
-def _detectable_words(found: Comparison) -> str:
-    size = _amount(found, detectable(found))
-    return f" So many seeds find a true difference of {size} in four of five cases."
-
-
 def _too_few_words(found: Comparison) -> str:
-    needed = 2 * LEAST_TESTING - 1 if found.tuned else LEAST_SEEDS
+    tested = found.tuned and found.block is None
+    needed = 2 * LEAST_TESTING - 1 if tested else LEAST_SEEDS
     if found.n_common >= needed:
         return f"no configuration of one of them has the {found.metric.label} of every seed"
     common = "common to all configurations" if found.paired else "of one of them"
+    common = common if found.block is None else f"fresh and done{_lost_words(found)}"
     return f"too few seeds, {found.n_common} {common} where {needed} are needed"
 
 
 def basis_words(found: Sequence[Comparison]) -> str:
     """By what right the verdicts stand, for a whole report."""
     words = []
-    if any(one.difference is not None and one.tuned for one in found):
+    if any(one.block is not None for one in found):
         words.append(
-            "Each variant's configuration was chosen from its whole grid by its mean over the "
-            "first half of the seeds, and compared on the other half."
+            "Confirmed: each variant's configuration was chosen from its whole grid, and compared "
+            "on fresh seeds that had no part in the choice."
         )
-    if any(one.difference is not None and not one.tuned for one in found):
+    if any(one.block is None and one.difference is not None and one.tuned for one in found):
+        words.append(
+            "Exploratory: each variant's configuration was chosen from its whole grid by its mean "
+            "over the first half of the seeds, and compared on the other half."
+        )
+    if any(one.block is None and one.difference is not None and not one.tuned for one in found):
         words.append("Where both have one configuration nothing was chosen and all seeds count.")
     return " ".join(words)
 
@@ -141,10 +207,12 @@ def overall_words(found: Sequence[Comparison]) -> str:
     """A sentence for each pair of variants: on how many environments which verdict."""
     pairs: dict[str, list[str]] = {}
     for one in found:
-        pairs.setdefault(f"{one.variant} against {one.baseline}", []).append(judge(one).kind)
-    return " ".join(_pair_words(pair, kinds) for pair, kinds in pairs.items())
-
-
-def _pair_words(pair: str, kinds: Sequence[str]) -> str:
-    words = ", ".join(f"{kind} on {kinds.count(kind)}" for kind in KINDS if kind in kinds)
-    return f"Over {len(kinds)} environment{'s' * (len(kinds) > 1)}, {pair}: {words}."
+        pair = f"{one.variant} against {one.baseline}" + f", choice {one.rank}" * (one.rank > 1)
+        pairs.setdefault(pair, []).append(judge(one).kind)
+    words = []
+    for pair, kinds in pairs.items():
+        counts = Counter(kinds)
+        each = ", ".join(f"{kind} on {counts[kind]}" for kind in KINDS if kind in counts)
+        plural = "s" * (len(kinds) > 1)
+        words.append(f"Over {len(kinds)} environment{plural}, {pair}: {each}.")
+    return " ".join(words)

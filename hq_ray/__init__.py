@@ -1,6 +1,6 @@
 """Sweeps that compare tabular Q-learning update rules, trained on Ray, logged in Parquet.
 
-The public door: `Sweep`, `run_sweep`, `load_trials`, `load_episodes`, `compare`, `report`,
+The public door: `Sweep`, `run_sweep`, `load_trials`, `load_episodes`, `compare`, `curves`, `report`,
 `Variant`, `VARIANTS`.
 """
 
@@ -18,6 +18,7 @@ _DOOR = {
     "load_trials": "load",
     "load_episodes": "load",
     "compare": "analysis.api",
+    "curves": "analysis.api",
     "report": "analysis.api",
     "Variant": "updates",
     "VARIANTS": "updates",

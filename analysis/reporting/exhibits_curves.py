@@ -78,8 +78,8 @@ def limits_of_curves(study: Study) -> str:
 
 
 def planned_seeds(study: Study, env: str) -> dict[str, int]:
-    """By variant, how many seeds any of its configurations was tried on."""
-    return {variant: len(cell.seeds) for variant, cell in study.table[env].items()}
+    """By variant, how many seeds were tried: of the kind that is drawn."""
+    return {variant: side.tried for (of, variant), side in study.chosen.items() if of == env}
 
 
 def _means(study: Study, quantity: str, column: str, successes_only: bool) -> list[Exhibit]:
@@ -180,9 +180,7 @@ def _differences(study: Study, quantity: str, column: str) -> list[Exhibit]:
 
 
 def _by_seed(study: Study, env: str, variant: str, column: str) -> dict[int, np.ndarray]:
-    cell = study.table[env][variant]
-    there = cell.rows[study.best[env, variant]] >= 0
-    seeds = cell.seeds[there].tolist()
+    seeds = study.chosen[env, variant].seeds.tolist()
     return dict(zip(seeds, study.curves[env, variant][column].astype(float), strict=True))
 
 

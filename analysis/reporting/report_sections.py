@@ -13,7 +13,7 @@ from hq_ray.analysis.reporting.report_tables import (
     drawn_table,
     equal_settings_table,
     failures_table,
-    metrics_table,
+    metrics_tables,
     provenance_table,
 )
 from hq_ray.analysis.study import Study
@@ -92,7 +92,7 @@ def _scores(study: Study) -> Section:
         "One score per seed, of the compared configurations on the seeds of the test. Variants "
         "share their random streams seed by seed, so they are compared in pairs."
     ]
-    section.tables = [metrics_table(study.comparisons)]
+    section.tables = metrics_tables(study.comparisons)
     return section
 
 

@@ -4,20 +4,16 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from hq_ray.analysis.cells import SETTINGS
 from hq_ray.analysis.comparison import Comparison
-from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.statistics.means import seed_means
 from hq_ray.analysis.study import Study
-from hq_ray.analysis.verdict import p_text, summary
+from hq_ray.analysis.verdict import p_text, summary, three_metrics
 from hq_ray.analysis.words import round_number
 from hq_ray.store import FAILED, Results
 
-# While learning, at the end, what was learned.
-METRICS_SHOWN = ("mean_return", "final_return", "policy_value")
 MOST_FAILURES = 20
 MOST_CHARACTERS = 400
 # Beside the statistics of the metric of the verdict, the table of configurations has these means.
@@ -39,6 +35,7 @@ def comparison_table(found: Sequence[Comparison]) -> Table:
                 "variant": one.variant,
                 "baseline": one.baseline,
                 "verdict": row["kind"],
+                "basis": row["basis"],
                 "n": _n_words(row),
                 "mean": row["mean"],
                 "baseline mean": row["baseline_mean"],
@@ -55,27 +52,26 @@ def comparison_table(found: Sequence[Comparison]) -> Table:
     return f"All comparisons by {metric}; intervals are of one comparison alone", _known(rows)
 
 
-def metrics_table(found: Sequence[Comparison]) -> Table:
-    """The same configurations on the same seeds by each of METRICS_SHOWN."""
-    rows = []
-    for one in found:
-        for name in METRICS_SHOWN if one.difference is not None else ():
-            sides = [side.scores(name) for side in (one.ours, one.base)]
-            if np.isfinite(np.concatenate(sides)).all():
-                d = one.by(name)
-                rows.append(
-                    {
-                        "environment": one.env,
-                        "variant": one.variant,
-                        "baseline": one.baseline,
-                        "metric": METRICS[name].axis_label,
-                        "mean": float(sides[0].mean()),
-                        "baseline mean": float(sides[1].mean()),
-                        "difference": float(d.mean[0]),
-                        "95 % interval": _interval(float(d.low[0]), float(d.high[0])),
-                    }
-                )
-    return "While learning, at the end, and what was learned", _known(rows)
+def metrics_tables(found: Sequence[Comparison]) -> list[Table]:
+    """Of each environment, the same configurations on the same seeds by three metrics."""
+    tables = []
+    for env, of_env in three_metrics(found).items():
+        rows = [
+            {
+                "variant": row["variant"],
+                "baseline": row["baseline"],
+                "metric": row["metric"],
+                "n": _n_words({"paired": row["n"] == row["baseline_n"], **row}),
+                "mean": row["mean"],
+                "baseline mean": row["baseline_mean"],
+                "difference": row["difference"],
+                "95 % interval": _interval(row["low"], row["high"]),
+                "verdict": row["verdict"],
+            }
+            for row in of_env
+        ]
+        tables.append((f"{env}: while learning, at the end, and what was learned", _known(rows)))
+    return tables
 
 
 def _known(rows: Sequence[Mapping]) -> pd.DataFrame:
@@ -95,7 +91,7 @@ def _p_words(p_value: float | None) -> str | None:
 
 
 def _interval(low: float | None, high: float | None) -> str | None:
-    return None if low is None else f"{round_number(low)} to {round_number(high)}"
+    return None if low is None or low != low else f"{round_number(low)} to {round_number(high)}"
 
 
 def equal_settings_table(pairs: pd.DataFrame) -> Table | None:
@@ -125,17 +121,16 @@ def drawn_table(study: Study) -> Table:
     """Which configuration of each variant the curves show."""
     rows = []
     for cell in study.cells:
-        number = study.best.get((cell.env, cell.variant))
-        if number is not None:
-            scores = cell.scores(study.judged.name)[number]
+        side = study.chosen.get((cell.env, cell.variant))
+        if side is not None:
             rows.append(
                 {
                     "environment": cell.env,
                     "variant": cell.variant,
-                    "configuration": cell.labels[number],
+                    "configuration": side.label,
                     "chosen from": len(cell),
-                    "seeds": int((cell.rows[number] >= 0).sum()),
-                    f"mean {study.judged.label}": float(seed_means(scores)),
+                    "seeds": len(side.seeds),
+                    f"mean {study.judged.label}": float(seed_means(side.scores(study.judged.name))),
                 }
             )
     return "Configurations that the curves show", pd.DataFrame(rows)

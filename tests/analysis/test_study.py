@@ -8,12 +8,11 @@ import pytest
 from hq_ray.analysis.api import compare, report
 from hq_ray.analysis.study import study
 from hq_ray.analysis.verdict import judge
-from hq_ray.environments import load_model
+from hq_ray.environments import load_model, told_of
 from hq_ray.errors import InputError
 from hq_ray.load import load_curves
 from hq_ray.planning import references
 from hq_ray.store import Failure, Results
-from hq_ray.sweeps.api import describe
 from hq_ray.sweeps.expand import expand
 from hq_ray.sweeps.spec import Sweep
 from hq_ray.training import train
@@ -42,7 +41,8 @@ def published(tmp_path):
         sweep = Sweep.from_mapping({k: v for k, v in content.items() if v is not None})
         expanded = expand(sweep)
         place = Results.at(tmp_path / sweep.name)
-        describe(sweep, place, expanded)
+        told = told_of(expanded.environments.values())
+        place.describe(sweep.name, sweep.to_dict(), **told)
         trials = [*expanded.trials]
         lost = [Failure(t, "ValueError", "no", "Traceback: no") for t in trials if fails(t)]
         place.publish([spoil(train(t)) for t in trials if not fails(t)], lost)
@@ -59,7 +59,7 @@ def test_a_study_holds_what_was_read(published):
     assert [len(cell) for cell in found.cells] == [2, 4, 1]
     assert found.name == "one"
     assert found.lead == (
-        "28 trials, 7 configurations, 3 variants, 1 environment. Judged by final return."
+        "28 trials, 7 configurations, 3 variants, 1 environment. Judged by mean return."
     )
     assert [(one.variant, one.baseline) for one in found.comparisons] == [
         ("harmonic", "standard"),

@@ -171,7 +171,7 @@ def test_the_whole_in_a_sentence():
     assert overall_words(found).startswith("Over 2 environments, harmonic against standard: ")
     assert "identical on 1" in overall_words(found)
     assert basis_words(found[:1]).startswith(
-        "Each variant's configuration was chosen from its whole"
+        "Exploratory: each variant's configuration was chosen from its whole"
     )
     assert basis_words(found[1:]) == (
         "Where both have one configuration nothing was chosen and all seeds count."

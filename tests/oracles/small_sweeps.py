@@ -1,5 +1,7 @@
 """Small sweeps for tests of what reads results: trained in a second, or made up."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,72 @@ def in_other_files(results: Path, folder: Path) -> Path:
         for number, path in enumerate(reversed(paths)):
             (folder / kind / f"{number:03d}.parquet").write_bytes(path.read_bytes())
     (folder / "sweep.json").write_bytes((results / "sweep.json").read_bytes())
+    return folder
+
+
+def fresh(block: int, n_seeds: int) -> list[int]:
+    """The seeds of a confirmation."""
+    return [2**62 + block * 2**20 + number for number in range(n_seeds)]
+
+
+def publish_scores(
+    folder: Path, scores: Mapping, confirmed: Mapping | None = None, order=(), **identity
+) -> Path:
+    """Published trials of one step an episode, whose mean return is the score that is given.
+
+    The final return is the score's double, the policy's value its negative.
+
+    Args:
+        folder: of the results.
+        scores: {(variant, alpha): {seed: score}}; an infinite score is a failed trial.
+        confirmed: {block: {"metric": ..., "chosen": [(variant, alpha), ...]}} for sweep.json, whose
+            seeds are those of the trials.
+        order: the variants of the spec.
+        identity: env, env_args, fingerprint, episodes, max_steps, label.
+    """
+    done, failed, configurations = [], [], {}
+    place = {"env": "Table-v0", "env_args": "{}", "fingerprint": None, "episodes": 4}
+    place |= {"max_steps": 9} | identity
+    for (variant, alpha), by_seed in scores.items():
+        given = {**place, "variant": variant} | used_hyperparameters(variant, {"alpha": alpha})
+        for seed, score in by_seed.items():
+            role = "confirmation" if seed >= 2**62 else "exploration"
+            trial = Trial(seed=seed, role=role, **given)
+            configurations[variant, alpha] = trial
+            if np.isinf(score):
+                failed.append(Failure(trial, "ValueError", "no", "Traceback: no"))
+                continue
+            n = trial.episodes
+            steps = np.ones(n, np.int32)
+            log = EpisodeLog(np.full(n, score), steps, np.ones(n, bool), None, np.zeros((1, 1)))
+            summary = {"mean_return": score, "final_return": 2 * score, "policy_value": -score}
+            summary |= {"mean_steps": 1.0, "final_steps": 1.0, "total_steps": n}
+            done.append(Trained(trial, log, "kernel", summary, 0.01, 0.02))
+    blocks = [
+        {
+            "block": block,
+            "metric": one["metric"],
+            "seeds": one.get("seeds", 30),
+            "chosen": [
+                {
+                    "variant": variant,
+                    "config_id": configurations[variant, alpha].config_id,
+                    "rank": sum(v == variant for v, _ in one["chosen"][:number]) + 1,
+                    "configurations": sum(v == variant for v, _ in scores),
+                    "score": 0.0,
+                }
+                for number, (variant, alpha) in enumerate(one["chosen"])
+            ],
+        }
+        for block, one in (confirmed or {}).items()
+    ]
+    results = Results.at(folder)
+    variants = list(order or dict.fromkeys(variant for variant, _ in scores))
+    results.describe(folder.name, {"name": folder.name, "variant": variants}, {})
+    described = json.loads((folder / "sweep.json").read_text())
+    described |= {"confirmed": {"the problem": blocks}} if blocks else {}
+    (folder / "sweep.json").write_text(json.dumps(described))
+    results.publish(done, failed)
     return folder
 
 

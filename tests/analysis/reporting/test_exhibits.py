@@ -33,7 +33,7 @@ def grid(tmp_path_factory):
         variant=["standard", "harmonic", "minimum"],
         seeds="0-5",
     )
-    return study([Results.at(folder)], smooth=7)
+    return study([Results.at(folder)], metric_name="final_return", smooth=7)
 
 
 def everything(found):

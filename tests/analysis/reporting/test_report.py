@@ -103,7 +103,7 @@ def test_the_answer_stands_first(written):
     assert verdict[0].startswith("Over 1 environment, harmonic against standard:")
     assert "Exploratory: on FrozenLake-v1, harmonic" in verdict[1]
     assert verdict[2].startswith(
-        "Each variant's configuration was chosen from its whole grid by its"
+        "Exploratory: each variant's configuration was chosen from its whole grid by its"
     )
     assert verdict[3].startswith("Judged by final return [reward units]")
 

@@ -1,0 +1,260 @@
+"""Verdicts from published trials, as a reader gets them: `hq_ray.compare` and `hq-ray compare`."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from small_sweeps import fresh, publish_scores
+
+import hq_ray
+from hq_ray.analysis.study import study
+from hq_ray.cli import run_command_line
+from hq_ray.errors import InputError
+from hq_ray.store import Results
+
+FAILED = float("inf")
+STANDARD, HARMONIC = ("standard", 0.1), ("harmonic", 0.5)
+
+
+def exact(value):
+    return pytest.approx(value, rel=1e-10, abs=1e-10)
+
+
+def noise(*shape, seed=0, mean=-20):
+    return np.random.default_rng(seed).normal(mean, 1, shape)
+
+
+def by_seed(seeds, scores):
+    return dict(zip(seeds, np.asarray(scores, float).tolist(), strict=True))
+
+
+def explored(n=4):
+    """Two configurations of two variants; the second is the best of each."""
+    return {
+        (variant, alpha): by_seed(range(n), noise(n, seed=s, mean=-30 + 5 * (s % 2)))
+        for s, (variant, alpha) in enumerate(
+            [("standard", 0.9), STANDARD, ("harmonic", 0.9), HARMONIC]
+        )
+    }
+
+
+def confirmed(scores, *blocks):
+    """The scores with fresh ones of STANDARD and HARMONIC, block by block."""
+    found = {key: dict(of) for key, of in scores.items()}
+    for block, sides in enumerate(blocks):
+        for key, values in zip((STANDARD, HARMONIC), sides, strict=True):
+            found[key] |= by_seed(fresh(block, len(values)), values)
+    return found
+
+
+def choice(metric="mean_return", *chosen, **more):
+    return {"metric": metric, "chosen": chosen or (STANDARD, HARMONIC), **more}
+
+
+def one_row(folder, **options):
+    found = hq_ray.compare(folder, **options)
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def test_the_confirmed_verdict_equals_pandas_and_scipy(tmp_path):
+    base, ours = noise(30), noise(30, seed=1, mean=-19)
+    folder = publish_scores(tmp_path / "x", confirmed(explored(), (base, ours)), {0: choice()})
+    row = one_row(folder)
+    # Nothing of ours: the files, pandas and scipy.
+    trials = pd.read_parquet(folder / "trials")
+    trials = trials[trials["role"] == "confirmation"]
+    for metric in ("mean_return", "final_return", "policy_value"):
+        wide = trials.pivot(index="seed", columns="variant", values=metric)
+        test = stats.ttest_rel(wide["harmonic"], wide["standard"])
+        low, high = test.confidence_interval(0.95)
+        expected = {
+            f"{metric}_difference": (wide["harmonic"] - wide["standard"]).mean(),
+            f"{metric}_low": low,
+            f"{metric}_high": high,
+        }
+        if metric == "mean_return":
+            expected |= {"difference": test.statistic * (ours - base).std(ddof=1) / 30**0.5}
+            expected |= {"low": low, "high": high, "p_value": test.pvalue, "p_holm": test.pvalue}
+            expected |= {"mean": wide["harmonic"].mean(), "baseline_mean": base.mean(), "n": 30}
+            expected |= {"wins": (ours > base).sum(), "losses": (ours < base).sum(), "ties": 0}
+        assert {name: row[name] for name in expected} == exact(expected)
+    assert (row["kind"], row["basis"], row["metric"]) == ("better", "confirmed", "mean_return")
+    assert row["verdict"].startswith("Confirmed: on Table-v0, harmonic beats standard in mean")
+    assert (row["configuration"], row["chosen_from"]) == ("alpha 0.5", 2)
+
+
+def test_exploration_holds_no_fresh_seed(tmp_path):
+    plain = publish_scores(tmp_path / "x", explored())
+    both = publish_scores(
+        tmp_path / "y", confirmed(explored(), (noise(9), noise(9, seed=1))), {0: choice()}
+    )
+    one, other = (study([Results.at(folder)]) for folder in (plain, both))
+    for a, b in zip(one.cells, other.cells, strict=True):
+        assert np.array_equal(a.scores("mean_return"), b.scores("mean_return"))
+        assert a.labels == b.labels
+    assert one.curves["Table-v0", "standard"]["episode_return"].shape == (4, 4)
+    assert other.curves["Table-v0", "standard"]["episode_return"][:, 0] == exact(noise(9))
+    assert other.chosen["Table-v0", "harmonic"].seeds.tolist() == fresh(0, 9)
+
+
+def test_the_last_block_speaks_and_the_earlier_is_told(tmp_path):
+    worse, better = noise(10, seed=2, mean=-40), noise(10, seed=2, mean=-10)
+    scores = confirmed(explored(), (noise(10), worse), (noise(10, seed=3), better))
+    folder = publish_scores(tmp_path / "x", scores, {0: choice(), 1: choice()})
+    assert one_row(folder)["kind"] == "better"
+    notes = study([Results.at(folder)], with_curves=False).notes
+    assert (
+        "an earlier choice on Table-v0 was confirmed, and has no part: standard alpha 0.1, "
+        "10 seeds; harmonic alpha 0.5, 10 seeds"
+    ) in notes
+
+
+def test_results_copied_by_hand_say_enough(tmp_path):
+    scores = confirmed(explored(), (noise(10), noise(10, seed=1, mean=-10)))
+    folder = publish_scores(tmp_path / "x", scores)
+    (folder / "sweep.json").unlink()
+    row = one_row(folder)
+    assert (row["kind"], row["basis"], row["configuration"]) == ("better", "confirmed", "alpha 0.5")
+
+
+def test_failed_fresh_seeds_drop_their_pairs_and_are_counted(tmp_path):
+    base, ours = noise(10), noise(10, seed=1)
+    base[3] = ours[3] = ours[7] = FAILED
+    folder = publish_scores(tmp_path / "x", confirmed(explored(), (base, ours)), {0: choice()})
+    row = one_row(folder)
+    kept = np.isfinite(base) & np.isfinite(ours)
+    assert row["p_value"] == exact(stats.ttest_rel(ours[kept], base[kept]).pvalue)
+    assert (row["n"], row["failed"]) == (8, 2)
+    assert "n = 8 paired seeds, 2 failed, 20 not there yet" in row["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("shift", "metric", "kind", "words"),
+    [
+        (np.zeros(5), None, "identical", "are identical in mean return on every seed (n = 5"),
+        (np.full(5, 2.0), None, "better", "by 2 reward units, the same on every seed (n = 5"),
+        (np.full(5, -2.0), None, "worse", "by 2 reward units, the same on every seed (n = 5"),
+        (np.zeros(1), None, "too few seeds", "too few seeds, 1 fresh and done"),
+    ],
+)
+def test_what_needs_no_test(tmp_path, shift, metric, kind, words):
+    base = noise(len(shift))
+    scores = confirmed(explored(), (base, base + shift))
+    row = one_row(publish_scores(tmp_path / "x", scores, {0: choice()}), metric=metric)
+    assert (row["kind"], row["basis"], words in row["verdict"]) == (kind, "confirmed", True)
+
+
+def test_seeds_that_are_not_shared_have_welchs_test(tmp_path):
+    base, ours = noise(8), noise(8, seed=1)
+    for fingerprint, scores in (
+        ("unseeded", confirmed(explored(), (base, ours))),
+        (None, {**explored(), STANDARD: by_seed(fresh(0, 8), base),
+                HARMONIC: by_seed(fresh(0, 16)[8:], ours)}),
+    ):  # fmt: skip
+        folder = publish_scores(tmp_path / str(fingerprint), scores, fingerprint=fingerprint)
+        row = one_row(folder)
+        expected = stats.ttest_ind(ours, base, equal_var=False)
+        assert (row["p_value"], row["paired"]) == (exact(expected.pvalue), False)
+
+
+def test_each_of_the_best_three_is_in_the_family(tmp_path):
+    scores = explored() | {("harmonic", 0.7): by_seed(range(4), noise(4))}
+    keys = [("harmonic", 0.5), ("harmonic", 0.7), ("harmonic", 0.9)]
+    values = {key: noise(12, seed=s, mean=-19.2 - s) for s, key in enumerate(keys)}
+    base = noise(12, seed=9)
+    for key, of in {**values, STANDARD: base}.items():
+        scores[key] = scores[key] | by_seed(fresh(0, 12), of)
+    folder = publish_scores(tmp_path / "x", scores, {0: choice("mean_return", STANDARD, *keys)})
+    found = hq_ray.compare(folder)
+    assert found["configuration"].tolist() == ["alpha 0.5", "alpha 0.7", "alpha 0.9"]
+    assert found["rank"].tolist() == [1, 2, 3]
+    p = np.array([stats.ttest_rel(of, base).pvalue for of in values.values()])
+    order = np.argsort(p)
+    adjusted = np.empty(3)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * [3, 2, 1]))
+    assert found["p_value"].to_numpy() == exact(p)
+    assert found["p_holm"].to_numpy() == exact(adjusted)
+
+
+def test_a_choice_by_another_metric_is_not_confirmed(tmp_path, capsys):
+    scores = confirmed(explored(8), (noise(9), noise(9, seed=1)))
+    folder = publish_scores(tmp_path / "x", scores, {0: choice("final_return")})
+    assert one_row(folder)["metric"] == "final_return"
+    assert one_row(folder, metric="mean_steps")["basis"] == "exploratory"
+    assert run_command_line(["compare", str(folder), "--metric", "mean_return"]) == 0
+    said = capsys.readouterr().out
+    assert "by mean_return the verdict is exploratory" in " ".join(said.split())
+
+
+def test_a_variant_without_fresh_seeds_is_exploratory(tmp_path):
+    scores = confirmed(explored(8), (noise(9), noise(9, seed=1)))
+    scores["minimum", 0.1] = by_seed(range(8), noise(8))
+    folder = publish_scores(tmp_path / "x", scores, {0: choice()})
+    assert hq_ray.compare(folder)["basis"].tolist() == ["confirmed", "exploratory"]
+    assert "minimum has no fresh seeds" in " ".join(study([Results.at(folder)]).notes)
+
+
+def test_the_baseline_may_be_named(tmp_path):
+    scores = {(v, 0.1): by_seed(range(5), noise(5, seed=s)) for s, v in enumerate("ab")}
+    scores = {(v, 0.1): by_seed(range(5), noise(5, seed=s)) for s, v in
+              enumerate(("minimum", "asymmetric", "harmonic"))}  # fmt: skip
+    folder = publish_scores(tmp_path / "x", scores, order=("minimum", "harmonic", "asymmetric"))
+    pairs = [("harmonic", "minimum"), ("asymmetric", "minimum")]
+    found = hq_ray.compare(folder)
+    assert list(zip(found["variant"], found["baseline"], strict=True)) == pairs
+    found = hq_ray.compare(folder, baseline="harmonic")
+    assert found["variant"].tolist() == ["minimum", "asymmetric"]
+    with pytest.raises(InputError, match="got 'harmonc'; did you mean 'harmonic'"):
+        hq_ray.compare(folder, baseline="harmonc")
+
+
+def test_a_condition_does_not_shrink_the_family(tmp_path):
+    for env in "AB":
+        scores = confirmed(explored(), (noise(9), noise(9, seed=1, mean=-19)))
+        publish_scores(tmp_path / env, scores, {0: choice()}, env=f"{env}-v0")
+    places = [tmp_path / "A", tmp_path / "B"]
+    whole, some = hq_ray.compare(places), hq_ray.compare(places, "env == 'B-v0'")
+    assert len(some) == 1
+    assert some["p_holm"].tolist() == whole["p_holm"][1:].tolist()
+    assert some["p_holm"][0] == exact(2 * some["p_value"][0])
+
+
+def test_lengths_are_problems_and_worlds_of_one_name_are_kept_apart(tmp_path):
+    scores = confirmed(explored(), (noise(9), noise(9, seed=1)))
+    publish_scores(tmp_path / "a", scores, {0: choice()}, fingerprint="a" * 16)
+    publish_scores(tmp_path / "b", scores, {0: choice()}, fingerprint="b" * 16)
+    publish_scores(tmp_path / "c", scores, {0: choice()}, fingerprint="b" * 16, episodes=6)
+    found = hq_ray.compare([tmp_path / name for name in "abc"])
+    assert found["env"].tolist() == [
+        "Table-v0 (model aaaaaaaa)",
+        "Table-v0 (model bbbbbbbb), episodes 4",
+        "Table-v0 (model bbbbbbbb), episodes 6",
+    ]
+    assert found["n"].tolist() == [9, 9, 9]
+
+
+def test_an_environment_is_called_by_its_label(tmp_path):
+    scores = confirmed(explored(), (noise(9), noise(9, seed=1)))
+    args = '{"max_speed":2}'
+    publish_scores(tmp_path / "a", scores, {0: choice()}, env_args=args, label="fast grid")
+    publish_scores(tmp_path / "b", explored(), env_args=args)
+    assert one_row([tmp_path / "a", tmp_path / "b"])["env"] == "fast grid"
+    publish_scores(tmp_path / "c", explored(), env="Other-v0", label="fast grid")
+    found = hq_ray.compare([tmp_path / name for name in "abc"])
+    assert found["env"].tolist() == [f"fast grid (Table-v0 {args})", "fast grid (Other-v0)"][::-1]
+
+
+def test_the_terminal_says_what_is_confirmed(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    scores = confirmed(explored(), (noise(9), noise(9, seed=1, mean=-18)))
+    folder = publish_scores(tmp_path / "x", scores, {0: choice()})
+    flags = ["--threshold", "-18.5", "--smooth", "1"]
+    assert run_command_line(["compare", str(folder), *flags]) == 0
+    said = capsys.readouterr().out
+    assert "better" in said
+    assert "exploratory" not in said
+    assert "value of the learned policy [discounted return]" in said
+    reached = noise(9, seed=1, mean=-18) >= -18.5
+    assert f"{reached.mean():.0%}" in said
+    assert not (tmp_path / "plots").exists()
