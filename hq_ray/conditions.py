@@ -95,12 +95,13 @@ def conditions(where: Where | None, known: pa.Schema) -> list[pc.Expression]:
     return found
 
 
-def binds(expression: pc.Expression, known: pa.Schema) -> bool:
-    """Whether the schema has every column that the expression names."""
-    try:
-        return bool(conditions(expression, known))
-    except InputError:
-        return False
+def named(where: pc.Expression | None, known: pa.Schema) -> list[str]:
+    """The columns that an expression names, and perhaps more."""
+    if where is None:
+        return []
+    words = set(re.findall(r"\w+", str(where)))
+    # A column may also be given by its number.
+    return known.names if "FieldPath" in words else [name for name in known.names if name in words]
 
 
 def all_of(expressions: Sequence[pc.Expression]) -> pc.Expression | None:

@@ -13,19 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hq_ray import schema
-from hq_ray.conditions import Where, all_of, binds, conditions
+from hq_ray.conditions import Where, all_of, conditions, named
 from hq_ray.errors import InputError, ResultsError, near_miss
 from hq_ray.hyperparameters import HYPERPARAMETERS
-from hq_ray.published import (
-    COUNTED,
-    Place,
-    checked_columns,
-    named,
-    opened,
-    readers,
-    trials_table,
-    warn,
-)
+from hq_ray.published import COUNTED, Place, opened, readers, trials_table, warn
 from hq_ray.store import DONE, Results
 from hq_ray.trial import Trial
 
@@ -81,13 +72,13 @@ def load_trials(
         ResultsWarning: for each sentence of `problems`.
     """
     folders = opened(results)
-    names = checked_columns(schema.TRIALS.names if columns is None else columns, schema.TRIALS)
+    names = _checked(schema.TRIALS.names if columns is None else columns, schema.TRIALS)
     condition = all_of(conditions(where, schema.TRIALS))
-    read = list(dict.fromkeys([*names, *COUNTED]))
-    table = trials_table(folders, read, damaged, condition, SORTED_BY)
+    read = list(dict.fromkeys([*names, *COUNTED, *SORTED_BY]))
+    table = trials_table(folders, read, damaged, condition)
     if not quiet:
         warn(folders, table)
-    return table.select(names).to_pandas()
+    return table.sort_by([(name, "ascending") for name in SORTED_BY]).select(names).to_pandas()
 
 
 def load_episodes(
@@ -114,10 +105,12 @@ def load_episodes(
         ResultsWarning: for each sentence of `problems`.
     """
     folders = opened(results)
-    names = checked_columns(schema.EPISODES.names if columns is None else columns, schema.JOINED)
-    parts = conditions(where, schema.JOINED)
-    of_trials = [part for part in parts if binds(part, schema.TRIALS)]
-    of_rows = all_of([part for part in parts if not binds(part, schema.TRIALS)])
+    names = _checked(schema.EPISODES.names if columns is None else columns, schema.JOINED)
+    of_trials, rest = [], []
+    for part in conditions(where, schema.JOINED):
+        of_trial = set(named(part, schema.JOINED)) <= set(schema.TRIALS.names)
+        (of_trials if of_trial else rest).append(part)
+    of_rows = all_of(rest)
     needed = pa.schema(
         schema.JOINED.field(name)
         for name in dict.fromkeys([*names, *named(of_rows, schema.JOINED)])
@@ -186,18 +179,25 @@ def stream_curves(
     spots = _spots(folders, groups)
     lengths = [_common_length(number, group, spots) for number, group in enumerate(groups)]
     per_episode = sum(kind.itemsize for kind in kinds.values())
-    sizes = [len(g) * n * per_episode for g, n in zip(groups, lengths, strict=True)]
+
+    def filled(some: dict[int, Curves]) -> Iterator[tuple[int, Curves]]:
+        _fill(folders, groups, spots, some)
+        # What is handed over is the caller's to keep or to free.
+        for number in list(some):
+            yield number, some.pop(number)
 
     def rounds() -> Iterator[tuple[int, Curves]]:
-        for some in _rounds(sizes):
-            found = {
-                g: {n: np.empty((len(groups[g]), lengths[g]), k) for n, k in kinds.items()}
-                for g in some
-            }
-            _fill(folders, groups, spots, found)
-            # What is handed over is the caller's to keep or to free.
-            for g in some:
-                yield g, found.pop(g)
+        some: dict[int, Curves] = {}
+        held = 0
+        for number, (group, length) in enumerate(zip(groups, lengths, strict=True)):
+            size = len(group) * length * per_episode
+            if some and held + size > BUDGET_BYTES:
+                yield from filled(some)
+                held = 0
+            some[number] = {n: np.empty((len(group), length), kind) for n, kind in kinds.items()}
+            held += size
+        if some:
+            yield from filled(some)
 
     return rounds()
 
@@ -214,27 +214,19 @@ def load_curves(
 def load_q_values(results: Results, trials: Sequence[Trial]) -> Mapping[str, np.ndarray]:
     """Final Q tables (n_states, n_actions) by trial_id, for those trials that kept theirs."""
     kept = results.location.child("q_values").files(".parquet")
-    done = trials_table(results, ["trial_id", "status"])
-    done = done.filter(pc.equal(done["status"], DONE))
-    asked = pa.array([trial.trial_id for trial in trials], pa.string())
-    done = done.filter(pc.is_in(done["trial_id"], asked))
-    plain = schema.Q_VALUES.set(0, pa.field("trial_id", pa.string())).remove_metadata()
-    found = [plain.empty_table()]
-    for name in pc.unique(done["batch"]).to_pylist():
-        # A trial in two batches is read from the one that `trials_table` chose.
-        mine = done.filter(pc.equal(done["batch"], name))["trial_id"]
-        if name in kept:
-            rows = results.read("q_values", name).cast(plain)
-            found.append(rows.filter(pc.is_in(rows["trial_id"], mine.combine_chunks())))
-    table = pa.concat_tables(found)
-    table = table.sort_by([(name, "ascending") for name in ("trial_id", "state", "action")])
-    ids, first = np.unique(table["trial_id"].to_numpy(), return_index=True)
-    edges = [*first.tolist(), len(table)]
+    asked = {trial.trial_id for trial in trials}
+    batches: dict[str, set[str]] = {}
+    table = trials_table(results, ["trial_id", "status"])
+    for trial_id, status, _, batch in zip(*(c.to_pylist() for c in table.columns), strict=True):
+        if status == DONE and trial_id in asked and batch in kept:
+            batches.setdefault(batch, set()).add(trial_id)
     tables = {}
-    for trial_id, low, high in zip(ids, edges[:-1], edges[1:], strict=True):
-        rows = table.slice(low, high - low)
-        n_actions = len(pc.unique(rows["action"]))  # numbered from 0 in older files
-        tables[str(trial_id)] = rows["q_value"].to_numpy().reshape(-1, n_actions)
+    for batch, mine in batches.items():
+        rows = results.read("q_values", batch)
+        for trial_id, start, stop in _runs(rows["trial_id"]):
+            if trial_id in mine:
+                n_actions = len(pc.unique(rows["action"][start:stop]))
+                tables[trial_id] = rows["q_value"][start:stop].to_numpy().reshape(-1, n_actions)
     return tables
 
 
@@ -282,22 +274,8 @@ def _array_type(column: str) -> np.dtype:
     names = [f.name for f in schema.EPISODES if not pa.types.is_dictionary(f.type)]
     if column not in names:
         raise InputError(f"unknown column {column!r} of curves{near_miss(column, names)}")
-    field = schema.EPISODES.field(column)
-    return np.dtype(np.float64 if field.nullable else field.type.to_pandas_dtype())
-
-
-def _rounds(sizes: Sequence[int]) -> Iterator[list[int]]:
-    """The numbers of the groups, cut into runs that fit the budget."""
-    some: list[int] = []
-    held = 0
-    for group, size in enumerate(sizes):
-        if some and held + size > BUDGET_BYTES:
-            yield some
-            some, held = [], 0
-        some.append(group)
-        held += size
-    if some:
-        yield some
+    kind = schema.EPISODES.field(column).type
+    return np.dtype(np.float64 if column == "success" else kind.to_pandas_dtype())
 
 
 def _fill(
@@ -318,7 +296,11 @@ def _fill(
     def fill(file: tuple[int, str], rows: Mapping[str, list[Curves]]) -> None:
         wanted = {trial_id: spots[trial_id][2] for trial_id in rows}
         for runs, table in _rows_of_trials(folders[file[0]], file[1], wanted, names):
-            arrays = {name: _array(table[name], name) for name in names}
+            # A truth value that may be null is a number, and null is NaN.
+            if "success" in names:
+                known = table["success"].cast(pa.float64())
+                table = table.set_column(names.index("success"), "success", known)
+            arrays = {name: table[name].to_numpy() for name in names}
             for trial_id, episode, start, stop in runs:
                 for row in rows[trial_id]:
                     for name, array in arrays.items():
@@ -326,12 +308,6 @@ def _fill(
 
     with readers(folders) as pool:
         list(pool.map(fill, files.keys(), files.values()))
-
-
-def _array(values: pa.ChunkedArray, column: str) -> np.ndarray:
-    if schema.EPISODES.field(column).nullable:
-        values = values.cast(pa.float64())
-    return values.to_numpy()
 
 
 def _rows_of_trials(
@@ -351,7 +327,7 @@ def _rows_of_trials(
     """
     read = pa.schema(schema.EPISODES.field(c) for c in dict.fromkeys(["episode", *columns]))
     found = dict.fromkeys(wanted, 0)
-    with results.naming("episodes", name), results.open("episodes", name) as file:
+    with results.open("episodes", name) as file:
         for field in read:
             # Exactly: a damaged footer may say that numbers are of another type.
             if file.schema_arrow.field(field.name).type != field.type:
@@ -373,14 +349,14 @@ def _rows_of_trials(
                 if last > wanted[trial_id] or not np.array_equal(episodes[start:stop], order):
                     raise ResultsError(
                         f"episodes of trial {trial_id} must be 0 to {wanted[trial_id] - 1:,} in "
-                        f"order in {results.location.child('episodes').child(name).text}"
+                        f"order in {results.location.child(f'episodes/{name}').text}"
                     )
             yield runs, table.select(columns)
     for trial_id, episodes in wanted.items():
         if found[trial_id] != episodes:
             raise ResultsError(
                 f"trial {trial_id} must have {episodes:,} episodes in "
-                f"{results.location.child('episodes').child(name).text}, found {found[trial_id]:,}"
+                f"{results.location.child(f'episodes/{name}').text}, found {found[trial_id]:,}"
             )
 
 
@@ -392,3 +368,13 @@ def _runs(labels: pa.ChunkedArray) -> Iterator[tuple[str, int, int]]:
         starts = [0, *(np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist()]
         names = array.dictionary.take(pa.array(codes[starts])).to_pylist()
         yield from zip(names, starts, [*starts[1:], len(codes)], strict=True)
+
+
+def _checked(columns: Sequence[str], known: pa.Schema) -> list[str]:
+    """The columns asked for, each once."""
+    if isinstance(columns, str):
+        raise InputError(f"columns must be a list of names, got {columns!r}")
+    for name in columns:
+        if name not in known.names:
+            raise InputError(f"unknown column {name!r} in columns{near_miss(name, known.names)}")
+    return list(dict.fromkeys(columns))

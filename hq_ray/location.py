@@ -102,6 +102,16 @@ class Location:
         """Sorted names of the visible files directly below; empty where there is no such folder."""
         return [n for n in self._names() if n.endswith(suffix) and not n.startswith((".", "_"))]
 
+    def folders(self, path: str | None = None) -> list[str]:
+        """Sorted names of the visible folders below, or at another path; none where none can be
+        listed.
+        """
+        with contextlib.suppress(OSError):
+            found = self.filesystem.get_file_info(fs.FileSelector(path or self.path))
+            names = [info.base_name for info in found if info.type == fs.FileType.Directory]
+            return sorted(name for name in names if not name.startswith((".", "_")))
+        return []
+
     def unfinished(self) -> list[str]:
         """Sorted names of files below that are being written, or were when their writer died."""
         return [name for name in self._names() if UNFINISHED.fullmatch(name)]

@@ -33,7 +33,7 @@ DAMAGED = "_damaged"
 SCHEMAS = {"episodes": schema.EPISODES, "trials": schema.TRIALS, "q_values": schema.Q_VALUES}
 READERS = 8
 # The mappings of sweep.json, and what their values are.
-DESCRIPTION = {
+MAPPINGS = {
     "spec": object,
     "fingerprints": str | None,
     "sources": str | None,
@@ -51,8 +51,7 @@ class Superseded(HqRayError):
     @classmethod
     def at(cls, location: Location) -> "Superseded":
         """The error for results at a place, which were taken over, or are not there any more."""
-        there = location.child(SWEEP_FILE).exists() or location.child("trials").files(".parquet")
-        if there:
+        if Results(location).is_there():
             return cls(f"another driver has taken over the results at {location.text}")
         return cls(
             f"results at {location.text} must stay while they are written, but the folder is gone"
@@ -112,6 +111,11 @@ class Results:
         results.description()
         return results
 
+    def is_there(self) -> bool:
+        """Whether a run or sweep has written here."""
+        place = self.location
+        return place.child(SWEEP_FILE).exists() or bool(place.child("trials").files(".parquet"))
+
     def description(self) -> dict:
         """The contents of sweep.json; empty where there is none yet, or no sense in it.
 
@@ -125,49 +129,39 @@ class Results:
         return self._description()[1]
 
     def _description(self) -> tuple[dict, str | None]:
+        place = self.location
         try:
-            info = json.loads(self.location.read(SWEEP_FILE))
+            info = json.loads(place.read(SWEEP_FILE))
             version = info.get("schema_version") if isinstance(info, dict) else None
-            if type(version) is not int or version <= schema.SCHEMA_VERSION:
-                _check_description(info)
-                return info, None
+            if type(version) is int and version > schema.SCHEMA_VERSION:
+                raise InputError(
+                    f"results at {place.text} must have schema version {schema.SCHEMA_VERSION} or "
+                    f"older, got {version}; update hq_ray to read them"
+                )
+            _check_description(info)
+            return info, None
         except FileNotFoundError:
             return {}, None
         except NotADirectoryError:
-            raise InputError(
-                f"results must be a folder, but a part of {self.location.text} is a file"
-            ) from None
-        except StoreError:
+            must = f"results must be a folder, but a part of {place.text} is a file"
+            raise InputError(must) from None
+        except HqRayError:
             raise
         except (OSError, ValueError, RecursionError) as problem:
             return {}, (
-                f"{self.location.child(SWEEP_FILE).text} must be as a sweep writes it, but it is "
-                f"not used, because: {problem}; the next sweep writes it anew"
+                f"{place.child(SWEEP_FILE).text} must be as a sweep writes it, but it is not used, "
+                f"because: {problem}; the next sweep writes it anew"
             )
-        raise InputError(
-            f"results at {self.location.text} must have schema version {schema.SCHEMA_VERSION} or "
-            f"older, got {version}; update hq_ray to read them"
-        )
 
-    def describe(
-        self,
-        name: str,
-        spec: Mapping,
-        fingerprints: Mapping[str, str | None],
-        planned: Mapping[str, Mapping[str, int]] | None = None,
-        engines: Mapping[str, str] | None = None,
-        sources: Mapping[str, str | None] | None = None,
-    ) -> None:
+    def describe(self, name: str, spec: Mapping, **told: Mapping[str, object]) -> None:
         """Writes sweep.json: the spec as understood, versions, environments old and new.
 
         Args:
             name: of the sweep.
             spec: plain JSON values.
-            fingerprints: `id args` of each environment -> its fingerprint, as trials have it.
-            planned: `id args` -> variant -> number of trials in the plan. Replaces what an earlier
-                plan said of the same environment; what is published may therefore be more.
-            engines: `id args` -> which engine trains it, and why.
-            sources: `id args` -> digest of its source files, as trials have it.
+            told: by `id args` of each environment, beside what an earlier call said of others:
+                `fingerprints` and `sources` as its trials have them, `engines` (which trains it,
+                and why), `planned` (variant -> number of trials).
         """
         before = self.description()
         now = {
@@ -175,10 +169,10 @@ class Results:
             "semantics_version": SEMANTICS_VERSION,
             "name": name,
             "spec": dict(spec),
-            "fingerprints": {**before.get("fingerprints", {}), **fingerprints},
-            "sources": {**before.get("sources", {}), **(sources or {})},
-            "engines": {**before.get("engines", {}), **(engines or {})},
-            "planned": {**before.get("planned", {}), **(planned or {})},
+            **{
+                key: {**before.get(key, {}), **told.get(key, {})}
+                for key in ("fingerprints", "sources", "engines", "planned")
+            },
             "versions": versions(),
         }
         if now != before:
@@ -258,7 +252,7 @@ class Results:
         Raises:
             ResultsError: it is not; the message names it.
         """
-        with self.naming(kind, name):
+        with self._naming(kind, name):
             size, end = self.location.child(kind).end_of(name, FOOTER_BYTES)
             needed = int.from_bytes(end[-8:-4], "little") + 8
             if len(end) < needed <= size:
@@ -291,18 +285,19 @@ class Results:
         """Removes one file of `trials`, `episodes` or `q_values`, if it is there."""
         self.location.child(kind).delete(name)
 
-    def open(self, kind: str, name: str) -> pq.ParquetFile:
+    @contextlib.contextmanager
+    def open(self, kind: str, name: str) -> Iterator[pq.ParquetFile]:
         """One file of `trials`, `episodes` or `q_values`, opened to read parts of it.
 
         Raises:
-            ResultsError: the file is missing or damaged; the message names it.
+            ResultsError: it is missing, damaged or foreign; the message names it.
         """
         folder = self.location.child(kind)
-        with self.naming(kind, name):
+        with self._naming(kind, name):
             # A store sends a file whole, by requests that are repeated when they fail.
             local = self.location.is_local
             source = f"{folder.path}/{name}" if local else pa.BufferReader(folder.read(name))
-            return pq.ParquetFile(
+            yield pq.ParquetFile(
                 source,
                 read_dictionary=["trial_id"] if kind == "episodes" else None,
                 pre_buffer=False,
@@ -310,7 +305,7 @@ class Results:
             )
 
     @contextlib.contextmanager
-    def naming(self, kind: str, name: str) -> Iterator[None]:
+    def _naming(self, kind: str, name: str) -> Iterator[None]:
         """Turns what goes wrong while a file is read into a ResultsError that names the file."""
         try:
             yield
@@ -318,7 +313,7 @@ class Results:
             raise
         except (pa.ArrowException, OSError, KeyError, ValueError) as problem:
             raise ResultsError(
-                f"{self.location.child(kind).child(name).text} must be a Parquet file of this "
+                f"{self.location.child(f'{kind}/{name}').text} must be a Parquet file of this "
                 f"sweep: {problem}"
             ) from None
 
@@ -330,7 +325,7 @@ class Results:
         """
         full = SCHEMAS[kind]
         wanted = pa.schema([full.field(column) for column in columns or full.names])
-        with self.naming(kind, name), self.open(kind, name) as file:
+        with self.open(kind, name) as file:
             stored = file.schema_arrow.names
             table = file.read([n for n in wanted.names if n in stored], use_threads=False)
             if kind == "trials" and "config_id" in wanted.names and "config_id" not in stored:
@@ -379,11 +374,9 @@ def _check_description(info: object) -> None:
     if not isinstance(info, dict):
         raise ValueError("it is no JSON object")
     json.dumps(info, ensure_ascii=False).encode()  # half a character can be neither shown nor kept
-    if type(info.get("schema_version")) is not int:
-        raise ValueError("its schema_version is no whole number")
-    if not isinstance(info.get("name"), str):
-        raise ValueError("its name is no text")
-    for key, kind in DESCRIPTION.items():
+    if type(info.get("schema_version")) is not int or not isinstance(info.get("name"), str):
+        raise ValueError("it has no schema_version, or no name")
+    for key, kind in MAPPINGS.items():
         values = info.get(key, {})
         if not isinstance(values, dict) or not all(isinstance(v, kind) for v in values.values()):
             raise ValueError(f"its {key!r} has values of another kind")

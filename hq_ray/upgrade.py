@@ -48,7 +48,7 @@ def check_writable(results: Results, damaged: Container[str]) -> None:
 
 def _version(results: Results, kind: str, name: str) -> int:
     """The schema that a file was written with; the present one where it does not say."""
-    with results.naming(kind, name), results.open(kind, name) as file:
+    with results.open(kind, name) as file:
         metadata = file.schema_arrow.metadata or {}
     return int(metadata.get(schema.METADATA_KEY, schema.SCHEMA_VERSION))
 
@@ -93,7 +93,6 @@ def _rewritten(results: Results, kind: str, name: str) -> pa.Buffer:
     configurations = dict(zip(*(column.to_pylist() for column in trials.columns), strict=True))
     sink = pa.BufferOutputStream()
     with (
-        results.naming(kind, name),
         results.open(kind, name) as file,
         pq.ParquetWriter(sink, schema.EPISODES, **EPISODES_OPTIONS) as writer,
     ):

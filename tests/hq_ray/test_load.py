@@ -80,7 +80,7 @@ def test_one_row_per_trial(published, batch):
 
 
 def test_a_sweep_that_has_published_nothing_has_no_trials(results):
-    results.describe("sweep", {}, {})
+    results.describe("sweep", {})
     frame = load_trials(results)
     assert len(frame) == 0
     assert list(frame.columns) == schema.TRIALS.names
@@ -133,7 +133,7 @@ def test_a_missing_trial_is_named(published, make_trial):
 
 
 def test_a_missing_trial_is_named_where_nothing_is(results, make_trial):
-    results.describe("sweep", {}, {})
+    results.describe("sweep", {})
     with pytest.raises(ResultsError, match="1 of 1 are not"):
         load_curves(results, [make_trial(seed=99)], QUANTITIES)
 
@@ -436,7 +436,9 @@ def test_files_without_their_sweep_file_are_results(published, batch):
 
 
 def test_all_is_well(published):
-    published.describe("a", {}, {}, {"Table-v0 {}": {"standard": 1, "harmonic": 1, "minimum": 1}})
+    published.describe(
+        "a", {}, planned={"Table-v0 {}": {"standard": 1, "harmonic": 1, "minimum": 1}}
+    )
     assert problems(published, load_trials(published)) == []
 
 
@@ -470,7 +472,7 @@ def test_missing_trials_are_told(published, batch):
         "Table-v0 {}": {"standard": 3, "harmonic": 1, "minimum": 2},
         "FrozenLake-v1 {}": {"harmonic": 1},
     }
-    published.describe("a", {}, {}, planned)
+    published.describe("a", {}, planned=planned)
     sentence = (
         f"3 of 7 planned trials are not in {published.location.text}: there are "
         "1 of 3 standard on Table-v0 {}, 1 of 2 minimum on Table-v0 {}"
@@ -481,12 +483,12 @@ def test_missing_trials_are_told(published, batch):
     # A choice among the trials is no lack of them, and does not hide one.
     assert problems(published, frame[:1]) == [sentence]
     planned["Table-v0 {}"] |= {"standard": 1, "minimum": 1}
-    published.describe("a", {}, {}, planned)
+    published.describe("a", {}, planned=planned)
     assert problems(published, frame[:1]) == []
 
 
 def test_what_is_missing_in_many_cells_is_cut_short(published):
-    published.describe("a", {}, {}, {f"E{n} {{}}": {"standard": 2} for n in range(9)})
+    published.describe("a", {}, planned={f"E{n} {{}}": {"standard": 2} for n in range(9)})
     (sentence,) = problems(published, load_trials(published, quiet=True))
     assert sentence.startswith("18 of 18 planned trials are not in ")
     assert sentence.endswith("0 of 2 standard on E4 {} and 4 more")

@@ -386,7 +386,7 @@ def test_an_empty_place_has_nothing_published(results):
 
 
 def test_the_description_is_what_was_understood(results):
-    results.describe("cliff", {"alpha": [0.1, 0.2]}, {"CliffWalking-v1 {}": "abc"})
+    results.describe("cliff", {"alpha": [0.1, 0.2]}, fingerprints={"CliffWalking-v1 {}": "abc"})
     told = json.loads((Path(results.location.path) / "sweep.json").read_text())
     assert told == results.description()
     assert (told["name"], told["spec"]) == ("cliff", {"alpha": [0.1, 0.2]})
@@ -397,8 +397,8 @@ def test_the_description_is_what_was_understood(results):
 
 
 def test_describing_again_keeps_the_fingerprints_of_before(results):
-    results.describe("a", {"env": "x"}, {"x": "1"})
-    results.describe("a", {"env": "y"}, {"y": "2"})
+    results.describe("a", {"env": "x"}, fingerprints={"x": "1"})
+    results.describe("a", {"env": "y"}, fingerprints={"y": "2"})
     assert results.description()["fingerprints"] == {"x": "1", "y": "2"}
     assert results.description()["spec"] == {"env": "y"}
 
@@ -438,12 +438,12 @@ def test_a_sweep_file_without_sense_is_named_and_stops_nobody(results, content):
     there = Results.at(write_description(results, content))
     assert there.description() == {}
     assert "sweep.json must be as a sweep writes it" in there.description_problem()
-    there.describe("a", {}, {})
+    there.describe("a", {})
     assert there.description_problem() is None
 
 
 def test_results_of_this_schema_are_read_without_a_warning(published):
-    published.describe("a", {}, {})
+    published.describe("a", {})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(Results.at(published.location.path).published()) == 9

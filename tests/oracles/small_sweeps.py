@@ -120,7 +120,7 @@ def make_up(
     ]
     failed = _trial(env, fingerprint, "standard", 99, 0.5)
     results = Results.at(folder)
-    results.describe(folder.name, {"name": folder.name, "env": [env]}, {})
+    results.describe(folder.name, {"name": folder.name, "env": [env]})
     results.publish(trained, [Failure(failed, "ValueError", HOSTILE_FAILURE, "Traceback: no")])
     return folder
 
