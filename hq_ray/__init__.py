@@ -1,7 +1,7 @@
 """Sweeps that compare tabular Q-learning update rules, trained on Ray, logged in Parquet.
 
-The public door: `Sweep`, `run_sweep`, `load_trials`, `load_episodes`, `compare`, `curves`, `report`,
-`Variant`, `VARIANTS`.
+The public door: `Sweep`, `run_sweep`, `load_trials`, `load_episodes`, `compare`, `curves`,
+`report`, `Variant`, `VARIANTS`.
 """
 
 import importlib

@@ -78,7 +78,7 @@ def test_two_hyperparameters_that_both_vary_have_a_heat_map(tmp_path):
     first, second = (found.table["FrozenLake-v1"][v] for v in ("standard", "harmonic"))
     row = cells.y_levels.index(0.1), cells.x_levels.index(0.5)
     at = (first.settings[["alpha", "eps_end"]] == [0.5, 0.1]).all(axis=1).to_numpy().argmax()
-    assert cells.first[row] == pytest.approx(first.scores("final_return")[at].mean())
+    assert cells.first[row] == pytest.approx(first.scores("mean_return")[at].mean())
     assert cells.difference == pytest.approx(cells.second - cells.first)
     assert second.scores("final_return").shape == (6, 5)
     heat.draw()

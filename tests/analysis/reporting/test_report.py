@@ -105,7 +105,7 @@ def test_the_answer_stands_first(written):
     assert verdict[2].startswith(
         "Exploratory: each variant's configuration was chosen from its whole grid by its"
     )
-    assert verdict[3].startswith("Judged by final return [reward units]")
+    assert verdict[3].startswith("Judged by mean return [reward units]")
 
 
 def test_every_number_of_the_verdict_equals_scipy(tmp_path):
