@@ -19,8 +19,8 @@ from hq_ray.model import Model
 from hq_ray.trial import is_model
 
 # Sweeps end when what is left to change of any value is at most this share of it; SciPy solves
-# what is not there after so many outcomes looked at, about a millisecond.
-SWEEP_TOLERANCE, SWEEP_WORK = 1e-15, 2**18
+# what is not there after so many outcomes looked at, some milliseconds.
+SWEEP_TOLERANCE, SWEEP_WORK = 1e-15, 2**21
 # An action replaces another only if it is better by more than this share of the greatest value,
 # which is above rounding and lets policy iteration stop at ties.
 IMPROVEMENT_TOLERANCE = 1e-13

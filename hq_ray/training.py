@@ -16,12 +16,7 @@ from hq_ray.gymnasium_loop import train_on_gymnasium
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.kernel import train_on_kernel
 from hq_ray.model import Model
-from hq_ray.planning import (
-    greedy_start_value,
-    optimal_start_value,
-    optimal_values,
-    start_value,
-)
+from hq_ray.planning import greedy_start_value, optimal_start_value, optimal_values
 from hq_ray.tables import KernelTables, kernel_tables
 from hq_ray.trial import Trial
 
@@ -183,7 +178,10 @@ def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, f
         summary["success_rate"] = int(np.count_nonzero(log.success)) / trial.episodes
         summary["final_success_rate"] = int(np.count_nonzero(log.success[-final:])) / final
     if model is not None:
-        summary["start_value"] = start_value(model, log.q_values.max(axis=1))
+        starts = np.flatnonzero(model.start_probability)
+        summary["start_value"] = float(
+            model.start_probability[starts] @ log.q_values[starts].max(axis=1)
+        )
         summary["policy_value"] = greedy_start_value(model, log.q_values, trial.gamma)
         summary["optimal_value"] = optimal_start_value(model, trial.gamma)
         moved = log.q_values != 0.0
