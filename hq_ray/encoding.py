@@ -51,9 +51,20 @@ def encode_episodes(batch: Sequence[Trained]) -> pa.Buffer:
     return sink.getvalue()
 
 
-def encode_trials(rows: Sequence[dict]) -> pa.Buffer:
-    """The trials file of a batch from one dict per trial; what a row lacks is null."""
-    return encode_table(pa.Table.from_pylist(list(rows), schema=schema.TRIALS), TRIALS_OPTIONS)
+def encode_trials(trained: Sequence[Trained], failures: Sequence[Failure]) -> pa.Buffer:
+    """The trials file of a batch; null is what a row lacks."""
+    rows = []
+    for one in (*trained, *failures):
+        row = {name: getattr(one.trial, name) for name in ("trial_id", "config_id", *TRIAL_FIELDS)}
+        row["finished_at"] = datetime.datetime.now(datetime.UTC)
+        if isinstance(one, Failure):
+            row |= {"status": schema.FAILED, "error_type": one.error_type}
+            row |= {"error_message": one.message, "error_traceback": one.traceback}
+        else:
+            row |= {"status": schema.DONE, "engine": one.engine, **one.summary}
+            row |= {"train_seconds": one.train_seconds, "evaluate_seconds": one.evaluate_seconds}
+        rows.append(row)
+    return encode_table(pa.Table.from_pylist(rows, schema=schema.TRIALS), TRIALS_OPTIONS)
 
 
 def encode_q_values(batch: Sequence[Trained]) -> pa.Buffer:
@@ -140,11 +151,6 @@ def _labels(values: Sequence[str], lengths: Sequence[int]) -> pa.DictionaryArray
     return pa.DictionaryArray.from_arrays(indices, pa.array(list(number), pa.string()))
 
 
-def trial_columns(trial: Trial) -> dict:
-    """The columns of a trial's row that say which trial it is."""
-    return {name: getattr(trial, name) for name in ("trial_id", "config_id", *TRIAL_FIELDS)}
-
-
 def config_ids(trials: pa.Table) -> pa.Array:
     """The configuration of each row of a trials file that does not say it.
 
@@ -159,32 +165,3 @@ def config_ids(trials: pa.Table) -> pa.Array:
         for row in set(rows)
     }
     return pa.array([known[row] for row in rows], pa.string())
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
-def done_row(done: Trained) -> dict:
-    """The row of a trained trial in the trials file."""
-    return {
-        **trial_columns(done.trial),
-        **done.summary,
-        "status": schema.DONE,
-        "engine": done.engine,
-        "train_seconds": done.train_seconds,
-        "evaluate_seconds": done.evaluate_seconds,
-        "finished_at": _now(),
-    }
-
-
-def failed_row(failure: Failure) -> dict:
-    """The row of a failed trial in the trials file."""
-    return {
-        **trial_columns(failure.trial),
-        "status": schema.FAILED,
-        "finished_at": _now(),
-        "error_type": failure.error_type,
-        "error_message": failure.message,
-        "error_traceback": failure.traceback,
-    }

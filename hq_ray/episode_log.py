@@ -39,7 +39,7 @@ class Trained:
     """A trained trial: its log, where it was trained, its summary and what that took.
 
     Attributes:
-        summary: the columns of SUMMARY_FIELDS, None where unknown.
+        summary: the columns of `schema.SUMMARY`, None where unknown.
         train_seconds, evaluate_seconds: wall time of the loop and of the exact evaluation.
     """
 

@@ -5,7 +5,7 @@ meaning, its type or its name. A new column of `trials` that may be null does no
 from before lack the column, and readers take it as null.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 
 import pyarrow as pa
 
@@ -24,106 +24,57 @@ DEFAULTS = {"role": EXPLORATION}
 LABEL = pa.dictionary(pa.int32(), pa.string())
 
 
-def _field(name: str, kind: pa.DataType, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable)
-
-
-def _hyperparameters() -> list[pa.Field]:
-    # gamma and epsilon's start are read by every trial, whatever its variant and schedules.
-    always = {"gamma", "eps_schedule", "eps_start"}
-    kinds = {float: pa.float64(), int: pa.int32(), str: pa.string()}
-    return [
-        _field(row.name, kinds[row.kind], nullable=row.name not in always)
-        for row in HYPERPARAMETERS.values()
-    ]
-
-
-def _schema(fields: Iterable[pa.Field]) -> pa.Schema:
-    return pa.schema(list(fields), metadata=METADATA)
+def _schema(columns: Mapping[str, pa.DataType], nullable: Collection[str] = ()) -> pa.Schema:
+    fields = [pa.field(name, kind, name in nullable) for name, kind in columns.items()]
+    return pa.schema(fields, metadata=METADATA)
 
 
 EPISODES = _schema(
-    [
-        _field("trial_id", LABEL),
-        _field("config_id", LABEL),
-        _field("env", LABEL),
-        _field("env_args", LABEL),
-        _field("variant", LABEL),
-        _field("seed", pa.int64()),
-        _field("episode", pa.int32()),
-        _field("episode_return", pa.float64()),
-        _field("steps", pa.int32()),
-        _field("terminated", pa.bool_()),
-        _field("truncated", pa.bool_()),
-        _field("success", pa.bool_(), nullable=True),
-    ]
+    {
+        **dict.fromkeys(("trial_id", "config_id", "env", "env_args", "variant"), LABEL),
+        "seed": pa.int64(),
+        "episode": pa.int32(),
+        "episode_return": pa.float64(),
+        "steps": pa.int32(),
+        "terminated": pa.bool_(),
+        "truncated": pa.bool_(),
+        "success": pa.bool_(),
+    },
+    nullable={"success"},
 )
 
-SUMMARY_FIELDS = [
-    _field("mean_return", pa.float64(), nullable=True),
-    _field("final_return", pa.float64(), nullable=True),
-    _field("mean_steps", pa.float64(), nullable=True),
-    _field("final_steps", pa.float64(), nullable=True),
-    _field("total_steps", pa.int64(), nullable=True),
-    _field("success_rate", pa.float64(), nullable=True),
-    _field("final_success_rate", pa.float64(), nullable=True),
-    _field("truncation_rate", pa.float64(), nullable=True),
-    _field("start_value", pa.float64(), nullable=True),
-    _field("policy_value", pa.float64(), nullable=True),
-    _field("optimal_value", pa.float64(), nullable=True),
-    _field("q_bias", pa.float64(), nullable=True),
-    _field("q_rmse", pa.float64(), nullable=True),
-    _field("q_max_error", pa.float64(), nullable=True),
-]
-
-# Metrics that are columns of `trials` and have a better end: 1 where more is better, else -1.
-BETTER = {
-    "mean_return": 1,
-    "final_return": 1,
-    "mean_steps": -1,
-    "final_steps": -1,
-    "success_rate": 1,
-    "final_success_rate": 1,
-    "truncation_rate": -1,
-    "policy_value": 1,
-    "q_rmse": -1,
-    "q_max_error": -1,
+SUMMARY = {
+    **dict.fromkeys(("mean_return", "final_return", "mean_steps", "final_steps"), pa.float64()),
+    "total_steps": pa.int64(),
+    **dict.fromkeys(("success_rate", "final_success_rate", "truncation_rate"), pa.float64()),
+    **dict.fromkeys(("start_value", "policy_value", "optimal_value"), pa.float64()),
+    **dict.fromkeys(("q_bias", "q_rmse", "q_max_error"), pa.float64()),
 }
+_KINDS = {float: pa.float64(), int: pa.int32(), str: pa.string()}
+_SECONDS = dict.fromkeys(("train_seconds", "evaluate_seconds"), pa.float64())
+_ERROR = dict.fromkeys(("error_type", "error_message", "error_traceback"), pa.string())
 
 TRIALS = _schema(
-    [
-        _field("trial_id", pa.string()),
-        _field("config_id", pa.string()),
-        _field("env", pa.string()),
-        _field("env_args", pa.string()),
-        _field("label", pa.string(), nullable=True),
-        _field("fingerprint", pa.string(), nullable=True),
-        _field("source", pa.string(), nullable=True),
-        _field("variant", pa.string()),
-        _field("seed", pa.int64()),
-        *_hyperparameters(),
-        _field("episodes", pa.int32()),
-        _field("max_steps", pa.int32()),
-        _field("role", pa.string()),
-        _field("status", pa.string()),
-        _field("engine", pa.string(), nullable=True),
-        *SUMMARY_FIELDS,
-        _field("train_seconds", pa.float64(), nullable=True),
-        _field("evaluate_seconds", pa.float64(), nullable=True),
-        _field("finished_at", pa.timestamp("us", tz="UTC")),
-        _field("error_type", pa.string(), nullable=True),
-        _field("error_message", pa.string(), nullable=True),
-        _field("error_traceback", pa.string(), nullable=True),
-    ]
+    {
+        **dict.fromkeys(("trial_id", "config_id", "env", "env_args", "label"), pa.string()),
+        **dict.fromkeys(("fingerprint", "source", "variant"), pa.string()),
+        "seed": pa.int64(),
+        **{row.name: _KINDS[row.kind] for row in HYPERPARAMETERS.values()},
+        "episodes": pa.int32(),
+        "max_steps": pa.int32(),
+        **dict.fromkeys(("role", "status", "engine"), pa.string()),
+        **SUMMARY,
+        **_SECONDS,
+        "finished_at": pa.timestamp("us", tz="UTC"),
+        **_ERROR,
+    },
+    # gamma and epsilon's start are read by every trial, whatever its variant and schedules.
+    nullable={"label", "fingerprint", "source", "engine", *SUMMARY, *_SECONDS, *_ERROR}
+    | HYPERPARAMETERS.keys() - {"gamma", "eps_schedule", "eps_start"},
 )
 
 Q_VALUES = _schema(
-    [
-        _field("trial_id", LABEL),
-        _field("state", pa.int32()),
-        _field("action", pa.int32()),
-        _field("q_value", pa.float64()),
-    ]
+    {"trial_id": LABEL, "state": pa.int32(), "action": pa.int32(), "q_value": pa.float64()}
 )
 
 # What a row of episodes can be told with: its own columns, and those of its trial.
@@ -131,7 +82,7 @@ JOINED = pa.schema(
     [
         *EPISODES,
         *(
-            _field(f.name, LABEL if pa.types.is_string(f.type) else f.type, f.nullable)
+            f.with_type(LABEL) if pa.types.is_string(f.type) else f
             for f in TRIALS
             if f.name not in EPISODES.names
         ),
@@ -148,18 +99,13 @@ def conformed(table: pa.Table, wanted: pa.Schema) -> pa.Table:
     columns = []
     for field in wanted:
         if field.name in table.column_names:
-            columns.append(_as_type(table[field.name], field.type))
+            column = table[field.name]
+            if pa.types.is_dictionary(field.type) and not pa.types.is_dictionary(column.type):
+                column = column.cast(field.type.value_type).dictionary_encode()
+            columns.append(column.cast(field.type))
         elif field.nullable or field.name in DEFAULTS:
             value = pa.scalar(DEFAULTS.get(field.name), field.type)
             columns.append(pa.repeat(value, len(table)))
         else:
             raise pa.ArrowInvalid(f"it has no column {field.name!r}")
     return pa.table(columns, schema=wanted)
-
-
-def _as_type(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    if column.type == kind:
-        return column
-    if pa.types.is_dictionary(kind) and not pa.types.is_dictionary(column.type):
-        column = column.cast(kind.value_type).dictionary_encode()
-    return column.cast(kind)

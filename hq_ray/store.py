@@ -359,9 +359,7 @@ class Results:
             if keep_q_values:
                 self.location.child("q_values").write(name, encoding.encode_q_values(trained))
         # Made before the question, so that little time lies between the answer and the commit.
-        rows = [encoding.done_row(done) for done in trained]
-        rows += [encoding.failed_row(failure) for failure in failures]
-        content = encoding.encode_trials(rows)
+        content = encoding.encode_trials(trained, failures)
         if not may_commit():
             # What was written stays uncommitted, and the new driver clears it away.
             raise Superseded.at(self.location)
