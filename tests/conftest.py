@@ -9,6 +9,7 @@ from hypothesis import settings
 
 from hq_ray.environments import Environment, resolve
 from hq_ray.hyperparameters import used_hyperparameters
+from hq_ray.store import Results
 from hq_ray.trial import Trial
 
 # The first example of a test may compile; no test here is about time.
@@ -42,6 +43,12 @@ def make_trial():
         return Trial(*where, variant, seed, episodes, max_steps, **used)
 
     return make
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A results folder in which nothing is yet."""
+    return Results.at(tmp_path / "sweep")
 
 
 class TableEnv(gymnasium.Env):

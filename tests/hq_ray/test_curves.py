@@ -9,28 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up import failure, trained
 
 from hq_ray import load
-from hq_ray.episode_log import EpisodeLog, Trained
 from hq_ray.errors import InputError, ResultsError
 from hq_ray.load import stream_curves
-from hq_ray.store import Failure, Results
+from hq_ray.store import Results
 
 COLUMNS = ("episode_return", "steps", "terminated", "truncated", "success")
-
-
-def trained(trial):
-    """A made-up log that differs from trial to trial."""
-    random = np.random.default_rng(int(trial.trial_id, 16))
-    n = trial.episodes
-    log = EpisodeLog(
-        random.normal(size=n).round(1),
-        random.integers(1, 50, n, dtype=np.int32),
-        random.random(n) < 0.5,
-        random.random(n) < 0.5 if trial.fingerprint else None,
-        random.normal(size=(2, 2)),
-    )
-    return Trained(trial, log, "kernel", {}, 0.25, 0.5)
 
 
 @pytest.fixture(scope="session")
@@ -185,12 +171,6 @@ def test_files_that_another_tool_wrote(tmp_path, trials, groups, expected, rows)
     assert as_bytes(stream_curves(results, groups, COLUMNS)) == expected
 
 
-def test_success_is_unknown_without_a_model(tmp_path, make_trial):
-    results = publish(tmp_path / "bare", [make_trial()], 1)
-    ((_, curves),) = stream_curves(results, [[make_trial().trial_id]], ["success"])
-    assert np.isnan(curves["success"]).all()
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -253,7 +233,7 @@ def test_damaged_and_missing_files_are_named(tmp_path, trials, groups):
 def test_trials_that_are_not_done_are_named(tmp_path, trials, groups, make_trial):
     results = publish(tmp_path / "other", trials, 1)
     failed = make_trial(seed=77)
-    results.publish([], [Failure(failed, "ValueError", "no", "Traceback: no")])
+    results.publish([], [failure(failed)])
     wanted = [*groups, [failed.trial_id], ["0" * 16]]
     with pytest.raises(ResultsError) as caught:
         stream_curves(results, wanted, ["steps"])

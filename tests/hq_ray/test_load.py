@@ -7,40 +7,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from made_up import failure, trained
 from object_store import empty_store, point_at, served
 
 from hq_ray import schema
-from hq_ray.episode_log import EpisodeLog, Trained
 from hq_ray.errors import InputError, ResultsError
 from hq_ray.load import load_curves, load_episodes, load_q_values, load_trials, stream_curves
 from hq_ray.location import Location
 from hq_ray.published import ResultsWarning, problems
-from hq_ray.store import DONE, FAILED, Failure, Results
+from hq_ray.store import DONE, FAILED, Results
 
 QUANTITIES = ("episode_return", "steps", "terminated", "truncated")
-
-
-def trained(trial, n_states=3, n_actions=2):
-    """A made-up log that differs from trial to trial."""
-    random = np.random.default_rng(int(trial.trial_id, 16))
-    n = trial.episodes
-    log = EpisodeLog(
-        random.normal(size=n),
-        random.integers(1, 50, n, dtype=np.int32),
-        random.random(n) < 0.5,
-        random.random(n) < 0.5 if trial.fingerprint else None,
-        random.normal(size=(n_states, n_actions)),
-    )
-    return Trained(trial, log, "kernel", {"total_steps": int(log.steps.sum())}, 0.25, 0.5)
-
-
-def failure(trial, message="no"):
-    return Failure(trial, "ValueError", message, "Traceback: no")
-
-
-@pytest.fixture
-def results(tmp_path):
-    return Results.at(tmp_path / "sweep")
 
 
 @pytest.fixture
@@ -122,29 +99,6 @@ def test_only_what_is_asked_for_is_loaded(published, batch):
     assert frame.to_dict("records") == [{"seed": 1, "episode": 0}]
 
 
-def test_no_trials_have_no_curves(published, results):
-    assert load_curves(published, [], QUANTITIES) == {}
-
-
-def test_a_missing_trial_is_named(published, make_trial):
-    missing = make_trial("harmonic", seed=99)
-    with pytest.raises(ResultsError, match=rf"1 of 1 are not: {missing.trial_id}"):
-        load_curves(published, [missing], QUANTITIES)
-
-
-def test_a_missing_trial_is_named_where_nothing_is(results, make_trial):
-    results.describe("sweep", {})
-    with pytest.raises(ResultsError, match="1 of 1 are not"):
-        load_curves(results, [make_trial(seed=99)], QUANTITIES)
-
-
-def test_a_failed_trial_has_no_curves(published, make_trial):
-    failed = make_trial(seed=8)
-    published.publish([], [failure(failed)])
-    with pytest.raises(ResultsError, match="must be published as done"):
-        load_curves(published, [failed], QUANTITIES)
-
-
 def test_episodes_without_their_trials_file_do_not_count(published, batch, make_trial):
     uncommitted = trained(make_trial(seed=8))
     name = published.publish([uncommitted])
@@ -199,27 +153,6 @@ def test_trials_that_kept_no_q_values_are_left_out(published, batch, make_trial)
     tables = load_q_values(published, [batch[0].trial, without.trial])
     assert list(tables) == [batch[0].trial.trial_id]
     assert load_q_values(published, [without.trial]) == {}
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "trials",
-        pytest.param("episodes"),
-    ],
-)
-def test_a_damaged_file_is_named(published, batch, kind):
-    folder = Path(published.location.path) / kind
-    for file in folder.iterdir():
-        file.write_bytes(file.read_bytes()[:-9])
-    with pytest.raises(ResultsError, match=rf"{kind}/.*\.parquet"):
-        load_curves(published, [batch[0].trial], QUANTITIES)
-
-
-def test_a_foreign_file_among_the_trials_is_named(published, batch):
-    pq.write_table(pa.table({"a": [1]}), f"{published.location.path}/trials/mine.parquet")
-    with pytest.raises(ResultsError, match=r"trials/mine\.parquet"):
-        load_trials(published)
 
 
 def test_what_is_not_damaged_is_still_read(published):
@@ -538,13 +471,6 @@ def test_episodes_without_a_column_are_named(published, name):
 def test_episodes_of_another_type_are_named(published):
     rewrite(published, "episodes", lambda t: t.set_column(8, "steps", t["steps"].cast("int64")))
     with pytest.raises(ResultsError, match=r"its column 'steps' must be int32"):
-        load_episodes(published)
-
-
-def test_an_episodes_file_that_is_gone_is_named(published):
-    name = published.location.child("episodes").files()[0]
-    published.delete("episodes", name)
-    with pytest.raises(ResultsError, match=rf"episodes/{name} must be a Parquet file"):
         load_episodes(published)
 
 

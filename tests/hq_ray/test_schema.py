@@ -6,22 +6,6 @@ from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.trial import TRIAL_FIELDS
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("seed", pa.int64()),
-        ("episode", pa.int32()),
-        ("episode_return", pa.float64()),
-        ("steps", pa.int32()),
-        ("terminated", pa.bool_()),
-        ("truncated", pa.bool_()),
-        ("success", pa.bool_()),
-    ],
-)
-def test_types_of_the_episodes(name, kind):
-    assert schema.EPISODES.field(name).type == kind
-
-
 def test_hyperparameters_are_columns_of_trials_alone():
     assert set(HYPERPARAMETERS) <= set(schema.TRIALS.names)
     assert not {*HYPERPARAMETERS, "max_steps"} & set(schema.EPISODES.names)

@@ -1,0 +1,26 @@
+"""Made-up logs and failures of trials, for tests of what is stored and read."""
+
+import numpy as np
+
+from hq_ray.episode_log import EpisodeLog, Failure, Trained
+from hq_ray.trial import Trial
+
+
+def trained(trial: Trial, n_states: int = 3, n_actions: int = 2) -> Trained:
+    """A log that differs from trial to trial; of success only where there is a model."""
+    random = np.random.default_rng(int(trial.trial_id, 16))
+    n = trial.episodes
+    log = EpisodeLog(
+        random.normal(size=n),
+        random.integers(1, 50, n, dtype=np.int32),
+        random.random(n) < 0.5,
+        random.random(n) < 0.5 if trial.fingerprint else None,
+        random.normal(size=(n_states, n_actions)),
+    )
+    summary = {"mean_return": 1.5, "total_steps": int(log.steps.sum())}
+    return Trained(trial, log, "kernel", summary, 0.25, 0.5)
+
+
+def failure(trial: Trial, message: str = "no") -> Failure:
+    """A trial that raised."""
+    return Failure(trial, "ValueError", message, "Traceback: no")
