@@ -1,12 +1,11 @@
 """`hq-ray run`: from flags to a spec of single values. What is done with it: `run_tasks`."""
 
 import contextlib
-import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import click
-import yaml
 
 from hq_ray.cli import SETTINGS, Count, ray_flags
 from hq_ray.errors import InputError, near_miss
@@ -35,28 +34,33 @@ class HyperparameterValue(click.ParamType):
 
 
 def parse_env_args(text: str) -> dict[str, object]:
-    """Reads `max_speed=2,slip_prob=0.1` or a JSON object.
+    """Reads `max_speed=2,map=[1,2]` or a JSON object; values are YAML 1.2, as in a spec.
 
     Raises:
-        InputError: neither of the two.
+        InputError: neither of the two, or an argument is given twice.
     """
+    from hq_ray.sweeps.spec_text import read_yaml, short_repr
+
     text = text.strip()
-    if not text:
-        return {}
     try:
         if text.startswith("{"):
-            args = json.loads(text)
-        else:
-            pairs = [part.partition("=") for part in text.split(",")]
-            if not all(name.strip() and equals for name, equals, _ in pairs):
-                raise ValueError("a part has no '='")
-            args = {name.strip(): yaml.safe_load(value) for name, _, value in pairs}
-    except (ValueError, yaml.YAMLError) as problem:
+            return read_yaml(text)
+        args = {}
+        # Commas within a list or map are followed by no `name=`.
+        for part in re.split(r",(?=[^=,]*=)", text) if text else ():
+            name, equals, value = part.partition("=")
+            values = read_yaml(f"[{value}\n]")
+            if not name.strip() or not equals or len(values) > 1 or value.endswith(","):
+                raise InputError(f"{short_repr(part)} is not like 'name=value'")
+            if name.strip() in args:
+                raise InputError(f"{name.strip()!r} is given twice")
+            args[name.strip()] = values[0] if values else None
+        return args
+    except InputError as problem:
         raise InputError(
-            f"env_args must be like 'max_speed=2,slip_prob=0.1' or a JSON object, "
-            f"got {text!r} ({problem})"
+            "env_args must be like 'max_speed=2,slip_prob=0.1' or a JSON object, "
+            f"got {short_repr(text)}: {problem}"
         ) from None
-    return args
 
 
 def _hyperparameter_flags(command: Callable) -> Callable:

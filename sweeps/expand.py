@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hq_ray.conditions import evaluate
 from hq_ray.environments import Environment, resolve
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
-from hq_ray.sweeps.constraints import holds
 from hq_ray.sweeps.parameters import Parameter
 from hq_ray.sweeps.plan import TrialSet
 from hq_ray.sweeps.spec import Sweep
@@ -95,50 +95,53 @@ def configurations(sweep: Sweep) -> list[Configuration]:
         InputError: there are too many, none, or values that contradict each other.
     """
     if sweep.configurations is not None:
-        return _listed(sweep)
+        return list(dict.fromkeys(_filled(entry, sweep) for entry in sweep.configurations))
     points = [
         (number, variant, point)
         for variant in sweep.variant
         for number, point in enumerate(_points(sweep, variant))
     ]
     points.sort(key=lambda entry: entry[0])
-    kinds: dict[tuple, None] = {}
+    kinds: dict[tuple, dict[str, Value | None]] = {}
+    contradictions: list[tuple[InputError, dict[str, Value | None]]] = []
     for _, variant, point in points:
         episodes = point.pop("episodes", sweep.episodes)
         max_steps = point.pop("max_steps", sweep.max_steps)
-        lengths = {"episodes": episodes, "max_steps": max_steps}
-        used = _used(sweep, variant, point, lengths)
-        values = {**used, "variant": variant, **lengths}
-        if used and all(holds(text, values) for text in sweep.constraints):
-            kinds[variant, episodes, max_steps, tuple(used.items())] = None
-    if not kinds:
+        values = {"variant": variant, "episodes": episodes, "max_steps": max_steps}
+        try:
+            used = used_hyperparameters(variant, point)
+        except InputError as problem:
+            defaults = {name: row.default for name, row in HYPERPARAMETERS.items()}
+            contradictions.append((problem, defaults | point | values))
+        else:
+            kinds[variant, episodes, max_steps, tuple(used.items())] = used | values
+    allowed = _allowed(sweep.constraints, [values for _, values in contradictions])
+    for (problem, _), is_allowed in zip(contradictions, allowed, strict=True):
+        if is_allowed:
+            raise InputError(f"parameters: {problem}; a constraint can exclude it")
+    allowed = _allowed(sweep.constraints, list(kinds.values()))
+    kept = list(itertools.compress(kinds, allowed))
+    if not kept:
         raise InputError("constraints: must leave a configuration, but no configuration meets all")
-    return [Configuration(env, *kind) for env in sweep.env for kind in kinds]
+    return [Configuration(env, *kind) for env in sweep.env for kind in kept]
 
 
-def _listed(sweep: Sweep) -> list[Configuration]:
-    """The sweep's list, its lengths where an entry has none."""
-    filled = (
-        replace(
-            entry,
-            episodes=entry.episodes or sweep.episodes,
-            max_steps=entry.max_steps or sweep.max_steps,
-        )
-        for entry in sweep.configurations
+def _filled(entry: Configuration, sweep: Sweep) -> Configuration:
+    """A listed configuration with the sweep's lengths where it has none."""
+    return replace(
+        entry,
+        episodes=entry.episodes or sweep.episodes,
+        max_steps=entry.max_steps or sweep.max_steps,
     )
-    return list(dict.fromkeys(filled))
 
 
-def _used(sweep: Sweep, variant: str, point: dict, lengths: dict) -> dict[str, Value | None]:
-    """What a point's trials read; empty where the point contradicts itself and is excluded."""
+def _allowed(constraints: Sequence[str], rows: Sequence[Mapping[str, object]]) -> list[bool]:
+    """Whether each row meets all constraints, or may for all that is known of it."""
     try:
-        return used_hyperparameters(variant, point)
+        found = [evaluate(text, rows) for text in constraints if rows]
     except InputError as problem:
-        defaults = {name: row.default for name, row in HYPERPARAMETERS.items()}
-        values = {**defaults, **point, "variant": variant, **lengths}
-        if all(holds(text, values) for text in sweep.constraints):
-            raise InputError(f"parameters: {problem}; a constraint can exclude it") from None
-        return {}
+        raise InputError(f"constraints: {problem}") from None
+    return [all(of[i] is not False for of in found) for i in range(len(rows))]
 
 
 def _points(sweep: Sweep, variant: str) -> Iterator[dict[str, Value]]:

@@ -24,9 +24,9 @@ from pydantic import (
     model_validator,
 )
 
+from hq_ray.conditions import check
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS
-from hq_ray.sweeps.constraints import check_constraint
 from hq_ray.sweeps.parameters import (
     LENGTHS,
     PARAMETERS,
@@ -69,7 +69,9 @@ def _name(name: object) -> str:
 
 
 def _constraint(text: object) -> str:
-    check_constraint(text)
+    if not isinstance(text, str):
+        raise ValueError("must be a condition such as 'eps_end <= eps_start'")
+    check(text, (*PARAMETERS, "variant"))
     return text
 
 

@@ -205,13 +205,18 @@ def test_the_cluster_may_be_named_in_the_environment(requested, monkeypatch):
         (" map_name = 8x8 , is_slippery = false ", {"map_name": "8x8", "is_slippery": False}),
         ('{"desc": ["SF", "FG"]}', {"desc": ["SF", "FG"]}),
         ("{}", {}),
+        ("a=1e-1,b=010,c=1:30,d=1.0e-6", {"a": 0.1, "b": 10, "c": "1:30", "d": 1e-6}),
+        ("map=[1,2],x=1,to={y: [3, 4]}", {"map": [1, 2], "x": 1, "to": {"y": [3, 4]}}),
+        ("a=,b=no", {"a": None, "b": "no"}),
     ],
 )
 def test_env_args_are_pairs_or_json(text, args):
     assert parse_env_args(text) == args
 
 
-@pytest.mark.parametrize("text", ["slippery", "=3", "a=1,,b=2", "{bad", "[1]", "a=[1"])
+@pytest.mark.parametrize(
+    "text", ["slippery", "=3", "a=1,,b=2", "{bad", "[1]", "a=[1", "a=1,a=2", "a=1,b"]
+)
 def test_malformed_env_args_are_shown(text, refused):
     sentence = refused(*SHORT, "--env_args", text)
     assert sentence.startswith("env_args must be like 'max_speed=2,slip_prob=0.1' or a JSON object")

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
 from hq_ray.sweeps.expand import expand
 from hq_ray.sweeps.spec import read_spec
+from hq_ray.sweeps.spec_text import read_yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
@@ -42,7 +42,7 @@ def test_the_cluster_file_fits_rays_schema():
     import ray
 
     schema = json.loads((Path(ray.__file__).parent / "autoscaler/ray-schema.json").read_text())
-    cluster = yaml.safe_load((ROOT / "deploy" / "ray-cluster.yaml").read_text())
+    cluster = read_yaml((ROOT / "deploy" / "ray-cluster.yaml").read_text())
     jsonschema.validate(cluster, schema)
     nodes = cluster["available_node_types"]
     assert nodes[cluster["head_node_type"]]["resources"] == {"CPU": 0}
@@ -54,7 +54,7 @@ def test_the_cluster_file_fits_rays_schema():
 
 
 def test_the_rayjob_has_what_a_sweep_needs():
-    job = yaml.safe_load((ROOT / "deploy" / "rayjob.yaml").read_text())
+    job = read_yaml((ROOT / "deploy" / "rayjob.yaml").read_text())
     assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
     words = shlex.split(job["spec"]["entrypoint"])
     assert words[:2] == ["hq-ray", "sweep"]
@@ -62,7 +62,7 @@ def test_the_rayjob_has_what_a_sweep_needs():
     assert words[words.index("--results") + 1].startswith("s3://")
     # A stop is the first Ctrl-C, and running batches take a minute at most to be published.
     stop = {"RAY_JOB_STOP_SIGNAL": "SIGINT", "RAY_JOB_STOP_WAIT_TIME_S": "60"}
-    assert yaml.safe_load(job["spec"]["runtimeEnvYAML"])["env_vars"] == stop
+    assert read_yaml(job["spec"]["runtimeEnvYAML"])["env_vars"] == stop
     cluster = job["spec"]["rayClusterSpec"]
     assert cluster["authOptions"] == {"mode": "token"}
     head, [workers] = cluster["headGroupSpec"], cluster["workerGroupSpecs"]

@@ -285,8 +285,9 @@ BROKEN = [
         "parameters.eps_schedule: unknown key 'distr",
     ),
     # Constraints.
-    (HEADER + "constraints: [alpha]", "constraints[0]: must be a condition like "),
-    (HEADER + "constraints: [alpha < 1, 3]", "constraints[1]: must be a condition like "),
+    (HEADER + "constraints: [alpha]", "constraints[0]: must be a condition such as "),
+    (HEADER + "constraints: [alpha < 1, 3]", "constraints[1]: must be a condition such as "),
+    (HEADER + "constraints: alhpa < 1", "constraints: unknown name 'alhpa'; did you mean 'alpha'?"),
     # Listed configurations.
     (LISTED + "[]", "configurations: must hold at least one value"),
     (LISTED + f"{{{LAKE}}}", "configurations: must be a list, got {"),

@@ -33,6 +33,7 @@ from hq_ray.analysis.theory import (
 from hq_ray.environments import load_model
 from hq_ray.sweeps.api import run_sweep
 from hq_ray.sweeps.spec import Sweep
+from hq_ray.sweeps.spec_text import read_yaml
 from hq_ray.updates import harmonic, minimum
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -180,9 +181,7 @@ BRIDGE = {
 
 def trained(folder, env, **changes):
     """The trials of the page's spec on one environment, with other variants or parameters."""
-    import yaml
-
-    content = yaml.safe_load(SPEC.read_text())
+    content = read_yaml(SPEC.read_text())
     parameters = content["parameters"] | changes.pop("parameters", {})
     content |= {"env": [env], "parameters": parameters, **changes}
     return run_sweep(Sweep.from_mapping(content), results=folder, local=True).trials()
