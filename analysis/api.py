@@ -64,17 +64,21 @@ def curves(
 
 def report(
     results: Place | Sequence[Place],
-    folder: str | os.PathLike,
+    folder: str | os.PathLike | None = None,
     where: object = None,
     metric: str | None = None,
     *,
     baseline: str | None = None,
     rope: float | None = None,
 ) -> str:
-    """Writes the report of one sweep or several to a folder; returns the page's path.
+    """Writes the report of one sweep or several; returns the page's path.
+
+    The folder is `reports/<name of the results>` where none is given.
 
     Args and errors as of `compare`.
     """
     options = {"metric_name": metric, "baseline": baseline, "rope": rope}
     found = study(opened(results), where=where, **options)
-    return write_report(found, folder, None if where is None else str(where))
+    return write_report(
+        found, folder or f"reports/{found.name}", None if where is None else str(where)
+    )

@@ -1,12 +1,13 @@
 """The commands of analysis: plot, compare, report."""
 
+import json
 from collections.abc import Mapping, Sequence
 
 import click
 
 from hq_ray.analysis.progress import progress_shown
 from hq_ray.cli import SETTINGS, Count, say
-from hq_ray.errors import InputError
+from hq_ray.errors import InputError, near_miss
 from hq_ray.store import Results
 
 PER_SEED = click.Choice(["none", "best", "all"])
@@ -16,6 +17,7 @@ METRIC = click.option(
     "--metric", help="What to judge by [default: that of the confirmation, else mean_return]."
 )
 SMOOTH = click.option("--smooth", type=Count(), default=151, help="Window of curves, episodes.")
+SHOWN_OF_TRIALS = ("mean_return", "final_return", "policy_value")
 OUT = click.option("--out", help="Folder to write to [default: plots/<name of the results>].")
 SUCCESSES = click.option("--successes_only", is_flag=True, help="Steps of successes only.")
 ROPE = click.option("--rope", type=float, help="Differences up to this size do not matter.")
@@ -121,6 +123,49 @@ def _numbers(row: Mapping) -> list[str]:
     n = str(row["n"]) if equal else f"{row['n']}, {row['baseline_n']}"
     interval = f"{row['low']:,.3g} to {row['high']:,.3g}" if row["n"] > 1 else "–"
     return [n, f"{row['difference']:,.3g}", interval]
+
+
+@click.command(name="trials", context_settings=SETTINGS)
+@RESULTS
+@WHERE
+@click.option("--best", type=Count(), help="Only so many of the done ones, the best first.")
+@click.option("--metric", default="mean_return", help="What --best goes by.")
+@click.option("--csv", is_flag=True, help="All columns, as CSV.")
+@click.option("--json", "as_json", is_flag=True, help="All columns, as JSON; seeds are text.")
+def trials_command(
+    results: tuple[str, ...],
+    where: str | None,
+    best: int | None,
+    metric: str,
+    csv: bool,
+    as_json: bool,
+) -> None:
+    """List trials with their ids, which `replay` takes."""
+    from hq_ray.analysis.cells import SETTINGS as HYPERPARAMETERS
+    from hq_ray.analysis.cells import environment_labels, level_text
+    from hq_ray.load import load_trials
+    from hq_ray.schema import BETTER
+    from hq_ray.store import DONE
+
+    if metric not in BETTER:
+        raise InputError(f"unknown metric {metric!r} of trials{near_miss(metric, BETTER)}")
+    trials = load_trials(open_results(results), where, quiet=True)
+    if best is not None:
+        done = trials[trials["status"] == DONE].dropna(subset=metric)
+        trials = done.sort_values(metric, ascending=BETTER[metric] < 0, kind="stable").head(best)
+    if csv:
+        print(trials.to_csv(index=False))
+    elif as_json:
+        plain = trials.assign(seed=trials["seed"].astype(str)).astype(object)
+        print(json.dumps(plain.where(plain.notna(), None).to_dict("records"), default=str))
+    else:
+        varying = [name for name in HYPERPARAMETERS if trials[name].nunique(dropna=False) > 1]
+        shown = trials.assign(environment=environment_labels(trials))
+        numbers = list(dict.fromkeys((*SHOWN_OF_TRIALS, metric)))
+        names = ["trial_id", "environment", "variant", "seed", *varying, "role", "status"]
+        columns = [shown[name].map(str if name == "seed" else level_text) for name in names]
+        columns += [shown[name].map(lambda one: f"{one:,.6g}") for name in numbers]
+        _show_table("", [*names, *numbers], list(zip(*columns, strict=True)))
 
 
 @click.command(name="plot", context_settings=SETTINGS)
@@ -232,6 +277,7 @@ def report_command(
 
 
 COMMANDS = {
+    "trials": trials_command,
     "plot": plot_command,
     "compare": compare_command,
     "report": report_command,

@@ -72,7 +72,7 @@ class Study:
     @property
     def name(self) -> str:
         """Of the results: their folders' names."""
-        return " and ".join(one.location.path.rpartition("/")[2] for one in self.results)
+        return "-and-".join(one.location.path.rpartition("/")[2] for one in self.results)
 
     @property
     def descriptions(self) -> list[dict]:

@@ -1,7 +1,7 @@
 """Sweeps that compare tabular Q-learning update rules, trained on Ray, logged in Parquet.
 
-The public door: `Sweep`, `run_sweep`, `load_trials`, `load_episodes`, `compare`, `curves`,
-`report`, `Variant`, `VARIANTS`.
+The public door: `Sweep`, `run_sweep`, `open_results`, `load_trials`, `load_episodes`, `compare`,
+`curves`, `report`, `Variant`, `VARIANTS`.
 """
 
 import importlib
@@ -15,6 +15,7 @@ if not pathlib.Path(__file__).with_name("envs").is_dir():
 _DOOR = {
     "Sweep": "sweeps.spec",
     "run_sweep": "sweeps.api",
+    "open_results": "handle",
     "load_trials": "load",
     "load_episodes": "load",
     "compare": "analysis.api",

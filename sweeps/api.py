@@ -1,17 +1,13 @@
 """Sweeps from Python: `run_sweep(sweep)` and the handle it returns."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from hq_ray.environments import told_of
 from hq_ray.errors import InputError
-from hq_ray.load import load_episodes, load_trials
+from hq_ray.handle import Handle
 from hq_ray.location import Location
 from hq_ray.store import Results
 from hq_ray.sweeps.driver import Tally
@@ -24,8 +20,8 @@ from hq_ray.sweeps.spec_text import short_repr
 
 
 @dataclass(frozen=True)
-class SweepHandle:
-    """A sweep that has run: its results as pandas frames, and what the run did.
+class SweepHandle(Handle):
+    """A sweep that has run: its results, and what the run did.
 
     Attributes:
         results: the results folder.
@@ -33,24 +29,8 @@ class SweepHandle:
         notices: sentences about environments.
     """
 
-    results: Results
     tally: Tally
     notices: tuple[str, ...]
-
-    def trials(self) -> pd.DataFrame:
-        """One row per published trial."""
-        return load_trials(self.results)
-
-    def episodes(
-        self,
-        columns: Collection[str] | None = None,
-        trial_ids: Collection[str] | None = None,
-    ) -> pd.DataFrame:
-        """One row per episode, of all finished trials or of those given."""
-        where = None
-        if trial_ids is not None:
-            where = pc.field("trial_id").isin(pa.array(list(trial_ids), pa.string()))
-        return load_episodes(self.results, where, columns, quiet=True)
 
 
 def as_sweep(sweep: Sweep | Mapping | str | os.PathLike) -> Sweep:

@@ -1,5 +1,8 @@
 """Verdicts from published trials, as a reader gets them: `hq_ray.compare` and `hq-ray compare`."""
 
+import io
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -258,3 +261,45 @@ def test_the_terminal_says_what_is_confirmed(tmp_path, capsys, monkeypatch):
     reached = noise(9, seed=1, mean=-18) >= -18.5
     assert f"{reached.mean():.0%}" in said
     assert not (tmp_path / "plots").exists()
+
+
+def test_trials_are_listed_with_their_ids(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    scores = confirmed(explored(), (noise(3), noise(3, seed=1)))
+    scores[STANDARD][9] = FAILED
+    folder = str(publish_scores(tmp_path / "x", scores))
+    trials = hq_ray.load_trials(folder, quiet=True).set_index("trial_id")
+
+    def listed(*flags):
+        assert run_command_line(["trials", folder, *flags]) == 0
+        return capsys.readouterr().out
+
+    lines = [line for line in listed().splitlines() if "Table-v0" in line]
+    assert len(lines) == len(trials) == 23
+    assert all(sum(name in line for name in trials.index) == 1 for line in lines)
+    found = json.loads(listed("--json", "--where", "role == 'confirmation'"))
+    assert {one["seed"] for one in found} == set(map(str, fresh(0, 3)))
+    for one in found:
+        assert one["mean_return"] == trials["mean_return"][one["trial_id"]]
+        assert one["eps_shift"] is None or one["variant"] == "harmonic"
+    best = pd.read_csv(io.StringIO(listed("--csv", "--best", "4", "--metric", "policy_value")))
+    assert best["trial_id"].tolist() == trials["policy_value"].nlargest(4).index.tolist()
+    assert run_command_line(["trials", folder, "--best", "1", "--metric", "mean_retrun"]) == 2
+    assert "did you mean 'mean_return'" in capsys.readouterr().err
+
+
+def test_a_handle_shows_loads_compares_and_reports(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scores = confirmed(explored(), (noise(6), noise(6, seed=1)))
+    folder = publish_scores(tmp_path / "x", scores, {0: choice()}, label="<small>")
+    handle = hq_ray.open_results(folder)
+    assert "&lt;small&gt;" in handle._repr_html_()
+    assert len(handle.trials()) == 28
+    assert len(handle.episodes()) == 28 * 4
+    pd.testing.assert_frame_equal(handle.compare(rope=9), hq_ray.compare(folder, rope=9))
+    curves = handle.curves(smooth=2)
+    part = curves[(curves["variant"] == "standard") & (curves["quantity"] == "episode_return")]
+    assert part["mean"].tolist() == exact([noise(6).mean()] * 4)
+    assert part["se"].tolist() == exact([stats.sem(noise(6))] * 4)
+    assert set(part["n"]) == {6}
+    assert handle.report() == "reports/x/report.html"

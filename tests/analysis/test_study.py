@@ -150,7 +150,7 @@ def test_nothing_is_done_yet(published):
 def test_a_sweep_and_more_of_it_are_one(published):
     places = [published(), published(name="more", seeds="3-6")]
     found = study(places)
-    assert found.name == "one and more"
+    assert found.name == "one-and-more"
     assert found.cells[0].seeds.tolist() == list(range(7))
     assert found.notes == []
 

@@ -95,7 +95,7 @@ def publish_scores(
     ]
     results = Results.at(folder)
     variants = list(order or dict.fromkeys(variant for variant, _ in scores))
-    results.describe(folder.name, {"name": folder.name, "variant": variants}, {})
+    results.describe(folder.name, {"name": folder.name, "variant": variants})
     described = json.loads((folder / "sweep.json").read_text())
     described |= {"confirmed": {"the problem": blocks}} if blocks else {}
     (folder / "sweep.json").write_text(json.dumps(described))
