@@ -73,6 +73,14 @@ TRIALS = _schema(
     | HYPERPARAMETERS.keys() - {"gamma", "eps_schedule", "eps_start"},
 )
 
+# Metrics that are columns of `trials` and have a better end: 1 where more is better, else -1. The
+# choice of a sweep and the analysis both read it.
+BETTER = {
+    **dict.fromkeys(("mean_return", "final_return", "policy_value"), 1),
+    **dict.fromkeys(("success_rate", "final_success_rate"), 1),
+    **dict.fromkeys(("mean_steps", "final_steps", "truncation_rate", "q_rmse", "q_max_error"), -1),
+}
+
 Q_VALUES = _schema(
     {"trial_id": LABEL, "state": pa.int32(), "action": pa.int32(), "q_value": pa.float64()}
 )
