@@ -68,8 +68,8 @@ def plain_number(value: object) -> int | float:
     return int(value) if isinstance(value, Integral) else float(value)
 
 
-Length = Annotated[int, BeforeValidator(plain_number), Field(ge=1, le=2**31 - 1)]
-Finite = Annotated[float, BeforeValidator(plain_number), Field(allow_inf_nan=False)]
+Length = Annotated[int, Field(ge=1, le=2**31 - 1), BeforeValidator(plain_number)]
+Finite = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(plain_number)]
 
 
 def _hyperparameter(value: object, name: str) -> Value:

@@ -36,6 +36,7 @@ from hq_ray.sweeps.parameters import (
     Parameters,
     Part,
     items_of,
+    plain_number,
 )
 from hq_ray.sweeps.spec_entries import (
     Configuration,
@@ -97,7 +98,7 @@ class Sweep(Part):
     """Of every episode, likewise; by default the environment's own limit."""
     method: Literal["grid", "random", "sobol"] | None = None
     """How parameters are combined; `grid` by default."""
-    samples: Annotated[Length, Field(le=10**7)] | None = None
+    samples: Annotated[int, Field(ge=1, le=10**7), BeforeValidator(plain_number)] | None = None
     """How many are drawn, for random and sobol."""
     sample_seed: Seed | None = None
     """Which ones are drawn; 0 by default."""

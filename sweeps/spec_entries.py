@@ -163,7 +163,7 @@ def seeds_text(seeds: Iterable[int]) -> str:
     return ",".join(f"{a}-{b}" if b > a else f"{a}" for a, b in parts)
 
 
-Seed = Annotated[int, BeforeValidator(plain_number), Field(ge=0, le=MAX_SEED)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED), BeforeValidator(plain_number)]
 Seeds = Annotated[
     OneOrMore[Seed],
     WrapValidator(_seeds),
@@ -205,16 +205,8 @@ _Entry = create_model(
     __base__=Part,
     env=(Environment, ...),
     variant=(VariantName, ...),
-    **{name: (value_type(name), None) for name in PARAMETERS},
+    **{name: (value_type(name) | None, None) for name in PARAMETERS},
 )
-
-
-def _given(entry: object) -> object:
-    if isinstance(entry, Configuration):
-        entry = entry.to_dict()
-    if isinstance(entry, Mapping):
-        return {key: value for key, value in entry.items() if value is not None}
-    return entry
 
 
 def _configuration(entry: Part) -> Configuration:
@@ -238,6 +230,6 @@ def _configuration(entry: Part) -> Configuration:
 
 Listed = Annotated[
     _Entry,
-    BeforeValidator(_given, json_schema_input_type=_Entry),
+    BeforeValidator(lambda given: given.to_dict() if isinstance(given, Configuration) else given),
     AfterValidator(_configuration),
 ]

@@ -1,12 +1,16 @@
 """`hq-ray plan`, `sweep` and `status` in this process: counts, growth, failures, exit codes."""
 
+import json
 import re
+from pathlib import Path
 
+import jsonschema
 import pytest
 from standard_error import complaints
 
 from hq_ray.cli import run_command_line
 from hq_ray.store import Results
+from hq_ray.sweeps.spec_text import read_yaml
 
 SPEC = """
 name: mine
@@ -27,6 +31,7 @@ parameters:
   alpha: {distribution: uniform, min: 0.1, max: 0.9}
 """
 RUN = "sweep mine.yaml --local"
+GOLDEN = Path(__file__).parent.parent / "golden" / "specs.yaml"
 
 
 @pytest.fixture
@@ -258,3 +263,29 @@ def test_flags_that_cannot_be(call, line, error):
     code, _, err = call(line)
     assert code == 2
     assert err.startswith(f"Error: {error}")
+
+
+def test_the_spec_of_init_is_planned_and_fits_the_schema(call, tmp_path):
+    assert call("init")[0] == 0
+    text = (tmp_path / "sweep.yaml").read_text()
+    code, out, _ = call("plan sweep.yaml --no_pilot")
+    assert code == 0
+    assert "320 trials: 320 new" in out
+    schema = json.loads(call("schema")[1])
+    validator = jsonschema.Draft202012Validator(schema)
+    specs = [text, *GOLDEN.read_text().split("---\n")]
+    for spec in map(read_yaml, specs):
+        # Text that counts as a number, and a note of earlier versions.
+        if spec["name"] not in ("numbers", "quick-stage-2"):
+            validator.validate(spec)
+    for wrong in ({"episode": 3}, {"method": "gird"}, {"parameters": {"alhpa": 1}}, {"env": 3}):
+        assert not validator.is_valid(read_yaml(text) | wrong)
+
+
+def test_init_overwrites_nothing(call, tmp_path):
+    assert call("init mine.yaml") == (
+        2,
+        "",
+        "Error: init must write a new file, but 'mine.yaml' is there\n",
+    )
+    assert (tmp_path / "mine.yaml").read_text() == SPEC

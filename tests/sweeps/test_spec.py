@@ -321,7 +321,7 @@ BROKEN = [
         )
     ),
     (LISTED + "[{variant: standard}]", "configurations[0].env: must be given"),
-    (LISTED + "[{env: null, variant: standard}]", "configurations[0].env: must be given"),
+    (LISTED + "[{env: null, variant: standard}]", "configurations[0].env: must be an id"),
     (LISTED + "[{env: X}]", "configurations[0].variant: must be given"),
     (
         LISTED + "[{env: [X], variant: standard}]",
