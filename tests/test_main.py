@@ -55,7 +55,7 @@ def test_a_typo_is_answered_before_anything_slow_is_imported(tmp_path):
 
 def test_a_bad_input_ends_the_process_with_2(tmp_path):
     done = hq_ray(tmp_path, "run", "--env", "FrozenLak-v1")
-    sentence = "Error: unknown environment 'FrozenLak-v1'; did you mean 'FrozenLake-v1'?\n"
+    sentence = "Error: env: unknown environment 'FrozenLak-v1'; did you mean 'FrozenLake-v1'?\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
     assert list(tmp_path.iterdir()) == []
 
@@ -63,5 +63,5 @@ def test_a_bad_input_ends_the_process_with_2(tmp_path):
 def test_a_module_that_exits_does_not_end_the_command_as_if_all_were_well(tmp_path):
     (tmp_path / "leaving.py").write_text("raise SystemExit(0)")
     done = hq_ray(tmp_path, "run", "--env", "leaving:Env-v0")
-    sentence = "the module of environment 'leaving:Env-v0' must be importable, but: SystemExit: 0"
+    sentence = "env: the module of environment 'leaving:Env-v0' must be importable, but: SystemExit: 0"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"Error: {sentence}\n")

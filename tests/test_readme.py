@@ -269,6 +269,7 @@ def test_the_table_of_names_has_every_hyperparameter_and_variant():
 
 def test_the_defaults_on_the_page_are_those_of_the_flags():
     values = command.make_context("run", ["--env", "x"]).params
+    values |= {name: row.default for name, row in HYPERPARAMETERS.items()}
     text = section("Names")
     shown = {
         name: cells.split("|")[-1].strip()
