@@ -213,7 +213,7 @@ def load_curves(
 
 def load_q_values(results: Results, trials: Sequence[Trial]) -> Mapping[str, np.ndarray]:
     """Final Q tables (n_states, n_actions) by trial_id, for those trials that kept theirs."""
-    kept = results.location.child("q_values").files(".parquet")
+    kept = results.names("q_values")
     asked = {trial.trial_id for trial in trials}
     batches: dict[str, set[str]] = {}
     table = trials_table(results, ["trial_id", "status"])

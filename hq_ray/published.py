@@ -75,7 +75,7 @@ def trials_table(
     files = [
         (place, name)
         for place, folder in enumerate(folders)
-        for name in folder.location.child("trials").files(".parquet")
+        for name in folder.names("trials")
         if name not in without
     ]
     with readers(folders) as pool:

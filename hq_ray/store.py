@@ -113,8 +113,11 @@ class Results:
 
     def is_there(self) -> bool:
         """Whether a run or sweep has written here."""
-        place = self.location
-        return place.child(SWEEP_FILE).exists() or bool(place.child("trials").files(".parquet"))
+        return self.location.child(SWEEP_FILE).exists() or bool(self.names("trials"))
+
+    def names(self, kind: str) -> list[str]:
+        """Sorted names of the files of `trials`, `episodes` or `q_values`."""
+        return self.location.child(kind).files(".parquet")
 
     def description(self) -> dict:
         """The contents of sweep.json; empty where there is none yet, or no sense in it.
@@ -194,10 +197,10 @@ class Results:
 
     def survey(self) -> Survey:
         """What is published, what is damaged, and what belongs to nothing."""
-        names = self.location.child("trials").files(".parquet")
+        names = self.names("trials")
         # After the trials, whose episodes have been there for longer.
-        files = {kind: self.location.child(kind).files(".parquet") for kind in KINDS[:2]}
-        check = partial(self._checked_batch, there={kind: set(files[kind]) for kind in files})
+        files = {kind: set(self.names(kind)) for kind in ("episodes", "q_values")}
+        check = partial(self._checked_batch, files=files)
         status: dict[str, str] = {}
         damaged: dict[str, str] = {}
         repeated: set[str] = set()
@@ -214,16 +217,11 @@ class Results:
                 status.update(pair for pair in batch if status.get(pair[0]) != DONE)
                 if done:
                     logged.add(name)
-        stray = [
-            (kind, name)
-            for kind in files
-            for name in files[kind]
-            if name not in logged and name not in damaged
-        ]
+        stray = [(kind, n) for kind in files for n in sorted(files[kind] - logged - damaged.keys())]
         return Survey(status, damaged, len(repeated), stray)
 
     def _checked_batch(
-        self, name: str, there: Mapping[str, set[str]]
+        self, name: str, files: Mapping[str, set[str]]
     ) -> list[tuple[str, str]] | str:
         """(trial_id, status) of a batch's trials, or what is wrong with it.
 
@@ -231,20 +229,19 @@ class Results:
         """
         try:
             table = self.read("trials", name, ["trial_id", "status", "episodes"])
-            ids, status = table["trial_id"].to_pylist(), table["status"].to_pylist()
             rows = pc.sum(table.filter(pc.equal(table["status"], DONE))["episodes"]).as_py()
             if rows is not None:
-                if name not in there["episodes"]:
+                if name not in files["episodes"]:
                     file = self.location.child(f"episodes/{name}").text
                     return f"{file} must be there, because its trials file is"
                 self._check_footer("episodes", name, rows)
-                if name in there["q_values"]:
+                if name in files["q_values"]:
                     self._check_footer("q_values", name)
         except StoreError:
             raise
         except ResultsError as problem:
             return str(problem)
-        return list(zip(ids, status, strict=True))
+        return list(zip(*(table[c].to_pylist() for c in ("trial_id", "status")), strict=True))
 
     def _check_footer(self, kind: str, name: str, rows: int | None = None) -> None:
         """Checks that a file is whole and has so many rows.

@@ -20,6 +20,15 @@ GOOGLE = "GOOGLE_APPLICATION_CREDENTIALS"
 AZURE = "AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
 # The variables that hold credentials, by scheme.
 VARIABLES = {"s3": AWS, "gs": GOOGLE, "gcs": GOOGLE, "abfs": AZURE, "abfss": AZURE}
+OTHER_WAYS = {
+    "s3": "have a profile in ~/.aws, or set AWS_WEB_IDENTITY_TOKEN_FILE, or "
+    "AWS_EC2_METADATA_DISABLED=false on a machine whose instance profile has them",
+}
+OTHER_WAYS |= dict.fromkeys(
+    ("gs", "gcs"),
+    "run `gcloud auth application-default login`, or set "
+    "GCE_METADATA_ROOT=metadata.google.internal on a machine whose service account has them",
+)
 # What may stand before an @: a container of Azure's, a user of Hadoop's.
 NAMES = dict.fromkeys(("abfs", "abfss", "hdfs", "viewfs"), r"[^:]+")
 NAMES |= dict.fromkeys(("gs", "gcs"), "anonymous")
@@ -76,7 +85,11 @@ def open_uri(text: str) -> tuple[fs.FileSystem, str]:
         elif parts.scheme in ("gs", "gcs"):
             query.setdefault("retry_limit_seconds", "5")  # its own limit is a quarter of an hour
         if parts.hostname and parts.scheme in VARIABLES:
-            _check_credentials(parts.scheme, parts.username)
+            if not parts.username and not _has_credentials(parts.scheme):
+                raise InputError(
+                    f"results on {parts.scheme}:// need credentials, but there are none; set "
+                    f"{VARIABLES[parts.scheme]}, or {OTHER_WAYS[parts.scheme]}"
+                )
             _check_answers(text, parts.scheme, query)
         return fs.FileSystem.from_uri(urlunsplit(parts._replace(query=urlencode(query))))
     except InputError:
@@ -102,30 +115,17 @@ def _s3_settings(query: dict[str, str]) -> dict[str, str]:
     return query
 
 
-def _check_credentials(scheme: str, user: str | None) -> None:
-    if scheme == "s3":
-        # Even with credentials the library would ask the machine's own address for its region.
-        own = os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true").lower() == "false"
-        if not own and not _has_aws_credentials():
-            raise InputError(
-                f"results on s3:// need credentials, but there are none; set {AWS}, or have a "
-                "profile in ~/.aws, or set AWS_WEB_IDENTITY_TOKEN_FILE, or "
-                "AWS_EC2_METADATA_DISABLED=false on a machine whose instance profile has them"
-            )
-    elif scheme in ("gs", "gcs"):
+def _has_credentials(scheme: str) -> bool:
+    """Whether the store's library finds some without asking the machine's own address."""
+    if scheme not in OTHER_WAYS:
+        return True
+    if scheme != "s3":
         names = (GOOGLE, "CLOUD_STORAGE_EMULATOR_ENDPOINT", "GCE_METADATA_ROOT")
         usual = Path.home() / ".config/gcloud/application_default_credentials.json"
-        if not user and not usual.exists() and not any(map(os.environ.get, names)):
-            raise InputError(
-                f"results on {scheme}:// need credentials, but there are none; set {GOOGLE}, or "
-                "run `gcloud auth application-default login`, or set "
-                "GCE_METADATA_ROOT=metadata.google.internal on a machine whose service account "
-                "has them"
-            )
-
-
-def _has_aws_credentials() -> bool:
-    """Whether the AWS library finds credentials without asking the machine's own address."""
+        return usual.exists() or any(map(os.environ.get, names))
+    # Even with credentials the library would ask the machine's own address for its region.
+    if os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true").lower() == "false":
+        return True
     ways = (
         ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"),
         ("WEB_IDENTITY_TOKEN_FILE",),
@@ -135,11 +135,9 @@ def _has_aws_credentials() -> bool:
     if any(all(os.environ.get(f"AWS_{name}") for name in names) for names in ways):
         return True
     profiles = (("AWS_SHARED_CREDENTIALS_FILE", "credentials"), ("AWS_CONFIG_FILE", "config"))
-    for variable, usual in profiles:
-        path = Path(os.environ.get(variable) or Path.home() / ".aws" / usual)
-        if path.is_file() and any(key in path.read_text(errors="replace") for key in PROFILE_KEYS):
-            return True
-    return False
+    paths = [Path(os.environ.get(v) or Path.home() / ".aws" / usual) for v, usual in profiles]
+    told = [path.read_text(errors="replace") for path in paths if path.is_file()]
+    return any(key in text for text in told for key in PROFILE_KEYS)
 
 
 def _check_answers(text: str, scheme: str, query: dict[str, str]) -> None:

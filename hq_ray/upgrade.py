@@ -35,8 +35,7 @@ def check_writable(results: Results, damaged: Container[str]) -> None:
         InputError: they are.
     """
     found = results.description().get("schema_version")
-    names = results.location.child("trials").files(".parquet")
-    for name in [name for name in names if name not in damaged][:1]:
+    for name in [name for name in results.names("trials") if name not in damaged][:1]:
         found = found or _version(results, "trials", name)
     if found and found < schema.SCHEMA_VERSION:
         place = results.location.text
@@ -68,9 +67,7 @@ def upgrade(
     results.clear_unfinished()
     for kind, name in results.survey().stray:
         results.delete(kind, name)
-    files = [
-        (kind, name) for kind in KINDS for name in results.location.child(kind).files(".parquet")
-    ]
+    files = [(kind, name) for kind in KINDS for name in results.names(kind)]
     damaged = []
     for kind, name in tracked(files):
         try:
