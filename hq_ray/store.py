@@ -39,6 +39,7 @@ MAPPINGS = {
     "sources": str | None,
     "engines": str,
     "planned": dict,
+    "confirmed": list,
     "versions": str | None,
 }
 # The end of a file that is read for its footer; some of a few row groups are a tenth as long.
@@ -164,7 +165,8 @@ class Results:
             spec: plain JSON values.
             told: by `id args` of each environment, beside what an earlier call said of others:
                 `fingerprints` and `sources` as its trials have them, `engines` (which trains it,
-                and why), `planned` (variant -> number of trials).
+                and why), `planned` (variant -> number of trials). By problem: `confirmed`, what was
+                chosen, by block of fresh seeds.
         """
         before = self.description()
         now = {
@@ -174,7 +176,7 @@ class Results:
             "spec": dict(spec),
             **{
                 key: {**before.get(key, {}), **told.get(key, {})}
-                for key in ("fingerprints", "sources", "engines", "planned")
+                for key in ("fingerprints", "sources", "engines", "planned", "confirmed")
             },
             "versions": versions(),
         }

@@ -1,7 +1,7 @@
 """Sweeps from Python: `run_sweep(sweep)` and the handle it returns."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from hq_ray.errors import InputError
 from hq_ray.handle import Handle
 from hq_ray.location import Location
 from hq_ray.store import Results
+from hq_ray.sweeps.choice import Confirmation, confirmation
 from hq_ray.sweeps.driver import Tally
 from hq_ray.sweeps.expand import Expanded, expand
 from hq_ray.sweeps.options import RunOptions
@@ -17,6 +18,7 @@ from hq_ray.sweeps.plan import planned_counts
 from hq_ray.sweeps.run import run_missing
 from hq_ray.sweeps.spec import Sweep, read_spec
 from hq_ray.sweeps.spec_text import short_repr
+from hq_ray.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,32 @@ def run_opened(
     Args and errors as of `run_missing`.
     """
 
-    def describe() -> None:
-        planned = planned_counts(expanded.trials)
-        told = told_of(expanded.environments.values())
-        place.describe(sweep.name, sweep.to_dict(), planned=planned, **told)
+    chosen: Confirmation | None = None
 
-    return run_missing(expanded.trials, place, options, describe=describe, stack=stack)
+    def confirm() -> Sequence[Trial]:
+        nonlocal chosen
+        chosen = confirmation(expanded.trials, place, sweep.confirm)
+        return chosen.trials
+
+    def describe() -> None:
+        told = told_of(expanded.environments.values())
+        if options.engine != "auto":
+            told["engines"] = dict.fromkeys(told["engines"], f"{options.engine}: as asked for")
+        told["planned"] = planned_counts(expanded.trials)
+        told["confirmed"] = {} if chosen is None else chosen.record
+        place.describe(sweep.name, sweep.to_dict(), **told)
+
+    tally = run_missing(
+        expanded.trials,
+        place,
+        options,
+        describe=describe,
+        stack=stack,
+        confirm=None if sweep.confirm is None else confirm,
+    )
+    if chosen is not None:
+        tally.confirmed = chosen.notices
+    return tally
 
 
 def run_sweep(

@@ -185,6 +185,9 @@ def run_and_tell(
         say(f"{count} failed: {reason}")
     if tally.interrupted:
         say("Interrupted; the same command resumes.")
+    else:
+        for sentence in tally.confirmed:
+            say(sentence)
     return tally
 
 

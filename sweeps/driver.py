@@ -7,7 +7,7 @@ disk is consistent at every moment, so that killing it loses the batches in flig
 import signal
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -44,6 +44,7 @@ class Tally:
         interrupted: whether Ctrl-C ended it.
         there, failed_before: trials asked for that were published when it began, and not run again.
         repaired: what was wrong with the batches that were set aside, by file name.
+        confirmed: sentences on what was chosen and confirmed.
     """
 
     done: int = 0
@@ -55,6 +56,18 @@ class Tally:
     there: int = 0
     failed_before: int = 0
     repaired: Mapping[str, str] = field(default_factory=dict)
+    confirmed: Sequence[str] = ()
+
+    def add(self, other: "Tally") -> None:
+        """Counts the trials of another one here, too."""
+        self.done += other.done
+        self.failed += other.failed
+        self.steps += other.steps
+        self.train_seconds += other.train_seconds
+        self.reasons += other.reasons
+        self.interrupted = self.interrupted or other.interrupted
+        self.there += other.there
+        self.failed_before += other.failed_before
 
 
 def drive(

@@ -32,6 +32,7 @@ def run_missing(
     session: Session | None = None,
     describe: Callable[[], None] = lambda: None,
     stack: ExitStack | None = None,
+    confirm: Callable[[], Sequence[Trial]] | None = None,
 ) -> Tally:
     """Trains and publishes what is missing of trials, with progress on standard error.
 
@@ -44,6 +45,7 @@ def run_missing(
         session: Ray, already being started; None starts it here.
         describe: writes sweep.json; called before anything is published.
         stack: waits, when it ends, for a Ray that was started here; None waits here.
+        confirm: what is to be run after all of these, by what is published then.
 
     Raises:
         SweepStopped: failures of one kind in a row, or the store refuses writes.
@@ -55,8 +57,13 @@ def run_missing(
     ids = ids_of(trials)
     looked, found = _look(trials, ids, results, options)
     idle = not looked.missing and not found.damaged
+    there = Tally(there=looked.n_done, failed_before=len(looked.failed))
+    if idle and confirm is not None:
+        fresh = plan(confirm(), found.status, options.retry_failed)
+        idle = not fresh.missing
+        there.add(Tally(there=fresh.n_done, failed_before=len(fresh.failed)))
     if idle and results.description_problem() is None:
-        return Tally(there=looked.n_done, failed_before=len(looked.failed))
+        return there
     check_writable(results, found.damaged)
     with ExitStack() as here:
         mine = session is None and not options.local and not idle
@@ -71,11 +78,17 @@ def run_missing(
         del ids
         describe()
         tally = _run(planned.missing, results, options, session, owner)
+        tally.there, tally.failed_before = planned.n_done, len(planned.failed)
+        if confirm is not None and not tally.interrupted:
+            fresh = plan(confirm(), results.published(), options.retry_failed)
+            describe()
+            confirmed = _run(fresh.missing, results, options, session, owner)
+            confirmed.there, confirmed.failed_before = fresh.n_done, len(fresh.failed)
+            tally.add(confirmed)
         if owner.took_over:
             _cleared(results, False, False)
         if mine:
             session.close()
-    tally.there, tally.failed_before = planned.n_done, len(planned.failed)
     tally.repaired = repaired
     return tally
 
