@@ -1,0 +1,234 @@
+"""The choice of a sweep, and its confirmation on fresh seeds."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from hq_ray.cli import run_command_line
+from hq_ray.errors import InputError
+from hq_ray.load import load_trials
+from hq_ray.sweeps.api import run_sweep
+from hq_ray.sweeps.spec import Sweep
+
+FRESH = 2**62
+BLOCK = 2**20
+SPEC = {
+    "name": "lakes",
+    "env": ["FrozenLake-v1", "CliffWalking-v1"],
+    "variant": ["standard", "harmonic"],
+    "seeds": "0-3",
+    "episodes": 40,
+    "parameters": {"alpha": [0.1, 0.5], "eps_shift": [1e-6, 1.0]},
+    "confirm": {"seeds": 5, "metric": "mean_return"},
+}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(**changes):
+    return run_sweep(SPEC | changes, local=True).tally
+
+
+def trials(role):
+    return load_trials("results/lakes", f"role == '{role}'")
+
+
+def blocks():
+    """By environment, the blocks of sweep.json."""
+    info = json.loads(Path("results/lakes/sweep.json").read_text())
+    return {problem.split()[0]: found for problem, found in info["confirmed"].items()}
+
+
+def chosen(block):
+    return {(one["variant"], one["config_id"]) for one in block["chosen"]}
+
+
+def test_the_best_of_the_whole_grid_is_run_on_seeds_that_no_exploration_has(here):
+    assert run().done == 2 * (2 + 4) * 4 + 2 * 2 * 5
+    explored, confirmed = trials("exploration"), trials("confirmation")
+    assert set(explored["seed"]) == {0, 1, 2, 3}
+    assert set(confirmed["seed"]) == {FRESH + number for number in range(5)}
+    means = explored.groupby(["env", "variant", "config_id"])["mean_return"].mean()
+    best = means.groupby(level=["env", "variant"]).max()
+    for env, (block,) in blocks().items():
+        assert (block["block"], block["metric"], block["seeds"]) == (0, "mean_return", 5)
+        for one in block["chosen"]:
+            assert one["score"] == pytest.approx(best[env, one["variant"]], abs=1e-12)
+            assert one["configurations"] == {"standard": 2, "harmonic": 4}[one["variant"]]
+            mine = confirmed[confirmed["config_id"] == one["config_id"]]
+            assert len(mine[mine["env"] == env]) == 5
+
+
+def test_the_same_command_confirms_nothing_twice(here):
+    run()
+    before = blocks()
+    tally = run()
+    assert (tally.done, tally.there) == (0, 48 + 20)
+    assert blocks() == before
+
+
+def test_more_seeds_extend_the_same_choice(here):
+    run()
+    assert run(confirm={"seeds": 7}).done == 2 * 2 * 2
+    for (block,) in blocks().values():
+        assert (block["seeds"], block["extended_after"]) == (7, [5])
+    assert run(confirm={"seeds": 6}).done == 0
+
+
+def test_a_choice_that_a_grown_grid_changes_is_confirmed_anew_on_the_next_block(here):
+    run(parameters={"alpha": [0.001]})
+    first = blocks()
+    run(parameters={"alpha": [0.001, 0.9]})
+    changed = 0
+    for env, (old, *later) in blocks().items():
+        assert old == first[env][0]
+        for block in later:
+            changed += 1
+            assert block["block"] == 1
+            assert chosen(block) != chosen(old)
+            seeds = range(FRESH + BLOCK, FRESH + BLOCK + 5)
+            rows = trials("confirmation").query("env == @env and seed >= @FRESH + @BLOCK")
+            assert len(rows) == 2 * 5
+            assert set(rows["seed"]) == set(seeds)
+    assert changed
+
+
+def test_another_metric_takes_the_next_block(here):
+    run()
+    run(confirm={"seeds": 5, "metric": "final_return"})
+    assert {len(found) for found in blocks().values()} == {2}
+
+
+def test_where_the_record_is_lost_no_seed_is_used_again(here):
+    run()
+    Path("results/lakes/sweep.json").unlink()
+    assert run().done == 2 * 2 * 5
+    assert {block["block"] for (block,) in blocks().values()} == {1}
+
+
+def test_lower_is_better_where_the_metric_says_so(here):
+    run(confirm={"seeds": 2, "metric": "mean_steps"})
+    means = trials("exploration").groupby(["env", "variant", "config_id"])["mean_steps"].mean()
+    best = means.groupby(level=["env", "variant"]).min()
+    for env, (block,) in blocks().items():
+        for one in block["chosen"]:
+            assert one["score"] == pytest.approx(best[env, one["variant"]], abs=1e-12)
+
+
+def test_the_best_three_are_all_confirmed(here):
+    run(confirm={"seeds": 3, "top": 3})
+    for (block,) in blocks().values():
+        ranks = [(one["variant"], one["rank"]) for one in block["chosen"]]
+        assert ranks == [("standard", 1), ("standard", 2), *(("harmonic", n) for n in (1, 2, 3))]
+        scores = [one["score"] for one in block["chosen"] if one["variant"] == "harmonic"]
+        assert scores == sorted(scores, reverse=True)
+
+
+FAULTY = """
+import gymnasium
+
+
+class Faulty(gymnasium.Env):
+    observation_space = gymnasium.spaces.Discrete(2)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.ends = seed in {bad}
+        return 0, {{}}
+
+    def step(self, action):
+        if self.ends and action:
+            raise ValueError("no")
+        return 1, float(action), True, False, {{}}
+
+
+gymnasium.register("Faulty-v0", entry_point="{module}:Faulty")
+"""
+
+
+def test_a_configuration_with_a_failed_seed_is_not_eligible(here, monkeypatch):
+    """It would win by the trials that are left; with every variant out, that is said."""
+    monkeypatch.syspath_prepend(str(here))
+    Path("faulty_choice.py").write_text(FAULTY.format(bad={2}, module="faulty_choice"))
+    spec = {"env": "faulty_choice:Faulty-v0", "parameters": {"eps_start": [0.0, 1.0]}}
+    tally = run(**spec, variant="standard", confirm={"seeds": 2})
+    # Without exploration the action is always 0, so that one alone has every seed.
+    rows = trials("confirmation")
+    assert (len(rows), set(rows["eps_start"])) == (2, {0.0})
+    assert tally.failed == 1
+    tally = run(name="all", **spec | {"parameters": {"eps_start": [1.0]}}, confirm={"seeds": 2})
+    assert tally.failed
+    assert all("has no configuration whose every trial is done" in s for s in tally.confirmed)
+    assert not len(load_trials("results/all", "role == 'confirmation'", quiet=True))
+
+
+def test_ties_go_to_the_order_of_the_plan(here):
+    # gamma 0 and one episode: nothing that alpha changes is seen.
+    run(episodes=1, parameters={"alpha": [0.3, 0.2]})
+    rows = trials("confirmation")
+    assert set(rows["alpha"]) == {0.3}
+
+
+def test_the_flag_and_what_is_said(here, capsys):
+    Path("lakes.yaml").write_text(yaml.safe_dump({k: v for k, v in SPEC.items() if k != "confirm"}))
+    assert run_command_line(["sweep", "lakes.yaml", "--local", "--confirm", "3"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("Confirmed on 3 fresh seeds: ") == 4
+    assert len(trials("confirmation")) == 2 * 2 * 3
+    # Without it, what is confirmed stays.
+    assert run_command_line(["sweep", "lakes.yaml", "--local"]) == 0
+    assert len(trials("confirmation")) == 2 * 2 * 3
+    assert {len(found) for found in blocks().values()} == {1}
+
+
+@pytest.mark.parametrize(
+    ("confirm", "sentence"),
+    [
+        ({"seeds": 0}, "confirm.seeds"),
+        ({"seeds": 2**20 + 1}, "confirm.seeds"),
+        ({"metric": "mean_retrun"}, "did you mean 'mean_return'"),
+        ({"metric": "q_bias"}, "confirm.metric"),
+        ({"top": 0}, "confirm.top"),
+        ({"sedes": 3}, "did you mean 'seeds'"),
+        (3, "confirm"),
+    ],
+)
+def test_what_cannot_be_confirmed_is_refused(confirm, sentence):
+    with pytest.raises(InputError) as problem:
+        Sweep.from_mapping(SPEC | {"confirm": confirm})
+    assert sentence in str(problem.value)
+
+
+def test_seeds_that_confirm_are_not_for_exploring():
+    with pytest.raises(InputError, match=r"seeds: .*2\*\*62"):
+        Sweep.from_mapping(SPEC | {"seeds": [3, FRESH]})
+    assert Sweep.from_mapping(SPEC | {"seeds": [FRESH], "confirm": None}).seeds == (FRESH,)
+
+
+def test_confirmation_trials_are_those_that_their_seeds_make(here):
+    """The role is no part of identity: such a trial is the one of that seed."""
+    run()
+    row = trials("confirmation").iloc[0]
+    again = run_sweep(
+        {
+            "name": "again",
+            "env": row["env"],
+            "variant": row["variant"],
+            "seeds": [int(row["seed"])],
+            "episodes": 40,
+            "parameters": {"alpha": [row["alpha"]]}
+            | ({} if pd.isna(row["eps_shift"]) else {"eps_shift": [row["eps_shift"]]}),
+        },
+        local=True,
+    ).trials()
+    assert again["trial_id"].tolist() == [row["trial_id"]]
+    assert np.array_equal(again["mean_return"], [row["mean_return"]])
