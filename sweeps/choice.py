@@ -9,16 +9,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hq_ray.errors import InputError, near_miss
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.load import load_trials
 from hq_ray.schema import BETTER, DONE
 from hq_ray.store import Results
 from hq_ray.sweeps.plan import TrialSet
+from hq_ray.sweeps.spec_entries import BLOCK, Confirm
 from hq_ray.trial import CONFIRMATION, FIRST_FRESH_SEED, Trial, seeded
-
-# Fresh seeds come in blocks; a choice that changes takes the next one.
-BLOCK = 2**20
 
 
 @dataclass(frozen=True)
@@ -75,12 +72,7 @@ def choose(trials: TrialSet, results: Results, metric: str, top: int) -> dict[st
         results: where they are published.
         metric: a column of `trials` with a better end.
         top: how many of each variant.
-
-    Raises:
-        InputError: the metric is not known.
     """
-    if metric not in BETTER:
-        raise InputError(f"unknown metric {metric!r} to choose by{near_miss(metric, BETTER)}")
     frame = load_trials(results, columns=["trial_id", "status", metric], damaged=[], quiet=True)
     frame = frame[frame["status"] == DONE].set_index("trial_id")[metric].astype(float)
     scores = frame.reindex(trials.ids()).to_numpy().reshape(len(trials.seeds), -1)
@@ -105,21 +97,6 @@ def choose(trials: TrialSet, results: Results, metric: str, top: int) -> dict[st
     return found
 
 
-@dataclass(frozen=True)
-class Confirm:
-    """How a sweep confirms what it chooses.
-
-    Attributes:
-        seeds: how many fresh ones.
-        metric: to choose by and to be judged by.
-        top: how many configurations of each variant and problem.
-    """
-
-    seeds: int = 30
-    metric: str = "mean_return"
-    top: int = 1
-
-
 def confirmation(trials: TrialSet, results: Results, how: Confirm) -> Confirmation:
     """What confirms the choice of a sweep whose exploration is published.
 
@@ -127,7 +104,10 @@ def confirmation(trials: TrialSet, results: Results, how: Confirm) -> Confirmati
     where more are asked for. Another choice, or another metric, confirms all variants of its
     problem on the next block: seeds wear out once their scores have been seen.
 
-    Args and errors as of `choose`.
+    Args:
+        trials: of the exploration.
+        results: where they are published.
+        how: as the spec says.
     """
     seeds, metric = how.seeds, how.metric
     found = choose(trials, results, metric, how.top)

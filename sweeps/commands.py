@@ -142,12 +142,17 @@ def _show_counts(place: object, found: "Survey", expanded: object, planned: obje
 @spec_flags
 @click.option("--retry_failed", is_flag=True, help="Try trials again that failed before.")
 @click.option("--keep_q_values", is_flag=True, help="Store final Q tables.")
+@click.option("--confirm", type=Count(), help="Run the best configurations on so many fresh seeds.")
 @ray_flags
-def sweep_command(spec: str, overrides: tuple[str, ...], results: str, **options: object) -> int:
+def sweep_command(
+    spec: str, overrides: tuple[str, ...], results: str, confirm: int | None, **options: object
+) -> int:
     """Run what is missing of SPEC: the first time, after a crash, or after it grew."""
     from hq_ray.sweeps.options import RunOptions
 
     chosen = RunOptions(**options)
+    if confirm is not None:
+        overrides = (*overrides, f"confirm={confirm}")
     opened = _open(spec, overrides, results)
     tally = run_and_tell(*opened, chosen)
     if tally.interrupted:

@@ -40,6 +40,7 @@ from hq_ray.sweeps.parameters import (
 )
 from hq_ray.sweeps.spec_entries import (
     Configuration,
+    Confirm,
     Environment,
     EnvironmentRequest,
     Listed,
@@ -52,12 +53,13 @@ from hq_ray.sweeps.spec_entries import (
     seeds_text,
 )
 from hq_ray.sweeps.spec_text import read_yaml, sentence, short_repr, suggestion
+from hq_ray.trial import FIRST_FRESH_SEED
 
 NAME = re.compile(r"[A-Za-z0-9][\w.,=+\-]{0,99}", re.ASCII)
 # What varies, which listed configurations say themselves.
 ONE_BY_ONE = ("env", "variant", "method", "samples", "sample_seed", "constraints")
 PRODUCT_KEYS = (*ONE_BY_ONE, "parameters", "variant_parameters")
-BESIDE_A_LIST = ("name", "seeds", *LENGTHS)
+BESIDE_A_LIST = ("name", "seeds", "confirm", *LENGTHS)
 
 
 def _name(name: object) -> str:
@@ -108,6 +110,8 @@ class Sweep(Part):
     """Comparisons that a configuration must meet."""
     variant_parameters: dict[VariantName, Parameters] | None = None
     """By variant, what replaces or joins the common parameters."""
+    confirm: Confirm | None = None
+    """`{seeds: 30, metric: mean_return, top: 1}` runs the best configurations on fresh seeds."""
     configurations: Annotated[tuple[Listed, ...], BeforeValidator(items_of)] | None = None
     """Each configuration spelled out, in the place of env, variant, method, samples, sample_seed,
     parameters, constraints and variant_parameters."""
@@ -140,6 +144,10 @@ class Sweep(Part):
     @model_validator(mode="after")
     def _settle(self) -> "Sweep":
         """Fills in what is not given, and gathers the parameters of single variants."""
+        if self.confirm is not None and max(self.seeds) >= FIRST_FRESH_SEED:
+            raise InputError(
+                f".seeds: must be below 2**62 in a sweep that confirms, got {max(self.seeds)}"
+            )
         if self.configurations is not None:
             return self
         names, blocks = [], dict(self.variant_parameters or {})
@@ -290,6 +298,9 @@ def _override(spec: dict, text: str) -> None:
         return
     values = _values(name, given)
     one = values[0] if len(values) == 1 else values
+    if name == "confirm":
+        spec[name] = one if isinstance(one, dict) else (spec[name] or {}) | {"seeds": one}
+        return
     if name in PARAMETERS:
         for block in blocks:
             block.pop(name, None)

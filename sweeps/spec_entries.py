@@ -21,8 +21,9 @@ from pydantic import (
 
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
+from hq_ray.schema import BETTER
 from hq_ray.sweeps.parameters import PARAMETERS, Parameters, Part, plain_number, value_type
-from hq_ray.sweeps.spec_text import listed
+from hq_ray.sweeps.spec_text import listed, short_repr, suggestion
 from hq_ray.trial import MAX_SEED, parse_seeds
 from hq_ray.updates import VARIANTS, parse_variants
 
@@ -169,6 +170,31 @@ Seeds = Annotated[
     WrapValidator(_seeds),
     WithJsonSchema({"anyOf": [{"type": kind} for kind in ("string", "integer", "array")]}),
 ]
+
+
+# --- confirmation
+
+# Fresh seeds come in blocks of so many, one for each choice.
+BLOCK = 2**20
+
+
+def _metric(name: object) -> str:
+    if not isinstance(name, str) or name not in BETTER:
+        raise InputError(f"unknown metric {short_repr(name)}{suggestion(name, BETTER)}")
+    return name
+
+
+class Confirm(Part):
+    """How a sweep confirms what it chooses."""
+
+    seeds: Annotated[int, Field(ge=1, le=BLOCK), BeforeValidator(plain_number)] = 30
+    """How many fresh ones."""
+    metric: Annotated[str, PlainValidator(_metric), WithJsonSchema({"enum": list(BETTER)})] = (
+        "mean_return"
+    )
+    """A column of `trials` to choose by and to judge by."""
+    top: Annotated[int, Field(ge=1), BeforeValidator(plain_number)] = 1
+    """How many configurations of each problem and variant."""
 
 
 # --- configurations

@@ -94,7 +94,7 @@ def test_yaml_and_python_values_mean_the_same():
 def test_there_and_back():
     sweep = Sweep.from_yaml(TEXT)
     told = json.loads(json.dumps(sweep.to_dict()))
-    assert list(told) == ["name", "seeds", "episodes", "max_steps", "configurations"]
+    assert list(told) == ["name", "seeds", "episodes", "max_steps", "confirm", "configurations"]
     assert told["configurations"][1] == {
         "env": {"id": "VelocityGrid-v0", "max_speed": 2},
         "variant": "harmonic",
