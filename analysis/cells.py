@@ -20,6 +20,7 @@ from hq_ray.store import DONE
 from hq_ray.trial import UNSEEDED, short_fingerprint
 
 SETTINGS = (*HYPERPARAMETERS, "episodes", "max_steps")
+ENVIRONMENT = ["env", "env_args", "fingerprint"]
 OF_PROBLEM = ("episodes", "max_steps", "gamma")
 BASELINE = "standard"
 # Seeds of a confirmation: FIRST_FRESH + block * BLOCK + 0, 1, ...
@@ -73,8 +74,14 @@ class Cell:
     @property
     def problem(self) -> tuple:
         """What the problem is, however it is labelled."""
-        values = self.first_trial[["env", "env_args", "fingerprint", *OF_PROBLEM]]
+        values = self.first_trial[[*ENVIRONMENT, *OF_PROBLEM]]
         return tuple(None if pd.isna(value) else value for value in values)
+
+    @property
+    def reference_key(self) -> tuple:
+        """What decides the best that can be reached, see `analysis.summaries.REFERENCE_KEY`."""
+        *environment, _, max_steps, gamma = self.problem
+        return *environment, gamma, max_steps
 
     @property
     def unseeded(self) -> bool:
@@ -126,27 +133,38 @@ def level_text(value: object) -> str:
 
 def environment_labels(trials: pd.DataFrame) -> pd.Series:
     """The label of the spec, else `id` or `id {arguments}`; with what tells two apart added."""
-    names = trials["env"].astype(str)
-    names = names.where(trials["env_args"] == "{}", names + " " + trials["env_args"].astype(str))
-    given = trials["label"].dropna().groupby(names).min().to_dict()
+    several = trials.drop_duplicates(ENVIRONMENT).reset_index(drop=True)
+    names = several["env"].where(
+        several["env_args"] == "{}", several["env"] + " " + several["env_args"]
+    )
+    given = several["label"].dropna().groupby(names).min().to_dict()
     labels = names.map(lambda name: given.get(name, name))
     shared = names.groupby(labels).transform("nunique") > 1
     labels = labels.where(~shared | (labels == names), labels + " (" + names + ")")
-    models = trials["fingerprint"].astype(object)
+    models = several["fingerprint"].astype(object)
     models = models.where(models.notna(), None)
     mixed = models.groupby(names).transform("nunique", dropna=False) > 1
     named = models.map(lambda one: f"model {short_fingerprint(one)}" if one else "no model")
-    return labels.where(~mixed, labels + " (" + named + ")")
+    labels = labels.where(~mixed, labels + " (" + named + ")")
+    return _of_rows(trials, several.assign(text=labels), ENVIRONMENT)
 
 
 def problem_labels(trials: pd.DataFrame) -> pd.Series:
     """The environment's label, and what else tells its problems apart: `A-v0, gamma 0.9`."""
-    environments = environment_labels(trials)
-    labels = environments
+    several = trials.assign(environment=environment_labels(trials))
+    several = several.drop_duplicates([*ENVIRONMENT, *OF_PROBLEM]).reset_index(drop=True)
+    labels = several["environment"]
     for name in OF_PROBLEM:
-        several = trials[name].groupby(environments).transform("nunique", dropna=False) > 1
-        labels = labels.where(~several, labels + f", {name} " + trials[name].map(level_text))
-    return labels
+        differs = several.groupby("environment")[name].transform("nunique", dropna=False) > 1
+        levels = several[name].map(level_text)
+        labels = labels.where(~differs, labels + f", {name} " + levels)
+    return _of_rows(trials, several.assign(text=labels), [*ENVIRONMENT, *OF_PROBLEM])
+
+
+def _of_rows(trials: pd.DataFrame, several: pd.DataFrame, keys: Sequence[str]) -> pd.Series:
+    """The column `text` of the distinct rows, for each of all rows."""
+    number = trials.groupby(list(keys), dropna=False, sort=False).ngroup()
+    return pd.Series(several["text"].to_numpy(dtype=object)[number], index=trials.index)
 
 
 def cells(trials: pd.DataFrame) -> list[Cell]:

@@ -22,12 +22,11 @@ from hq_ray.analysis.comparison import (
 )
 from hq_ray.analysis.metrics import Metric, judging_metric
 from hq_ray.analysis.reading.smoothing import trailing_mean
-from hq_ray.analysis.summaries import REFERENCE_KEY, summarise_trials
+from hq_ray.analysis.summaries import summarise_trials
 from hq_ray.errors import InputError, near_miss
 from hq_ray.load import load_trials, stream_curves
-from hq_ray.planning import NoReferences, References, references_of
 from hq_ray.published import problems
-from hq_ray.store import DONE, FAILED, Results
+from hq_ray.store import DONE, Results
 
 CURVES = ("episode_return", "steps", "success", "truncated")
 DEFAULT_METRIC = "mean_return"
@@ -59,7 +58,7 @@ class Study:
     judged: Metric
     smooth: int
     notes: Sequence[str]
-    references: Mapping[str, References]
+    references: Mapping[str, object]
     comparisons: Sequence[Comparison]
     chosen: Mapping[tuple[str, str], Side]
     curves: Mapping[tuple[str, str], Mapping[str, np.ndarray]] = field(default_factory=dict)
@@ -163,23 +162,28 @@ def study(
     damaged: list[str] = []
     trials = load_trials(list(results), where, damaged=damaged, quiet=True)
     with_references = with_curves or judged.name in NEED_REFERENCES
-    table, notes = _table(results, trials, baseline, with_references)
+    found = summarise_trials(trials, with_references)
+    table = _table(results, found.frame, baseline)
     family = {}
     if where is not None:
         every = load_trials(list(results), damaged=[], quiet=True)
-        whole, _ = _table(results, every, baseline, with_references)
+        whole = _table(results, summarise_trials(every, with_references).frame, baseline)
         family = {one.key: one.p_value for one in compare_all(whole, judged, choices=choices)}
     comparisons = compare_all(table, judged, rope, choices, family)
     chosen = _chosen(table, judged, choices, comparisons)
-    notes += _confirmation_notes(table, judged, choices)
+    references = {}
+    for env, row in table.items():
+        of_problem = found.references.get(next(iter(row.values())).reference_key)
+        references |= {env: of_problem} if of_problem else {}
+    notes = [*damaged, *problems(list(results), trials), *found.notes]
     return Study(
         results=results,
         trials=trials,
         table=table,
         judged=judged,
         smooth=smooth,
-        notes=[*damaged, *problems(list(results), trials), *notes],
-        references=_references(table) if with_references else {},
+        notes=[*notes, *_confirmation_notes(table, judged, choices)],
+        references=references,
         comparisons=comparisons,
         chosen=chosen,
         curves=_curves(results, chosen) if with_curves else {},
@@ -187,39 +191,21 @@ def study(
 
 
 def _table(
-    results: Sequence[Results], trials: pd.DataFrame, baseline: str | None, with_references: bool
-) -> tuple[dict[str, dict[str, Cell]], list[str]]:
-    """Cells by problem and variant, and notes. What is left out counts as tried, like a failure."""
-    known = set(trials["variant"])
-    if baseline is not None and len(trials) and baseline not in known:
+    results: Sequence[Results], frame: pd.DataFrame, baseline: str | None
+) -> dict[str, dict[str, Cell]]:
+    """Cells by problem and variant; those that are no numbers count as tried, like failed ones."""
+    known = set(frame["variant"])
+    if baseline is not None and known and baseline not in known:
         raise InputError(
             f"the baseline must be a variant of the results, got {baseline!r}"
             f"{near_miss(baseline, known)}"
         )
-    found = summarise_trials(trials, with_references)
-    if not len(found.frame):
-        return {}, found.notes
-    rest = trials[~trials["trial_id"].isin(found.frame["trial_id"])].assign(status=FAILED)
-    frame = pd.concat([found.frame, rest], ignore_index=True) if len(rest) else found.frame
     names = []
     for one in results:
         spec = one.description().get("spec") or {}
         names += spec.get("variant") or []
         names += [entry["variant"] for entry in spec.get("configurations") or []]
-    return by_environment(cells(frame), names, baseline or BASELINE), found.notes
-
-
-def _references(table: Mapping[str, Mapping[str, Cell]]) -> dict[str, References]:
-    """By problem, where the model is here."""
-    found = {}
-    for env, row in table.items():
-        trial = next(iter(row.values())).first_trial
-        keys = trial[list(REFERENCE_KEY)]
-        try:
-            found[env] = references_of(*(None if pd.isna(value) else value for value in keys))
-        except NoReferences:
-            continue  # summarise_trials has said why
-    return found
+    return by_environment(cells(frame), names, baseline or BASELINE)
 
 
 def _chosen(
