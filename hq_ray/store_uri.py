@@ -81,7 +81,7 @@ def open_uri(text: str) -> tuple[fs.FileSystem, str]:
         parts = urlsplit(text)
         query = dict(parse_qsl(parts.query))
         if parts.scheme == "s3":
-            query = _s3_settings(query)
+            query = s3_settings(query)
         elif parts.scheme in ("gs", "gcs"):
             query.setdefault("retry_limit_seconds", "5")  # its own limit is a quarter of an hour
         if parts.hostname and parts.scheme in VARIABLES:
@@ -100,7 +100,7 @@ def open_uri(text: str) -> tuple[fs.FileSystem, str]:
         raise _no_answer(text, str(problem)) from None
 
 
-def _s3_settings(query: dict[str, str]) -> dict[str, str]:
+def s3_settings(query: dict[str, str]) -> dict[str, str]:
     """With what the usual variables say and pyarrow does not read by itself.
 
     Objects are put in one request (`allow_delayed_open`).
@@ -126,14 +126,22 @@ def _has_credentials(scheme: str) -> bool:
     # Even with credentials the library would ask the machine's own address for its region.
     if os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true").lower() == "false":
         return True
+    return has_aws_variables() or has_aws_profile()
+
+
+def has_aws_variables() -> bool:
+    """Whether the environment says where AWS credentials are."""
     ways = (
         ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"),
         ("WEB_IDENTITY_TOKEN_FILE",),
         ("CONTAINER_CREDENTIALS_RELATIVE_URI",),
         ("CONTAINER_CREDENTIALS_FULL_URI",),
     )
-    if any(all(os.environ.get(f"AWS_{name}") for name in names) for names in ways):
-        return True
+    return any(all(os.environ.get(f"AWS_{name}") for name in names) for names in ways)
+
+
+def has_aws_profile() -> bool:
+    """Whether a file of the AWS tools says where credentials are."""
     profiles = (("AWS_SHARED_CREDENTIALS_FILE", "credentials"), ("AWS_CONFIG_FILE", "config"))
     paths = [Path(os.environ.get(v) or Path.home() / ".aws" / usual) for v, usual in profiles]
     told = [path.read_text(errors="replace") for path in paths if path.is_file()]

@@ -1,42 +1,56 @@
 """One driver at a time: who holds a results folder, and when a holder counts as gone.
 
-The holder is named in `_driver.json`, which it rewrites every few seconds. On a local disk it also
-holds a lock that the system takes away when its process ends, however it ends. On an object store
-a holder on this machine is gone when its process is; one elsewhere, when the file has not been
-rewritten for a minute.
-
-Where there is no lock, drivers that start at the same time see each other's claims, small files
-below `_claims`: each writes its own before it looks for others, so that of any two at least one
-sees the other, and whoever holds the results has written `_driver.json` before its claim goes.
+The driver at work is named in `_driver.json`, its card, and renews it every few seconds. On a local
+disk it also holds a lock, which the system releases when its process ends, however it ends. On an
+object store the card itself is the lock: it is written by conditional puts, which fail if another
+driver has written it. There a driver on this machine is gone when its process is, and one elsewhere
+when its card is a minute old.
 """
 
-import contextlib
 import json
 import os
+import re
 import socket
 import threading
 import time
 import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
+from urllib.parse import parse_qsl, urlsplit
+
+import obstore
+import obstore.store
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
 from hq_ray.errors import InputError
-from hq_ray.location import Location
+from hq_ray.location import Location, StoreError
 from hq_ray.store import Superseded
+from hq_ray.store_uri import AWS, has_aws_profile, has_aws_variables, s3_settings
+from hq_ray.sweeps.progress import notice
 
 OWNER_FILE = "_driver.json"
 LOCK_FILE = "_driver.lock"
 BEAT_SECONDS = 10.0
 GONE_SECONDS = 60.0
-CLAIMS = "_claims"
-# Within these a process's number and the moment it started name one process.
+POLL_SECONDS = 0.1
+POLLS = 20
+# On a disk without locks, drivers that start together overwrite each other's card within this time.
+SETTLE_SECONDS = 1.0
+# A process id and its start time identify a process where these three agree.
 MACHINE = ("host", "boot", "pid_namespace")
-# Of one length, because a reader on an object store asks for the length first and may get that many
-# bytes of a file that was replaced meanwhile.
+# All cards have the same length: pyarrow asks an object store for the length of an object first,
+# and the object may be replaced before it reads that many bytes.
 CARD_BYTES = 1024
-CLAIM_SECONDS = 0.1
-NAMING_TRIES = 20
-# Tokens of this process that hold nothing any more, though a store that was away still names them.
+RETRIES = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=10),
+    "backoff": {"init_backoff": timedelta(milliseconds=100)},
+}
+# Tokens that this process has given up although a store that was unreachable still names them.
 _GIVEN_UP: set[str] = set()
 
 
@@ -45,25 +59,22 @@ class Held(InputError):
 
 
 def process_started(pid: int) -> str | None:
-    """What tells this process from a later one of the same number; None if there is none."""
+    """When a process started, as its system writes it; None if there is no such process."""
     try:
-        # Field 22 of the line, counted after the name in parentheses, which may hold spaces.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
+        if Path("/proc/self/stat").exists():
+            # Field 22, counted after the name in parentheses, which may contain spaces.
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        if os.name == "posix":  # elsewhere this would send Ctrl-C
+            os.kill(pid, 0)
+    except PermissionError:
         pass
-    if os.name != "posix":
-        return "unknown"  # where the probe below would be a Ctrl-C event
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
     except OSError:
-        return "unknown"
-    return "unknown" if not Path("/proc/self").exists() else None
+        return None
+    return "unknown"
 
 
 def this_process() -> dict:
-    """What tells this process from every other, on this machine and on others."""
+    """What identifies this process, on this machine and among others."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         namespace = os.readlink("/proc/self/ns/pid")
@@ -79,29 +90,24 @@ def this_process() -> dict:
 
 
 def read_owner(location: Location) -> dict:
-    """What the owner file says; empty where there is none, or it is being replaced."""
+    """The card's content; empty if there is no card, or it is damaged or unreachable."""
     try:
-        return _read(location, OWNER_FILE)
+        return _parse(location.read(OWNER_FILE))
     except OSError:
         return {}
 
 
-def _read(location: Location, name: str) -> dict:
-    """What an owner file or a claim says; empty where there is none, or no sense in it."""
+def holds(location: Location, token: str) -> bool:
+    """Whether the driver of that token still holds the results; workers ask before they commit.
+
+    An unreachable store or a damaged card is no evidence of another driver, so the answer is yes.
+    """
     try:
-        card = json.loads(location.read(name))
-    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
-        return {}
-    card = card if isinstance(card, dict) else {}
-    return {key: value for key, value in card.items() if _makes_sense(key, value)}
-
-
-def _makes_sense(key: str, value: object) -> bool:
-    if key in ("since", "beat"):
-        return isinstance(value, int | float) and 0 <= value < 1e11
-    if key == "pid":
-        return type(value) is int and 0 < value < 2**31
-    return isinstance(value, str) and value.isprintable()
+        return _parse(location.read(OWNER_FILE)).get("token", token) == token
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
 
 
 def is_gone(owner: dict) -> bool:
@@ -112,20 +118,130 @@ def is_gone(owner: dict) -> bool:
     if all(owner.get(name) == here[name] for name in MACHINE):
         pid = owner.get("pid")
         return pid is None or process_started(pid) != owner.get("process_started")
-    return _is_silent(owner)
-
-
-def _is_silent(owner: dict) -> bool:
     return time.time() - owner.get("beat", 0) > GONE_SECONDS
+
+
+def _parse(content: bytes) -> dict:
+    """The plausible entries of a card; none if it is damaged."""
+    try:
+        card = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    card = card if isinstance(card, dict) else {}
+    return {key: value for key, value in card.items() if _is_plausible(key, value)}
+
+
+def _is_plausible(key: str, value: object) -> bool:
+    if key in ("since", "beat"):
+        return isinstance(value, int | float) and 0 <= value < 1e11
+    if key == "pid":
+        return type(value) is int and 0 < value < 2**31
+    return isinstance(value, str) and value.isprintable()
+
+
+class _Changed(Exception):
+    """Another driver has written the card since it was read."""
+
+
+class _DiskCard:
+    """The card on a disk."""
+
+    def __init__(self, location: Location):
+        self._location = location
+
+    def fetch(self) -> tuple[dict, Mapping | None]:
+        """What the card says, and its version; None if there is no card."""
+        try:
+            return _parse(self._location.read(OWNER_FILE)), {}
+        except FileNotFoundError:
+            return {}, None
+        except OSError:
+            return {}, {}
+
+    def put(self, content: bytes, version: Mapping | None) -> None:
+        """Writes the card, whatever its version is by now."""
+        self._location.write(OWNER_FILE, content)
+
+
+class _StoreCard:
+    """The card on an object store."""
+
+    def __init__(self, location: Location):
+        self._location = location
+        self._path = f"{location.path.partition('/')[2]}/{OWNER_FILE}"
+        parts = urlsplit(location.text)
+        settings: dict[str, object] = {}
+        if parts.scheme == "s3":
+            query = s3_settings(dict(parse_qsl(parts.query)))
+            settings["region"] = location.filesystem.region
+            if host := query.get("endpoint_override"):
+                settings["endpoint"] = f"{query.get('scheme', 'https')}://{host}"
+            if has_aws_profile() and not has_aws_variables():
+                settings["credential_provider"] = _profile_credentials()
+        elif parts.username == "anonymous":
+            raise InputError(f"results at {location.text} can be read but not written as anonymous")
+        with self._errors():
+            self._store = obstore.store.from_url(
+                f"{parts.scheme.replace('gcs', 'gs')}://{parts.netloc}",
+                client_options={"allow_http": True, "timeout": "10s"},
+                retry_config=RETRIES,
+                **settings,
+            )
+
+    def fetch(self) -> tuple[dict, Mapping | None]:
+        """What the card says, and its version; None if there is no card."""
+        with self._errors():
+            try:
+                found = obstore.get(self._store, self._path)
+                return _parse(bytes(found.bytes())), found.meta
+            except FileNotFoundError:
+                return {}, None
+
+    def put(self, content: bytes, version: Mapping | None) -> None:
+        """Writes the card if its version is still that one.
+
+        Raises:
+            _Changed: it is another.
+        """
+        mode: str | dict = "create"
+        if version is not None:
+            mode = {name: version[name] for name in ("e_tag", "version") if version[name]}
+        with self._errors():
+            obstore.put(self._store, self._path, content, mode=mode)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (AlreadyExistsError, PreconditionError):
+            raise _Changed from None
+        except (BaseError, OSError, ValueError, NotImplementedError) as problem:
+            # Without the lines of debugging that follow, and of what the store says the message.
+            said = re.search(r"<Message>(.*?)</Message>", str(problem))
+            raise StoreError(
+                f"results at {self._location.text} must be in a store that answers and has "
+                "conditional puts (s3://, gs://, abfs://), but the driver's card cannot be written "
+                f"there: {said[1] if said else str(problem).strip().partition(chr(10))[0]}"
+            ) from None
+
+
+def _profile_credentials() -> object:
+    try:
+        from obstore.auth.boto3 import Boto3CredentialProvider
+    except ImportError:
+        raise InputError(
+            f"credentials in ~/.aws need boto3 to write to s3://; install it, or set {AWS}"
+        ) from None
+    return Boto3CredentialProvider()
 
 
 class Ownership:
     """Holds a results folder for the length of a block.
 
     Attributes:
-        token: names this driver in the owner file.
-        took_over: whether a driver that is gone held the results before, and did not give them up:
-            workers of it may live a little longer.
+        token: names this driver in the card.
+        took_over: whether an earlier driver ended without giving the results up: its workers may
+            live a little longer.
 
     Raises:
         Held: on entry, when a living driver holds it; the message says who.
@@ -144,78 +260,61 @@ class Ownership:
 
     def __enter__(self) -> "Ownership":
         try:
-            if self._location.is_local:
-                self._lock_local()
-            if self._lock is None:
-                self._contend()
-            else:
-                self._take()
+            self._take()
         except BaseException:
             self._unlock()
             raise
+        self._seen = time.time()
         self._beats.start()
         return self
 
     def _take(self) -> None:
-        """Names this driver in the owner file."""
-        self.took_over = self._location.child(OWNER_FILE).exists()
-        self._seen = time.time()
-        self._write(self._location, OWNER_FILE)
+        """Puts this driver's card where there is none, or in the place of one that is gone."""
+        local = self._location.is_local
+        locked = local and self._lock_disk()
+        self._card = (_DiskCard if local else _StoreCard)(self._location)
+        owner, version = self._card.fetch()
+        damaged = version is not None and not owner.get("token")
+        while owner.get("token") != self.token:
+            if version is not None:
+                if owner and not locked and not is_gone(owner):
+                    self._refuse(owner)
+                self.took_over = True
+            with suppress(_Changed):
+                self._put(version)
+            if local and not locked:
+                time.sleep(SETTLE_SECONDS)
+            # Asked for in any case: a repeated put finds its own card and takes it for another's.
+            owner, version = self._card.fetch()
+        if damaged:
+            notice(
+                f"Damaged: {self._location.child(OWNER_FILE).text} must be as a driver writes it, "
+                "but it is not used, and written anew"
+            )
 
-    def _contend(self) -> None:
-        """Names this driver in the owner file once nobody living holds or claims the results.
-
-        Of those who claim at the same time the one with the smallest token stays, and waits until
-        the others have seen that (L. Lamport, "A new solution of Dijkstra's concurrent programming
-        problem", 1974).
-        """
-        claims, name = self._location.child(CLAIMS), f"{self.token}.json"
-        try:
-            self._write(claims, name)
-            while rivals := self._rivals(claims, name):
-                if rivals[0]["token"] < self.token:
-                    self._refuse(rivals[0])
-                time.sleep(CLAIM_SECONDS)
-            self._take()
-        finally:
-            with contextlib.suppress(OSError):
-                claims.delete(name)
-
-    def _rivals(self, claims: Location, mine: str) -> list[dict]:
-        """Living drivers that claim the results too, in the order of their tokens."""
-        found = []
-        for name in claims.files(".json"):
-            if name == mine:
-                continue
-            rival = _read(claims, name)
-            # Nobody takes so long to claim; a claim of that age could not be taken away.
-            if rival and not is_gone(rival) and not _is_silent(rival):
-                found.append({**rival, "token": name.removesuffix(".json")})
-            else:
-                claims.delete(name)
-        # After the claims: whoever has given up a claim since then is named here by now.
-        owner = _read(self._location, OWNER_FILE)
-        if owner and not is_gone(owner):
-            self._refuse(owner)
-        return found
-
-    def _lock_local(self) -> None:
-        try:
-            import fcntl
-        except ImportError:  # not on Windows, where the owner file alone decides
-            return
+    def _lock_disk(self) -> bool:
+        """Takes the lock; False where the disk has none."""
         folder = Path(self._location.path)
         folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT)
+        self._lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            import fcntl
+
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(lock)
-            self._refuse(self._named_soon())
-        except OSError:
-            os.close(lock)  # a network disk without locks
-        else:
-            self._lock = lock
+            for _ in range(POLLS):  # its holder writes the card as soon as it has it
+                owner = read_owner(self._location)
+                if owner and not is_gone(owner):
+                    self._refuse(owner)
+                time.sleep(POLL_SECONDS)
+            self._refuse({})
+        except (ImportError, OSError):  # Windows, or a network disk without locks
+            return False
+        return True
+
+    def _put(self, version: Mapping | None) -> None:
+        owner = {"token": self.token, **this_process(), "since": self._since, "beat": time.time()}
+        self._card.put(json.dumps(owner).encode().ljust(CARD_BYTES), version)
 
     def __exit__(
         self,
@@ -226,7 +325,7 @@ class Ownership:
         self._over.set()
         self._beats.join()
         try:
-            if self._named():
+            if self._card.fetch()[0].get("token") == self.token:
                 self._location.delete(OWNER_FILE)
         except OSError:
             _GIVEN_UP.add(self.token)
@@ -235,10 +334,9 @@ class Ownership:
     def _unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
-            self._lock = None
 
     def check(self) -> None:
-        """Asks whether this driver still holds the results, unless it did so within a beat.
+        """Checks that this driver still holds the results, unless it did so within a beat.
 
         Nobody takes over from a driver before it has been silent for longer than that.
 
@@ -252,57 +350,21 @@ class Ownership:
         if due:
             self._seen = now
 
-    def _named_soon(self) -> dict:
-        """The driver that has the lock; it names itself in the file right after it got it."""
-        for _ in range(NAMING_TRIES):
-            owner = read_owner(self._location)
-            if owner and not is_gone(owner):
-                return owner
-            time.sleep(CLAIM_SECONDS)
-        return {}
-
-    def _refuse(self, owner: dict) -> None:
+    def _refuse(self, owner: dict) -> NoReturn:
         who = "another one is just starting"
         if {"pid", "host", "since"} <= owner.keys():
             since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(owner["since"]))
             who = f"process {owner['pid']} on {owner['host']} has held them since {since}"
         raise Held(f"results at {self._location.text} must have one driver at a time, but {who}")
 
-    def _named(self) -> bool:
-        """Whether the file names this driver for certain."""
-        return _read(self._location, OWNER_FILE).get("token") == self.token
-
-    def _write(self, location: Location, name: str) -> None:
-        owner = {
-            "token": self.token,
-            **this_process(),
-            "since": self._since,
-            "beat": time.time(),
-        }
-        location.write(name, json.dumps(owner).encode().ljust(CARD_BYTES))
-
     def _beat(self) -> None:
         while not self._over.wait(BEAT_SECONDS):
             began = time.time()
             try:
-                # A store that cannot be read may name another driver by now.
-                if self._named():
-                    self._write(self._location, OWNER_FILE)
-            except OSError:
+                owner, version = self._card.fetch()
+                if owner.get("token") == self.token:
+                    self._put(version)
+            except (OSError, _Changed):
                 continue  # a store that is away for a moment; the next beat tries again
-            # Stopped in between for so long, this driver may have written over another's name.
+            # Stopped in between for so long, it may have overwritten another driver's card on disk.
             self._lost |= time.time() - began > GONE_SECONDS
-
-
-def holds(location: Location, token: str) -> bool:
-    """Whether the driver of that token still holds the results; workers ask before they commit.
-
-    A store that cannot be read for a moment says nothing, nor does a file without sense, and that
-    is no reason to throw work away.
-    """
-    try:
-        if not location.child(OWNER_FILE).exists():
-            return False
-        return _read(location, OWNER_FILE).get("token", token) == token
-    except OSError:
-        return True

@@ -89,7 +89,7 @@ def test_a_driver_that_is_just_starting_is_not_one_of_1970(place, monkeypatch):
     with (folder / LOCK_FILE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with monkeypatch.context() as patch:
-            patch.setattr(ownership, "CLAIM_SECONDS", 0.001)
+            patch.setattr(ownership, "POLL_SECONDS", 0.001)
             with pytest.raises(Held, match=r"one driver at a time, but another one is just starti"):
                 Ownership(place).__enter__()
         written = owner_of_this_process(since=time.time())
@@ -127,6 +127,45 @@ def test_drivers_that_start_within_milliseconds(place):
         assert f"but process {os.getpid()} on {socket.gethostname()} has held them" in sentence
 
 
+def test_drivers_that_start_together_on_a_disk_without_locks(place, monkeypatch):
+    """Exactly one of them holds the results in the end, however slow they are."""
+    fcntl = pytest.importorskip("fcntl")
+
+    def no_locks(*arguments):
+        raise OSError("no locks here")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    monkeypatch.setattr(ownership, "SETTLE_SECONDS", 0.2)
+    start, over, holding = threading.Barrier(3), threading.Barrier(3), []
+
+    def drive():
+        start.wait()
+        try:
+            with Ownership(place) as owner:
+                over.wait()
+                holding.append(holds(place, owner.token))
+                over.wait()
+        except Held:
+            over.wait()
+            over.wait()
+
+    threads = [threading.Thread(target=drive) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert holding.count(True) == 1
+
+
+def test_a_damaged_card_is_named_once_and_replaced(place, capsys):
+    place.write(OWNER_FILE, b"{half")
+    for _ in range(2):
+        with Ownership(place) as owner:
+            assert holds(place, owner.token)
+    told = f"Damaged: {place.path}/{OWNER_FILE} must be as a driver writes it"
+    assert capsys.readouterr().err.count(told) == 1
+
+
 def test_a_folder_that_is_removed_is_told_to_be_gone(place, monkeypatch):
     monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.0)
     with Ownership(place) as owner:
@@ -149,13 +188,14 @@ def test_who_holds_the_folder_is_asked_once_a_beat(place, monkeypatch):
 def test_a_beat_that_took_a_minute_may_have_hidden_another_driver(place, monkeypatch):
     """The driver was stopped between reading the file and writing over it."""
     monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.01)
-    now, named, asleep = time.time, Ownership._named, []
+    now, put, asleep = time.time, Ownership._put, []
 
-    def sleeps(self):
-        asleep.append(GONE_SECONDS + 1)
-        return named(self)
+    def sleeps(self, version):
+        if self._beats.is_alive():
+            asleep.append(GONE_SECONDS + 1)
+        put(self, version)
 
-    monkeypatch.setattr(Ownership, "_named", sleeps)
+    monkeypatch.setattr(Ownership, "_put", sleeps)
     monkeypatch.setattr(ownership.time, "time", lambda: now() + sum(asleep[:1]))
     with Ownership(place) as owner:
         while len(asleep) < 2:

@@ -8,13 +8,15 @@ import sys
 import threading
 import time
 
+import obstore
 import pytest
-from moto.server import ThreadedMotoServer
+from object_store import empty_store, point_at, served
 
+from hq_ray.errors import InputError
 from hq_ray.location import Location, StoreError
+from hq_ray.store import Superseded
 from hq_ray.sweeps import ownership
 from hq_ray.sweeps.ownership import (
-    CLAIMS,
     GONE_SECONDS,
     OWNER_FILE,
     Held,
@@ -24,53 +26,54 @@ from hq_ray.sweeps.ownership import (
     this_process,
 )
 
-PLAIN = str.maketrans("[]", "--")
-
-
-@pytest.fixture(scope="module")
-def endpoint():
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def place(endpoint, monkeypatch, request):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    monkeypatch.setattr(ownership, "CLAIM_SECONDS", 0.01)
-    Location.of("s3://owned?allow_bucket_creation=true").filesystem.create_dir("owned")
-    return Location.of(f"s3://owned/{request.node.name.translate(PLAIN)}")
-
-
-def card(**changes):
-    """What an owner file or claim of this process says."""
-    return {
-        "token": "another",
-        **this_process(),
-        "since": time.time(),
-        "beat": time.time(),
-        **changes,
-    }
-
-
-def write(place, name, **changes):
-    place.write(name, json.dumps(card(**changes)).encode())
-
-
 SILENT = {"host": "elsewhere", "beat": time.time() - GONE_SECONDS - 1}
 DEAD = {"pid": 2**22 + 1}
 
 
+class CountingStore:
+    """A store that keeps the paths it was asked for, and refuses everything while it is away."""
+
+    def __init__(self):
+        self.store, self.paths, self.away = empty_store(), [], False
+
+    def __call__(self, environ, start_response):
+        self.paths.append(environ["PATH_INFO"])
+        if not self.away:
+            return self.store(environ, start_response)
+        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        start_response("403 Forbidden", [("Content-Length", "0")])
+        return [b""]
+
+
+@pytest.fixture(scope="module")
+def server():
+    store = CountingStore()
+    with served(store) as store.endpoint:
+        yield store
+
+
+@pytest.fixture
+def place(server, monkeypatch, request):
+    point_at(server.endpoint, monkeypatch)
+    Location.of("s3://owned?allow_bucket_creation=true").filesystem.create_dir("owned")
+    server.paths.clear()
+    yield Location.of(f"s3://owned/{request.node.name.translate(str.maketrans('[]', '--'))}")
+    server.away = False
+    assert not [path for path in server.paths if path.startswith("/latest")], "asked the cloud"
+
+
+def write(place, **changes):
+    """The card of another driver in this process."""
+    card = {"token": "another", **this_process(), "since": time.time(), "beat": time.time()}
+    place.write(OWNER_FILE, json.dumps(card | changes).encode())
+
+
 def test_the_holder_is_named_and_leaves_no_name_behind(place):
     with Ownership(place) as owner:
+        assert not owner.took_over
         assert holds(place, owner.token)
         assert read_owner(place)["pid"] == os.getpid()
-        assert place.child(CLAIMS).files() == []
+        owner.check()
     assert read_owner(place) == {}
     assert not holds(place, owner.token)
 
@@ -80,11 +83,10 @@ def test_a_second_driver_is_refused_with_the_first_ones_name(place):
         with pytest.raises(Held, match=f"process {os.getpid()} on {socket.gethostname()}"):
             Ownership(place).__enter__()
         assert holds(place, first.token)
-        assert place.child(CLAIMS).files() == []
 
 
 def test_a_living_holder_elsewhere_is_not_disturbed(place):
-    write(place, OWNER_FILE, host="elsewhere")
+    write(place, host="elsewhere")
     with pytest.raises(Held, match="on elsewhere"):
         Ownership(place).__enter__()
     assert read_owner(place)["token"] == "another"
@@ -92,12 +94,11 @@ def test_a_living_holder_elsewhere_is_not_disturbed(place):
 
 @pytest.mark.parametrize("changes", [SILENT, DEAD], ids=["silent", "dead"])
 def test_a_holder_that_is_gone_is_replaced(place, changes):
-    write(place, OWNER_FILE, **changes)
-    write(place.child(CLAIMS), "0.json", **changes)
+    write(place, **changes)
     with Ownership(place) as owner:
+        assert owner.took_over
         assert holds(place, owner.token)
         assert not holds(place, "another")
-        assert place.child(CLAIMS).files() == []
 
 
 def test_a_driver_that_was_killed_holds_nothing(place):
@@ -114,133 +115,176 @@ def test_a_driver_that_was_killed_holds_nothing(place):
 
 
 @pytest.mark.parametrize("drivers", [2, 5])
-def test_of_drivers_that_start_together_exactly_one_goes_on(place, drivers):
+@pytest.mark.parametrize("before", [None, SILENT], ids=["free", "left"])
+def test_of_drivers_that_start_together_exactly_one_goes_on(place, drivers, before):
+    if before:
+        write(place, **before)
     start, over = threading.Barrier(drivers), threading.Barrier(drivers)
-    went_on, problems = [], []
+    outcomes = []
 
     def drive():
-        owner = Ownership(place)
         start.wait()
         try:
-            owner.__enter__()
-        except Exception as problem:
-            problems.append(type(problem))
+            with Ownership(place):
+                outcomes.append("holds")
+                over.wait()
+        except Held as problem:
+            outcomes.append(str(problem))
             over.wait()
-        else:
-            went_on.append(owner)
-            over.wait()
-            owner.__exit__(None, None, None)
 
-    for _ in range(3):
-        threads = [threading.Thread(target=drive) for _ in range(drivers)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(went_on) == 1
-        assert problems == [Held] * (drivers - 1)
-        went_on.clear()
-        problems.clear()
-    assert place.child(CLAIMS).files() == []
+    threads = [threading.Thread(target=drive) for _ in range(drivers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes.count("holds") == 1
+    assert sum(f"process {os.getpid()} on " in outcome for outcome in outcomes) == drivers - 1
 
 
-def test_a_slow_driver_does_not_take_what_a_quick_one_got_meanwhile(place, monkeypatch):
-    """However long it is between looking for others and being named."""
-    slow, quick = Ownership(place), Ownership(place)
-    slow.token, quick.token = "a", "b"
-    outcome = []
-    look = Ownership._rivals
+@pytest.mark.parametrize("before", [None, DEAD], ids=["free", "left"])
+def test_a_slow_driver_does_not_take_what_a_quick_one_got_meanwhile(place, monkeypatch, before):
+    """However long it is between looking for a card and writing one."""
+    if before:
+        write(place, **before)
+    put, quick = Ownership._put, Ownership(place)
 
-    def interrupted(self, claims, mine):
-        found = look(self, claims, mine)
-        if self is slow and not outcome:
-            outcome.append("tried")
-            with pytest.raises(Held):
-                quick.__enter__()
-        return found
+    def late(self, version):
+        monkeypatch.setattr(Ownership, "_put", put)
+        quick.__enter__()
+        put(self, version)
 
-    monkeypatch.setattr(Ownership, "_rivals", interrupted)
-    with slow:
-        assert outcome == ["tried"]
-        assert holds(place, slow.token)
-
-
-def test_a_claim_that_comes_first_in_order_is_given_way(place):
-    write(place.child(CLAIMS), "0.json")
+    monkeypatch.setattr(Ownership, "_put", late)
     with pytest.raises(Held):
         Ownership(place).__enter__()
-    assert place.child(CLAIMS).files() == ["0.json"]
-    assert read_owner(place) == {}
+    assert holds(place, quick.token)
+    quick.__exit__(None, None, None)
 
 
-def test_a_claim_that_comes_last_in_order_is_waited_for(place, monkeypatch):
-    later = "z.json"
-    write(place.child(CLAIMS), later)
-    monkeypatch.setattr(ownership.time, "sleep", lambda s: place.child(CLAIMS).delete(later))
+def test_a_put_whose_answer_is_lost_is_recognized(place, monkeypatch):
+    put = obstore.put
+
+    def twice(*arguments, **options):
+        put(*arguments, **options)
+        return put(*arguments, **options)
+
+    monkeypatch.setattr(obstore, "put", twice)
     with Ownership(place) as owner:
         assert holds(place, owner.token)
 
 
-def test_a_holder_that_cannot_be_asked_for_is_not_replaced(place, monkeypatch):
-    write(place, OWNER_FILE)
-
-    def away(self, name):
-        raise StoreError("away")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Location, "read", away)
-        with pytest.raises(StoreError, match="away"):
-            Ownership(place).__enter__()
-        assert holds(place, "another"), "work is not thrown away for it"
+def test_a_holder_that_cannot_be_asked_for_is_not_replaced(place, server):
+    write(place)
+    server.away = True
+    with pytest.raises(StoreError, match="must be in a store that answers"):
+        Ownership(place).__enter__()
+    assert holds(place, "another"), "work is not thrown away for it"
+    server.away = False
     assert read_owner(place)["token"] == "another"
-    assert place.child(CLAIMS).files() == []
 
 
-def test_beats_renew_the_name_and_never_another_drivers(place, monkeypatch):
+def test_beats_renew_the_card_and_never_another_drivers(place, monkeypatch):
     monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.01)
-    taken, beaten = threading.Event(), threading.Event()
-    named = Ownership._named
+    put, taken, beaten = Ownership._put, threading.Event(), threading.Event()
 
-    def watched(self):
+    def late(self, version):
         if taken.is_set():
-            write(place, OWNER_FILE)
+            write(place)
+            put_late(self, version)
             beaten.set()
-        return named(self)
+        put(self, version)
 
-    monkeypatch.setattr(Ownership, "_named", watched)
+    def put_late(self, version):
+        with pytest.raises(ownership._Changed):
+            put(self, version)
+
+    monkeypatch.setattr(Ownership, "_put", late)
     with Ownership(place) as owner:
         first = read_owner(place)["beat"]
         while read_owner(place)["beat"] == first:
             pass
         taken.set()
-        assert beaten.wait(20)
-    assert not holds(place, owner.token)
+        assert beaten.wait(60)
+        monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.0)
+        with pytest.raises(Superseded):
+            owner.check()
     assert read_owner(place)["token"] == "another"
 
 
-def test_a_store_that_is_away_at_the_end_keeps_nobody_out(place, monkeypatch):
-    def away(self):
-        raise StoreError("away")
-
-    with monkeypatch.context() as patch, Ownership(place) as first:
-        patch.setattr(Ownership, "_named", away)
+def test_a_store_that_is_away_at_the_end_keeps_nobody_out(place, server):
+    with Ownership(place) as first:
+        server.away = True
+    server.away = False
     assert read_owner(place)["token"] == first.token
     with Ownership(place) as owner:
         assert holds(place, owner.token)
 
 
-def test_what_a_driver_says_of_itself_is_always_as_long(place, monkeypatch):
+def test_a_damaged_card_is_named_once_and_replaced(place, capsys):
+    place.write(OWNER_FILE, b"{half")
+    for _ in range(2):
+        with Ownership(place) as owner:
+            assert holds(place, owner.token)
+    err = capsys.readouterr().err
+    assert err.count(f"Damaged: {place.text}/{OWNER_FILE} must be as a driver writes it") == 1
+
+
+def test_cards_are_of_one_length(place, monkeypatch):
     with Ownership(place) as owner:
         lengths = {len(place.read(OWNER_FILE))}
         for beat in (1.0, time.time() + 1e-7):
             monkeypatch.setattr(ownership.time, "time", lambda beat=beat: beat)
-            owner._write(place, OWNER_FILE)
+            owner._put(owner._card.fetch()[1])
             lengths.add(len(place.read(OWNER_FILE)))
     assert len(lengths) == 1
 
 
-def test_a_claim_that_could_not_be_taken_away_keeps_nobody_out(place):
-    write(place.child(CLAIMS), "0.json", beat=time.time() - GONE_SECONDS - 1)
+def test_the_card_is_where_pyarrow_reads_it(place):
+    for name in ("a b", "speed=2,x", "ümlaut", "50%25", "a+b", "#1", "a[1]"):
+        there = Location(place.filesystem, f"{place.path}/{name}", place.text)
+        with Ownership(there) as owner:
+            assert read_owner(there)["token"] == owner.token, name
+        assert read_owner(there) == {}, name
+
+
+def test_settings_in_the_uri_are_followed(place, server, monkeypatch):
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    host = server.endpoint.removeprefix("http://")
+    there = Location.of(f"{place.text}?endpoint_override={host}&scheme=http&region=eu-west-1")
+    with Ownership(there) as owner:
+        assert holds(place, owner.token)
+
+
+@pytest.fixture
+def profile(place, monkeypatch, tmp_path):
+    """Credentials in a file of the AWS tools alone."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    file = tmp_path / "credentials"
+    file.write_text("[default]\naws_access_key_id = somebody\naws_secret_access_key = secret\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+
+
+def test_credentials_of_a_profile(place, profile):
     with Ownership(place) as owner:
         assert holds(place, owner.token)
-    assert place.child(CLAIMS).files() == []
+
+
+def test_a_profile_without_boto3_is_told(place, profile, monkeypatch):
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    monkeypatch.delitem(sys.modules, "obstore.auth.boto3", raising=False)
+    with pytest.raises(InputError, match="need boto3 to write to s3://; install it, or set AWS_A"):
+        Ownership(place).__enter__()
+
+
+def test_a_bucket_that_is_not_there_is_one_sentence(place):
+    with pytest.raises(StoreError, match=r"results at s3://nowhere/x .* does not exist$"):
+        Ownership(Location.of("s3://nowhere/x")).__enter__()
+
+
+def test_a_store_without_conditional_puts_is_one_sentence(place, monkeypatch):
+    def put(*arguments, **options):
+        raise NotImplementedError("no such header\n\nDebug source: ...")
+
+    monkeypatch.setattr(obstore, "put", put)
+    with pytest.raises(StoreError, match=r"has conditional puts .* written there: no such header$"):
+        Ownership(place).__enter__()
