@@ -3,8 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hq_ray.batch import BatchReport
-from hq_ray.errors import InputError
-from hq_ray.sweeps.batching import Batcher, parse_trials_per_task
+from hq_ray.sweeps.batching import Batcher
 
 
 def report(seconds):
@@ -112,14 +111,3 @@ def test_a_batch_of_very_cheap_trials_still_fits_in_memory(make_trial):
     trials = [make_trial(seed=seed, episodes=1_000_000) for seed in range(200)]
     found = batches(Batcher(trials, 1), 1e-12)
     assert max(rows(batch) for batch in found) <= 10_000_000
-
-
-@pytest.mark.parametrize(("text", "number"), [("auto", None), ("1", 1), ("250", 250)])
-def test_trials_per_task_is_read(text, number):
-    assert parse_trials_per_task(text) == number
-
-
-@pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "", "Auto", "1e3"])
-def test_trials_per_task_says_what_it_must_be(text):
-    with pytest.raises(InputError, match=f"'auto' or a whole number >= 1, got '{text}'"):
-        parse_trials_per_task(text)
