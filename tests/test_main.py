@@ -63,5 +63,5 @@ def test_a_bad_input_ends_the_process_with_2(tmp_path):
 def test_a_module_that_exits_does_not_end_the_command_as_if_all_were_well(tmp_path):
     (tmp_path / "leaving.py").write_text("raise SystemExit(0)")
     done = hq_ray(tmp_path, "run", "--env", "leaving:Env-v0")
-    sentence = "env: the module of environment 'leaving:Env-v0' must be importable, but: SystemExit: 0"
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"Error: {sentence}\n")
+    sentence = "env: the module of environment 'leaving:Env-v0' must be importable, but: SystemExit"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"Error: {sentence}: 0\n")
