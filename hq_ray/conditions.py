@@ -246,7 +246,7 @@ class _Walk(SimpleEval):
             if not isinstance(right, ast.List | ast.Tuple | ast.Set):
                 raise InvalidExpression("after 'in' and 'not in' comes a list such as [0, 1]")
             equal = [self._link(left, ast.Eq(), one) for one in right.elts]
-            holds = _joined(pc.or_kleene, equal or [pc.scalar(False)])
+            holds = _joined(pc.or_kleene, equal or [pa.scalar(False)])
         else:
             values = _alike(self._eval(left), self._eval(right))
             holds = self._settled(_called(COMPARISONS[type(link)], *values))

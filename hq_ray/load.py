@@ -59,7 +59,7 @@ def load_trials(
     Args:
         results: a path, a URI, a `Results`, or several of these.
         where: which trials, such as "alpha == 0.2 and variant == 'harmonic'"; see
-            `hq_ray.conditions_text`, or a pyarrow filter or expression.
+            `hq_ray.conditions`, or a pyarrow filter or expression.
         columns: None for all.
         damaged: list to append an error message to for each unreadable file; None raises the first.
         quiet: whether to leave out the warnings.
@@ -125,25 +125,23 @@ def load_episodes(
     ids, lengths = trials["trial_id"].to_pylist(), trials["episodes"].to_pylist()
     shared = schema.conformed(trials, pa.schema(needed.field(name) for name in constant))
 
-    def rows_of_file(file: tuple[int, str], numbers: Sequence[int]) -> pa.Table:
-        """The rows of one file, where the trials of these numbers are."""
-        number = {ids[n]: n for n in numbers}
-        wanted = {ids[n]: lengths[n] for n in numbers}
+    def rows_of_file(file: tuple[int, str], number: Mapping[str, int]) -> pa.Table:
+        """The rows of one file, where the trials of these ids are."""
+        wanted = {trial_id: lengths[n] for trial_id, n in number.items()}
         whole, trial = [], []
         for runs, table in _rows_of_trials(folders[file[0]], file[1], wanted, logged):
             whole += [table.slice(run.start, run.stop - run.start) for run in runs]
             trial += [np.full(run.stop - run.start, number[run.trial_id]) for run in runs]
-        columns = dict(
-            zip(constant, shared.take(pa.array(np.concatenate(trial))).columns, strict=True)
-        )
-        columns |= dict(zip(logged, pa.concat_tables(whole).columns, strict=True))
-        table = pa.table([columns[name] for name in needed.names], schema=needed)
+        of_trial = shared.take(pa.array(np.concatenate(trial)))
+        of_episode = pa.concat_tables(whole)
+        columns = [(of_trial if n in constant else of_episode)[n] for n in needed.names]
+        table = pa.table(columns, schema=needed)
         return (table if of_rows is None else table.filter(of_rows)).select(names)
 
-    files: dict[tuple[int, str], list[int]] = {}
-    places = zip(trials["place"].to_pylist(), trials["batch"].to_pylist(), strict=True)
-    for n, file in enumerate(places):
-        files.setdefault(file, []).append(n)
+    files: dict[tuple[int, str], dict[str, int]] = {}
+    places = zip(trials["place"].to_pylist(), trials["batch"].to_pylist(), ids, strict=True)
+    for n, (place, batch, trial_id) in enumerate(places):
+        files.setdefault((place, batch), {})[trial_id] = n
     with readers(folders) as pool:
         tables = list(pool.map(rows_of_file, files.keys(), files.values()))
     frame = pa.concat_tables([needed.empty_table().select(names), *tables])

@@ -25,7 +25,6 @@ from hq_ray.store_uri import open_uri, refuse_credentials
 
 # The name of a file until it is whole; see `_replace_local`.
 UNFINISHED = re.compile(r"\..+\.[0-9a-f]{12}")
-NOT_FOUND = fs.FileType.NotFound
 # Between one try of a request to an object store and the next.
 PAUSES_SECONDS = (0.5, 1.0, 2.0)
 # No try begins later than this after the first: a server that is silent takes 10 s each time.
@@ -92,7 +91,7 @@ class Location:
 
     def exists(self) -> bool:
         """Whether something lies there."""
-        return self._info().type != NOT_FOUND
+        return self._info().type != fs.FileType.NotFound
 
     def is_file(self) -> bool:
         """Whether a file lies there."""
@@ -102,12 +101,10 @@ class Location:
         """Sorted names of the visible files directly below; empty where there is no such folder."""
         return [n for n in self._names() if n.endswith(suffix) and not n.startswith((".", "_"))]
 
-    def folders(self, path: str | None = None) -> list[str]:
-        """Sorted names of the visible folders below, or at another path; none where none can be
-        listed.
-        """
+    def folders(self) -> list[str]:
+        """Sorted names of the visible folders directly below; empty where they cannot be listed."""
         with contextlib.suppress(OSError):
-            found = self.filesystem.get_file_info(fs.FileSelector(path or self.path))
+            found = self.filesystem.get_file_info(fs.FileSelector(self.path))
             names = [info.base_name for info in found if info.type == fs.FileType.Directory]
             return sorted(name for name in names if not name.startswith((".", "_")))
         return []

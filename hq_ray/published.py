@@ -5,6 +5,7 @@ import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -111,7 +112,7 @@ def _no_results(location: Location) -> InputError:
     must = f"results must be a folder that a run or sweep wrote, got {location.text!r}"
     if not location.exists():
         path = PurePosixPath(location.path)
-        hint = near_miss(path.name, location.folders(str(path.parent)))
+        hint = near_miss(path.name, replace(location, path=str(path.parent)).folders())
         return InputError(f"{must}, which is not there{hint if 'did you mean' in hint else ''}")
     below = [name for name in location.folders() if Results(location.child(name)).is_there()]
     inside = f"; in it are: {', '.join(below[:LISTED])}" if below else ""
