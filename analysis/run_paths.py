@@ -12,7 +12,7 @@ from hq_ray.environments import Environment
 from hq_ray.errors import InputError
 from hq_ray.trial import Trial
 
-UNSAFE = re.compile(r"[^\w.,=+\-]+", re.ASCII)
+UNSAFE = re.compile(r"[^\w.,+\-]+", re.ASCII)
 LONGEST_TAG = 100
 
 
@@ -68,7 +68,7 @@ class Outputs:
 def default_tag(environment: Environment) -> str:
     """A tag made of the environment's id and arguments."""
     arguments = json.loads(environment.args)
-    settings = ",".join(f"{name}={value}" for name, value in arguments.items())
+    settings = ",".join(f"{name}-{value}" for name, value in arguments.items())
     made = "-".join(filter(None, [environment.id.rpartition(":")[2], settings]))
     return UNSAFE.sub("_", made).strip("_.")[:LONGEST_TAG]
 

@@ -12,6 +12,8 @@ from gymnasium.envs.toy_text.utils import categorical_sample
 from hq_ray.envs.grid_drawing import cell_size, draw_agent, draw_tiles
 from hq_ray.envs.velocity_dynamics import ACCELERATIONS, Arrival, transition_table
 
+# The transition table takes some two kilobytes a state.
+MOST_STATES = 500_000
 ACTION_NAMES = ("noop", "up", "down", "left", "right")
 
 
@@ -107,6 +109,12 @@ class VelocityGridEnv(gymnasium.Env):
         self.render_mode = _known_render_mode(render_mode)
 
         n_states = self.width * self.height * self._n_speeds**2
+        if n_states > MOST_STATES:
+            raise ValueError(
+                f"width * height * (2 * max_speed + 1)**2 must be at most {MOST_STATES:,} states, "
+                f"got {n_states:,} with width {self.width}, height {self.height} and max_speed "
+                f"{self.max_speed}"
+            )
         self.observation_space = spaces.Discrete(n_states)
         self.action_space = spaces.Discrete(len(ACCELERATIONS))
         self.P = transition_table(

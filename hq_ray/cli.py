@@ -76,6 +76,10 @@ def ray_flags(command: Callable) -> Callable:
     return command
 
 
+# Of a message [characters].
+LONGEST = 1000
+
+
 def say(sentence: str) -> None:
     """One line to the person, on standard output."""
     try:
@@ -86,11 +90,12 @@ def say(sentence: str) -> None:
 
 
 def one_line(text: str) -> str:
-    """A message of several lines, as other libraries write them, as one.
+    """A message of several lines, as other libraries write them, as one that is not too long.
 
     Of URIs that were refused for the credentials in them, a message may still show the rest.
     """
-    return re.sub(r"://[^\s@]*:[^\s@]*@", "://***@", " ".join(text.split()))
+    text = re.sub(r"://[^\s@]*:[^\s@]*@", "://***@", " ".join(text.split()))
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
 # name: (module below hq_ray, one line for `hq-ray --help`)

@@ -50,11 +50,12 @@ def reason_of(problem: BaseException) -> str:
 def near_miss(word: str, known: Iterable[str]) -> str:
     """The tail of an error message: the closest known name, else all known names.
 
-    Returns `; did you mean 'harmonic'?` or `; known: standard, harmonic`.
+    Returns `; did you mean 'harmonic'?` or `; known: standard, harmonic`, of which 20 at most.
     """
     names = [str(name) for name in known]
     folded = {name.casefold(): name for name in names}
     close = difflib.get_close_matches(str(word).casefold(), folded, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {folded[close[0]]!r}?"
-    return f"; known: {', '.join(names)}" if names else ""
+    more = f" and {len(names) - 20:,} more" if len(names) > 20 else ""
+    return f"; known: {', '.join(names[:20])}{more}" if names else ""

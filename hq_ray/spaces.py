@@ -17,6 +17,8 @@ from hq_ray.errors import InputError, TrialError
 ACCEPTED = "Discrete, MultiDiscrete, MultiBinary, integer Box with bounds, Tuple and Dict of these"
 # Files number states and actions in int32.
 TOO_MANY = 2**31
+# Of a table of Q values, 8 bytes each.
+MOST_ENTRIES = 10**8
 SHOWN_CHARACTERS = 120
 
 
@@ -66,6 +68,12 @@ def numbering(environment: gymnasium.Env, name: str = "the environment") -> Numb
                 f"the states and actions of {name} must be numbered below 2**31 for a table of Q "
                 f"values, got {shown(space)}"
             )
+
+    if n_states * n_actions > MOST_ENTRIES:
+        raise InputError(
+            f"{name} must have at most {MOST_ENTRIES:,} pairs of a state and an action, got "
+            f"{n_states:,} states and {n_actions:,} actions"
+        )
 
     def encode(observation: object) -> int:
         # Nearly every observation is a plain number: spared the work below.

@@ -17,6 +17,8 @@ SEMANTICS_VERSION = 1
 MAX_SEED = 2**63 - 1
 # Those that confirm a choice start here; see `hq_ray.sweeps.choice`.
 FIRST_FRESH_SEED = 2**62
+# More would not fit in memory.
+MOST_SEEDS = 10**6
 
 EXPLORATION, CONFIRMATION = "exploration", "confirmation"
 
@@ -173,9 +175,9 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             raise InputError(
                 f"a range of seeds must rise, got {part.strip()!r}; did you mean '{high}-{low}'?"
             )
-        if high > MAX_SEED or high - low >= 10**7:
+        if high > MAX_SEED or len(seeds) + high - low >= MOST_SEEDS:
             raise InputError(
-                f"seeds must be below 2**63, at most 10 million of them, got {part.strip()[:60]!r}"
+                f"seeds must be below 2**63, at most 1 million of them, got {part.strip()[:60]!r}"
             )
         seeds.extend(range(low, high + 1))
     if len(set(seeds)) < len(seeds):

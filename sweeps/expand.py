@@ -20,7 +20,8 @@ from hq_ray.sweeps.spec_entries import Configuration, EnvironmentRequest
 from hq_ray.trial import Trial
 from hq_ray.updates import VARIANTS
 
-MOST_CONFIGURATIONS = 10_000_000
+# A configuration takes some two kilobytes; ids of ten million trials take a gigabyte.
+MOST_CONFIGURATIONS, MOST_TRIALS = 10**6, 10**7
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def expand(sweep: Sweep) -> Expanded:
     Raises:
         InputError: an environment or a hyperparameter cannot be used.
     """
+    _check_size(sweep)
     environments = {env: _resolved(env, place) for env, place in sweep.environments.items()}
     templates: dict[str, Trial] = {}
     for configuration in configurations(sweep):
@@ -94,6 +96,7 @@ def configurations(sweep: Sweep) -> list[Configuration]:
     Raises:
         InputError: there are too many, none, or values that contradict each other.
     """
+    _check_size(sweep)
     if sweep.configurations is not None:
         return list(dict.fromkeys(_filled(entry, sweep) for entry in sweep.configurations))
     points = [
@@ -144,21 +147,52 @@ def _allowed(constraints: Sequence[str], rows: Sequence[Mapping[str, object]]) -
     return [all(of[i] is not False for of in found) for i in range(len(rows))]
 
 
-def _points(sweep: Sweep, variant: str) -> Iterator[dict[str, Value]]:
-    """The values of a variant's parameters, point by point."""
+def _parameters(sweep: Sweep, variant: str) -> dict[str, Parameter]:
+    """The parameters of a variant; of a grid only those that it may read."""
     parameters = {**sweep.parameters, **sweep.variant_parameters.get(variant, {})}
+    if sweep.method != "grid":
+        return parameters
     unread = {"alpha", "alpha_down", "eps_shift"} - VARIANTS[variant].uses
     if "alpha" in unread:
         unread |= {name for name in HYPERPARAMETERS if name.startswith("alpha_")}
-    if sweep.method == "grid":
-        # What the variant never reads would only multiply points that are then one.
-        parameters = {name: p for name, p in parameters.items() if name not in unread}
-        count = math.prod(len(p.values) for p in parameters.values()) * len(sweep.env)
-        if count > MOST_CONFIGURATIONS:
+    return {name: of for name, of in parameters.items() if name not in unread}
+
+
+def _check_size(sweep: Sweep) -> None:
+    """Refuses a sweep that would not fit in memory, before any of it is made.
+
+    Raises:
+        InputError: it means too many configurations or trials; the message names what to lower.
+    """
+    sizes = {"seeds": len(sweep.seeds)}
+    if sweep.configurations is not None:
+        sizes["configurations"] = count = len(sweep.configurations)
+    elif sweep.method == "grid":
+        sizes["env"], count = len(sweep.env), 0
+        for variant in sweep.variant:
+            grid = _parameters(sweep, variant)
+            sizes |= {f"parameters.{name}": len(of.values) for name, of in grid.items()}
+            count += len(sweep.env) * math.prod(len(of.values) for of in grid.values())
+    else:
+        sizes |= {"env": len(sweep.env), "samples": sweep.samples}
+        count = len(sweep.env) * len(sweep.variant) * sweep.samples
+    for what, found, most in (
+        ("configurations", count, MOST_CONFIGURATIONS),
+        ("trials", count * len(sweep.seeds), MOST_TRIALS),
+    ):
+        if found > most:
+            varied = [name for name in sizes if what == "trials" or name != "seeds"]
+            name = max(varied, key=sizes.get)
             raise InputError(
-                f"parameters: a grid must have at most {MOST_CONFIGURATIONS:,} configurations, "
-                f"got {count:,} for {variant}"
+                f"{name}: must be fewer than {sizes[name]:,}, because the spec means {found:,} "
+                f"{what}, and may mean at most {most:,}"
             )
+
+
+def _points(sweep: Sweep, variant: str) -> Iterator[dict[str, Value]]:
+    """The values of a variant's parameters, point by point."""
+    parameters = _parameters(sweep, variant)
+    if sweep.method == "grid":
         product = itertools.product(*(p.values for p in parameters.values()))
         return (dict(zip(parameters, values, strict=True)) for values in product)
     uniforms = _uniforms(sweep, parameters)

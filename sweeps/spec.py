@@ -55,7 +55,8 @@ from hq_ray.sweeps.spec_entries import (
 from hq_ray.sweeps.spec_text import read_yaml, sentence, short_repr, suggestion
 from hq_ray.trial import FIRST_FRESH_SEED
 
-NAME = re.compile(r"[A-Za-z0-9][\w.,=+\-]{0,99}", re.ASCII)
+# No `=`, which DuckDB, Polars and pyarrow take for a partition of the data.
+NAME = re.compile(r"[A-Za-z0-9][\w.,+\-]{0,99}", re.ASCII)
 # What varies, which listed configurations say themselves.
 ONE_BY_ONE = ("env", "variant", "method", "samples", "sample_seed", "constraints")
 PRODUCT_KEYS = (*ONE_BY_ONE, "parameters", "variant_parameters")
@@ -63,12 +64,16 @@ BESIDE_A_LIST = ("name", "seeds", "confirm", *LENGTHS)
 
 
 def _name(name: object) -> str:
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise ValueError(
-            "must start with a letter or digit and hold only letters, digits and "
-            "_ . , = + -, at most 100"
-        )
-    return name
+    if isinstance(name, str) and NAME.fullmatch(name):
+        return name
+    fitting = (
+        re.sub(r"[^\w.,+-]+", "-", name[:100], flags=re.ASCII) if isinstance(name, str) else ""
+    )
+    hint = f"; did you mean {fitting!r}?" if NAME.fullmatch(fitting) else ""
+    raise InputError(
+        "must start with a letter or digit and hold only letters, digits and _ . , + -, at most "
+        f"100, got {short_repr(name)}{hint}"
+    )
 
 
 def _constraint(text: object) -> str:

@@ -24,10 +24,9 @@ from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
 from hq_ray.schema import BETTER
 from hq_ray.sweeps.parameters import PARAMETERS, Parameters, Part, plain_number, value_type
 from hq_ray.sweeps.spec_text import listed, short_repr, suggestion
-from hq_ray.trial import MAX_SEED, parse_seeds
+from hq_ray.trial import MAX_SEED, MOST_SEEDS, parse_seeds
 from hq_ray.updates import VARIANTS, parse_variants
 
-MOST_SEEDS = 10**7
 # Aliases of aliases make a short text mean millions of values.
 MOST_ARGUMENTS = 10_000
 

@@ -15,6 +15,8 @@ from hq_ray.errors import InputError, near_miss
 
 # Merges of merges make a short text mean millions of entries.
 MOST_MERGED = 10_000
+# Of a message.
+LONGEST = 500
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 80
@@ -80,6 +82,7 @@ def sentence(problem: ValidationError, given: object) -> str:
         text = error["msg"].partition(",")[0].replace("Input should", "must") + got
         text = text.replace("greater than or equal to", "at least")
         text = text.replace("less than or equal to", "at most")
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
     place = _place(steps, given)
     if text.startswith("."):
         return f"{place}{text}".removeprefix(".")

@@ -53,7 +53,8 @@ def find_trial(trials: Mapping[str, Trial], trial_id: str) -> Trial:
         return trials[matches[0]]
     if matches:
         raise InputError(f"trial_id must name one trial, {trial_id!r} begins {len(matches)} ids")
-    raise InputError(f"no finished trial {trial_id!r}{near_miss(trial_id, list(trials)[:10_000])}")
+    hint = near_miss(trial_id, list(trials)[:10_000]).partition("; known")[0]
+    raise InputError(f"no finished trial {trial_id!r} among {len(trials):,}{hint}")
 
 
 def sample(trials: Mapping[str, Trial], share: str, seed: int = 0) -> list[Trial]:

@@ -281,7 +281,7 @@ def test_a_number_out_of_bounds_is_refused(refused, name, value, must):
         ("-1", "seeds must be a range like '0-4' or a list like '0,1,2', got '-1'"),
         ("4-0", "a range of seeds must rise, got '4-0'; did you mean '0-4'?"),
         ("0,0", "each seed must be given once, got '0,0'"),
-        (str(2**63), f"seeds must be below 2**63, at most 10 million of them, got '{2**63}'"),
+        (str(2**63), f"seeds must be below 2**63, at most 1 million of them, got '{2**63}'"),
     ],
 )
 def test_seeds_that_are_none_are_refused(refused, seeds, sentence):
@@ -321,7 +321,7 @@ def test_without_an_environment_there_is_nothing_to_do(refused):
 def test_a_tag_that_is_no_file_name_is_refused(refused, tag):
     sentence = refused(*SHORT, f"--tag={tag}")
     assert sentence.startswith("name: must start with a letter or digit")
-    assert sentence.endswith(f"got {tag!r}")
+    assert f"got {tag!r}" in sentence
 
 
 @pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1"])

@@ -34,8 +34,8 @@ def test_every_output_has_its_documented_name(make_trial):
     ("env", "env_args", "tag"),
     [
         ("CliffWalking-v1", {}, "CliffWalking-v1"),
-        ("VelocityGrid-v0", {"max_speed": 2}, "VelocityGrid-v0-max_speed=2"),
-        ("FrozenLake-v1", {"desc": ["SFFG" * 25]}, f"FrozenLake-v1-desc=_{'SFFG' * 20}"),
+        ("VelocityGrid-v0", {"max_speed": 2}, "VelocityGrid-v0-max_speed-2"),
+        ("FrozenLake-v1", {"desc": ["SFFG" * 25]}, f"FrozenLake-v1-desc-_{'SFFG' * 20}"),
     ],
 )
 def test_the_tag_made_of_the_environment_is_the_name_of_a_sweep(env, env_args, tag):

@@ -171,7 +171,7 @@ def test_everything_can_be_put_elsewhere(run, tmp_path):
 def test_arguments_of_the_environment_are_part_of_the_tag(run):
     assert run(*RUN, "--seeds", "0", "--env_args", "max_speed=2", "--task", "compare")[0] == 2
     assert run(*RUN, "--seeds", "0", "--env_args", "max_speed=2", "--task", "all")[0] == 0
-    tag = "VelocityGrid-v0-max_speed=2"
+    tag = "VelocityGrid-v0-max_speed-2"
     assert files(Path.cwd()) >= results(f"results/{tag}") | comparisons(tag)
 
 

@@ -3,12 +3,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hq_ray.errors import InputError
-from hq_ray.sweeps.expand import configurations
+from hq_ray.sweeps.expand import configurations, expand
 from hq_ray.sweeps.spec import Sweep
 
 BASE = {"name": "a", "env": "FrozenLake-v1"}
 UNIFORM = {"distribution": "uniform", "min": 0.1, "max": 0.9}
 RANDOM = [0.721122133299, 0.548031794337, 0.806855628]
+MANY = [i / 999 for i in range(1, 999)]
 SOBOL = [0.427959670871, 0.70289112404, 0.547972451895]
 
 
@@ -168,10 +169,38 @@ def test_a_constraint_can_exclude_a_contradiction():
 def test_nothing_left_and_too_much_are_said():
     with pytest.raises(InputError, match=r"^constraints: must leave a configuration, but no "):
         configurations(Sweep(**BASE, constraints=["alpha > 0.9"]))
-    many = [i / 1000 for i in range(1, 1000)]
-    parameters = {"alpha": many, "gamma": many, "eps_end": many}
-    with pytest.raises(InputError, match=r"^parameters: a grid must have at most 10,000,000 "):
-        configurations(Sweep(**BASE, parameters=parameters))
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (
+            {"seeds": "0-999999", "parameters": {"alpha": [i / 100 for i in range(1, 101)]}},
+            "seeds: must be fewer than 1,000,000, because the spec means 200,000,000 trials, and",
+        ),
+        (
+            {
+                "parameters": {"alpha": MANY, "gamma": MANY, "eps_end": MANY},
+            },
+            "parameters.alpha: must be fewer than 998, because the spec means 1,988,023,984 conf",
+        ),
+        (
+            {"seeds": "0-99", "method": "sobol", "samples": 10**6},
+            "samples: must be fewer than 1,000,000, because the spec means 2,000,000 conf",
+        ),
+        ({"seeds": "0-9999999"}, "seeds: must be below 2**63, at most 1 million of them, got"),
+        ({"seeds": range(10**12)}, "seeds: must be at most 1,000,000, from 0, got range("),
+        (
+            {"seeds": 0, "env": {"id": "VelocityGrid-v0", "max_speed": 100_000}},
+            'env: environment VelocityGrid-v0 refuses {"max_speed":100000}: ValueError: width * '
+            "height * (2 * max_speed + 1)**2 must be at most 500,000 states, got 2,560,025,600,064",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_it_is_made(spec, message):
+    with pytest.raises(InputError) as caught:
+        expand(Sweep(**BASE | spec))
+    assert str(caught.value).startswith(message)
 
 
 def test_a_hundred_thousand_configurations():

@@ -132,6 +132,10 @@ BROKEN = [
     (HEADER + "3: 3", "the spec: unknown key 3"),
     ("name: ../a\nenv: X", "name: must start with a letter or digit and hold only letters"),
     ("name: 3\nenv: X", "name: must start with a letter or digit and hold only letters"),
+    (
+        "name: a=2\nenv: X",
+        "name: must start with a letter or digit and hold only letters, digits and",
+    ),
     # Environments.
     ("name: 2024-01-01\nenv: []", "env: must name at least one environment"),
     ("name: a\nenv: 3", "env: must be an id or a mapping with an id, got 3"),
@@ -591,7 +595,7 @@ def sweeps(draw):
     block = draw(st.none() | alphas)
     harmonic = "harmonic" if block is None else {"id": "harmonic", "parameters": {"alpha": block}}
     return Sweep(
-        name=draw(st.from_regex(r"[a-z0-9][a-z0-9.=+_-]{0,9}", fullmatch=True)),
+        name=draw(st.from_regex(r"[a-z0-9][a-z0-9.,+_-]{0,9}", fullmatch=True)),
         env=draw(st.lists(st.sampled_from(["A-v0", {"id": "B-v1", "p": [1, None]}]), min_size=1)),
         variant=draw(st.sampled_from([["standard", harmonic], [harmonic, "minimum"], harmonic])),
         seeds=draw(st.lists(st.integers(0, 50), min_size=1, max_size=9, unique=True)),

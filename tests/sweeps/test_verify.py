@@ -75,7 +75,7 @@ def test_a_trial_is_found_by_the_beginning_of_its_id(published):
     assert find_trial(known, trials[2].trial_id[:10]) == trials[2]
     with pytest.raises(InputError, match="begins 6 ids"):
         find_trial(known, "")
-    with pytest.raises(InputError, match="no finished trial 'xyz'"):
+    with pytest.raises(InputError, match=r"^no finished trial 'xyz' among 6$"):
         find_trial(known, "xyz")
 
 
