@@ -8,9 +8,7 @@ Noise in y then lowers the value by about Var(y) / eps_shift, however small alph
 Utilities of the TD error: Shen, Tobia, Sommer and Obermayer 2014, Neural Computation 26:1298-1328.
 """
 
-import math
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import brentq
@@ -18,8 +16,6 @@ from scipy.optimize import brentq
 from hq_ray.compiled import njit
 from hq_ray.errors import InputError
 from hq_ray.updates import EPS_DIV, harmonic
-
-BLOCK = 1 << 20
 
 
 def effective_step_size(
@@ -82,20 +78,18 @@ def fixed_point(
         eps_shift: > 0, in units of return.
 
     Raises:
-        InputError: an outcome is positive or not finite, the probabilities are no distribution, or
-            eps_shift is not positive.
+        InputError: an outcome is positive; shift them below 0 first.
     """
-    values, weights = _checked_target(outcomes, probabilities)
-    _check_shift(eps_shift)
+    values, weights = np.asarray(outcomes, dtype=float), np.asarray(probabilities, dtype=float)
+    if (values > 0).any():
+        raise InputError(f"the utility of the TD error holds for targets <= 0; given {outcomes!r}")
     low, high = float(values.min()), float(values.max())
-    if low == high:
-        return low
 
     def expected_utility(q_value: float) -> float:
         return float(weights @ utility(values - q_value, eps_shift))
 
     # Rounding may leave no change of sign where eps_shift puts the root on an end.
-    if expected_utility(low) <= 0:
+    if low == high or expected_utility(low) <= 0:
         return low
     return float(brentq(expected_utility, low, high, xtol=1e-13 * (high - low), rtol=1e-14))
 
@@ -105,9 +99,9 @@ def fixed_point_approximation(
 ) -> np.ndarray:
     """E[y] - Var(y) / eps_shift: the fixed point where eps_shift is far above the spread of y.
 
-    Args and errors as of `fixed_point`; eps_shift may be an array.
+    Args as of `fixed_point`; eps_shift may be an array.
     """
-    values, weights = _checked_target(outcomes, probabilities)
+    values, weights = np.asarray(outcomes, dtype=float), np.asarray(probabilities, dtype=float)
     mean = weights @ values
     return mean - weights @ (values - mean) ** 2 / np.asarray(eps_shift, dtype=float)
 
@@ -130,75 +124,19 @@ def simulate_fixed_point(
         alpha: step size.
         n_updates: at least 2.
         seed: of the targets.
-
-    Raises:
-        InputError: as `fixed_point`, or when n_updates is less than 2.
     """
-    values, weights = _checked_target(outcomes, probabilities)
-    _check_shift(eps_shift)
-    if n_updates < 2:
-        raise InputError(f"n_updates must be at least 2; given {n_updates}")
-    rng = np.random.Generator(np.random.PCG64(seed))
-    half = n_updates // 2
-    q_value, _ = _run(float(weights @ values), half, alpha, eps_shift, values, weights, rng)
-    rest = n_updates - half
-    return _run(q_value, rest, alpha, eps_shift, values, weights, rng)[1] / rest
-
-
-def _run(
-    q_value: float,
-    n_updates: int,
-    alpha: float,
-    eps_shift: float,
-    values: np.ndarray,
-    weights: np.ndarray,
-    rng: np.random.Generator,
-) -> tuple[float, float]:
-    """The last Q and the sum of all after their updates, drawn in blocks to bound the memory."""
-    total = 0.0
-    for start in range(0, n_updates, BLOCK):
-        targets = rng.choice(values, size=min(BLOCK, n_updates - start), p=weights)
-        q_value, part = _compiled_updates()(q_value, targets, alpha, eps_shift)
-        total += part
-    return q_value, total
-
-
-@cache
-def _compiled_updates() -> Callable[[float, np.ndarray, float, float], tuple[float, float]]:
-    """The learner's update in a compiled loop; compiled when first needed."""
     rule = njit(error_model="numpy")(harmonic)
 
     @njit(error_model="numpy")
-    def updates(q_value, targets, alpha, eps_shift):
+    def updates(q_value, targets):
         total = 0.0
         for target in targets:
             q_value = rule(q_value, target, alpha, 0.0, eps_shift)
             total += q_value
         return q_value, total
 
-    return updates
-
-
-def _checked_target(
-    outcomes: Sequence[float], probabilities: Sequence[float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Outcomes and probabilities as float64 arrays of one shape."""
-    values, weights = np.asarray(outcomes, dtype=float), np.asarray(probabilities, dtype=float)
-    if values.ndim != 1 or values.shape != weights.shape or not values.size:
-        raise InputError(
-            "a noisy target needs as many probabilities as outcomes, at least one; "
-            f"given shapes {values.shape} and {weights.shape}"
-        )
-    if not (np.isfinite(values) & (values <= 0)).all():
-        raise InputError(
-            "the utility of the TD error holds for finite targets <= 0; "
-            f"given {outcomes!r} (shift positive ones below 0 first)"
-        )
-    if not ((weights >= 0).all() and math.isclose(weights.sum(), 1.0, abs_tol=1e-9)):
-        raise InputError(f"probabilities must be >= 0 and sum to 1; given {probabilities!r}")
-    return values, weights / weights.sum()
-
-
-def _check_shift(eps_shift: float) -> None:
-    if not eps_shift > 0:
-        raise InputError(f"eps_shift must be > 0; given {eps_shift!r}")
+    rng = np.random.Generator(np.random.PCG64(seed))
+    targets = rng.choice(np.asarray(outcomes, dtype=float), size=n_updates, p=probabilities)
+    first, second = np.array_split(targets, [n_updates // 2])
+    q_value, _ = updates(float(np.dot(outcomes, probabilities)), first)
+    return updates(q_value, second)[1] / len(second)

@@ -39,18 +39,19 @@ Queries = dict[str, Callable[[], pd.DataFrame]]
 
 
 def ours(folder: str, alpha: float, decay: int, first: int) -> Queries:
-    """`mean_curves`, `load_episodes` and `load_trials`."""
+    """`stream_curves`, `load_episodes` and `load_trials`."""
     from hq_ray import load_episodes, load_trials
-    from hq_ray.analysis.reading.curves import mean_curves
+    from hq_ray.analysis.statistics.means import mean_and_se
+    from hq_ray.load import stream_curves
 
     def curves() -> pd.DataFrame:
         trials = load_trials(folder, columns=["trial_id", *KEYS])
         cells = trials.groupby(KEYS)["trial_id"].agg(list)
-        found = mean_curves(folder, list(cells), ["episode_return"], 1)
-        frames = [
-            pd.DataFrame({"episode": range(len(curve.mean)), "mean": curve.mean, "se": curve.se})
-            for curve in (group["episode_return"] for group in found)
-        ]
+        frames = []
+        for _, columns in stream_curves(folder, list(cells), ["episode_return"]):
+            over = mean_and_se(columns["episode_return"])
+            numbers = {"episode": range(len(over.mean)), "mean": over.mean, "se": over.se}
+            frames.append(pd.DataFrame(numbers))
         return pd.concat(dict(zip(cells.index, frames, strict=True)), names=KEYS).reset_index(KEYS)
 
     where = f"alpha == {alpha} and eps_decay_episodes == {decay} and variant == 'harmonic'"

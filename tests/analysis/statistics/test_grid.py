@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hq_ray.analysis.statistics.grid import best_by_level, grid_of, levels_of
+from hq_ray.analysis.statistics.grid import best_by_level, levels_of
 
 NAN = math.nan
 
@@ -28,13 +28,6 @@ def test_levels_in_order(values, levels, codes):
     assert found == levels
     assert [type(one) for one in found] == [type(one) for one in levels]
     assert numbers.tolist() == codes
-
-
-def test_a_grid_is_level_numbers():
-    grid = grid_of(pd.DataFrame({"alpha": [0.2, 0.1, 0.2], "decay": [None, 10, 20]}))
-    assert (grid.names, grid.levels) == (("alpha", "decay"), ((0.1, 0.2), (10.0, 20.0, None)))
-    assert grid.codes.tolist() == [[1, 2], [0, 0], [1, 1]]
-    assert grid.unread.tolist() == [[False, True], [False, False], [False, False]]
 
 
 def test_the_best_at_each_level_is_chosen_by_the_first_seeds():

@@ -117,59 +117,30 @@ def test_constant_scores_have_no_shares(value):
         assert "no more than noise" in found.note
 
 
-def test_a_hole_costs_the_level_with_the_most_of_them():
+def test_a_grid_with_a_hole_has_no_shares():
     settings = grid(4, 3)
     means = np.random.default_rng(5).normal(size=(12, 1))
-    rows = [i for i in range(12) if i != 4]
-    found = importance(means[rows], settings.iloc[rows])
-    left = [i for i in range(12) if settings["alpha"][i] != 1]
-    assert found.shares == exact(importance(means[left], settings.iloc[left]).shares)
-    assert (found.n_used, found.n_configs) == (9, 11)
-    assert found.note.startswith("combinations are missing: 9 of 11 configurations used")
     means[4] = NAN
-    again = importance(means, settings)
-    assert again.shares == exact(found.shares)
-    assert again.note.startswith("1 of 12 configurations have no score; combinations are missing")
+    found = importance(means, settings)
+    assert (found.shares, found.n_used, found.n_configs) == ({}, 0, 12)
+    assert found.note == "no full grid, 11 of 12 combinations, so nothing is shared out"
 
 
-def test_what_is_not_read_is_joined_with_what_decides_it():
-    schedules = [("constant", [None]), ("linear", [1000, 3500])]
-    rows = [(a, s, d) for a in (0.1, 0.2) for s, decays in schedules for d in decays]
-    settings = pd.DataFrame(rows, columns=["alpha", "schedule", "decay"])
-    means = [0.0, 3.0, 5.0, 1.0, 4.0, 7.0]
-    joined = grid(2, 3).set_axis(["alpha", "schedule + decay"], axis=1)
-    assert shares(means, settings) == exact(shares(means, joined))
-    note = importance(np.array(means)[:, None], settings).note
-    assert note.startswith("schedule + decay taken as one, since not all configurations read all")
-
-
-def test_several_that_are_not_read_are_joined_by_who_decides():
+def test_what_is_not_read_is_joined_with_its_schedule():
     rows = [
         (alpha, end, schedule, decay, shift)
         for alpha, end in (("constant", None), ("linear", 0.1), ("linear", 0.2))
         for schedule, decay in (("constant", None), ("linear", 1000), ("inverse", 1000))
         for shift in (1, 2)
     ]
-    columns = ["alpha_schedule", "alpha_end", "eps_schedule", "eps_decay", "eps_shift"]
-    found = shares(np.random.default_rng(6).normal(size=18), pd.DataFrame(rows, columns=columns))
-    names = ["alpha_schedule + alpha_end", "eps_schedule + eps_decay", "eps_shift"]
-    assert [one for one in found if len(one) == 1] == [(name,) for name in names]
-
-
-def test_missing_as_a_level_like_any_other():
-    rows = list(itertools.product([0.1, 0.2], [None, 10, 20]))
-    means = np.random.default_rng(7).normal(size=6)
-    found = shares(means, pd.DataFrame(rows, columns=["alpha", "max_steps"]))
-    assert list(found.values()) == exact(list(shares(means, grid(2, 3)).values()))
-
-
-def test_a_random_search_is_no_factorial():
-    rng = np.random.default_rng(8)
-    settings = pd.DataFrame(rng.random((300, 4)), columns=list("abcd"))
-    found = importance(rng.normal(size=(300, 1)), settings)
-    assert (found.shares, found.n_used) == ({}, 0)
-    assert "nothing varies within a full factorial" in found.note
-    assert shares(rng.normal(size=30), settings.iloc[:30, :2]) == {}
+    columns = ["alpha_schedule", "alpha_end", "eps_schedule", "eps_decay_episodes", "eps_shift"]
+    settings = pd.DataFrame(rows, columns=columns)
+    means = np.random.default_rng(6).normal(size=18)
+    found = importance(means[:, None], settings)
+    names = ["alpha_schedule + alpha_end", "eps_schedule + eps_decay_episodes", "eps_shift"]
+    assert [one for one in found.shares if len(one) == 1] == [(name,) for name in names]
+    assert list(found.shares.values()) == exact(list(shares(means, grid(3, 3, 2)).values()))
+    assert found.note.startswith("alpha_schedule + alpha_end taken as one, since not all config")
 
 
 def test_without_scores_and_with_one_configuration():
