@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from hq_ray.analysis.progress import progress_shown
 from hq_ray.cli import SETTINGS, Count, say
 from hq_ray.errors import InputError, near_miss
 from hq_ray.store import Results
+from hq_ray.sweeps.progress import Progress
 
 PER_SEED = click.Choice(["none", "best", "all"])
 RESULTS = click.argument("results", nargs=-1, required=True)
@@ -192,14 +192,16 @@ def plot_command(
     places = open_results(results)
     folder = out or f"plots/{results_name(places)}"
     writable(folder)
-    with progress_shown() as show:
+    with Progress() as progress:
         found = read_study(places, where, metric_name=metric, smooth=smooth)
         exhibits = [*curve_exhibits(found, successes_only), *rate_exhibits(found)]
-        write_pictures((e for e in exhibits if not e.stem.startswith("diff_")), folder, show)
+        write_pictures(
+            (e for e in exhibits if not e.stem.startswith("diff_")), folder, progress.show
+        )
         if per_seed != "none":
             from hq_ray.analysis.reporting.per_seed import write_per_seed
 
-            write_per_seed(found, per_seed == "all", folder, show)
+            write_per_seed(found, per_seed == "all", folder, progress.show)
     for note in found.notes:
         say(f"Note: {note}")
     _say_without_successes(exhibits, successes_only)
@@ -268,10 +270,10 @@ def report_command(
     places = open_results(results)
     folder = out or f"reports/{results_name(places)}"
     writable(folder)  # before minutes of reading
-    with progress_shown() as show:
+    with Progress() as progress:
         options = {"metric_name": metric, "baseline": baseline, "rope": rope, "smooth": smooth}
         found = read_study(places, where, **options)
-        page = write_report(found, folder, where, show)
+        page = write_report(found, folder, where, progress.show)
     show_verdicts(found)
     say(f"Report: {page}")
 

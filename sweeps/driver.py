@@ -1,11 +1,12 @@
-"""The driver: submits batches, takes them as they finish, retries, stops when it should.
+"""The driver: submits batches, collects them as they finish, retries, and stops when it should.
 
-It holds a bounded window of batches, counts and ids; episodes never pass through it. The state on
-disk is consistent at every moment, so that killing it loses the batches in flight and no more.
+It keeps a bounded window of batches in flight, and counts; episodes never pass through it. The
+results on disk are consistent at any moment, so a killed driver loses only the batches in flight.
 """
 
 import signal
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,16 +22,16 @@ from hq_ray.trial import Trial
 
 WINDOW_PER_CORE = 2
 WAIT_SECONDS = 0.2
-# A batch that raises is tried again this often: the store may have hiccuped.
+# Attempts at a batch that raises: the store may be unavailable for a moment.
 ERROR_ATTEMPTS = 3
-# A single trial that takes its worker down is given this many chances.
+# Attempts at a single trial that crashes its worker.
 CRASH_ATTEMPTS = 4
-# So many failures of one kind in a row, and nothing but them, mean that the rest would fail too.
+# After this many failures of one kind in a row the rest would most likely fail too.
 FAILURE_RUN = 20
 
 
 class SweepStopped(HqRayError):
-    """The sweep ended early, for the reason in its message; what finished is published."""
+    """The sweep stopped early; finished trials are published."""
 
 
 @dataclass
@@ -38,12 +39,12 @@ class Tally:
     """What a sweep did.
 
     Attributes:
-        done, failed: trials that it ran.
-        steps, train_seconds: of the done ones.
-        reasons: of failures, with their number.
+        done, failed: numbers of trials that it ran.
+        steps, train_seconds: sums over the done ones.
+        reasons: how often trials failed, by reason.
         interrupted: whether Ctrl-C ended it.
-        there, failed_before: trials asked for that were published when it began, and not run again.
-        repaired: what was wrong with the batches that were set aside, by file name.
+        there, failed_before: numbers of trials that were published before, and not run again.
+        repaired: what was wrong with each batch that was set aside, by file name.
         confirmed: sentences on what was chosen and confirmed.
     """
 
@@ -70,6 +71,14 @@ class Tally:
         self.failed_before += other.failed_before
 
 
+def describe(tally: Tally, seconds: float, cores: int) -> str:
+    """Failures, and steps per second on so many cores."""
+    rate = tally.steps / max(seconds, 1e-9)
+    text = f"{rate / 1e6:.1f} M" if rate >= 1e5 else f"{rate / 1e3:.1f} k"
+    text += f" steps/s on {cores} core" + "s" * (cores != 1)
+    return f"{tally.failed} failed, {text}" if tally.failed else text
+
+
 def drive(
     batcher: Batcher,
     executor: Executor,
@@ -77,80 +86,80 @@ def drive(
     progress: Progress,
     check_held: Callable[[], None] = lambda: None,
 ) -> Tally:
-    """Runs every trial of the batcher, or as many as it is allowed to.
+    """Runs every trial of the batcher.
 
-    Ctrl-C or SIGTERM once stops submitting and waits for what is running; twice raises
+    The first Ctrl-C or SIGTERM stops submitting and waits for what is running; the second raises
     KeyboardInterrupt.
 
     Args:
         batcher, executor, results, progress: what to run, where, and where it goes.
-        check_held: called before each submission and each change of the results; raises when they
+        check_held: called before each submission and each change of the results; raises if they
             are no longer this driver's.
 
     Raises:
-        SweepStopped: failures of one kind in a row, the store refuses writes, or Ray has died.
+        SweepStopped: failures of one kind in a row, a store that refuses writes, or a dead Ray.
     """
     return _Drive(batcher, executor, results, progress, check_held).run()
 
 
+@dataclass
 class _Drive:
     """The state of one call of `drive`."""
 
-    def __init__(
-        self,
-        batcher: Batcher,
-        executor: Executor,
-        results: Results,
-        progress: Progress,
-        check_held: Callable[[], None],
-    ):
-        self.batcher, self.executor, self.results = batcher, executor, results
-        self.progress, self.check_held = progress, check_held
-        self.tally = Tally()
-        self.again: deque[tuple[Trial, ...]] = deque()
-        self.flying: dict[object, tuple[Trial, ...]] = {}
-        self.attempts: Counter = Counter()
-        self.failure_run: list[str] = []
+    batcher: Batcher
+    executor: Executor
+    results: Results
+    progress: Progress
+    check_held: Callable[[], None]
+    tally: Tally = field(default_factory=Tally)
+    retries: deque[tuple[Trial, ...]] = field(default_factory=deque)
+    running: dict[object, tuple[Trial, ...]] = field(default_factory=dict)
+    attempts: Counter = field(default_factory=Counter)
+    failure_run: list[str] = field(default_factory=list)
 
     def run(self) -> Tally:
+        total, started = self.batcher.remaining, time.monotonic()
         with _interrupts() as interrupts:
             try:
                 while self._step(interrupts.is_set()):
-                    self.progress.show(self.tally)
+                    finished = self.tally.done + self.tally.failed
+                    seconds = time.monotonic() - started
+                    note = describe(self.tally, seconds, self.executor.cores)
+                    self.progress.show("training", finished, total, note)
             except ExecutorLost as problem:
-                # A signal to every process of a group or a container ends Ray too.
+                # A signal to all processes of a group or a container ends Ray as well.
                 if not interrupts.is_set():
                     raise self._stopped(f"{problem}; the same command resumes") from None
                 self.tally.interrupted = True
             return self.tally
 
     def _step(self, interrupted: bool) -> bool:
-        """Submits, waits, takes what has ended; False once nothing is left to wait for."""
+        """Submits, waits and collects; False once nothing is running."""
         if interrupted and not self.tally.interrupted:
             self.tally.interrupted = True
             self.progress.say("stopping: waiting for what is running; again stops at once")
-        self._refill()
-        if not self.flying:
+        self._submit()
+        if not self.running:
             return False
         ended = self.executor.wait(WAIT_SECONDS)
         self._check_held()
         for ticket, outcome in ended:
-            batch = self.flying.pop(ticket)
+            batch = self.running.pop(ticket)
             if isinstance(outcome, Crash):
                 self._crashed(batch, outcome)
             else:
                 self._finished(batch, outcome)
         return True
 
-    def _refill(self) -> None:
-        while not self.tally.interrupted and (
-            len(self.flying) < WINDOW_PER_CORE * self.executor.cores
-        ):
-            batch = self.again.popleft() if self.again else self.batcher.next_batch()
+    def _submit(self) -> None:
+        while not self.tally.interrupted:
+            if len(self.running) >= WINDOW_PER_CORE * self.executor.cores:
+                return
+            batch = self.retries.popleft() if self.retries else self.batcher.next_batch()
             if not batch:
                 return
             self._check_held()
-            self.flying[self.executor.submit(batch)] = batch
+            self.running[self.executor.submit(batch)] = batch
 
     def _check_held(self) -> None:
         try:
@@ -165,17 +174,17 @@ class _Drive:
         tally.done += len(report.done)
         tally.steps += report.steps
         tally.train_seconds += report.train_seconds
-        self._failed(report.reasons)
         if report.done:
             self.failure_run.clear()
+            tally.failed += len(report.reasons)
+            tally.reasons.update(report.reasons)
         else:
-            self._check_failure_run(report.reasons)
+            self._failed(report.reasons)
 
     def _failed(self, reasons: tuple[str, ...]) -> None:
+        """Counts a batch without a success."""
         self.tally.failed += len(reasons)
         self.tally.reasons.update(reasons)
-
-    def _check_failure_run(self, reasons: tuple[str, ...]) -> None:
         for reason in reasons:
             kind = reason.partition(":")[0]
             if self.failure_run and self.failure_run[-1].partition(":")[0] != kind:
@@ -185,41 +194,39 @@ class _Drive:
             self._stop(f"{len(self.failure_run)} trials in a row failed: {self.failure_run[-1]}")
 
     def _crashed(self, batch: tuple[Trial, ...], crash: Crash) -> None:
-        """Sends a lost batch round again, in halves until the culprit stands alone."""
+        """Retries a lost batch, in halves until the trial that crashes its worker is alone."""
         if isinstance(crash.cause, HqRayError) and not isinstance(crash.cause, OSError):
             self.executor.cancel()
             raise crash.cause
         try:
-            if self._committed(batch):
-                return
+            if not self._is_committed(batch):
+                self._retry(batch, crash)
         except OSError as problem:
             self._stop(str(problem))
+
+    def _retry(self, batch: tuple[Trial, ...], crash: Crash) -> None:
         if crash.kind == "node":
-            self.again.append(batch)
+            self.retries.append(batch)
             return
         key = batch[0].trial_id, len(batch)
         self.attempts[key] += 1
         if crash.kind == "error":
             if self.attempts[key] >= ERROR_ATTEMPTS:
                 self._stop(crash.reason)
-            self.again.append(batch)
+            self.retries.append(batch)
         elif len(batch) > 1:
             middle = len(batch) // 2
-            self.again.extend((batch[:middle], batch[middle:]))
+            self.retries.extend((batch[:middle], batch[middle:]))
         elif self.attempts[key] < CRASH_ATTEMPTS:
-            self.again.append(batch)
+            self.retries.append(batch)
         else:
-            try:
-                self.results.publish([], [Failure(batch[0], "WorkerCrashed", crash.reason, "")])
-            except OSError as problem:
-                self._stop(str(problem))
+            self.results.publish([], [Failure(batch[0], "WorkerCrashed", crash.reason, "")])
             self._failed((f"WorkerCrashed: {crash.reason}",))
-            self._check_failure_run((f"WorkerCrashed: {crash.reason}",))
 
-    def _committed(self, batch: tuple[Trial, ...]) -> bool:
-        """Whether a lost batch had been published; what there is of it otherwise is removed.
+    def _is_committed(self, batch: tuple[Trial, ...]) -> bool:
+        """Whether a lost batch was published; otherwise removes its files.
 
-        A trials file with a failure in it may be that of an earlier attempt, so it does not count.
+        A trials file with a failure does not count: it may be that of an earlier attempt.
         """
         name = f"{batch_name(batch)}.parquet"
         if self.results.location.child(f"trials/{name}").exists():
@@ -243,7 +250,7 @@ class _Drive:
 
 @contextmanager
 def _interrupts() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C or SIGTERM sets; the second raises KeyboardInterrupt."""
+    """An event set by the first Ctrl-C or SIGTERM; the second raises KeyboardInterrupt."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked

@@ -13,7 +13,7 @@ from hq_ray.sweeps.executors import LocalExecutor, train_batch
 from hq_ray.sweeps.options import RunOptions
 from hq_ray.sweeps.ownership import Ownership
 from hq_ray.sweeps.plan import Plan, TrialSet, ids_of, plan
-from hq_ray.sweeps.progress import notice, progress_on
+from hq_ray.sweeps.progress import Progress, notice
 from hq_ray.sweeps.session import Session
 from hq_ray.sweeps.status import check_sources
 from hq_ray.training import warm_up
@@ -138,7 +138,7 @@ def _run(
         executor = LocalExecutor(partial(train_batch, results, options, owner.token))
     else:
         executor = session.executor(results, options, owner.token)
-    with progress_on(len(missing), executor.cores) as progress:
+    with Progress() as progress:
         batcher = Batcher(missing, executor.cores, options.trials_per_task)
         return drive(batcher, executor, results, progress, owner.check)
 

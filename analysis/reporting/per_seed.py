@@ -2,12 +2,12 @@
 
 from hq_ray.analysis.cells import Cell
 from hq_ray.analysis.charts.figures import curve_figure
-from hq_ray.analysis.progress import Show
 from hq_ray.analysis.reporting.exhibits import file_stem
 from hq_ray.analysis.reporting.report_page import png_bytes
 from hq_ray.analysis.study import Study
 from hq_ray.load import stream_curves
 from hq_ray.location import Location
+from hq_ray.sweeps.progress import Show
 
 QUANTITIES = {"returns": "episode_return", "steps": "steps"}
 

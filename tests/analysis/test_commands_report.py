@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from small_sweeps import make_up, train
 
-from hq_ray.analysis import progress, report
+from hq_ray.analysis import report
 from hq_ray.cli import run_command_line
 from hq_ray.load import load_trials
 
@@ -162,18 +162,3 @@ def test_what_is_no_results_folder_is_refused(tmp_path, capsys, command):
 
 def test_a_window_longer_than_training_is_a_running_mean(tiny, capsys):
     assert run(capsys, "report", tiny, "--smooth", "9999")[0] == 0
-
-
-def test_progress_is_on_standard_error_and_only_after_a_while(monkeypatch, capsys):
-    now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    with progress.progress_shown() as show:
-        show("reading", 1, 9)
-        now[0] += 3
-        show("reading", 5, 9)
-        show("reading", 6, 9)
-        now[0] += 6
-        show("drawing", 1_000, 2_000)
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err == "reading: 5 of 9\ndrawing: 1,000 of 2,000\n"

@@ -70,13 +70,13 @@ class Scripted:
 
 class Said(Progress):
     def __init__(self):
-        self.sentences, self.shown = [], 0
+        self.sentences, self.shown = [], []
 
     def say(self, sentence):
         self.sentences.append(sentence)
 
-    def show(self, counts):
-        self.shown += 1
+    def show(self, activity, done, total, note):
+        self.shown.append((activity, done, total))
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_few_batches_fly_at_once_and_none_of_the_cores_waits(sweep, cores):
 def test_progress_is_shown(sweep):
     progress = Said()
     sweep(Scripted(), progress=progress)
-    assert progress.shown > 0
+    assert progress.shown == [("training", done, 40) for done in range(1, 41)]
     assert progress.sentences == []
 
 

@@ -4,74 +4,75 @@ from types import SimpleNamespace
 import pytest
 
 from hq_ray.sweeps import progress
-from hq_ray.sweeps.driver import Tally
-from hq_ray.sweeps.progress import BarProgress, LineProgress, Progress, describe, progress_on
+from hq_ray.sweeps.driver import Tally, describe
+from hq_ray.sweeps.progress import Progress
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = SimpleNamespace(seconds=100.0)
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now.seconds))
+    return now
 
 
 @pytest.mark.parametrize(
-    ("tally", "elapsed", "line"),
+    ("tally", "seconds", "cores", "line"),
     [
-        (Tally(), 0.0, "0 of 40 trials, 0.0 k steps/s on 1 core, time unknown"),
-        (
-            Tally(done=10, steps=5_000_000),
-            2.0,
-            "10 of 40 trials, 2.5 M steps/s on 1 core, 6 s left",
-        ),
-        (
-            Tally(done=8, failed=2),
-            10.0,
-            "10 of 40 trials, 2 failed, 0.0 k steps/s on 1 core, 30 s left",
-        ),
-        (Tally(done=40, steps=10**6), 1.0, "40 of 40 trials, 1.0 M steps/s on 1 core, 0 s left"),
+        (Tally(), 0.0, 1, "0.0 k steps/s on 1 core"),
+        (Tally(done=10, steps=5_000_000), 2.0, 2, "2.5 M steps/s on 2 cores"),
+        (Tally(done=8, failed=2, steps=10**5), 10.0, 1, "2 failed, 10.0 k steps/s on 1 core"),
     ],
 )
-def test_a_line_of_progress(tally, elapsed, line):
-    assert describe(tally, 40, elapsed) == line
+def test_what_is_said_of_a_tally(tally, seconds, cores, line):
+    assert describe(tally, seconds, cores) == line
 
 
-def test_silent_progress_says_nothing(capsys):
-    Progress().show(Tally())
-    Progress().say("x")
-    assert capsys.readouterr() == ("", "")
-
-
-def test_lines_come_every_few_seconds_and_on_standard_error(capsys, monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    lines = LineProgress(100)
-    for second in range(1, 61):
-        now[0] = float(second)
-        for _ in range(50):
-            lines.show(Tally(done=second))
-    lines.say("stopping")
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    *counts, last = shown.err.splitlines()
+def test_lines_come_every_few_seconds_and_on_standard_error(capsys, clock):
+    with Progress() as lines:
+        for second in range(61):
+            clock.seconds = 100.0 + second
+            for _ in range(50):
+                lines.show("training", second, 100, "2 failed")
+        lines.say("stopping")
+    said = capsys.readouterr()
+    assert said.out == ""
+    *counts, last = said.err.splitlines()
     assert 5 <= len(counts) <= 20
-    assert counts[-1].startswith("60 of 100 trials")
+    assert counts[-1] == "training: 60 of 100, 2 failed, 40 s left"
     assert last == "stopping"
 
 
-def test_no_bar_where_standard_error_is_no_terminal():
-    with progress_on(3) as shown:
-        assert isinstance(shown, LineProgress)
+def test_each_activity_has_its_own_time_left(capsys, clock):
+    with Progress() as lines:
+        lines.show("reading", 0, 9)
+        clock.seconds += 6
+        lines.show("reading", 3, 9)
+        lines.show("reading", 4, 9)
+        lines.show("drawing", 0, 2_000)
+        clock.seconds += 6
+        lines.show("drawing", 1_000, 2_000)
+    assert capsys.readouterr().err == (
+        "reading: 3 of 9, 12 s left\ndrawing: 1,000 of 2,000, 6 s left\n"
+    )
 
 
-def test_a_bar_on_a_terminal(capsys, monkeypatch):
+@pytest.mark.parametrize("seconds", [1, 3])
+def test_a_bar_on_a_terminal_once_it_takes_a_moment(capsys, monkeypatch, clock, seconds):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with progress_on(3) as shown:
-        assert isinstance(shown, BarProgress)
-        shown.show(Tally(done=1, failed=1, steps=10))
-        shown.say("stopping")
+    with Progress() as bar:
+        clock.seconds += seconds
+        bar.show("training", 2, 3, "1 failed")
+        bar.say("stopping")
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "stopping" in captured.err
+    assert ("1 failed" in captured.err) == (seconds == 3)
 
 
 def test_the_bar_is_taken_away_after_an_error(monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    stopped = []
-    monkeypatch.setattr(BarProgress, "stop", lambda bar: stopped.append(bar._bar.stop()))
-    with pytest.raises(ValueError, match="x"), progress_on(3):
+    bar = Progress()
+    bar._bar.start()
+    with pytest.raises(ValueError, match="x"), bar:
         raise ValueError("x")
-    assert len(stopped) == 1
+    assert not bar._bar.live.is_started
