@@ -1,15 +1,15 @@
-"""How many trials travel in one task."""
+"""How many trials go into one task."""
 
 from collections.abc import Sequence
 
 from hq_ray.batch import BatchReport
 from hq_ray.trial import Trial
 
-# A Ray task costs about a millisecond, as much as a short trial, so long queues of short trials
-# travel together; few trials travel alone, where nothing is gained and failures are isolated.
+# A Ray task costs about a millisecond, as much as a short trial, so many short trials share a task.
+# Few trials get a task each: batches would gain nothing, and failures stay isolated.
 TARGET_SECONDS = 1.0
-# A sweep of hours needs no file a second and core: its tasks grow to half a minute, while at least
-# TASKS_AHEAD of them are left for each core. That divides the files of a resumed sweep by 30.
+# In a sweep of hours tasks grow to half a minute, while each core has at least TASKS_AHEAD of them
+# left: fewer files.
 LONGEST_SECONDS, TASKS_AHEAD = 30.0, 200
 ALONE_PER_CORE = 32
 PROBE_TRIALS = 8
@@ -18,7 +18,7 @@ NEWEST_WEIGHT = 0.3
 
 
 class Batcher:
-    """Cuts the queue of missing trials into batches, learning what a trial costs as it goes."""
+    """Cuts the queue of missing trials into batches by their measured cost."""
 
     def __init__(self, trials: Sequence[Trial], cores: int, trials_per_task: int | None = None):
         self._trials = trials
@@ -31,17 +31,17 @@ class Batcher:
 
     @property
     def remaining(self) -> int:
-        """Trials that are in no batch yet."""
+        """Number of trials in no batch yet."""
         return len(self._trials) - self._next
 
     def observe(self, report: BatchReport, rows: int) -> None:
-        """Learns from a finished batch; a running average follows changes of environment."""
+        """Updates the running average of the cost of a row."""
         cost = max(report.seconds, 1e-9) / max(rows, 1)
         known = self._seconds_per_row
         self._seconds_per_row = cost if known is None else known + NEWEST_WEIGHT * (cost - known)
 
     def next_batch(self) -> tuple[Trial, ...]:
-        """The next trials in order; empty when none is left."""
+        """The next trials in order; empty if none are left."""
         if not self.remaining:
             return ()
         most, most_rows = self._most(), self._most_rows()
@@ -61,7 +61,7 @@ class Batcher:
             return self._fixed
         if self._seconds_per_row is None:
             return PROBE_TRIALS
-        # Smaller towards the end, so that the cores finish together.
+        # Smaller towards the end, so that all cores finish at the same time.
         return max(1, self.remaining // (2 * self._cores))
 
     def _most_rows(self) -> float:

@@ -1,4 +1,4 @@
-"""Executors: where batches run. In this process, here; on Ray, in `ray_executor`."""
+"""Executors: where batches run, in this process or on Ray (`ray_executor`)."""
 
 from collections import deque
 from collections.abc import Callable
@@ -13,32 +13,28 @@ from hq_ray.sweeps.options import RunOptions
 from hq_ray.sweeps.ownership import holds
 from hq_ray.trial import Trial
 
-RunBatch = Callable[[tuple[Trial, ...]], BatchReport]
-
 
 def train_batch(
     results: Results, options: RunOptions, token: str, trials: tuple[Trial, ...]
 ) -> BatchReport:
-    """What a task does: `run_batch`, whose trials count while the driver of the token holds the
-    results.
-    """
+    """Runs a batch; commits it if the driver of the token still holds the results."""
     may_commit = partial(holds, results.location, token)
     return run_batch(trials, results, options.keep_q_values, options.engine, may_commit)
 
 
 class ExecutorLost(HqRayError):
-    """The place where batches run is gone, and what was running there with it."""
+    """The executor is gone, with the batches that were running."""
 
 
 @dataclass(frozen=True)
 class Crash:
-    """A batch that came to no report.
+    """A batch that ended without a report.
 
     Attributes:
-        kind: `worker` (the process died), `node` (its machine went away) or `error` (the task
-            raised, which a trial's own failure never does: the store or the code is at fault).
+        kind: `worker` (the process died), `node` (its machine was lost) or `error` (the task raised
+            because of the store or the code; a failed trial never raises).
         reason: `Type: message`.
-        cause: the exception itself, where there is one to raise.
+        cause: the exception itself, if it can be raised.
     """
 
     kind: str
@@ -47,42 +43,41 @@ class Crash:
 
 
 class Executor(Protocol):
-    """What the driver needs of a place to run batches."""
+    """What the driver needs to run batches."""
 
     cores: int
 
     def submit(self, batch: tuple[Trial, ...]) -> object:
-        """Hands over a batch; returns what identifies it in `wait`."""
+        """Submits a batch; returns its ticket, as `wait` has it."""
 
     def wait(self, timeout: float) -> list[tuple[object, BatchReport | Crash]]:
-        """Batches that ended, in order of completion; empty after `timeout` seconds.
+        """Tickets and outcomes of batches that ended; none after `timeout` seconds.
 
         Raises:
-            ExecutorLost: no batch will end any more.
+            ExecutorLost: no running batch will ever end.
         """
 
     def cancel(self) -> None:
-        """Stops what is running, at once."""
+        """Stops running batches at once."""
 
 
 class LocalExecutor:
-    """Runs batches one after the other in this process, for debugging and for tests."""
+    """Runs batches one after another in this process."""
 
     cores = 1
 
-    def __init__(self, run: RunBatch):
+    def __init__(self, run: Callable[[tuple[Trial, ...]], BatchReport]):
         self._run = run
-        self._waiting: deque[tuple[int, tuple[Trial, ...]]] = deque()
-        self._submitted = 0
+        self._waiting: deque[tuple[object, tuple[Trial, ...]]] = deque()
 
-    def submit(self, batch: tuple[Trial, ...]) -> int:
-        """Queues a batch; it runs inside `wait`."""
-        self._submitted += 1
-        self._waiting.append((self._submitted, batch))
-        return self._submitted
+    def submit(self, batch: tuple[Trial, ...]) -> object:
+        """Queues a batch, which runs inside `wait`."""
+        ticket = object()
+        self._waiting.append((ticket, batch))
+        return ticket
 
-    def wait(self, timeout: float) -> list[tuple[int, BatchReport | Crash]]:
-        """Runs the oldest queued batch to its end."""
+    def wait(self, timeout: float) -> list[tuple[object, BatchReport | Crash]]:
+        """Runs the oldest queued batch."""
         if not self._waiting:
             return []
         ticket, batch = self._waiting.popleft()
@@ -92,5 +87,5 @@ class LocalExecutor:
             return [(ticket, Crash("error", f"{type(problem).__name__}: {problem}", problem))]
 
     def cancel(self) -> None:
-        """Forgets what is queued."""
+        """Drops queued batches."""
         self._waiting.clear()

@@ -1,4 +1,4 @@
-"""Batches as Ray tasks."""
+"""Runs batches as Ray tasks."""
 
 import socket
 import time
@@ -13,13 +13,12 @@ from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import Results
 from hq_ray.sweeps.executors import Crash, train_batch
 from hq_ray.sweeps.options import RunOptions
-from hq_ray.sweeps.ray_life import Pulse, first_line
+from hq_ray.sweeps.ray_life import HealthCheck, first_line
 from hq_ray.training import warm_up
 from hq_ray.trial import Trial
 from hq_ray.versions import deciding_versions, differing
 
 LOOK_SECONDS = 2.0
-NODE_ERRORS = (exceptions.NodeDiedError, exceptions.LocalRayletDiedError)
 
 
 @ray.remote(num_cpus=1, max_retries=0)
@@ -41,44 +40,44 @@ def _train_batch_task(
 
 @ray.remote(num_cpus=1, max_retries=0)
 def _warm_task() -> None:
-    """Trains one step, so that this worker has imported and loaded what every trial needs."""
+    """Trains one step, which imports and loads what every trial needs."""
     lake = resolve("FrozenLake-v1")
     used = used_hyperparameters("standard", {})
     warm_up([Trial(lake.id, lake.args, lake.fingerprint, "standard", 0, 1, 1, **used)])
 
 
 def warm_workers() -> None:
-    """Has every core's worker import what trials need, a second's work each, without waiting."""
+    """Starts the second of imports that each worker needs, without waiting for it."""
     for _ in range(max(1, int(ray.cluster_resources().get("CPU", 1)))):
         _warm_task.remote()
 
 
 class RayExecutor:
-    """Runs batches as Ray tasks, spread over the nodes; each may be lost and none is repeated.
+    """Runs batches as Ray tasks, spread over the nodes.
 
-    Ray's own retries are off: the driver halves a lost batch, where Ray would run all of it again.
+    Ray's own retries are off: the driver halves a lost batch, where Ray would repeat all of it.
     """
 
     def __init__(self, results: Results, options: RunOptions, token: str):
         self._cores, self._looked = 1, -LOOK_SECONDS
-        self._pulse = Pulse()
-        # A worker's code must be of the versions that decide the logs here.
+        self._health = HealthCheck()
+        # Workers must have the driver's versions of all code that decides the logs.
         self._arguments = (deciding_versions(), results, options, token)
         self._task = _train_batch_task.options(scheduling_strategy="SPREAD", name="hq_ray batch")
         self._flying: list[ray.ObjectRef] = []
 
     @property
     def cores(self) -> int:
-        """Cores of the cluster now; nodes come and go."""
+        """Cores of the cluster at present."""
         self._look()
         return self._cores
 
     def _look(self) -> None:
-        """Every few seconds: whether Ray lives, and only then, how many cores it has."""
+        """Every few seconds checks that Ray lives and then counts its cores, which may block."""
         now = time.monotonic()
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
-            if self._pulse.check():
+            if self._health.check():
                 self._cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
 
     def submit(self, batch: tuple[Trial, ...]) -> object:
@@ -88,7 +87,7 @@ class RayExecutor:
         return reference
 
     def wait(self, timeout: float) -> list[tuple[object, BatchReport | Crash]]:
-        """What has finished; waits for the first for up to `timeout` seconds.
+        """Tickets and outcomes of batches that ended; none after `timeout` seconds.
 
         Raises:
             ExecutorLost: Ray has died.
@@ -103,7 +102,7 @@ class RayExecutor:
             )
         outcomes = [(reference, _outcome(reference)) for reference in ready]
         if any(isinstance(outcome, Crash) for _, outcome in outcomes):
-            self._pulse.check()  # what is lost with Ray is no fault of its trials
+            self._health.check()  # if Ray has died, the batches are not to blame
         return outcomes
 
     def cancel(self) -> None:
@@ -117,14 +116,13 @@ def _outcome(reference: ray.ObjectRef) -> BatchReport | Crash:
     try:
         return ray.get(reference)
     except exceptions.RayTaskError as problem:
-        cause = problem.cause
-        if not isinstance(cause, HqRayError):
-            cause = None
-        shown = problem.cause if problem.cause is not None else problem
-        return Crash("error", f"{type(shown).__name__}: {shown}", cause)
-    except NODE_ERRORS as problem:
-        return Crash("node", first_line(problem))
-    except exceptions.RuntimeEnvSetupError as problem:
-        return Crash("error", first_line(problem))
+        cause = problem.cause or problem
+        ours = cause if isinstance(cause, HqRayError) else None
+        return Crash("error", f"{type(cause).__name__}: {cause}", ours)
     except exceptions.RayError as problem:
-        return Crash("worker", first_line(problem))
+        kind = "worker"
+        if isinstance(problem, exceptions.NodeDiedError | exceptions.LocalRayletDiedError):
+            kind = "node"
+        elif isinstance(problem, exceptions.RuntimeEnvSetupError):
+            kind = "error"
+        return Crash(kind, first_line(problem))

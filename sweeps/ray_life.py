@@ -1,4 +1,4 @@
-"""The life of Ray: started with a folder and a token of its own or joined, watched, and stopped."""
+"""Ray's life cycle: started here or joined as a cluster, watched, and stopped."""
 
 import json
 import logging
@@ -23,30 +23,30 @@ from hq_ray.errors import HqRayError, InputError
 from hq_ray.sweeps.executors import ExecutorLost
 from hq_ray.sweeps.ownership import MACHINE, process_started, this_process
 
-# Reports are small and travel inline, so the object store needs next to nothing.
+# Reports are small and sent inline, so the object store stays almost empty.
 OBJECT_STORE_BYTES = 128 * 2**20
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
 ANSWER_SECONDS = 5.0
 END_SECONDS = 30.0
-# A cluster's head may be away for a moment; after a minute Ray would end this process.
+# A cluster's head may be unreachable for a moment; after a minute Ray would end this process.
 SILENT_SECONDS = 10.0
 PARTS = {"raylet": "raylet", "gcs_server": "GCS"}
-# Names of Unix sockets are limited to about 100 characters.
+# Paths of Unix sockets are limited to about 100 characters.
 SHORT_PLACE = "/tmp" if os.name == "posix" else tempfile.gettempdir()
 SESSION_PREFIX = "hq-ray-session-"
 SESSION_MARKER = "owner.json"
-# Ray guards a local cluster with a token, and would write one to the home folder if it found none.
+# Without a token of ours Ray would write one to the home folder.
 _TOKEN = secrets.token_hex(32)
 
 
 @contextmanager
 def ray_session(address: str | None = None, cores: int | None = None) -> Iterator[None]:
-    """Ray for the length of a block: a cluster at `address`, or an embedded one of our own.
+    """Ray for the length of a block: a cluster at `address`, or an embedded one.
 
-    The embedded one has its own private folder and its own token, listens on this machine's
-    loopback address alone, and leaves nothing behind.
+    The embedded one has a private folder and a token of its own, listens on the loopback address
+    only, and leaves nothing behind.
 
     Raises:
         InputError: no cluster answers at the address.
@@ -55,7 +55,8 @@ def ray_session(address: str | None = None, cores: int | None = None) -> Iterato
     if ray.is_initialized():
         yield
         return
-    with _quiet():
+    # Ray prints about its processes on standard output, whatever `log_to_driver` says.
+    with _replaced(ray._private.worker, "print_to_stdstream", lambda *_, **__: None):
         if address is not None:
             with _joined(address):
                 yield
@@ -65,9 +66,19 @@ def ray_session(address: str | None = None, cores: int | None = None) -> Iterato
 
 
 @contextmanager
+def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
+    """Sets an attribute for the length of a block."""
+    before = getattr(owner, name, None)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+@contextmanager
 def _joined(address: str) -> Iterator[None]:
-    problem = _silence(address)
-    if problem:
+    if problem := _connection_problem(address):
         raise InputError(
             f"address must name a running Ray cluster, but {address!r} does not answer: {problem}"
         )
@@ -96,7 +107,9 @@ def _embedded(folder: str, cores: int | None) -> Iterator[None]:
     try:
         with _environment_variables(RAY_AUTH_TOKEN=_TOKEN, PYTHONPATH=paths, **ONE_THREAD):
             try:
-                with _on_loopback():
+                # As on systems without clusters of several machines, Ray then listens on loopback
+                # only; its argument for the node's address does not accept that one.
+                with _replaced(ray._private.ray_constants, "ENABLE_RAY_CLUSTER", False):
                     ray.init(
                         address="local",
                         num_cpus=cores,
@@ -120,34 +133,34 @@ def _embedded(folder: str, cores: int | None) -> Iterator[None]:
         for process in parts.values():
             with suppress(subprocess.TimeoutExpired):
                 process.wait(END_SECONDS)
-        # Without a GCS to tell that they end they would live on for minutes.
+        # Without a GCS they would live on for minutes.
         for pid, started in agents.items():
             if process_started(pid) == started:
                 with suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
 
 
-# The two that look into Ray; where it has changed, they find nothing and nothing is checked.
+# These two read Ray's internals; if those have changed they find nothing, and nothing is checked.
 def _parts() -> dict[str, subprocess.Popen]:
-    """The processes that this one started for Ray, by Ray's names; none for a cluster's."""
+    """Ray's processes that this process started, by Ray's names; none of a cluster."""
     node = getattr(ray._private.worker, "_global_node", None)
     every = getattr(node, "all_processes", None) or {}
     return {name: started[0].process for name, started in every.items() if started}
 
 
 def _addresses() -> dict[str, str]:
-    """Where the raylet of this machine and the cluster's GCS listen, by Ray's names."""
+    """The addresses of this machine's raylet and of the cluster's GCS, by Ray's names."""
     node = getattr(ray._private.worker, "_global_node", None)
     here = f"{getattr(node, 'node_ip_address', '')}:{getattr(node, 'node_manager_port', '')}"
     return {"raylet": here, "gcs_server": getattr(node, "gcs_address", None) or ""}
 
 
 def _agents(parts: dict[str, subprocess.Popen]) -> dict[int, str | None]:
-    """The raylet's children, and what tells each from a later process of its number."""
+    """The raylet's child processes by id, with their start times."""
     found = {}
     for place in Path("/proc").glob("[0-9]*/stat") if "raylet" in parts else ():
         with suppress(OSError):
-            # The parent follows the name in parentheses, which may hold spaces, and the state.
+            # The parent is the second field after the name in parentheses, which may have spaces.
             if int(place.read_text().rpartition(")")[2].split()[1]) == parts["raylet"].pid:
                 pid = int(place.parent.name)
                 found[pid] = process_started(pid)
@@ -155,16 +168,16 @@ def _agents(parts: dict[str, subprocess.Popen]) -> dict[int, str | None]:
 
 
 def _module_folders() -> list[str]:
-    """Where this process looks for modules, in order; environments of the user's own among them."""
+    """`sys.path` with absolute folders, which has the modules of the user's environments."""
     folders = (folder for folder in sys.path if isinstance(folder, str))
     return list(dict.fromkeys(os.path.abspath(folder) for folder in folders))
 
 
 class _SamePath(JobConfig):
-    """Workers look for modules where this process does, in the same order.
+    """Gives workers the module path of this process, in the same order.
 
-    Ray would put the working folder and the script's first, so that a `random.py` of the user's
-    stood in for Python's; for a job that says it has a `working_dir` it does not.
+    Ray puts the working folder and the script's first, so that a user's `random.py` would replace
+    Python's, except for jobs with a `working_dir`.
     """
 
     def _runtime_env_has_working_dir(self) -> bool:
@@ -173,48 +186,21 @@ class _SamePath(JobConfig):
 
 def _job_config() -> JobConfig:
     config = _SamePath()
-    # Workers put each before the others.
+    # Workers insert each before the others.
     config._py_driver_sys_path = _module_folders()[::-1]
     return config
 
 
 @contextmanager
-def _on_loopback() -> Iterator[None]:
-    """Ray starts as where it knows no clusters of several machines, on the loopback address.
-
-    Its argument for the address of this machine takes that one for a mistake.
-    """
-    constants = ray._private.ray_constants
-    before = getattr(constants, "ENABLE_RAY_CLUSTER", True)
-    constants.ENABLE_RAY_CLUSTER = False
-    try:
-        yield
-    finally:
-        constants.ENABLE_RAY_CLUSTER = before
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Ray's messages about its parts go to standard output whatever `log_to_driver` says."""
-    worker = ray._private.worker
-    before = getattr(worker, "print_to_stdstream", None)
-    worker.print_to_stdstream = lambda *_, **__: None
-    try:
-        yield
-    finally:
-        worker.print_to_stdstream = before
-
-
-@contextmanager
 def session_folder(place: str = SHORT_PLACE) -> Iterator[str]:
-    """A folder for Ray inside a private one that says whose it is; both go at the end.
+    """A folder for Ray inside a private one with a marker of this process; both are removed.
 
-    Ray opens its own folder to everybody, but nobody else passes through the private one.
+    Ray opens its folder to everybody, but nobody else can enter the private one.
 
     Raises:
         HqRayError: the temporary folder cannot be written.
     """
-    clear_left_overs(place)
+    remove_stale_session_folders(place)
     try:
         private = tempfile.mkdtemp(prefix=SESSION_PREFIX, dir=place)
         try:
@@ -233,25 +219,24 @@ def session_folder(place: str = SHORT_PLACE) -> Iterator[str]:
         _remove(private)
 
 
-def clear_left_overs(place: str | os.PathLike) -> None:
-    """Removes the session folders in `place` whose process was killed before it could.
+def remove_stale_session_folders(place: str | os.PathLike) -> None:
+    """Removes the session folders of killed processes.
 
-    Whatever may belong to somebody else, to another machine, to another container or to a living
-    process stays; so does what is left over from before a reboot.
+    A folder stays if it may be of another user, machine, container, boot or living process.
     """
     here = this_process()
     for folder in Path(place).glob(f"{SESSION_PREFIX}*"):
-        if _is_left_over(folder, here):
+        if _is_stale(folder, here):
             _remove(folder)
 
 
 def _remove(private: str | os.PathLike) -> None:
-    """Removes the marker last, or what a kill in between leaves would be nobody's."""
+    """Removes a session folder, the marker last: without it no later process would remove it."""
     shutil.rmtree(os.path.join(private, "r"), ignore_errors=True)
     shutil.rmtree(private, ignore_errors=True)
 
 
-def _is_left_over(folder: Path, here: dict) -> bool:
+def _is_stale(folder: Path, here: dict) -> bool:
     try:
         seen = folder.lstat()
         if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid():
@@ -262,22 +247,22 @@ def _is_left_over(folder: Path, here: dict) -> bool:
         if not same or type(pid) is not int or pid < 1 or not started.isdecimal():
             return False
         now = process_started(pid)
-    except Exception:  # whatever may be in it, or may be wrong with it
+    except Exception:  # the marker is damaged or cannot be read
         return False
     return now is None or (now.isdecimal() and now != started)
 
 
-class Pulse:
-    """Whether this process's Ray lives, without asking anything that waits for the dead.
+class HealthCheck:
+    """Notices that Ray has died, where Ray itself would wait.
 
-    Ray itself waits for ever for a raylet, and for a GCS a minute, and then ends this process.
+    Ray waits forever for its raylet; without a GCS it ends this process after a minute.
     """
 
     def __init__(self) -> None:
         self._silent_since: float | None = None
 
     def check(self) -> bool:
-        """True if Ray lives; False if it does not answer just now.
+        """Whether Ray answers.
 
         Raises:
             ExecutorLost: a part of it has died, or has not answered for a while.
@@ -287,8 +272,7 @@ class Pulse:
             if name in parts and parts[name].poll() is not None:
                 raise ExecutorLost(f"Ray's {part} has died")
         for name, address in _addresses().items():
-            problem = _silence(address)
-            if problem:
+            if problem := _connection_problem(address):
                 now = time.monotonic()
                 self._silent_since = self._silent_since or now
                 if now - self._silent_since >= SILENT_SECONDS:
@@ -299,8 +283,8 @@ class Pulse:
         return True
 
 
-def _silence(address: str) -> Exception | None:
-    """Why nothing listens at an address; Ray itself would try for a quarter of an hour."""
+def _connection_problem(address: str) -> Exception | None:
+    """Why nothing listens at an address, where Ray would try for a quarter of an hour."""
     host, colon, port = address.rpartition("://")[2].rpartition(":")
     if not colon or not port.isdecimal():
         return None
@@ -313,9 +297,9 @@ def _silence(address: str) -> Exception | None:
 
 @contextmanager
 def _environment_variables(**values: str) -> Iterator[None]:
-    """Sets variables for the length of a block, and takes away what Ray sets meanwhile.
+    """Sets variables for the length of a block, and removes those that Ray sets meanwhile.
 
-    Those that are set already stay, except PYTHONPATH, which holds what it held before and more.
+    Variables that are set already stay, except PYTHONPATH, whose folders are in the new value.
     """
     kept = dict(os.environ)
     for name, value in values.items():

@@ -1,4 +1,4 @@
-"""Ray's life around a sweep: started and stopped beside other work, since both take seconds."""
+"""Starts and stops Ray in the background, since both take seconds."""
 
 import threading
 from types import TracebackType
@@ -9,20 +9,19 @@ from hq_ray.sweeps.options import RunOptions
 
 
 class Session:
-    """Starts Ray in the background at once; `executor` waits for it, `close` stops it likewise.
+    """Ray, being started at once; `close` stops it, the end of the block waits until it has.
 
-    Importing Ray takes 0.3 s, starting it 2 s and stopping it 1.3 s on a small machine, most of it
-    waiting for other processes. As a context manager it waits at the end until Ray has stopped.
+    On a small machine importing Ray takes 0.3 s, starting it 2 s and stopping it 1.3 s, most of it
+    waiting for other processes.
     """
 
     def __init__(self, address: str | None = None, cores: int | None = None):
         self._address, self._cores = address, cores
         self._ready, self._over, self._ended = (threading.Event() for _ in range(3))
         self._problem: BaseException | None = None
-        # One thread for the whole life: Linux kills Ray's processes when the thread that started
-        # them ends, not when the process does.
-        self._thread = threading.Thread(target=self._live, name="ray-session", daemon=True)
-        self._thread.start()
+        # One thread starts and stops Ray: Linux kills Ray's processes when the thread that started
+        # them ends.
+        threading.Thread(target=self._live, name="ray-session", daemon=True).start()
 
     def _live(self) -> None:
         try:
@@ -50,7 +49,7 @@ class Session:
             raise self._problem
 
     def executor(self, results: Results, options: RunOptions, token: str) -> Executor:
-        """The executor on this session's Ray, once it has started; see `train_batch`.
+        """An executor on Ray, once it has started; see `train_batch` for the arguments.
 
         Raises:
             InputError: no cluster answers at the address.
@@ -64,19 +63,6 @@ class Session:
         """Lets Ray stop in the background."""
         self._over.set()
 
-    def join(self) -> None:
-        """Waits until Ray has stopped; Ctrl-C meanwhile is raised after that, or Ray would stay."""
-        self._over.set()
-        interrupted = False
-        # Not the thread's own join, which interrupted takes a living thread for an ended one.
-        while not self._ended.is_set():
-            try:
-                self._ended.wait()
-            except KeyboardInterrupt:
-                interrupted = True
-        if interrupted:
-            raise KeyboardInterrupt
-
     def __enter__(self) -> "Session":
         return self
 
@@ -86,4 +72,13 @@ class Session:
         problem: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.join()
+        self.close()
+        interrupted = False
+        # Not Thread.join, which after an interrupt takes a living thread for an ended one.
+        while not self._ended.is_set():
+            try:
+                self._ended.wait()
+            except KeyboardInterrupt:
+                interrupted = True  # raised later, or Ray would be left running
+        if interrupted:
+            raise KeyboardInterrupt

@@ -11,7 +11,7 @@ from hq_ray.errors import HqRayError
 from hq_ray.sweeps.ray_life import (
     SESSION_MARKER,
     SESSION_PREFIX,
-    clear_left_overs,
+    remove_stale_session_folders,
     session_folder,
 )
 
@@ -46,7 +46,7 @@ def test_a_session_folder_is_private_says_whose_it_is_and_goes(tmp_path):
             private = Path(inner).parent
             assert stat.S_IMODE(private.stat().st_mode) == 0o700
             assert json.loads((private / SESSION_MARKER).read_text())["pid"] == os.getpid()
-            clear_left_overs(tmp_path)
+            remove_stale_session_folders(tmp_path)
             assert private.exists()
     finally:
         os.umask(before)
@@ -77,7 +77,7 @@ def test_only_what_is_certainly_ours_and_dead_is_removed(killed, tmp_path):
     stays = set(tmp_path.iterdir())
     leave(tmp_path / f"{SESSION_PREFIX}killed", json.dumps(of_dead))
     leave(tmp_path / f"{SESSION_PREFIX}reused", json.dumps({**of_dead, "pid": os.getpid()}))
-    clear_left_overs(tmp_path)
+    remove_stale_session_folders(tmp_path)
     assert set(tmp_path.iterdir()) == stays
     assert (killed / SESSION_MARKER).exists()
 
