@@ -1,4 +1,4 @@
-"""What a sweep will cost, from a few pilot trials of each kind."""
+"""What a sweep will cost, extrapolated from a few pilot trials of each kind."""
 
 import time
 from collections import Counter
@@ -15,7 +15,7 @@ from hq_ray.trial import Trial
 
 PILOT_TRIALS = 4
 PILOT_SECONDS = 10.0
-# What a worker process holds before it trains anything, and the driver beside it.
+# Memory of a worker process before it trains anything, and of the driver.
 WORKER_BYTES = 350 * 2**20
 DRIVER_BYTES = 400 * 2**20
 BYTES_PER_ROW_IN_FLIGHT = 60
@@ -23,15 +23,15 @@ BYTES_PER_ROW_IN_FLIGHT = 60
 
 @dataclass(frozen=True)
 class Estimate:
-    """Extrapolated from pilots; see the units.
+    """The cost of the missing trials.
 
     Attributes:
-        core_seconds: training, evaluation and encoding of all missing trials [s].
-        wall_seconds: the same over the cores given [s].
-        disk_bytes: episodes on disk [bytes].
-        memory_bytes: driver and workers together [bytes].
+        core_seconds: training, evaluation and encoding, on one core.
+        wall_seconds: the same on the cores given.
+        disk_bytes: of the episodes.
+        memory_bytes: of driver and workers together.
         piloted: number of pilot trials.
-        failures: why pilots of a kind failed, one reason for each such kind.
+        failures: one reason for each kind whose pilot failed.
     """
 
     core_seconds: float
@@ -43,10 +43,9 @@ class Estimate:
 
 
 def estimate(planned: Plan, trials: TrialSet, cores: int) -> Estimate:
-    """Trains a few trials of every (env, variant) kind, publishes nothing, and extrapolates.
+    """Trains a few trials of every kind (env, env_args, variant) and extrapolates by their rows.
 
-    Cost per row is measured for each kind and multiplied by the rows that are missing of it. A kind
-    whose pilot raises costs nothing here: the sweep would publish its failures.
+    A kind whose pilot fails costs nothing, as its trials would fail at once.
     """
     counts = count_by_configuration(planned.missing, trials)
     rows: Counter = Counter()
@@ -63,7 +62,7 @@ def estimate(planned: Plan, trials: TrialSet, cores: int) -> Estimate:
     for kind, templates in kinds.items():
         most = PILOT_TRIALS if time.monotonic() - started < PILOT_SECONDS else 1
         chosen = templates[:: max(1, len(templates) // most)][:most]
-        # The steps of an environment itself may end their process.
+        # The user's code may end its process, so it gets one of its own.
         found = _pilot(chosen) if chosen[0].has_model else apart(partial(_pilot, chosen))
         if found is None or isinstance(found, str):
             failures.append(f"{kind[0]}, {kind[2]}: {found or 'it ends its process'}")
@@ -86,7 +85,7 @@ def estimate(planned: Plan, trials: TrialSet, cores: int) -> Estimate:
 
 
 def _pilot(trials: Sequence[Trial]) -> tuple[float, int, int, int] | str:
-    """(seconds, bytes, rows, trials) of trials of a kind, or why one failed."""
+    """(seconds, bytes, rows, trials) of a pilot, or why it failed."""
     try:
         warm_up(trials)
         started = time.perf_counter()

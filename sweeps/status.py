@@ -1,9 +1,10 @@
-"""What a results folder holds: counts by configuration, failures by reason, who is at work."""
+"""The state of a results folder: counts by configuration, failures by reason, the driver."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from hq_ray.errors import InputError
@@ -20,9 +21,9 @@ class Status:
     Attributes:
         cells: (env, env_args, variant) -> Counter of `done` and `failed`.
         reasons: `Type: message` -> number of failed trials.
-        seconds: summed training time of the done ones.
-        holder: the driver at work on the folder, if one is.
-        survey: what is damaged, and what is there twice.
+        seconds: total training time of the done trials.
+        holder: the driver at work, if there is one.
+        survey: damaged files and repeated trials.
     """
 
     cells: dict[tuple[str, str, str], Counter]
@@ -37,25 +38,19 @@ class Status:
 
 
 def status(results: Results) -> Status:
-    """Counts what is published at this moment, and names what cannot be read."""
+    """The present state of a results folder."""
     found = results.survey()
     columns = ["trial_id", "env", "env_args", "variant", "status", "train_seconds"]
     columns += ["error_type", "error_message"]
     table = trials_table(results, columns, damaged=[], without=found.damaged)
-    counted = table.group_by(["env", "env_args", "variant", "status"]).aggregate(
-        [([], "count_all")]
-    )
     cells: dict[tuple[str, str, str], Counter] = {}
-    for row in counted.to_pylist():
+    for row in _count(table, ["env", "env_args", "variant", "status"]):
         cell = cells.setdefault((row["env"], row["env_args"], row["variant"]), Counter())
         cell[row["status"]] += row["count_all"]
     failed = table.filter(pc.equal(table["status"], FAILED))
-    reasons = Counter(
-        f"{kind}: {message}"
-        for kind, message in zip(
-            failed["error_type"].to_pylist(), failed["error_message"].to_pylist(), strict=True
-        )
-    )
+    reasons: Counter = Counter()
+    for row in _count(failed, ["error_type", "error_message"]):
+        reasons[f"{row['error_type']}: {row['error_message']}"] += row["count_all"]
     done = table.filter(pc.equal(table["status"], DONE))
     owner = read_owner(results.location)
     return Status(
@@ -67,17 +62,20 @@ def status(results: Results) -> Status:
     )
 
 
+def _count(table: pa.Table, columns: list[str]) -> list[dict]:
+    """The distinct rows of some columns, each with its number as `count_all`."""
+    return table.group_by(columns).aggregate([([], "count_all")]).to_pylist()
+
+
 def check_sources(results: Results, found: Survey, missing: Picked, trials: TrialSet) -> None:
-    """Holds the trials of an environment without a model to one source of its code.
+    """Checks that all trials of an environment without a model come from one source of its code.
 
     Args:
-        results: the folder.
-        found: what is damaged in it.
-        missing: those of the trials that are about to be run.
-        trials: of the plan.
+        results: the folder, of which `found` has what is damaged.
+        missing: those of the planned trials that are about to be run.
 
     Raises:
-        InputError: trials of the same environment and fingerprint are there from another source.
+        InputError: some of the same environment and fingerprint come from another source.
     """
     counts = count_by_configuration(missing, trials)
     new: dict[tuple, Counter] = {}
@@ -89,8 +87,7 @@ def check_sources(results: Results, found: Survey, missing: Picked, trials: Tria
     columns = ["trial_id", "status", "env", "env_args", "fingerprint", "source"]
     table = trials_table(results, columns, damaged=[], without=found.damaged)
     table = table.filter(pc.equal(table["status"], DONE))
-    counted = table.group_by(columns[2:]).aggregate([([], "count_all")])
-    for row in counted.to_pylist():
+    for row in _count(table, columns[2:]):
         env, args, source, there = row["env"], row["env_args"], row["source"], row["count_all"]
         for found, n in new.get((env, args, row["fingerprint"]), {}).items():
             if source not in (None, found):
@@ -103,19 +100,17 @@ def check_sources(results: Results, found: Survey, missing: Picked, trials: Tria
 
 
 def count_stale(results: Results, found: Survey, fingerprints: Mapping[str, str | None]) -> int:
-    """Trials of these environments that were trained on other versions of them than the present.
+    """Number of trials that were trained on another version of their environment.
 
     Args:
-        results: the folder.
-        found: what is damaged in it.
+        results: the folder, of which `found` has what is damaged.
         fingerprints: `id args` -> the present fingerprint, as in sweep.json.
     """
     columns = ["env", "env_args", "fingerprint"]
     table = trials_table(results, columns, damaged=[], without=found.damaged)
-    counted = table.group_by(["env", "env_args", "fingerprint"]).aggregate([([], "count_all")])
     return sum(
         row["count_all"]
-        for row in counted.to_pylist()
+        for row in _count(table, columns)
         if fingerprints.get(f"{row['env']} {row['env_args']}", row["fingerprint"])
         != row["fingerprint"]
     )

@@ -1,10 +1,11 @@
-"""Retrains published trials and compares their logs with what is stored, byte for byte."""
+"""Retrains published trials and compares their logs with the stored ones, byte for byte."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow.compute as pc
 
 from hq_ray.errors import HqRayError, InputError, near_miss
 from hq_ray.load import load_curves
@@ -18,14 +19,14 @@ COMPARED = ("episode_return", "steps", "terminated", "truncated")
 
 @dataclass(frozen=True)
 class Verdict:
-    """One replayed trial: `differs` names the columns that do, or says why it cannot be."""
+    """One replayed trial; `differs` has the columns that differ, or why it could not be trained."""
 
     trial: Trial
     differs: tuple[str, ...]
 
     @property
     def comparable(self) -> bool:
-        """Whether the same log can be had again: not where the environment is unseeded."""
+        """Whether training is reproducible: not in an unseeded environment."""
         return self.trial.fingerprint != UNSEEDED
 
     @property
@@ -35,15 +36,14 @@ class Verdict:
 
 
 def stored_trials(results: Results) -> dict[str, Trial]:
-    """Every trial published as done, by id, as the value it was trained from."""
+    """Every trial published as done, by id."""
     table = trials_table(results)
-    rows = table.filter(np.array([s == DONE for s in table["status"].to_pylist()], bool))
-    columns = rows.select(["trial_id", *TRIAL_FIELDS]).to_pylist()
-    return {row.pop("trial_id"): Trial(**row) for row in columns}
+    rows = table.filter(pc.equal(table["status"], DONE)).select(["trial_id", *TRIAL_FIELDS])
+    return {row.pop("trial_id"): Trial(**row) for row in rows.to_pylist()}
 
 
 def find_trial(trials: Mapping[str, Trial], trial_id: str) -> Trial:
-    """The trial of that id, or of the only id that begins so.
+    """The trial with that id, or with the only id that begins like this.
 
     Raises:
         InputError: there is none, or more than one.
@@ -80,10 +80,7 @@ def sample(trials: Mapping[str, Trial], share: str, seed: int = 0) -> list[Trial
 
 
 def replay(results: Results, trials: Sequence[Trial], engine: str = "auto") -> Iterator[Verdict]:
-    """Retrains each trial and compares it with its stored log.
-
-    Trials are read a hundred at a time, so that a large sample needs little memory.
-    """
+    """Retrains each trial and compares it with its stored log, reading a hundred at a time."""
     for first in range(0, len(trials), 100):
         some = trials[first : first + 100]
         stored = load_curves(results, some, COMPARED)
@@ -95,7 +92,7 @@ def _differences(trial: Trial, stored: Mapping[str, np.ndarray], engine: str) ->
     if trial.fingerprint == UNSEEDED:
         return ()
     try:
-        # Whether another source gives another log is the question here.
+        # Without its source, so that a trial of edited code is retrained and compared too.
         log = train(replace(trial, source=None), engine).log
     except HqRayError as problem:
         return (str(problem),)
