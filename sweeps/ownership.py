@@ -60,16 +60,16 @@ class Held(InputError):
 
 def process_started(pid: int) -> str | None:
     """When a process started, as its system writes it; None if there is no such process."""
+    with suppress(OSError):
+        # Field 22, counted after the name in parentheses, which may contain spaces.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     try:
-        if Path("/proc/self/stat").exists():
-            # Field 22, counted after the name in parentheses, which may contain spaces.
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
         if os.name == "posix":  # elsewhere this would send Ctrl-C
             os.kill(pid, 0)
-    except PermissionError:
-        pass
-    except OSError:
+    except ProcessLookupError:
         return None
+    except OSError:
+        pass  # a process of another user
     return "unknown"
 
 
