@@ -5,6 +5,7 @@ from functools import lru_cache
 import gymnasium
 import numpy as np
 import pytest
+import torture
 from gymnasium.envs.toy_text.utils import categorical_sample
 from hypothesis import settings
 
@@ -52,6 +53,20 @@ def make_trial():
 def results(tmp_path):
     """A results folder in which nothing is yet."""
     return Results.at(tmp_path / "sweep")
+
+
+@pytest.fixture(scope="session")
+def undisturbed_folder(tmp_path_factory):
+    """Results of the sweep of `torture`, run in this process."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "results"
+    torture.run(folder, local=True, trials_per_task=12)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def undisturbed(undisturbed_folder):
+    """Their episodes, as `torture.assert_complete` wants them."""
+    return torture.content(undisturbed_folder)
 
 
 class TableEnv(gymnasium.Env):

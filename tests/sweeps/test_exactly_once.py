@@ -26,13 +26,6 @@ FROM_RAY = ("(raylet)", "state-dump", "terminated", "unavailable", "***")
 DISTURBANCES = int(os.environ.get("HQ_RAY_DISTURBANCES", "3"))
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("undisturbed") / "results"
-    torture.run(folder, local=True)
-    return torture.content(folder)
-
-
 def start(folder, *flags):
     with Path(f"{folder}.log").open("ab") as log:
         return subprocess.Popen(

@@ -76,13 +76,6 @@ def uri(store, request):
     return f"s3://sweeps/{request.node.name.translate(str.maketrans('[] ', '---'))}"
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("undisturbed") / "results"
-    torture.run(folder, local=True, trials_per_task=12)
-    return folder
-
-
 def rows(uri, kind, columns):
     place = Location.of(uri).child(kind)
     table = pq.read_table(place.path, columns=columns, filesystem=place.filesystem)
@@ -97,13 +90,13 @@ def assert_complete(uri, undisturbed):
     episodes = rows(uri, "episodes", torture.COLUMNS)
     episodes["trial_id"] = episodes["trial_id"].astype(str)
     episodes = episodes.sort_values(["trial_id", "episode"]).reset_index(drop=True)
-    pd.testing.assert_frame_equal(episodes, torture.content(undisturbed))
+    pd.testing.assert_frame_equal(episodes, undisturbed)
 
 
-def test_the_same_files_as_on_a_disk(uri, undisturbed):
+def test_the_same_files_as_on_a_disk(uri, undisturbed, undisturbed_folder):
     torture.run(uri, local=True, trials_per_task=12)
     assert_complete(uri, undisturbed)
-    there, here = Location.of(uri), Location.of(undisturbed)
+    there, here = Location.of(uri), Location.of(undisturbed_folder)
     for kind in ("episodes", "trials"):
         assert there.child(kind).files() == here.child(kind).files()
     for name in here.child("episodes").files():

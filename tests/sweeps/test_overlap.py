@@ -37,24 +37,21 @@ WAYS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def cluster():
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
+    yield cluster
+    cluster.shutdown()
+
+
 @pytest.fixture
 def way(request):
     """Options of `torture.run` for one of WAYS."""
     if request.param == "cluster":
-        from ray.cluster_utils import Cluster
-
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
-        yield {"address": cluster.address}
-        cluster.shutdown()
-    else:
-        yield {"local": True} if request.param == "local" else {"cores": 2}
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("undisturbed") / "results"
-    torture.run(folder, local=True)
-    return torture.content(folder)
+        return {"address": request.getfixturevalue("cluster").address}
+    return {"local": True} if request.param == "local" else {"cores": 2}
 
 
 @pytest.fixture
