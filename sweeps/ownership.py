@@ -216,7 +216,7 @@ class _StoreCard:
         except (AlreadyExistsError, PreconditionError):
             raise _Changed from None
         except (BaseError, OSError, ValueError, NotImplementedError) as problem:
-            # Without the lines of debugging that follow, and of what the store says the message.
+            # The store's own message, or the first line of obstore's: debugging output follows.
             said = re.search(r"<Message>(.*?)</Message>", str(problem))
             raise StoreError(
                 f"results at {self._location.text} must be in a store that answers and has "
