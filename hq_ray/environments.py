@@ -211,7 +211,7 @@ def resolve(env: str, args: Mapping[str, object] | None = None) -> Environment:
     _check_args(spec, args)
     module, colon, _ = env.rpartition(":")
     found = _resolve(f"{module}{colon}{spec.id}", canonical_args(args))
-    return replace(found, notices=(*notices, *found.notices))
+    return replace(found, notices=(*notices, *_at_default(spec, args), *found.notices))
 
 
 @_while_registered
@@ -346,6 +346,23 @@ def _creator(spec: registration.EnvSpec) -> Callable:
         return spec.entry_point
     with _refused(f"environment {spec.id} must be importable, but"):
         return registration.load_env_creator(spec.entry_point)
+
+
+def _at_default(spec: registration.EnvSpec, args: Mapping[str, object]) -> list[str]:
+    """A notice of arguments that change nothing but the ids of trials."""
+    parameters = inspect.signature(_creator(spec)).parameters
+    defaults = {name: parameter.default for name, parameter in parameters.items()} | spec.kwargs
+    same = [
+        f"{name} {value!r}"
+        for name, value in args.items()
+        if isinstance(value, bool | int | float | str) and defaults.get(name) == value
+    ]
+    if not same:
+        return []
+    return [
+        f"{spec.id} has {' and '.join(same)} by default, but trials with and without an argument "
+        "at its default have different ids, and are trained twice"
+    ]
 
 
 def _check_args(spec: registration.EnvSpec, args: Mapping[str, object]) -> None:

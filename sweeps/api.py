@@ -12,7 +12,7 @@ from hq_ray.location import Location
 from hq_ray.store import Results
 from hq_ray.sweeps.choice import Confirmation, confirmation
 from hq_ray.sweeps.driver import Tally
-from hq_ray.sweeps.expand import Expanded, expand
+from hq_ray.sweeps.expand import Expanded, check_read, expand
 from hq_ray.sweeps.options import RunOptions
 from hq_ray.sweeps.plan import planned_counts
 from hq_ray.sweeps.run import run_missing
@@ -49,6 +49,7 @@ def as_sweep(sweep: Sweep | Mapping | str | os.PathLike) -> Sweep:
 def open_sweep(sweep: Sweep, results: str | os.PathLike) -> tuple[Results, Expanded]:
     """The folder of a sweep below `results`, and its trials."""
     expanded = expand(sweep)
+    check_read(sweep, expanded.trials)
     return Results.at(Location.of(results).child(sweep.name)), expanded
 
 

@@ -106,9 +106,10 @@ def _show_counts(place: object, found: "Survey", expanded: object, planned: obje
     new = count_by_configuration(planned.missing, expanded.trials)
     failed = count_by_configuration(planned.failed, expanded.trials)
     n_seeds = len(expanded.trials.seeds)
-    cells: dict[tuple[str, str, str], Counter] = {}
+    cells: dict[tuple[str, str], Counter] = {}
     for template, missing, bad in zip(expanded.trials.configurations, new, failed, strict=True):
-        cell = cells.setdefault((template.env, template.env_args, template.variant), Counter())
+        shown = template.label or f"{template.env} {template.env_args}".removesuffix(" {}")
+        cell = cells.setdefault((shown, template.variant), Counter())
         cell.update(new=missing, failed=bad, done=n_seeds - missing - bad, configurations=1)
     # As Text, so that brackets in a name are not taken for markup.
     table = Table(title=Text(place.location.text))
@@ -117,8 +118,7 @@ def _show_counts(place: object, found: "Survey", expanded: object, planned: obje
     columns = ("configurations", "new", "done", "failed")
     for name in columns:
         table.add_column(name, justify="right")
-    for (env, args, variant), cell in cells.items():
-        shown = env if args == "{}" else f"{env} {args}"
+    for (shown, variant), cell in cells.items():
         table.add_row(Text(shown), variant, *(f"{cell[name]:,}" for name in columns))
     Console().print(table)
     for name, environment in expanded.environments.items():

@@ -17,6 +17,7 @@ from hq_ray.sweeps.parameters import Parameter
 from hq_ray.sweeps.plan import TrialSet
 from hq_ray.sweeps.spec import Sweep
 from hq_ray.sweeps.spec_entries import Configuration, EnvironmentRequest
+from hq_ray.sweeps.spec_text import suggestion
 from hq_ray.trial import Trial
 from hq_ray.updates import VARIANTS
 
@@ -64,6 +65,7 @@ def expand(sweep: Sweep) -> Expanded:
             episodes=configuration.episodes,
             max_steps=configuration.max_steps or environment.max_steps,
             source=environment.source,
+            label=configuration.env.label,
             **dict(configuration.hyperparameters),
         )
         # Two names of one environment, or its own step limit spelled out, give the same trial.
@@ -73,6 +75,27 @@ def expand(sweep: Sweep) -> Expanded:
         environments={environment.name: environment for environment in environments.values()},
         notices=_notices(list(environments.values())),
     )
+
+
+def check_read(sweep: Sweep, trials: TrialSet) -> None:
+    """Refuses parameters that make no difference to any trial.
+
+    Raises:
+        InputError: no variant of the spec reads one, or no schedule.
+    """
+    blocks = {None: sweep.parameters or {}, **(sweep.variant_parameters or {})}
+    for variant, block in blocks.items():
+        place = "parameters" if variant is None else f"variant_parameters.{variant}"
+        of = [one for one in trials.configurations if variant in (None, one.variant)]
+        read = [
+            name for name in HYPERPARAMETERS if any(getattr(one, name) is not None for one in of)
+        ]
+        for name in block if of else ():
+            if name in HYPERPARAMETERS and name not in read:
+                raise InputError(
+                    f"{place}.{name}: must be read by a variant or schedule of the spec, but none "
+                    f"does{suggestion(name, read)}"
+                )
 
 
 def _resolved(request: EnvironmentRequest, place: str) -> Environment:

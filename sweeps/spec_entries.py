@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -53,10 +53,11 @@ OneOrMore = Annotated[tuple[T, ...], BeforeValidator(_entries), _OneInPlaceOfALi
 
 @dataclass(frozen=True)
 class EnvironmentRequest:
-    """An environment as asked for: its id and its arguments as canonical JSON."""
+    """An environment as asked for: its id, its arguments as canonical JSON, what to call it."""
 
     id: str
     args: str = "{}"
+    label: str | None = field(default=None, compare=False)
 
     @property
     def arguments(self) -> dict:
@@ -65,7 +66,8 @@ class EnvironmentRequest:
 
     def to_dict(self) -> dict:
         """The form in a spec."""
-        return {"id": self.id, **self.arguments}
+        label = {} if self.label is None else {"label": self.label}
+        return {"id": self.id, **label, **self.arguments}
 
 
 def _environment(entry: object) -> EnvironmentRequest:
@@ -75,14 +77,17 @@ def _environment(entry: object) -> EnvironmentRequest:
     name = args.get("id") if isinstance(args, Mapping) else None
     if not isinstance(name, str) or not name.strip():
         raise ValueError("must be an id or a mapping with an id")
-    args = {key: value for key, value in args.items() if key != "id"}
+    label = args.get("label")
+    if label is not None and not (isinstance(label, str) and 0 < len(label.strip()) <= 100):
+        raise InputError(f".label: must be text of at most 100 letters, got {short_repr(label)}")
+    args = {key: value for key, value in args.items() if key not in ("id", "label")}
     _check_size(args)
     try:
         text = json.dumps(args, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as problem:
         reason = " ".join(str(problem).split())
         raise InputError(f"arguments must be plain JSON values, but: {reason}") from None
-    return EnvironmentRequest(name.strip(), text)
+    return EnvironmentRequest(name.strip(), text, label and label.strip())
 
 
 def _check_size(args: Mapping) -> None:

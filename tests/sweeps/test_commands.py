@@ -9,6 +9,7 @@ import pytest
 from standard_error import complaints
 
 from hq_ray.cli import run_command_line
+from hq_ray.load import load_trials
 from hq_ray.store import Results
 from hq_ray.sweeps.spec_text import read_yaml
 
@@ -289,3 +290,47 @@ def test_init_overwrites_nothing(call, tmp_path):
         "Error: init must write a new file, but 'mine.yaml' is there\n",
     )
     assert (tmp_path / "mine.yaml").read_text() == SPEC
+
+
+def test_a_label_names_an_environment_and_is_no_part_of_its_trials(call):
+    labelled = "env={id: VelocityGrid-v0, max_speed: 2, label: fast grid}"
+    code, out, _ = call("plan mine.yaml --no_pilot", "--set", labelled)
+    assert code == 0
+    assert "│ fast grid │ standard │" in out
+    assert call(RUN, "--set", labelled)[0] == 0
+    code, out, _ = call(RUN, "--set", "env={id: VelocityGrid-v0, max_speed: 2}")
+    assert "All 8 trials are done" in out
+    trials = Results.at("results/mine")
+    frame = load_trials(trials)
+    assert set(frame["label"]) == {"fast grid"}
+    assert set(frame["env_args"]) == {'{"max_speed":2}'}
+    assert trials.description()["spec"]["env"] == [
+        {"id": "VelocityGrid-v0", "label": "fast grid", "max_speed": 2}
+    ]
+
+
+def test_an_argument_at_its_default_is_told(call):
+    env = "env=VelocityGrid-v0,{id: VelocityGrid-v0, max_speed: 1, width: 5}"
+    code, out, _ = call("plan mine.yaml --no_pilot", "--set", env)
+    assert code == 0
+    assert out.count("Notice: VelocityGrid-v0 has max_speed 1 by default, but trials with and") == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (
+            "variant=standard",
+            "parameters.eps_shift: must be read by a variant or schedule of the spec",
+        ),
+        (
+            "alpha_end=0.1",
+            "parameters.alpha_end: must be read by a variant or schedule of the spec, but"
+            " none does; did you mean 'alpha'?",
+        ),
+    ],
+)
+def test_a_parameter_that_nothing_reads_is_refused(call, setting, message):
+    code, out, err = call("plan mine.yaml --no_pilot --set eps_shift=1,2 --set", setting)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"Error: {message}")

@@ -142,6 +142,7 @@ BROKEN = [
     ("name: a\nenv: [X, {idd: X}]", "env[1]: must be an id or a mapping with an id, got {"),
     ("name: a\nenv: {id: X, p: .nan}", "env: arguments must be plain JSON values, but: "),
     ("name: a\nenv: {id: X, p: &a [*a]}", "env: arguments must be at most 10,000 values"),
+    ("name: a\nenv: {id: X, label: 3}", "env.label: must be text of at most 100 letters, got 3"),
     # Seeds and lengths.
     (HEADER + "seeds: x", "seeds: must be a range like '0-4' or a list like '0,1,2', got 'x'"),
     (HEADER + "seeds: 1:30", "seeds: must be a range like '0-4'"),
