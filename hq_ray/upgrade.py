@@ -49,7 +49,7 @@ def _version(results: Results, kind: str, name: str) -> int:
     """The schema that a file was written with; the present one where it does not say."""
     with results.open(kind, name) as file:
         metadata = file.schema_arrow.metadata or {}
-    return int(metadata.get(schema.METADATA_KEY, schema.SCHEMA_VERSION))
+        return int(metadata.get(schema.METADATA_KEY, schema.SCHEMA_VERSION))
 
 
 def upgrade(
