@@ -1,6 +1,6 @@
 """The numbers behind a report as tables: one row per configuration, one row per pair."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -17,36 +17,39 @@ from hq_ray.analysis.statistics.comparison import (
 )
 from hq_ray.analysis.statistics.means import seed_means
 
+Table = Mapping[str, Mapping[str, Cell]]
+NAMES = ["env", "variant", "configuration", *SETTINGS]
 STATISTICS = ["mean", "sd", "se", "low", "high", "median", "iqm", "min", "max", "worst_tenth"]
-PAIRED = ["mean", "baseline_mean", "difference", "se", "low", "high", "p_value"]
-PAIRED += ["wins", "ties", "losses"]
 COUNTS = ["wins", "ties", "losses"]
+PAIRED = ["mean", "baseline_mean", "difference", "se", "low", "high", "p_value", *COUNTS]
 
 
-def summary_table(table: Mapping[str, Mapping[str, Cell]], judged: Metric) -> pd.DataFrame:
+def summary_table(table: Table, judged: Metric) -> pd.DataFrame:
     """One row per configuration: settings, n, and the metric's mean, spread, interval, quantiles;
     then the means over seeds of every metric that the trials have.
 
     `low` and `high` are the 95 % t interval; like `sd` and `se` null with one seed. All statistics
-    are where no trial has the metric. No rows where there are no cells.
+    are where no trial has the metric. Fresh seeds of a confirmation have no part.
     """
     found = [cell for row in table.values() for cell in row.values()]
-    if not found:
-        return pd.DataFrame(columns=["env", "variant", "configuration", *SETTINGS, "n", "metric"])
-    scores = _stacked([cell.scores(judged.name) for cell in found])
-    numbers = np.full((len(scores), len(STATISTICS)), np.nan)
-    for rows, values in _by_count(scores):
-        numbers[rows] = _statistics(values, judged)
-    names = [name for name in METRICS if all(name in cell.trials for cell in found)]
-    others = {n: np.concatenate([seed_means(cell.scores(n)) for cell in found]) for n in names}
-    return pd.concat(
-        [
-            pd.concat([_configurations(cell) for cell in found], ignore_index=True),
-            pd.DataFrame({"n": np.isfinite(scores).sum(axis=1), "metric": judged.name}),
-            pd.DataFrame(numbers, columns=STATISTICS),
-            pd.DataFrame(others),
-        ],
-        axis=1,
+    metrics = [name for name in METRICS if all(name in cell.trials for cell in found)]
+    frames = []
+    for cell in found:
+        scores = cell.scores(judged.name)
+        numbers = np.full((len(cell), len(STATISTICS)), np.nan)
+        for rows, values in _by_count(scores):
+            numbers[rows] = _statistics(values, judged)
+        frame = _configurations(cell).assign(n=np.isfinite(scores).sum(axis=1), metric=judged.name)
+        means = {name: seed_means(cell.scores(name)) for name in metrics}
+        frames.append(
+            pd.concat(
+                [frame, pd.DataFrame(numbers, columns=STATISTICS), pd.DataFrame(means)], axis=1
+            )
+        )
+    return (
+        pd.concat(frames, ignore_index=True)
+        if frames
+        else pd.DataFrame(columns=[*NAMES, "n", "metric"])
     )
 
 
@@ -67,15 +70,6 @@ def _statistics(values: np.ndarray, judged: Metric) -> np.ndarray:
     return np.column_stack([*columns, judged.upwards(worst)])
 
 
-def _stacked(scores: Sequence[np.ndarray]) -> np.ndarray:
-    """Arrays (rows, seeds) below each other, NaN to the right of those with fewer seeds."""
-    widest = max(one.shape[1] for one in scores)
-    rows = [
-        np.pad(one, ((0, 0), (0, widest - one.shape[1])), constant_values=np.nan) for one in scores
-    ]
-    return np.concatenate(rows)
-
-
 def _by_count(*scores: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
     """(row numbers, values (rows, n), ...) for each number n of seeds that all arrays have."""
     there = np.all([np.isfinite(one) for one in scores], axis=0)
@@ -85,7 +79,7 @@ def _by_count(*scores: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
         yield rows, *(one[rows][there[rows]].reshape(len(rows), n) for one in scores)
 
 
-def pairs_table(table: Mapping[str, Mapping[str, Cell]], judged: Metric) -> pd.DataFrame:
+def pairs_table(table: Table, judged: Metric) -> pd.DataFrame:
     """One row per pair of a configuration and one of the baseline that agrees in all they share.
 
     The difference is the variant's score minus the baseline's by seed; pairs without a common seed
@@ -93,47 +87,36 @@ def pairs_table(table: Mapping[str, Mapping[str, Cell]], judged: Metric) -> pd.D
     where the two are identical or have one seed. `holm` says whether it stays below 5 % after
     Holm's correction within its problem and variant.
     """
-    families = [
-        _family(cell, baseline, judged)
-        for baseline, *others in (list(row.values()) for row in table.values())
+    frames = [
+        _pairs(cell, baseline, judged)
+        for baseline, *others in (row.values() for row in table.values())
         for cell in others
     ]
-    families = [one for one in families if len(one[0])]
-    if not families:
-        names = ["env", "variant", "baseline", "configuration", "baseline_configuration"]
-        return pd.DataFrame(columns=[*names, *SETTINGS, "metric", "n", *PAIRED, "holm"])
-    frames, ours, theirs, paired = zip(*families, strict=True)
-    a, b = _stacked(ours), _stacked(theirs)
-    seeded = np.repeat(paired, [len(one) for one in frames])
-    numbers = np.full((len(a), len(PAIRED)), np.nan)
-    for kind in (True, False):
-        of_kind = np.flatnonzero(seeded == kind)
-        for rows, x, y in _by_count(a[of_kind], b[of_kind]):
-            numbers[of_kind[rows]] = _compared(x, y, judged, kind)
-    n = (np.isfinite(a) & np.isfinite(b)).sum(axis=1)
-    found = pd.DataFrame(numbers, columns=PAIRED).astype(dict.fromkeys(COUNTS, np.int64))
-    head = pd.concat(frames, ignore_index=True).assign(metric=judged.name, n=n)
-    sizes = np.cumsum([len(one) for one in frames])[:-1]
-    adjusted = [holm_adjusted(p) for p in np.split(found["p_value"].to_numpy(), sizes)]
-    return pd.concat([head, found], axis=1).assign(holm=np.concatenate(adjusted) < LEVEL)
+    frames = [frame for frame in frames if len(frame)]
+    if not frames:
+        names = [*NAMES[:2], "baseline", "configuration", "baseline_configuration", *SETTINGS]
+        return pd.DataFrame(columns=[*names, "metric", "n", *PAIRED, "holm"])
+    return pd.concat(frames, ignore_index=True)
 
 
-def _family(
-    cell: Cell, baseline: Cell, judged: Metric
-) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, bool]:
-    """Names and settings of the pairs, the scores of both `(n_pairs, n_common_seeds)`, and whether
-    these are paired.
-    """
+def _pairs(cell: Cell, baseline: Cell, judged: Metric) -> pd.DataFrame:
+    """The pairs of a variant on a problem."""
     ours, theirs = matched(cell, baseline)
     _, mine, base = np.intersect1d(cell.seeds, baseline.seeds, return_indices=True)
-    a = cell.scores(judged.name)[:, mine][ours]
-    b = baseline.scores(judged.name)[:, base][theirs]
-    kept = (np.isfinite(a) & np.isfinite(b)).any(axis=1)
-    frame = _configurations(cell).iloc[ours[kept]].reset_index(drop=True)
-    labels = [baseline.labels[number] for number in theirs[kept]]
+    a, b = cell.scores(judged.name)[:, mine][ours], baseline.scores(judged.name)[:, base][theirs]
+    n = (np.isfinite(a) & np.isfinite(b)).sum(axis=1)
+    frame = _configurations(cell).iloc[ours].reset_index(drop=True)
     frame.insert(2, "baseline", baseline.variant)
-    frame.insert(4, "baseline_configuration", labels)
-    return frame, a[kept], b[kept], not cell.unseeded
+    frame.insert(4, "baseline_configuration", [baseline.labels[number] for number in theirs])
+    numbers = np.full((len(a), len(PAIRED)), np.nan)
+    for rows, x, y in _by_count(a, b):
+        d = difference_of_means(x, y, paired=not cell.unseeded)
+        columns = [x.mean(axis=1), y.mean(axis=1), d.mean, d.se, d.low, d.high, d.p_value]
+        numbers[rows] = np.column_stack([*columns, *wins_ties_losses(judged, x, y)])
+    found = pd.DataFrame(numbers, columns=PAIRED)
+    holm = holm_adjusted(found["p_value"].to_numpy()) < LEVEL
+    frame = pd.concat([frame.assign(metric=judged.name, n=n), found], axis=1).assign(holm=holm)
+    return frame[n > 0].astype(dict.fromkeys(COUNTS, np.int64))
 
 
 def matched(cell: Cell, baseline: Cell) -> tuple[np.ndarray, np.ndarray]:
@@ -149,10 +132,3 @@ def matched(cell: Cell, baseline: Cell) -> tuple[np.ndarray, np.ndarray]:
     ]
     both = sides[0].merge(sides[1], on=shared).sort_values(["_ours", "_theirs"])
     return both["_ours"].to_numpy(), both["_theirs"].to_numpy()
-
-
-def _compared(x: np.ndarray, y: np.ndarray, judged: Metric, paired: bool) -> np.ndarray:
-    """The columns of PAIRED for pairs of equally many seeds, `(rows, n)` each."""
-    d = difference_of_means(x, y, paired)
-    columns = [x.mean(axis=1), y.mean(axis=1), d.mean, d.se, d.low, d.high, d.p_value]
-    return np.column_stack([*columns, *wins_ties_losses(judged, x, y)])
