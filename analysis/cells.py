@@ -96,11 +96,7 @@ class Cell:
     def trial_ids(self, configuration: int) -> list[str]:
         """Of the done trials of a configuration, by rising seed."""
         rows = self.rows[configuration]
-        return self._trial_ids[rows[rows >= 0]].tolist()
-
-    @cached_property
-    def _trial_ids(self) -> np.ndarray:
-        return self.trials["trial_id"].to_numpy(dtype=object)
+        return self.trials["trial_id"].iloc[rows[rows >= 0]].tolist()
 
     @cached_property
     def varying(self) -> pd.DataFrame:

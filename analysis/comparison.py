@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hq_ray.analysis.cells import Cell
+from hq_ray.analysis.cells import FIRST_FRESH, Cell
 from hq_ray.analysis.metrics import Metric
 from hq_ray.analysis.statistics.comparison import (
     Difference,
@@ -48,6 +48,11 @@ class Side:
     def scores(self, name: str) -> np.ndarray:
         """A column of its trials, `(n_seeds,)`."""
         return self.cell.column(name)[self.rows]
+
+    @property
+    def fresh(self) -> bool:
+        """Whether these are the seeds of a confirmation."""
+        return bool(len(self.seeds)) and int(self.seeds[0]) >= FIRST_FRESH
 
     @property
     def label(self) -> str:

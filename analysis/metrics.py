@@ -28,8 +28,7 @@ class Metric:
 
     Attributes:
         name: the same as flag, column and key.
-        label: for an axis or a heading, without the unit.
-        unit: empty for what has none.
+        label, unit: for an axis or a heading.
         summary: one sentence for people, with the definition.
     """
 
@@ -54,114 +53,41 @@ class Metric:
 
 
 RETURN, SHARE, VALUE = "reward units", "share of episodes", "discounted return"
+CLIFF = "CliffWalking only."
 ROWS = (
-    (
-        "final_return",
-        "final return",
-        RETURN,
-        "Mean return of the last tenth of the training episodes.",
-    ),
+    ("final_return", "final return", RETURN, "Mean return of the last tenth of the episodes."),
     ("mean_return", "mean return", RETURN, "Mean return of all training episodes."),
     (
         "return_per_step",
         "return per step",
         "reward units/step",
-        "Sum of all returns over the sum of all steps.",
+        "Sum of returns over that of steps.",
     ),
-    (
-        "regret",
-        "regret",
-        RETURN,
-        "Sum over the training episodes of J* - R: what exploring and learning cost, against the "
-        "gamma-optimal policy under the same step limit.",
-    ),
-    (
-        "final_steps",
-        "length of final episodes",
-        "steps",
-        "Mean length of the last tenth of the training episodes; shorter counts as better.",
-    ),
-    (
-        "mean_steps",
-        "length of episodes",
-        "steps",
-        "Mean length of all training episodes; shorter counts as better.",
-    ),
-    (
-        "success_rate",
-        "success rate",
-        SHARE,
-        "Share of the training episodes that ended in success.",
-    ),
-    (
-        "final_success_rate",
-        "final success rate",
-        SHARE,
-        "Share of the last tenth of the training episodes that ended in success.",
-    ),
-    (
-        "failure_rate",
-        "failure rate",
-        SHARE,
-        "Share of the training episodes that terminated without success; null where failing does "
-        "not end an episode.",
-    ),
-    (
-        "truncation_rate",
-        "truncation rate",
-        SHARE,
-        "Share of the training episodes that the step limit cut; their returns are censored.",
-    ),
-    (
-        "falls_per_episode",
-        "falls per episode",
-        "falls/episode",
-        "Falls off the cliff per training episode; CliffWalking only.",
-    ),
-    (
-        "falls_per_1000_steps",
-        "falls per 1000 steps",
-        "falls/1000 steps",
-        "Falls off the cliff per 1000 training steps; CliffWalking only.",
-    ),
+    ("regret", "regret", RETURN, "Sum over training of J* - R, J* of the gamma-optimal policy."),
+    ("final_steps", "length of final episodes", "steps", "Mean length of the last tenth of them."),
+    ("mean_steps", "length of episodes", "steps", "Mean length of all training episodes."),
+    ("success_rate", "success rate", SHARE, "Share of the episodes that ended in success."),
+    ("final_success_rate", "final success rate", SHARE, "The same of the last tenth of them."),
+    ("failure_rate", "failure rate", SHARE, "Share that terminated without success."),
+    ("truncation_rate", "truncation rate", SHARE, "Share that the step limit cut."),
+    ("falls_per_episode", "falls per episode", "falls/episode", CLIFF),
+    ("falls_per_1000_steps", "falls per 1000 steps", "falls/1000 steps", CLIFF),
     (
         "policy_value",
         "value of the learned policy",
         VALUE,
-        "Exact discounted value at the start of the greedy policy of the final Q table, the lowest "
-        "index among ties.",
+        "Exact, at the start; greedy in the final Q, with the lowest index among ties.",
     ),
-    (
-        "policy_gap",
-        "policy gap",
-        VALUE,
-        "V* - V^pi at the start, for the greedy policy pi of the final Q table; both exact.",
-    ),
+    ("policy_gap", "policy gap", VALUE, "V* less the value of the learned policy; both exact."),
     (
         "start_bias",
         "bias of the start value",
         VALUE,
-        "max Q - V^pi at the start: what the learner believes in minus what its greedy policy is "
-        "worth; below 0 it is a pessimist.",
+        "max Q at the start less the value of the learned policy; below 0 it is a pessimist.",
     ),
-    (
-        "q_bias",
-        "bias of Q",
-        VALUE,
-        "Mean of Q - Q* over the final Q values that have moved from 0.",
-    ),
-    (
-        "q_rmse",
-        "error of Q",
-        VALUE,
-        "Root mean square of Q - Q* over the final Q values that have moved from 0.",
-    ),
-    (
-        "q_max_error",
-        "greatest error of Q",
-        VALUE,
-        "Greatest |Q - Q*| over the final Q values that have moved from 0.",
-    ),
+    ("q_bias", "bias of Q", VALUE, "Mean of Q - Q* over the final values that have moved from 0."),
+    ("q_rmse", "error of Q", VALUE, "Root mean square of Q - Q* over those."),
+    ("q_max_error", "greatest error of Q", VALUE, "Greatest |Q - Q*| over those."),
 )
 METRICS = {row[0]: Metric(*row) for row in ROWS}
 

@@ -242,29 +242,29 @@ def _confirmation_notes(
     notes = []
     for env, row in table.items():
         blocks = fresh_blocks(row, judged, choices)
+        if not blocks:
+            if any(len(cell.fresh) for cell in row.values()):
+                notes.append(
+                    f"the fresh seeds on {env} are of a choice by another metric: by {judged.name} "
+                    "the verdict is exploratory"
+                )
+            continue
         for block in blocks[:-1]:
-            sides = [
-                side for cell in row.values() for side in fresh_sides(cell, block, judged, choices)
-            ]
+            sides = [s for cell in row.values() for s in fresh_sides(cell, block, judged, choices)]
             said = "; ".join(
                 f"{one.cell.variant} {one.label}, {(one.rows >= 0).sum()} seeds" for one in sides
             )
             notes.append(f"an earlier choice on {env} was confirmed, and has no part: {said}")
+        ids = {(one, blocks[-1]) for cell in row.values() for one in cell.config_ids}
+        after = {n for key in ids & choices.keys() for n in choices[key].get("extended_after", ())}
+        notes += [f"the confirmation on {env} was extended after {n} seeds" for n in sorted(after)]
         lacking = [
-            variant
-            for variant, cell in row.items()
-            if blocks and not fresh_sides(cell, blocks[-1], judged, choices)
+            v for v, cell in row.items() if not fresh_sides(cell, blocks[-1], judged, choices)
         ]
         if lacking:
             notes.append(
                 f"on {env} {' and '.join(lacking)} has no fresh seeds of the last choice: what it "
                 "is compared in is exploratory"
-            )
-        by = {chosen["metric"] for chosen in choices.values()} - {judged.name}
-        if any(len(cell.fresh) for cell in row.values()) and not blocks:
-            notes.append(
-                f"the fresh seeds on {env} are of a choice by {' and '.join(sorted(by))}: by "
-                f"{judged.name} the verdict is exploratory"
             )
     return notes
 

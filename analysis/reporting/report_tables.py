@@ -8,9 +8,10 @@ import pandas as pd
 
 from hq_ray.analysis.cells import SETTINGS
 from hq_ray.analysis.comparison import Comparison
+from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.statistics.means import seed_means
 from hq_ray.analysis.study import Study
-from hq_ray.analysis.verdict import p_text, summary, three_metrics
+from hq_ray.analysis.verdict import SHOWN, p_text, summary, three_metrics
 from hq_ray.analysis.words import round_number
 from hq_ray.store import FAILED, Results
 
@@ -130,7 +131,11 @@ def drawn_table(study: Study) -> Table:
                     "configuration": side.label,
                     "chosen from": len(cell),
                     "seeds": len(side.seeds),
-                    f"mean {study.judged.label}": float(seed_means(side.scores(study.judged.name))),
+                    "basis": "confirmed" if side.fresh else "exploratory",
+                    **{
+                        f"mean {METRICS[name].label}": float(seed_means(side.scores(name)))
+                        for name in dict.fromkeys((*SHOWN, study.judged.name))
+                    },
                 }
             )
     return "Configurations that the curves show", pd.DataFrame(rows)

@@ -104,13 +104,15 @@ def test_exploration_holds_no_fresh_seed(tmp_path):
 def test_the_last_block_speaks_and_the_earlier_is_told(tmp_path):
     worse, better = noise(10, seed=2, mean=-40), noise(10, seed=2, mean=-10)
     scores = confirmed(explored(), (noise(10), worse), (noise(10, seed=3), better))
-    folder = publish_scores(tmp_path / "x", scores, {0: choice(), 1: choice()})
+    chosen = {0: choice(), 1: choice(extended_after=[5])}
+    folder = publish_scores(tmp_path / "x", scores, chosen)
     assert one_row(folder)["kind"] == "better"
     notes = study([Results.at(folder)], with_curves=False).notes
     assert (
         "an earlier choice on Table-v0 was confirmed, and has no part: standard alpha 0.1, "
         "10 seeds; harmonic alpha 0.5, 10 seeds"
     ) in notes
+    assert "the confirmation on Table-v0 was extended after 5 seeds" in notes
 
 
 def test_results_copied_by_hand_say_enough(tmp_path):

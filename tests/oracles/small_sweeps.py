@@ -80,6 +80,7 @@ def publish_scores(
             "block": block,
             "metric": one["metric"],
             "seeds": one.get("seeds", 30),
+            "extended_after": one.get("extended_after", []),
             "chosen": [
                 {
                     "variant": variant,
