@@ -1,5 +1,6 @@
 """What `hq-ray run` makes from published trials: CSV logs, figures, films."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -77,6 +78,42 @@ def write_logs(outputs: Outputs, trials: Sequence[Trial], curves: Curves) -> Non
             content = encode_csv(column, curves[trial.trial_id][column])
             Location.of(path.parent).write(path.name, content)
     say(f"Logs: {outputs.log_root}")
+
+
+def say_who_is_ahead(trials: Sequence[Trial], curves: Curves) -> None:
+    """The mean final return of each variant and, by seed, its lead over the first one."""
+    import numpy as np
+
+    scores: dict[str, dict[int, float]] = {}
+    for trial in trials:
+        returns = curves[trial.trial_id]["episode_return"]
+        final = returns[-max(1, math.ceil(0.1 * len(returns))) :].mean()
+        if math.isfinite(final):
+            scores.setdefault(trial.variant, {})[trial.seed] = float(final)
+    if not scores:
+        return
+
+    def words(values: Sequence[float]) -> str:
+        error = np.std(values, ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+        spread = "" if math.isnan(error) else f" ± {error:.3g}"
+        return f"{np.mean(values):,.4g}{spread}"
+
+    means = ", ".join(f"{variant} {words([*of.values()])}" for variant, of in scores.items())
+    say(f"Final return (mean ± standard error over seeds): {means}")
+    first, *others = scores
+    for other in others:
+        common = sorted(scores[first].keys() & scores[other].keys())
+        leads = [scores[other][seed] - scores[first][seed] for seed in common]
+        if not leads:
+            continue
+        mean = float(np.mean(leads))
+        n = f"on {len(common)} seed{'s' * (len(common) > 1)}"
+        if mean > 0:
+            say(f"{other} is ahead of {first} by {words(leads)} {n}")
+        elif mean < 0:
+            say(f"{first} is ahead of {other} by {words([-lead for lead in leads])} {n}")
+        else:
+            say(f"{first} and {other} are level {n}")
 
 
 def _settings(trials: Sequence[Trial]) -> str:

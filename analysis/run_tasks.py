@@ -12,6 +12,7 @@ from hq_ray.analysis.run_outputs import (
     film,
     output_files,
     output_roots,
+    say_who_is_ahead,
     write_logs,
 )
 from hq_ray.analysis.run_paths import Outputs, check_writable, default_tag
@@ -98,4 +99,5 @@ def _write_outputs(
                 draw(outputs, environment, trials, curves, len(expanded.trials.seeds))
             else:
                 film(outputs, trials, place, engine)
+    say_who_is_ahead(trials, curves)
     return len(trials)

@@ -70,10 +70,19 @@ def plan_command(
     """Count the trials of SPEC that are new, done and failed, and estimate what is missing."""
     from hq_ray.sweeps.plan import plan
 
-    _, place, expanded = _open(spec, overrides, results)
+    sweep, place, expanded = _open(spec, overrides, results)
     found = place.survey()
     planned = plan(expanded.trials, found.status, retry_failed)
     _show_counts(place, found, expanded, planned)
+    if sweep.confirm is not None:
+        from hq_ray.sweeps.choice import problem_of
+
+        pairs = {(problem_of(one), one.variant) for one in expanded.trials.configurations}
+        fresh = len(pairs) * sweep.confirm.top * sweep.confirm.seeds
+        say(
+            f"Then the best configurations by {sweep.confirm.metric} are confirmed on "
+            f"{sweep.confirm.seeds} fresh seeds: up to {_trials(fresh)}"
+        )
     _show_damage(found)
     if no_pilot or not planned.missing:
         return

@@ -241,7 +241,7 @@ class Sweep(Part):
         """The sweep with parts replaced, each like `alpha=0.1,0.2`, `seeds=0-99`, `episodes=500`.
 
         A name that is no key of the spec is a parameter, and gets the values given. With listed
-        configurations, `name`, `seeds`, `episodes` and `max_steps` can be replaced.
+        configurations, `name`, `seeds`, `confirm`, `episodes` and `max_steps` can be replaced.
 
         Raises:
             InputError: not of that form, or what results cannot be used.

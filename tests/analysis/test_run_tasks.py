@@ -20,6 +20,7 @@ import pytest
 from standard_error import complaints
 
 from hq_ray.cli import run_command_line
+from hq_ray.load import load_trials
 from hq_ray.store import Results
 from hq_ray.sweeps.verify import stored_trials
 from hq_ray.training import train
@@ -152,6 +153,22 @@ def test_the_sweep_says_what_was_asked_for(finished):
     assert (spec["env"], spec["episodes"]) == ([{"id": "VelocityGrid-v0"}], 30)
 
 
+def test_at_the_end_it_says_who_is_ahead(run):
+    code, out, _ = run(*RUN, "--seeds", "0-2", "--task", "train")
+    assert code == 0
+    scores = load_trials("results/VelocityGrid-v0").pivot(
+        index="seed", columns="variant", values="final_return"
+    )
+    means, errors = scores.mean(), scores.sem()
+    *_, final, ahead = out.splitlines()
+    for variant in ("standard", "harmonic"):
+        assert f"{variant} {means[variant]:,.4g} ± {errors[variant]:.3g}" in final
+    lead = scores["harmonic"] - scores["standard"]
+    first, second = ("harmonic", "standard") if lead.mean() > 0 else ("standard", "harmonic")
+    lead = abs(lead.mean()), lead.sem()
+    assert ahead == f"{first} is ahead of {second} by {lead[0]:,.4g} ± {lead[1]:.3g} on 3 seeds"
+
+
 def test_everything_can_be_put_elsewhere(run, tmp_path):
     there = tmp_path / "there"
     flags = [
@@ -190,7 +207,7 @@ def test_train_draws_nothing(run):
     code, out, _ = run(*RUN, "--seeds", "0-1", "--task", "train")
     assert code == 0
     assert files(Path.cwd()) == LOGS | results("results/VelocityGrid-v0")
-    ran, logs = out.splitlines()
+    ran, logs, *_ = out.splitlines()
     assert re.fullmatch(r"Ran 4 trials \(0\.\d M steps, \d+\.\d s of training\): results/.*", ran)
     assert logs == "Logs: logs"
 
