@@ -99,5 +99,6 @@ def _write_outputs(
                 draw(outputs, environment, trials, curves, len(expanded.trials.seeds))
             else:
                 film(outputs, trials, place, engine)
-    say_who_is_ahead(trials, curves)
+    if "train" in outputs.tasks:
+        say_who_is_ahead(trials, curves)
     return len(trials)

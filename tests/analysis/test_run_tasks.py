@@ -154,7 +154,7 @@ def test_the_sweep_says_what_was_asked_for(finished):
 
 
 def test_at_the_end_it_says_who_is_ahead(run):
-    code, out, _ = run(*RUN, "--seeds", "0-2", "--task", "train")
+    code, out, _ = run(*RUN, "--seeds", "0-2", "--task", "train", "--episodes", "300")
     assert code == 0
     scores = load_trials("results/VelocityGrid-v0").pivot(
         index="seed", columns="variant", values="final_return"
@@ -165,8 +165,8 @@ def test_at_the_end_it_says_who_is_ahead(run):
         assert f"{variant} {means[variant]:,.4g} ± {errors[variant]:.3g}" in final
     lead = scores["harmonic"] - scores["standard"]
     first, second = ("harmonic", "standard") if lead.mean() > 0 else ("standard", "harmonic")
-    lead = abs(lead.mean()), lead.sem()
-    assert ahead == f"{first} is ahead of {second} by {lead[0]:,.4g} ± {lead[1]:.3g} on 3 seeds"
+    by = f"{abs(lead.mean()):,.4g} ± {lead.sem():.3g}"
+    assert ahead == f"{first} is ahead of {second} by {by} on 3 seeds"
 
 
 def test_everything_can_be_put_elsewhere(run, tmp_path):
@@ -260,7 +260,7 @@ def test_training_again_trains_nothing_and_says_so(run, trained):
     before = times("results")
     code, out, err = run(*RUN, "--seeds", "0-1", "--task", "train")
     sentence = "All 4 trials are done in results/VelocityGrid-v0; nothing to run."
-    assert (code, out, err) == (0, f"{sentence}\nLogs: logs\n", "")
+    assert (code, out.splitlines()[:2], err) == (0, [sentence, "Logs: logs"], "")
     assert times("results") == before
 
 
@@ -413,10 +413,10 @@ def test_where_every_trial_fails_nothing_is_drawn(run, faulty):
 def test_what_cannot_be_filmed_is_told_and_is_no_failure(run, faulty):
     code, out, err = run(*FAULTY, "--seeds", "0", "--record_video")
     assert (code, err) == (0, "")
-    assert out.endswith(
+    assert (
         "Notice: no video of standard seed 0, harmonic seed 0: the environment must take a "
         "render_mode to be filmed\n"
-    )
+    ) in out
     assert not Path("videos").exists()
     assert files(Path.cwd()) >= comparisons("Faulty-v0")
 
