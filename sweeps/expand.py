@@ -16,7 +16,7 @@ from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
 from hq_ray.sweeps.parameters import Parameter
 from hq_ray.sweeps.plan import TrialSet
 from hq_ray.sweeps.spec import Sweep
-from hq_ray.sweeps.spec_entries import Configuration, EnvironmentRequest
+from hq_ray.sweeps.spec_entries import Configuration
 from hq_ray.sweeps.spec_text import suggestion
 from hq_ray.trial import Trial
 from hq_ray.updates import VARIANTS
@@ -52,7 +52,12 @@ def expand(sweep: Sweep) -> Expanded:
         InputError: an environment or a hyperparameter cannot be used.
     """
     _check_size(sweep)
-    environments = {env: _resolved(env, place) for env, place in sweep.environments.items()}
+    environments = {}
+    for request, place in sweep.environments.items():
+        try:
+            environments[request] = resolve(request.id, request.arguments)
+        except InputError as problem:
+            raise InputError(f"{place}: {problem}") from problem
     templates: dict[str, Trial] = {}
     for configuration in configurations(sweep):
         environment = environments[configuration.env]
@@ -73,7 +78,7 @@ def expand(sweep: Sweep) -> Expanded:
     return Expanded(
         trials=TrialSet(list(templates.values()), sweep.seeds),
         environments={environment.name: environment for environment in environments.values()},
-        notices=_notices(list(environments.values())),
+        notices=tuple(dict.fromkeys(n for one in environments.values() for n in one.notices)),
     )
 
 
@@ -98,17 +103,6 @@ def check_read(sweep: Sweep, trials: TrialSet) -> None:
                 )
 
 
-def _resolved(request: EnvironmentRequest, place: str) -> Environment:
-    try:
-        return resolve(request.id, request.arguments)
-    except InputError as problem:
-        raise InputError(f"{place}: {problem}") from problem
-
-
-def _notices(environments: Sequence[Environment]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(n for environment in environments for n in environment.notices))
-
-
 def configurations(sweep: Sweep) -> list[Configuration]:
     """Every distinct configuration: as listed, or by environment, sample or grid point, variant.
 
@@ -121,7 +115,16 @@ def configurations(sweep: Sweep) -> list[Configuration]:
     """
     _check_size(sweep)
     if sweep.configurations is not None:
-        return list(dict.fromkeys(_filled(entry, sweep) for entry in sweep.configurations))
+        # An entry without lengths has the sweep's.
+        filled = (
+            replace(
+                entry,
+                episodes=entry.episodes or sweep.episodes,
+                max_steps=entry.max_steps or sweep.max_steps,
+            )
+            for entry in sweep.configurations
+        )
+        return list(dict.fromkeys(filled))
     points = [
         (number, variant, point)
         for variant in sweep.variant
@@ -150,15 +153,6 @@ def configurations(sweep: Sweep) -> list[Configuration]:
     if not kept:
         raise InputError("constraints: must leave a configuration, but no configuration meets all")
     return [Configuration(env, *kind) for env in sweep.env for kind in kept]
-
-
-def _filled(entry: Configuration, sweep: Sweep) -> Configuration:
-    """A listed configuration with the sweep's lengths where it has none."""
-    return replace(
-        entry,
-        episodes=entry.episodes or sweep.episodes,
-        max_steps=entry.max_steps or sweep.max_steps,
-    )
 
 
 def _allowed(constraints: Sequence[str], rows: Sequence[Mapping[str, object]]) -> list[bool]:
@@ -233,12 +227,12 @@ def _uniforms(sweep: Sweep, parameters: Mapping[str, Parameter]) -> dict[str, np
     names in order, all variants together; a parameter of one value takes no dimension.
     """
     if sweep.method == "random":
-        return {
-            name: np.random.Generator(
-                np.random.PCG64(np.random.SeedSequence([sweep.sample_seed, _key(name)]))
-            ).random(sweep.samples)
-            for name in parameters
-        }
+        streams = {}
+        for name in parameters:
+            key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+            seeds = np.random.SeedSequence([sweep.sample_seed, key])
+            streams[name] = np.random.Generator(np.random.PCG64(seeds)).random(sweep.samples)
+        return streams
     from scipy.stats import qmc
 
     blocks = sweep.variant_parameters.values()
@@ -253,7 +247,3 @@ def _uniforms(sweep: Sweep, parameters: Mapping[str, Parameter]) -> dict[str, np
         warnings.simplefilter("ignore", UserWarning)
         columns = engine.random(sweep.samples).T
     return fixed | dict(zip(names, columns, strict=True))
-
-
-def _key(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")

@@ -26,7 +26,7 @@ from pydantic import (
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value
 from hq_ray.schedules import SCHEDULE_KINDS
-from hq_ray.sweeps.spec_text import known_keys, listed, short_repr, suggestion
+from hq_ray.sweeps.spec_text import listed, short_repr, suggestion
 
 # What can vary besides the hyperparameters; both are whole numbers >= 1.
 LENGTHS = ("episodes", "max_steps")
@@ -49,8 +49,14 @@ class Part(BaseModel):
     @classmethod
     def _known_keys(cls, given: object) -> dict:
         if isinstance(given, Part):
-            given = given.model_dump()
-        return known_keys(given, cls.model_fields)
+            return given.model_dump()
+        if not isinstance(given, Mapping):
+            raise ValueError("must be a mapping")
+        for key in given:
+            if not isinstance(key, str) or key not in cls.model_fields:
+                hint = suggestion(key, cls.model_fields)
+                raise InputError(f"unknown key {short_repr(key)}{hint}")
+        return dict(given)
 
 
 def plain_number(value: object) -> int | float:

@@ -44,21 +44,6 @@ def listed(value: object) -> list | None:
     return list(value) if isinstance(value, list | tuple | range) else None
 
 
-def known_keys(given: object, known: Iterable[str]) -> dict:
-    """The mapping as a dict.
-
-    Raises:
-        ValueError: it is no mapping.
-        InputError: it has an unknown key.
-    """
-    if not isinstance(given, Mapping):
-        raise ValueError("must be a mapping")
-    for key in given:
-        if not isinstance(key, str) or key not in known:
-            raise InputError(f"unknown key {short_repr(key)}{suggestion(key, known)}")
-    return dict(given)
-
-
 def sentence(problem: ValidationError, given: object) -> str:
     """The first of pydantic's errors as one sentence that starts with its place in the spec.
 
