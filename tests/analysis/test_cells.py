@@ -1,9 +1,8 @@
 import numpy as np
 import pandas as pd
-import pytest
 from trial_frames import alphas, table_of, trials_of
 
-from hq_ray.analysis.cells import SETTINGS, by_environment, cells, environment_labels, level_text
+from hq_ray.analysis.cells import SETTINGS, by_environment, cells, environment_labels
 
 NAN, FAILED = float("nan"), float("inf")
 
@@ -31,11 +30,6 @@ def test_missing_trials_are_nan_and_have_no_id():
     assert len(cell.trial_ids(0)) == 2
     by_seed = cell.trials.set_index("trial_id")["seed"]
     assert by_seed[cell.trial_ids(0)].tolist() == [0, 2]
-
-
-def test_a_metric_that_is_nowhere_is_nan():
-    cell = only(trials_of("standard", alphas(2), range(2), [[1, 2], [3, 4]]))
-    assert np.isnan(cell.scores("success_rate")).all()
 
 
 def test_whatever_order_the_trials_come_in():
@@ -78,18 +72,6 @@ def test_failed_trials_are_tried_and_have_no_score():
     assert cell.tried.tolist() == [[True, True, False], [True, True, True]]
     assert np.array_equal(cell.scores("final_return"), [[1, 2, NAN], [NAN, 3, 4]], equal_nan=True)
     assert cells(trials_of("standard", [{}], [0], [[FAILED]])) == []
-
-
-def test_one_configuration_has_nothing_to_name():
-    assert only(trials_of("minimum", [{}], [0, 1], [[1, 2]])).labels == ["the only configuration"]
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [(1e-6, "1e-06"), (0.1, "0.1"), (3500.0, "3,500"), ("linear", "linear"), (None, "none")],
-)
-def test_level_text(value, words):
-    assert level_text(value) == words
 
 
 # Environments

@@ -134,11 +134,6 @@ def test_three_seeds_must_be_left_to_test_after_a_choice(n, enough):
     assert np.isnan(found.p_value) != enough
 
 
-@pytest.mark.parametrize(("n", "enough"), [(1, False), (2, True)])
-def test_two_seeds_do_where_nothing_is_chosen(n, enough):
-    assert (compared(*noise(2, n)).difference is not None) == enough
-
-
 def test_a_metric_that_is_nowhere_compares_nothing():
     table = table_of(*(trials_of(v, [{}], [0], [[1.0]]) for v in ("standard", "harmonic")))
     row = table["Table-v0"]
@@ -175,13 +170,6 @@ def test_seeds_that_differ_are_compared_by_welch():
     assert found.p_value == exact(expected.pvalue)
 
 
-def test_an_environment_without_seeds_is_compared_by_welch():
-    ours, base = noise(2, 8)
-    found = compared(ours, base, fingerprint="unseeded")
-    assert not found.paired
-    assert found.p_value == exact(stats.ttest_ind(ours, base, equal_var=False).pvalue)
-
-
 # The family
 
 
@@ -210,40 +198,6 @@ def test_every_problem_and_variant_is_in_holms_family():
     for one in found[1:]:
         rank = p_values.index(one.p_value)
         assert one.adjusted == exact(max((3 - k) * p_values[k] for k in range(rank + 1)))
-
-
-def test_the_family_is_that_of_all_results():
-    whole = compare_all(table_of(*family(1.0, 1.0, 1.0)), RETURN)
-    known = {one.key: one.p_value for one in whole}
-    (alone,) = compare_all(table_of(*family(1.0)), RETURN, family=known)
-    assert alone.family == 3
-    assert alone.adjusted == exact(whole[0].adjusted)
-    assert alone.env == "Table-v0"
-
-
-def test_the_baseline_is_standard_or_the_first_of_the_spec():
-    frames = {v: trials_of(v, [{}], range(3), noise(1, 3)) for v in ("harmonic", "minimum")}
-    table = table_of(*frames.values(), order=["minimum", "harmonic"])
-    assert [(o.variant, o.baseline) for o in compare_all(table, RETURN)] == [
-        ("harmonic", "minimum")
-    ]
-    table = table_of(
-        *frames.values(), trials_of("standard", [{}], range(3), noise(1, 3)), order=["minimum"]
-    )
-    assert [(o.variant, o.baseline) for o in compare_all(table, RETURN)] == [
-        ("minimum", "standard"),
-        ("harmonic", "standard"),
-    ]
-
-
-def test_the_same_configurations_are_compared_by_other_metrics():
-    frames = [trials_of(v, alphas(3), range(9), noise(3, 9, seed=len(v))) for v in
-              ("standard", "asymmetric")]  # fmt: skip
-    for frame in frames:
-        frame["mean_return"] = np.arange(27.0) ** 2
-    (found,) = compare_all(table_of(*frames), RETURN)
-    by_hand = found.ours.scores("mean_return") - found.base.scores("mean_return")
-    assert found.by("mean_return")[2].mean[0] == exact(by_hand.mean())
 
 
 # Null experiments and power: chosen on some seeds, compared on fresh ones

@@ -9,8 +9,7 @@ from hq_ray.analysis.api import compare, report
 from hq_ray.analysis.study import study
 from hq_ray.analysis.verdict import judge
 from hq_ray.environments import load_model, told_of
-from hq_ray.errors import InputError
-from hq_ray.load import load_curves
+from hq_ray.load import stream_curves
 from hq_ray.planning import references
 from hq_ray.store import Failure, Results
 from hq_ray.sweeps.expand import expand
@@ -66,21 +65,12 @@ def test_a_study_holds_what_was_read(published):
         ("minimum", "standard"),
     ]
     assert found.notes == []
+    for key, side in found.chosen.items():
+        ids = found.table[key[0]][key[1]].trial_ids(side.number)
+        (curves,) = (columns for _, columns in stream_curves(place, [ids], ["episode_return"]))
+        assert np.array_equal(found.curves[key]["episode_return"], curves["episode_return"])
     assert found.references[LAKE] == references(load_model(LAKE, "{}"), 0.99, 100)
     assert found.stem("curves", LAKE) == "curves"
-
-
-def test_curves_are_those_of_the_best_configurations(published):
-    place = published()
-    found = study([place])
-    trials = {t.trial_id: t for t in expand(Sweep.from_mapping(SPEC)).trials}
-    for key, number in found.best.items():
-        ids = found.table[key[0]][key[1]].trial_ids(number)
-        expected = load_curves(place, [trials[one] for one in ids], ["episode_return", "steps"])
-        for name in ("episode_return", "steps"):
-            stacked = np.stack([expected[one][name] for one in ids])
-            assert np.array_equal(found.curves[key][name], stacked)
-    assert study([place], with_curves=False).curves == {}
 
 
 def test_the_curves_are_of_the_configurations_that_are_compared(published):
@@ -168,35 +158,6 @@ def test_stems_tell_environments_apart(published):
     found = study([published(env=env, seeds="0-1")], with_curves=False)
     stems = [found.stem("curves", name) for name in found.table]
     assert stems == ["curves_FrozenLake-v1", "curves_FrozenLake-v1_map_name_8x8"]
-
-
-def test_the_baseline_is_the_first_of_the_spec(published):
-    variants = ["minimum", "harmonic"]
-    found = study([published(variant=variants, parameters={}, variant_parameters=None)])
-    assert [(one.variant, one.baseline) for one in found.comparisons] == [("harmonic", "minimum")]
-
-
-def test_a_condition_does_not_shrink_the_family(published):
-    place = published(seeds="0-6", env=[LAKE, CLIFF], max_steps=100)
-    whole = study([place], with_curves=False).comparisons
-    some = study([place], where=f"env == '{CLIFF}'", with_curves=False).comparisons
-    assert len(some) == 2 < len(whole)
-    assert {one.family for one in some} == {one.family for one in whole}
-    assert {one.key: one.adjusted for one in some} == pytest.approx(
-        {one.key: one.adjusted for one in whole if one.env == CLIFF}, nan_ok=True
-    )
-
-
-def test_a_rope_is_the_users_own(published):
-    assert study([published()], with_curves=False).comparisons[0].rope is None
-    found = study([published()], rope=2.5, with_curves=False)
-    assert {one.rope for one in found.comparisons} == {2.5}
-
-
-@pytest.mark.parametrize("rope", [-1.0, float("nan"), float("inf")])
-def test_a_rope_is_a_size(published, rope):
-    with pytest.raises(InputError, match="rope must be a finite number >= 0, got"):
-        study([published()], rope=rope)
 
 
 def test_common_random_numbers_make_equal_variants_equal(published):

@@ -80,11 +80,6 @@ def test_a_row_of_the_summary_equals_plain_loops():
     assert number == len(found)
 
 
-def test_the_worst_of_costs_are_the_highest():
-    table = table_of(trials_of("standard", [{}], range(4), [[1.0, 2, 3, 4]], metric="final_steps"))
-    assert summary_table(table, STEPS)["worst_tenth"].tolist() == [4]
-
-
 def test_one_seed_has_no_interval_and_none_has_nothing():
     scores = [[1.0, 2.0], [3.0, NAN]]
     found = summary_table(table_of(trials_of("standard", alphas(2), range(2), scores)), RETURN)
@@ -208,18 +203,6 @@ def test_the_lower_of_two_costs_wins():
     assert found["difference"].tolist() == pytest.approx([-1.0])
 
 
-def test_pairs_of_an_environment_without_seeds_have_welchs_test():
-    ours, base = noise(2, 9)
-    table = table_of(
-        *(
-            trials_of(v, [{}], range(9), [x], fingerprint="unseeded")
-            for v, x in (("harmonic", ours), ("standard", base))
-        )
-    )
-    expected = stats.ttest_ind(ours, base, equal_var=False)
-    assert pairs_table(table, RETURN)["p_value"].tolist() == pytest.approx([expected.pvalue])
-
-
 def test_pairs_take_a_common_seed():
     table = table_of(
         trials_of("standard", alphas(2), range(4), [[1, 2, NAN, NAN], [1, 2, 3, 4]]),
@@ -273,9 +256,3 @@ def test_no_rows_keep_their_columns(of):
     assert list(empty) == [name for name in full if name in set(empty)]
     assert {"env", "variant", "n", "metric"} <= set(empty)
     assert len(pd.read_parquet(io.BytesIO(parquet(empty)))) == 0
-
-
-def test_a_control_alone_has_no_pairs():
-    table = table_of(trials_of("minimum", [{}], range(3), noise(1, 3)))
-    assert len(pairs_table(table, RETURN)) == 0
-    assert len(summary_table(table, RETURN)) == 1

@@ -17,7 +17,6 @@ from hq_ray.analysis.verdict import (
     basis_words,
     judge,
     overall_words,
-    summary,
 )
 
 
@@ -145,24 +144,6 @@ def test_holm_decides_in_a_family():
     one, other = compare_all(table_of(*frames), METRICS["final_return"])
     assert judge(one).kind == judge(other).kind == UNDECIDED
     assert "of 2 comparisons, n = 10" in judge(one).sentence
-
-
-def test_a_row_of_a_table_equals_the_comparison():
-    scores = np.random.default_rng(2).normal(size=(2, 3, 11))
-    row = summary(compared(*scores))
-    sides = [x[x[:, :5].mean(axis=1).argmax(), 5:] for x in scores]
-    expected = stats.ttest_rel(*sides)
-    low, high = expected.confidence_interval()
-    by_hand = {"n": 6, "baseline_n": 6, "mean": sides[0].mean(), "baseline_mean": sides[1].mean()}
-    by_hand |= {"difference": (sides[0] - sides[1]).mean(), "p_value": expected.pvalue}
-    by_hand |= {"low": low, "high": high, "p_holm": expected.pvalue}
-    by_hand |= {"wins": (sides[0] > sides[1]).sum(), "ties": 0}
-    assert {name: row[name] for name in by_hand} == pytest.approx(by_hand, rel=1e-10, abs=1e-10)
-    assert row["configuration"].startswith("alpha 0.")
-    assert row["kind"] in row["verdict"] or row["kind"] in (BETTER, WORSE)
-    few = summary(compared(*scores[:, :, :3]))
-    assert list(few) == list(row)
-    assert (few["kind"], few["difference"], few["wins"]) == (TOO_FEW, None, None)
 
 
 def test_the_whole_in_a_sentence():
