@@ -1,4 +1,10 @@
-"""Numbers for a reader."""
+"""Numbers for a reader, and names for files."""
+
+import hashlib
+import re
+
+# Longer file names than this are cut, and a digest keeps them apart.
+LONGEST_STEM = 100
 
 
 def format_number(value: float) -> str:
@@ -11,3 +17,11 @@ def format_number(value: float) -> str:
 def round_number(value: float) -> str:
     """A measured number: whole from 100 on, else three significant digits."""
     return format_number(round(value) if abs(value) >= 100 else float(f"{value:.3g}"))
+
+
+def file_stem(text: str) -> str:
+    """Text as a file name: no other signs than letters, digits, `.`, `-`, `_`, and not too long."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("_")
+    if len(plain) <= LONGEST_STEM:
+        return plain
+    return f"{plain[: LONGEST_STEM - 9]}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"

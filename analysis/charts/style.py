@@ -1,14 +1,48 @@
-"""One look per variant, the same in every figure, and the sizes all figures share."""
+"""One look per variant, the same in every figure, and the settings that all figures share."""
 
 import math
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-FIGURE_INCHES = (9.0, 5.0)
+import matplotlib
+
 DPI = 150
-TITLE_SIZE, LABEL_SIZE, TICK_SIZE, CAPTION_SIZE = 12.0, 9.5, 9.0, 8.0
+TITLE_SIZE, LABEL_SIZE, TICK_SIZE, CAPTION_SIZE = 11.0, 9.5, 9.0, 8.0
 INK, MUTED, GRID = "#1a1a1a", "#555555", "#e4e4e4"
+
+# Matplotlib's own defaults and these, whatever a matplotlibrc says. A `$` in a name stays one.
+NOT_OURS = ("backend", "interactive", "toolbar", "webagg", "tk", "macosx", "docstring", "date")
+SETTINGS = {
+    name: value
+    for name, value in matplotlib.rcParamsDefault.items()
+    if not name.startswith(NOT_OURS)
+} | {
+    "text.parse_math": False,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.labelsize": LABEL_SIZE,
+    "axes.titlesize": LABEL_SIZE,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 7.0,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5.0,
+    "xtick.labelsize": TICK_SIZE,
+    "ytick.labelsize": TICK_SIZE,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "hatch.linewidth": 0.8,
+    "svg.hashsalt": "hq_ray",
+}
 
 Dashes = str | tuple[float, tuple[float, ...]]
 
@@ -29,7 +63,7 @@ KNOWN_STYLES = {
     "asymmetric": LineStyle("#767676", (0, (7, 2, 1.5, 2)), "D"),
 }
 REFERENCE_STYLE = LineStyle(INK, (0, (1, 3)), "")
-FURTHER_COLORS = ("#4d4d4d", "#6a6a6a", "#3a3a3a", "#5c5c5c")
+FURTHER_COLORS = ("#00795a", "#8f3f97", "#806600", "#5c5c5c")
 FURTHER_DASHES = (
     (3, 1.5, 1, 1.5, 1, 1.5),
     (10, 2),
