@@ -1,15 +1,18 @@
 """The commands of analysis: plot, compare, report."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
 import click
 
+from hq_ray.analysis.words import file_stem
 from hq_ray.cli import SETTINGS, Count, say
 from hq_ray.errors import InputError, near_miss
 from hq_ray.store import Results
 from hq_ray.sweeps.progress import Progress
 
+FORMAT = click.Choice(["png", "svg", "pdf"])
 PER_SEED = click.Choice(["none", "best", "all"])
 RESULTS = click.argument("results", nargs=-1, required=True)
 WHERE = click.option("--where", help="Trials to use, like 'alpha < 0.3 and seed in [0, 1]'.")
@@ -60,9 +63,13 @@ def read_study(places: list[Results], where: str | None, **options: object) -> o
     return found
 
 
-def results_name(places: list[Results]) -> str:
-    """A name for what is made of these results."""
-    return "-and-".join(one.location.path.rpartition("/")[2] for one in places)
+def results_name(places: list[Results], where: str | None = None) -> str:
+    """A name for what is made of these results, or of those of their trials."""
+    name = "-and-".join(one.location.path.rpartition("/")[2] for one in places)
+    if not where:
+        return name
+    digest = hashlib.sha256(where.encode()).hexdigest()[:6]
+    return file_stem(f"{name}-where-{where}") + f"-{digest}"
 
 
 def show_verdicts(found: object) -> None:
@@ -176,6 +183,7 @@ def trials_command(
 @OUT
 @SUCCESSES
 @click.option("--per_seed", type=PER_SEED, default="none", help="Two figures per trial, too.")
+@click.option("--format", "kind", type=FORMAT, default="png", help="Of the figures.")
 def plot_command(
     results: tuple[str, ...],
     where: str | None,
@@ -184,27 +192,29 @@ def plot_command(
     out: str | None,
     successes_only: bool,
     per_seed: str,
+    kind: str,
 ) -> None:
-    """Draw learning curves of the best configuration of each variant: means, seeds, rates."""
+    """Draw the figures: curves, scores, hyperparameters, pairs, health; the data beside each."""
+    from hq_ray.analysis.figure_data import figures_of, planned_counts
+    from hq_ray.analysis.per_seed import write_per_seed
     from hq_ray.analysis.report import writable, write_pictures
-    from hq_ray.analysis.reporting.exhibits_curves import curve_exhibits, rate_exhibits
 
     places = open_results(results)
-    folder = out or f"plots/{results_name(places)}"
+    folder = out or f"plots/{results_name(places, where)}"
     writable(folder)
     with Progress() as progress:
         found = read_study(places, where, metric_name=metric, smooth=smooth)
-        exhibits = [*curve_exhibits(found, successes_only), *rate_exhibits(found)]
-        write_pictures(
-            (e for e in exhibits if not e.stem.startswith("diff_")), folder, progress.show
-        )
+        figures = figures_of(found, {} if where else planned_counts(found), successes_only)
+        write_pictures(figures, folder, kind, progress.show)
         if per_seed != "none":
-            from hq_ray.analysis.reporting.per_seed import write_per_seed
-
-            write_per_seed(found, per_seed == "all", folder, progress.show)
+            write_per_seed(found, per_seed == "all", folder, kind, progress.show)
     for note in found.notes:
         say(f"Note: {note}")
-    _say_without_successes(exhibits, successes_only)
+    if successes_only and not any(one.name.startswith("curves_steps") for one in figures):
+        say(
+            "Note: there is no window in which every seed succeeds, so no figure of the steps of "
+            "successes"
+        )
     say(f"Figures: {folder}")
 
 
@@ -237,14 +247,6 @@ def compare_command(
             for env, variant, n, share, median in found.reached(threshold)
         ]
         _show_table(f"Smoothed return of at least {threshold:g}", names, lines)
-
-
-def _say_without_successes(exhibits: Sequence, successes_only: bool) -> None:
-    if successes_only and all(one.stem != "compare_mean_se_steps" for one in exhibits):
-        say(
-            "Note: there is no window in which every seed succeeds, so no figure of the steps of "
-            "successes"
-        )
 
 
 @click.command(name="report", context_settings=SETTINGS)

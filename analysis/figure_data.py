@@ -1,27 +1,23 @@
 """What the figures of a study show: for each its data as a tidy frame, and how it is drawn."""
 
 import math
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from hq_ray.analysis.cells import Cell, environment_labels
+from hq_ray.analysis.cells import environment_labels
 from hq_ray.analysis.charts.curves import LABELS, curve_frame, curves_chart
 from hq_ray.analysis.charts.health import health_chart
 from hq_ray.analysis.charts.heat import heat_chart
 from hq_ray.analysis.charts.importance import importance_chart
 from hq_ray.analysis.charts.levels import levels_chart
 from hq_ray.analysis.charts.scores import pairs_chart, scores_chart
+from hq_ray.analysis.figure_grids import heat_frame, importance_frame, level_frame, swept
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.reading.smoothing import trailing_mean
-from hq_ray.analysis.statistics.comparison import LEVEL, t_interval
-from hq_ray.analysis.statistics.grid import best_by_level, levels_of
-from hq_ray.analysis.statistics.importance import importance
 from hq_ray.analysis.study import Study
 from hq_ray.analysis.tables import pairs_table
 from hq_ray.analysis.words import file_stem
@@ -38,13 +34,10 @@ SECTIONS = {
     importance_chart: "sensitivity",
 }
 SCORED = ("mean_return", "final_return", "policy_value")
-# The first ones are what a reader asks for; a report of all would not be read.
-MOST_HYPERPARAMETERS, MOST_IN_HEAT = 6, 3
-# A plane of a random search is all holes, and of it hardly anything is a factorial.
-LEAST_FILLED, MOST_CELLS, LEAST_USED = 0.5, 20, 0.5
-# A table learned to the last digit differs from Q* by rounding; that is no bias.
-ROUNDING = 1e-9
+# So many of the commonest hyperparameters meet in heat maps.
+MOST_IN_HEAT = 3
 CHOSEN = "Each configuration was chosen by some of these seeds, which flatters all of them."
+FRESH = "Fresh seeds, none of which had a part in the choice."
 BEST_WORDS = (
     "At each value the best of the other hyperparameters, chosen on the first half of the seeds "
     "and scored on the other half."
@@ -144,14 +137,15 @@ def _figure(
 def _curves(study: Study, env: str, successes_only: bool) -> Iterator[FigureData]:
     """Returns, steps and success by episode, and what each variant differs from the baseline."""
     seeds, columns = {}, {}
-    for variant, cell in study.table[env].items():
+    for variant in study.table[env]:
         if (env, variant) in study.curves:
-            seeds[variant] = cell.seeds[cell.rows[study.best[env, variant]] >= 0]
+            seeds[variant] = study.chosen[env, variant].seeds
             columns[variant] = study.curves[env, variant]
     if not columns:
         return
     tuned = any(len(cell) > 1 for cell in study.table[env].values())
-    caption = [CHOSEN, settings_words(study, env)] if tuned else []
+    fresh = any(one.env == env and one.block is not None for one in study.comparisons)
+    caption = [FRESH if fresh else CHOSEN, settings_words(study, env)] if tuned else []
     of_best = " of the best configurations" * tuned
     reference = study.references.get(env)
     for quantity, column in COLUMNS.items():
@@ -235,7 +229,8 @@ def _scores(study: Study, env: str) -> Iterator[FigureData]:
     sides = {}
     for one in study.comparisons:
         if one.env == env and one.difference is not None:
-            sides |= {one.baseline: sides.get(one.baseline, one.base), one.variant: one.ours}
+            sides.setdefault(one.baseline, one.base)
+            sides.setdefault(one.variant, one.ours)
     if not sides:
         return
     metrics = list(dict.fromkeys([*SCORED, study.judged.name]))
@@ -255,16 +250,6 @@ def _scores(study: Study, env: str) -> Iterator[FigureData]:
     yield _figure(study, env, "scores", frame, scores_chart, texts, labels=labels)
 
 
-def swept(row: Mapping[str, Cell]) -> list[str]:
-    """Hyperparameters that some variant has at several levels, the commonest first."""
-    counts: dict[str, int] = {}
-    for cell in row.values():
-        for name in cell.varying:
-            counts[name] = counts.get(name, 0) + 1
-    order = sorted(counts, key=lambda name: (name != "alpha", name != "eps_shift", -counts[name]))
-    return order[:MOST_HYPERPARAMETERS]
-
-
 def _levels(study: Study, env: str) -> Iterator[FigureData]:
     """The best of all other settings at each level, and value bias over eps_shift."""
     judged, names = study.judged, swept(study.table[env])
@@ -278,65 +263,11 @@ def _levels(study: Study, env: str) -> Iterator[FigureData]:
             yield _figure(study, env, f"by_{name}", frame, levels_chart, texts, **arguments)
     both = score | {"q_bias": METRICS["q_bias"].axis_label}
     frame = level_frame(study, env, "eps_shift", both, lines=("standard", "minimum"))
-    if "eps_shift" in names and len(frame):
+    if "eps_shift" in names and frame["metric"].nunique() == len(both):
         shows = "Where the update turns from the minimum into the standard one, and its price."
         texts = shows, "score and value bias over eps_shift", LIMITS_WORDS, BEST_WORDS
         arguments = {"hyperparameter": "eps_shift", "labels": both, "zero": ["q_bias"]}
         yield _figure(study, env, "value_bias", frame, levels_chart, texts, **arguments)
-
-
-def level_frame(
-    study: Study, env: str, name: str, metrics: Iterable[str], lines: Sequence[str] = ()
-) -> pd.DataFrame:
-    """Mean and interval at each level of a hyperparameter, of the best of all others there.
-
-    All variants are scored on the same half of the seeds; the other half chooses.
-
-    Args:
-        study: the results.
-        env: the problem.
-        name: the hyperparameter.
-        metrics: columns of the trials.
-        lines: variants that do not vary in it but are there, with a level that is null.
-    """
-    row = study.table[env]
-    halved = any(name in cell.varying and len(cell.varying.columns) > 1 for cell in row.values())
-    found = []
-    for variant, cell in row.items():
-        common = cell.tried.all(axis=0)
-        best = study.best.get((env, variant))
-        if best is None or common.sum() < 2 or not (name in cell.varying or variant in lines):
-            continue
-        half = common.sum() // 2 if halved else 0
-        judged = study.judged.upwards(cell.scores(study.judged.name))[:, common]
-        levels, codes = [None], np.zeros(len(cell), dtype=int)
-        rows = np.array([best])
-        if name in cell.varying:
-            levels, codes = levels_of(cell.varying[name])
-            rows = best_by_level(judged, codes, half or common.sum())
-        read = [level for level in levels if level is not None]
-        for metric in metrics:
-            values = cell.scores(metric)[:, common][:, half:]
-            values = np.where(np.abs(values) < ROUNDING, 0.0, values)
-            for code, (level, number) in enumerate(zip(levels, rows, strict=True)):
-                if number < 0 or not np.isfinite(values[number]).all():
-                    continue
-                mean, low, high = map(float, t_interval(values[number]))
-                found.append(
-                    {
-                        "metric": metric,
-                        "variant": variant,
-                        "level": level,
-                        "mean": mean,
-                        "low": low,
-                        "high": high,
-                        "n": values.shape[1],
-                        "chosen": code == codes[best] and level is not None,
-                        "edge": level in (read[:1] + read[-1:]) and code == codes[best],
-                    }
-                )
-    frame = pd.DataFrame(found)
-    return frame if len(frame) and frame["level"].notna().any() else frame.iloc[:0]
 
 
 def _heats(study: Study, env: str) -> Iterator[FigureData]:
@@ -354,58 +285,6 @@ def _heats(study: Study, env: str) -> Iterator[FigureData]:
             name = f"heat_{x_name}_{y_name}"
             names = {"x_name": x_name, "y_name": y_name, "baseline": baseline}
             yield _figure(study, env, name, frame, heat_chart, texts, **names)
-
-
-def heat_frame(study: Study, env: str, x_name: str, y_name: str) -> pd.DataFrame:
-    """Mean score at each x and y of the variants that vary in both, and that less the baseline's.
-
-    The difference is the mean over the seeds that both have.
-    """
-    row = study.table[env]
-    baseline = next(iter(row))
-    planes = {}
-    for variant, cell in row.items():
-        if (env, variant) in study.best:
-            planes[variant] = _plane(cell, (x_name, y_name), study)
-    base = planes.get(baseline, {})
-    reads = [name in row[baseline].varying for name in (x_name, y_name)]
-    found = []
-    for variant, plane in planes.items():
-        levels = [{key[axis] for key in plane} for axis in (0, 1)]
-        sizes = list(map(len, levels))
-        filled = len(plane) >= LEAST_FILLED * sizes[0] * sizes[1]
-        both = {x_name, y_name} <= set(row[variant].varying)
-        if not (both and filled and min(sizes) > 1 and max(sizes) <= MOST_CELLS):
-            continue
-        for key, scores in sorted(plane.items(), key=lambda item: item[0][::-1]):
-            same = base.get(
-                tuple(one if read else None for one, read in zip(key, reads, strict=True))
-            )
-            gap = None if same is None or variant == baseline else (scores - same).mean()
-            found.append((variant, *key, scores.mean(), gap))
-    columns = ["variant", "x", "y", "mean", "difference"]
-    return pd.DataFrame(found, columns=columns).astype({"difference": float})
-
-
-def _plane(cell: Cell, names: Sequence[str], study: Study) -> dict[tuple, pd.Series]:
-    """Scores by seed of the configurations that share all but two settings with the best one.
-
-    They are found by their two levels, None for what the variant does not vary.
-    """
-    best = study.best[cell.env, cell.variant]
-    same = np.ones(len(cell), dtype=bool)
-    for name in set(cell.varying) - set(names):
-        codes = levels_of(cell.varying[name])[1]
-        same &= codes == codes[best]
-    scores = cell.scores(study.judged.name)
-    found = {}
-    for number in np.flatnonzero(same):
-        key = tuple(
-            cell.settings[name].iloc[number] if name in cell.varying else None for name in names
-        )
-        if not pd.isna([one for one in key if one is not None]).any():
-            found[key] = pd.Series(scores[number], cell.seeds).dropna()
-    return {key: of for key, of in found.items() if len(of)}
 
 
 def _pairs(study: Study, env: str, pairs: pd.DataFrame) -> Iterator[FigureData]:
@@ -430,47 +309,16 @@ def _pairs(study: Study, env: str, pairs: pd.DataFrame) -> Iterator[FigureData]:
 
 def _importance(study: Study, env: str) -> Iterator[FigureData]:
     """Shares of the variance over configurations."""
-    rows, notes = [], {}
-    for variant, cell in study.table[env].items():
-        if not len(cell.varying.columns):
-            continue
-        scores = cell.scores(study.judged.name)
-        found = importance(scores, cell.varying)
-        if found.note:
-            notes.setdefault(found.note, []).append(variant)
-        if found.n_used >= LEAST_USED * found.n_configs:
-            noise = no_more_than_noise(scores)
-            rows += [
-                (variant, " × ".join(names), share, noise) for names, share in found.shares.items()
-            ]
-    if not rows:
-        return
-    said = [f"{', '.join(who)}: {note}." for note, who in notes.items()]
-    frame = pd.DataFrame(rows, columns=["variant", "factor", "share", "noise"])
-    texts = (
-        "Which hyperparameters, alone and in pairs, make the score vary over this grid.",
-        f"which hyperparameters move {study.judged.label}",
-        IMPORTANCE_WORDS,
-        *([NOISE_WORDS] if frame["noise"].any() else []),
-        *said,
-    )
-    yield _figure(study, env, "importance", frame, importance_chart, texts)
-
-
-def no_more_than_noise(scores: np.ndarray) -> bool:
-    """Whether an F test of equal configurations does not reject.
-
-    Args:
-        scores: `(n_configurations, n_seeds)`, NaN where a trial is missing.
-    """
-    groups = [of[np.isfinite(of)] for of in scores]
-    groups = [of for of in groups if len(of) > 1]
-    if len(groups) < 2:
-        return False
-    with warnings.catch_warnings():
-        # Equal scores: p is NaN where all are equal, and 0 where configurations differ.
-        warnings.simplefilter("ignore")
-        return not stats.f_oneway(*groups).pvalue < LEVEL
+    frame, notes = importance_frame(study, env)
+    if len(frame):
+        texts = (
+            "Which hyperparameters, alone and in pairs, make the score vary over this grid.",
+            f"which hyperparameters move {study.judged.label}",
+            IMPORTANCE_WORDS,
+            *([NOISE_WORDS] if frame["noise"].any() else []),
+            *notes,
+        )
+        yield _figure(study, env, "importance", frame, importance_chart, texts)
 
 
 def planned_counts(study: Study) -> dict[tuple[str, str], int]:

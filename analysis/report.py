@@ -3,19 +3,16 @@
 import io
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
 import pandas as pd
 
-from hq_ray.analysis.reporting.exhibits import Exhibit, file_stem
-from hq_ray.analysis.reporting.exhibits_curves import curve_exhibits, rate_exhibits
-from hq_ray.analysis.reporting.exhibits_health import health_exhibits, planned_counts
-from hq_ray.analysis.reporting.exhibits_levels import level_exhibits
-from hq_ray.analysis.reporting.exhibits_scores import score_exhibits
-from hq_ray.analysis.reporting.report_page import png_bytes, render
+from hq_ray.analysis.charts.page import picture
+from hq_ray.analysis.figure_data import FigureData, figures_of, planned_counts
+from hq_ray.analysis.reporting.report_page import render
 from hq_ray.analysis.reporting.report_sections import report_sections
 from hq_ray.analysis.study import Study
 from hq_ray.analysis.tables import pairs_table, summary_table
@@ -24,12 +21,6 @@ from hq_ray.location import Location
 
 PAGE = "report.html"
 FIGURE_ID = re.compile(r'<figure id="figure-([A-Za-z0-9._-]+)">')
-EXHIBITS: tuple[Callable[[Study], list[Exhibit]], ...] = (
-    curve_exhibits,
-    rate_exhibits,
-    score_exhibits,
-    level_exhibits,
-)
 Progress = Callable[[str, int, int], None]
 
 
@@ -42,7 +33,7 @@ def write_report(
     """Writes the report of a study.
 
         report.html       the page; it needs nothing beside it
-        figures/*.png     the figures
+        figures/*         the figures as PNG, and the data of each as Parquet
         summary.parquet   one row per configuration
         pairs.parquet     one row per pair at equal hyperparameters
 
@@ -65,16 +56,15 @@ def write_report(
     planned = {} if where else planned_counts(study)
     summary = summary_table(study.table, study.judged)
     pairs = pairs_table(study.table, study.judged)
-    exhibits = [one for make in EXHIBITS for one in make(study)]
-    exhibits += health_exhibits(study, planned)
-    both = list(zip(exhibits, draw_all(exhibits, progress), strict=True))
+    figures = figures_of(study, planned)
+    both = list(zip(figures, draw_all(figures, "png", progress), strict=True))
     sections = report_sections(study, summary, pairs, planned, where)
-    drawn = {one.id: [pair for pair in both if pair[0].section == one.id] for one in sections}
-    page = render(f"{study.name}: {study.judged.label}", study.lead, sections, drawn)
+    by_section = {one.id: [pair for pair in both if pair[0].section == one.id] for one in sections}
+    page = render(f"{study.name}: {study.judged.label}", study.lead, sections, by_section)
     with unwritable_told(place):
-        _remove_others(place, {one.stem for one in exhibits})
-        for exhibit, png in both:
-            place.child("figures").write(f"{exhibit.stem}.png", png)
+        _remove_others(place, {one.name for one in figures})
+        for one, png in both:
+            _write_figure(place.child("figures"), one, png, "png")
         place.write("summary.parquet", _parquet(summary))
         place.write("pairs.parquet", _parquet(pairs))
         place.write(PAGE, page.encode())
@@ -113,39 +103,49 @@ def unwritable_told(place: Location) -> Iterator[None]:
         ) from None
 
 
-def draw_all(exhibits: Sequence[Exhibit], progress: Progress | None) -> Iterator[bytes]:
-    """The figures as PNG, in order."""
-    for number, exhibit in enumerate(exhibits):
+def draw_all(
+    figures: Sequence[FigureData], kind: str, progress: Progress | None
+) -> Iterator[bytes]:
+    """The figures as files of a kind, in order."""
+    for number, one in enumerate(figures):
         if progress:
-            progress("drawing figures", number, len(exhibits))
-        yield picture(exhibit)
+            progress("drawing figures", number, len(figures))
+        yield drawn(one, kind)
 
 
-def picture(exhibit: Exhibit) -> bytes:
-    """One figure as PNG."""
-    return png_bytes(exhibit.draw())
+def drawn(one: FigureData, kind: str) -> bytes:
+    """A figure as a file of a kind."""
+    return picture(one.figure(), kind)
 
 
-def write_pictures(exhibits: Iterable[Exhibit], folder: str | PathLike, progress: Progress) -> None:
-    """Draws exhibits into a folder, which may be a URI.
+def write_pictures(
+    figures: Sequence[FigureData], folder: str | PathLike, kind: str, progress: Progress
+) -> None:
+    """Draws figures into a folder, which may be a URI; the data of each stand beside it.
 
     Raises:
         InputError: nothing can be written there.
     """
-    place, exhibits = writable(folder), list(exhibits)
-    for exhibit, png in zip(exhibits, draw_all(exhibits, progress), strict=True):
+    place = writable(folder)
+    for one, content in zip(figures, draw_all(figures, kind, progress), strict=True):
         with unwritable_told(place):
-            place.write(f"{file_stem(exhibit.stem)}.png", png)
+            _write_figure(place, one, content, kind)
 
 
-def _remove_others(place: Location, stems: set[str]) -> None:
+def _write_figure(place: Location, one: FigureData, content: bytes, kind: str) -> None:
+    place.write(f"{one.name}.{kind}", content)
+    place.write(f"{one.name}.parquet", _parquet(one.frame))
+
+
+def _remove_others(place: Location, names: set[str]) -> None:
     """Removes the figures that the page there shows, and that are not drawn now."""
     try:
         before = FIGURE_ID.findall(place.read(PAGE).decode())
     except (OSError, ValueError):
         return
-    for stem in set(before) - stems:
-        place.child("figures").delete(f"{stem}.png")
+    for name in set(before) - names:
+        for kind in ("png", "parquet"):
+            place.child("figures").delete(f"{name}.{kind}")
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:

@@ -136,7 +136,7 @@ def draw(
 
     `n_seeds` is how many were asked for; some may have failed.
     """
-    from hq_ray.analysis.charts.figures import compare_figure, curve_figure, save_png
+    from hq_ray.analysis.charts.trials import compare_figure, curve_figure, save_png
 
     trials = _drawable(trials, curves)
     if not trials:

@@ -73,7 +73,7 @@ def test_python_blocks_run(tmp_path, monkeypatch, capsys):
 def test_the_analysis_is_as_shown(tmp_path, monkeypatch, capsys):
     """All commands and blocks in order, on shorter runs and without drawing."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(report, "picture", lambda exhibit: bytes(24))
+    monkeypatch.setattr(report, "drawn", lambda one, kind: bytes(24))
     Path("alpha.yaml").write_text(blocks("yaml")[0])
     commands = [shlex.split(line) for line in re.findall(r"^    \$ hq-ray (.*)$", ANALYSIS, re.M)]
     assert [command[0] for command in commands] == ["sweep", "compare", "report", "plot"]

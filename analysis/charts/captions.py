@@ -1,6 +1,6 @@
 """Words that say what lines and bands stand for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 # Chance [%] that mean ± 1 SE of n normal values holds the true mean, P(|t| < 1) with n - 1 degrees.
 SE_COVERAGE = {2: 50, 3: 58, 4: 61, 5: 63, 6: 64, 7: 64, 8: 65, 9: 65}
@@ -39,3 +39,9 @@ def interval_words(counts: Mapping[str, int], interval: str) -> str:
         who = f" for {', '.join(alone)}" if several else ""
         sentences.append(f"n = 1: no interval{who}.")
     return " ".join(sentences)
+
+
+def counts_words(counts: Iterable[int]) -> str:
+    """Numbers of seeds: `n = 10 seeds.`, `n = 4 to 10 seeds.`"""
+    least, most = min(counts), max(counts)
+    return f"n = {least} seeds." if least == most else f"n = {least} to {most} seeds."

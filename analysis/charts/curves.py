@@ -1,7 +1,6 @@
 """Curves over episodes: every seed, the mean and its band; of variants, or of their differences."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from hq_ray.analysis.charts.captions import interval_words, window_words
-from hq_ray.analysis.charts.page import PANEL_HEIGHT, chart, name_ends, page, picture
+from hq_ray.analysis.charts.page import PANEL_HEIGHT, chart, name_ends, page
 from hq_ray.analysis.charts.scales import (
     COMPRESSED_WORDS,
     fit_episodes,
@@ -18,12 +17,11 @@ from hq_ray.analysis.charts.scales import (
     needs_compression,
 )
 from hq_ray.analysis.charts.style import MUTED, REFERENCE_STYLE, LineStyle, variant_styles
-from hq_ray.analysis.reading.smoothing import thin_indices, trailing_mean
+from hq_ray.analysis.reading.smoothing import thin_indices
 from hq_ray.analysis.statistics.comparison import t_interval
 from hq_ray.analysis.statistics.means import mean_and_se
 from hq_ray.analysis.words import round_number
 from hq_ray.errors import InputError, near_miss
-from hq_ray.location import Location
 
 LABELS = {
     "returns": "episode return [reward units]",
@@ -171,6 +169,9 @@ def _draw_seeds(axes: Axes, table: pd.DataFrame, style: LineStyle, n_lines: int)
     """Thin lines behind the mean, the fainter the more of them there are in all."""
     alpha = min(0.5, max(0.12, 5 / n_lines))
     lines = [np.column_stack([table.columns, seed]) for seed in table.to_numpy()]
+    if table.shape[1] == 1:
+        look = {"marker": "_", "linestyle": "", "alpha": alpha, "color": style.color}
+        axes.plot(*np.concatenate(lines).T, **look)
     look = {"colors": style.color, "linewidths": 0.6, "alpha": alpha, "zorder": 1.4}
     axes.add_collection(LineCollection(lines, **look), autolim=False)
 
@@ -203,111 +204,8 @@ def _draw_raw(axes: Axes, raw: np.ndarray, style: LineStyle) -> None:
     axes.plot(1 + shown, raw[shown], marker="_" if len(raw) == 1 else "", **look)
 
 
-def curve_figure(
-    values: np.ndarray,
-    *,
-    variant: str,
-    seed: int,
-    env: str,
-    quantity: str,
-    smooth: int,
-    optimum: float | None = None,
-    settings: str = "",
-    raw: bool = False,
-) -> Figure:
-    """Draw the smoothed curve of one trial, and nothing else unless raw values are asked for.
-
-    Args:
-        values: `(n_episodes,)`, return or steps of each episode.
-        variant, seed: of the trial.
-        env: name of the environment, with its arguments where it has some.
-        quantity: a row of LABELS.
-        smooth: window of the trailing mean, in episodes.
-        optimum: level of a reference line, such as the expected return of the optimal policy.
-        settings: hyperparameters for the caption.
-        raw: whether the value of each episode is drawn, too, faint and behind the curve.
-
-    Raises:
-        InputError: values are not one-dimensional, empty or not finite, the window is no
-            integer >= 1, or the quantity is unknown.
-    """
-    if np.ndim(values) != 1:
-        raise InputError(
-            f"the curve of one trial needs an array (n_episodes,); given shape {np.shape(values)}"
-        )
-    values = np.asarray(values, dtype=float)
-    return curves_chart(
-        curve_frame({variant: ([seed], trailing_mean(values[None], smooth))}),
-        title=f"{env}: {variant}, seed {seed}",
-        caption=[settings],
-        label=axis_label(quantity),
-        window=smooth,
-        optimum=optimum,
-        share=quantity == "success",
-        raw=values if raw else None,
-    )
-
-
-def compare_figure(
-    curves: Mapping[str, np.ndarray],
-    *,
-    env: str,
-    quantity: str,
-    smooth: int,
-    planned: Mapping[str, int],
-    settings: str = "",
-) -> Figure:
-    """Draw each variant's mean over smoothed seeds with a band of one standard error.
-
-    Args:
-        curves: `(n_seeds, n_episodes)` by variant; variants may differ in both numbers.
-        env, quantity, smooth, settings: see `curve_figure`.
-        planned: number of seeds planned by variant; shown where it differs from those given.
-
-    Raises:
-        InputError: there is no variant, an array is not two-dimensional, empty or not finite,
-            the window is no integer >= 1, or the quantity is unknown.
-    """
-    if not curves:
-        raise InputError("a comparison needs at least one variant; given none")
-    smoothed = {v: trailing_mean(_two_dimensional(of), smooth) for v, of in curves.items()}
-    return curves_chart(
-        curve_frame({v: (range(len(of)), of) for v, of in smoothed.items()}),
-        title=f"{env}: {' vs '.join(curves)}",
-        caption=[settings],
-        label=axis_label(quantity),
-        window=smooth,
-        names={v: seeds_words(v, len(of), planned[v]) for v, of in curves.items()},
-        share=quantity == "success",
-    )
-
-
-def _two_dimensional(values: np.ndarray) -> np.ndarray:
-    if np.ndim(values) != 2:
-        raise InputError(
-            f"a mean over seeds needs an array (n_seeds, n_episodes); given shape "
-            f"{np.shape(values)}"
-        )
-    return np.asarray(values)
-
-
 def axis_label(quantity: str) -> str:
     """What stands at the value axis of a quantity, with its unit."""
     if quantity not in LABELS:
         raise InputError(f"unknown quantity {quantity!r}{near_miss(quantity, LABELS)}")
     return LABELS[quantity]
-
-
-def seeds_words(variant: str, n_used: int, n_planned: int) -> str:
-    """A line's name: `harmonic (n = 5)`, or `harmonic (n = 4 of 5)` where seeds are missing."""
-    of_planned = "" if n_planned == n_used else f" of {n_planned}"
-    return f"{variant} (n = {n_used}{of_planned})"
-
-
-def save_png(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG; the file appears whole or not at all, with the same bytes each time.
-
-    Missing folders are created. A file of that name is replaced.
-    """
-    path = Path(path)
-    Location.of(path.parent).write(path.name, picture(figure))

@@ -51,7 +51,8 @@ def health_chart(frame: pd.DataFrame, *, title: str, caption: Sequence[str]) -> 
     names = [f"{row.env}: {row.variant}" if several else row.variant for row in frame.itertuples()]
     left.set_yticks(range(len(frame)), names)
     left.set_ylim(len(frame) - 0.4, -0.6)
-    right.set_xscale("log")
+    if (frame["seconds_low"] > 0).any():
+        right.set_xscale("log")
     for axes in (left, right):
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from hq_ray.analysis.charts.captions import counts_words
 from hq_ray.analysis.charts.page import WIDTH, chart, page
-from hq_ray.analysis.charts.scales import level_text, padded, write_numbers
+from hq_ray.analysis.charts.scales import hyperparameter_label, level_text, padded, write_numbers
 from hq_ray.analysis.charts.style import INK
 from hq_ray.analysis.words import round_number
 
@@ -33,7 +34,7 @@ def heat_chart(
     """Draw mean scores by two hyperparameters, the same colours for all, and the differences.
 
     Args:
-        frame: variant, x, y, mean, and difference to the baseline, null where there is none.
+        frame: variant, x, y, n, mean, and difference to the baseline, null where there is none.
         title, caption: above and below the panels.
         x_name, y_name: the hyperparameters.
         baseline: what the differences are to.
@@ -43,14 +44,16 @@ def heat_chart(
     n_columns = min(2, len(maps) + len(gaps))
     height = min(3.4, 1.1 + 0.3 * max(map(len, maps.values())))
     names = [*maps, *gaps]
-    figure, panels = page(title, caption, names, n_columns=n_columns, panel_height=height)
+    figure, panels = page(
+        title, [counts_words(frame["n"]), *caption], names, n_columns=n_columns, panel_height=height
+    )
     for tables, of, colours in (
         (maps, panels[: len(maps)], _score_colours(maps)),
         (gaps, panels[len(maps) :], _difference_colours(gaps)),
     ):
         for axes, table in zip(of, tables.values(), strict=True):
             image = _draw_map(axes, table, colours, WIDTH / n_columns)
-            axes.set(xlabel=x_name, ylabel=y_name)
+            axes.set(xlabel=hyperparameter_label(x_name), ylabel=hyperparameter_label(y_name))
         if tables:
             bar = figure.colorbar(image, ax=of, fraction=0.06, pad=0.02)
             write_numbers(bar.ax.yaxis)

@@ -7,8 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hq_ray.analysis.charts.captions import counts_words
 from hq_ray.analysis.charts.page import chart, name_ends, page
-from hq_ray.analysis.charts.scales import fit_levels, fit_values
+from hq_ray.analysis.charts.scales import fit_levels, fit_values, hyperparameter_label
 from hq_ray.analysis.charts.style import INK, MUTED, LineStyle, variant_styles
 
 DODGE = 0.07
@@ -39,8 +40,7 @@ def levels_chart(
     """
     lines = frame["level"].isna()
     levels = sorted(frame.loc[~lines, "level"].unique(), key=lambda one: (str(type(one)), one))
-    counts = ", ".join(f"{n:g}" for n in sorted(frame["n"].unique()))
-    words = f"n = {counts} seeds. {MARKS_WORDS}{EDGE_WORDS if frame['edge'].any() else ''}."
+    words = f"{counts_words(frame['n'])} {MARKS_WORDS}{EDGE_WORDS if frame['edge'].any() else ''}."
     n_names = frame["variant"].nunique()
     height = max(2.5, 0.9 + 0.19 * n_names)
     figure, panels = page(title, [words, *caption], list(labels.values()), panel_height=height)
@@ -58,7 +58,7 @@ def levels_chart(
             ends[variant] = draw(axes, rows, styles[variant], places, shift)
         if metric in zero:
             axes.axhline(0.0, color=MUTED, linewidth=0.9, zorder=1.1)
-        axes.set_xlabel(hyperparameter)
+        axes.set_xlabel(hyperparameter_label(hyperparameter))
         name_ends(axes, ends)
     return figure
 

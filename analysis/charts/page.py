@@ -28,7 +28,6 @@ from hq_ray.analysis.charts.style import (
     LineStyle,
 )
 
-FORMATS = ("png", "svg", "pdf")
 WIDTH = 6.2
 PANEL_HEIGHT = 2.7
 MARGIN = 0.1
@@ -74,8 +73,8 @@ def page(
         options: of `Figure.subplots`.
     """
     room = 72 * (width - 2 * MARGIN)
-    title = _wrapped(title, room, TITLE_SIZE, "bold")
-    below = "\n".join(_wrapped(text, room, CAPTION_SIZE) for text in caption if text)
+    title = wrapped(title, room, TITLE_SIZE, "bold")
+    below = "\n".join(wrapped(text, room, CAPTION_SIZE) for text in caption if text)
     n_rows = -(-len(labels) // n_columns)
     lines = (1 + title.count("\n")) * TITLE_SIZE + (1 + below.count("\n")) * CAPTION_SIZE
     height = n_rows * panel_height + (lines * LEADING + 24) / 72
@@ -89,12 +88,12 @@ def page(
     for axes in panels[len(labels) :]:
         axes.remove()
     for axes, label in zip(panels, labels, strict=False):
-        axes.set_title(_wrapped(label, room / n_columns, LABEL_SIZE))
+        axes.set_title(wrapped(label, room / n_columns, LABEL_SIZE))
         write_numbers(axes.yaxis)
     return figure, panels[: len(labels)]
 
 
-def _wrapped(text: str, room: float, size: float, weight: str = "normal") -> str:
+def wrapped(text: str, room: float, size: float, weight: str = "normal") -> str:
     """Text in lines that fit a room in points; a word that is longer is broken."""
     font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
 
@@ -173,7 +172,7 @@ def _mean(group: Sequence[float]) -> float:
 
 
 def picture(figure: Figure, kind: str = "png") -> bytes:
-    """A figure as a file of one of FORMATS; the same bytes each time.
+    """A figure as a file of kind `png`, `svg` or `pdf`; the same bytes each time.
 
     A PNG has at most 256 colours, which is a third of the size.
     """

@@ -16,6 +16,11 @@ LEAST_SHARE = 1e-3
 N_TICKS = 7
 # So many levels stand at equal distances; more are numbers on an axis.
 MOST_STEPS = 12
+UNITS = {
+    "eps_shift": "reward units",
+    "eps_decay_episodes": "episodes",
+    "alpha_decay_episodes": "episodes",
+}
 COMPRESSED_WORDS = (
     "Value axis: linear over the second half of training, logarithmic beyond, to show all of it."
 )
@@ -97,6 +102,12 @@ def fit_episodes(axes: Axes, n_episodes: int) -> None:
     axes.set_xlabel("episode")
 
 
+def hyperparameter_label(name: str) -> str:
+    """Name and unit of a hyperparameter."""
+    unit = UNITS.get(name)
+    return f"{name} [{unit}]" if unit else name
+
+
 def level_text(level: object) -> str:
     """A level of a hyperparameter for a reader."""
     return level if isinstance(level, str) else format_number(float(level))
@@ -118,6 +129,8 @@ def fit_levels(axes: Axes, levels: Sequence) -> dict:
         return {level: place for place, level in enumerate(levels)}
     if min(levels) > 0 and max(levels) >= 10 * min(levels):
         axes.set_xscale("log")
-    axes.set_xlim(min(levels), max(levels))
-    axes.margins(x=0.03)
+        axes.set_xlim(*10 ** np.array(padded(np.log10(levels))))
+    else:
+        axes.set_xlim(*padded(levels))
+    write_numbers(axes.xaxis)
     return {level: level for level in levels}

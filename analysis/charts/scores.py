@@ -7,14 +7,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from hq_ray.analysis.charts.page import chart, page
+from hq_ray.analysis.charts.captions import counts_words
+from hq_ray.analysis.charts.page import chart, page, wrapped
 from hq_ray.analysis.charts.scales import fit_values, padded, write_numbers
-from hq_ray.analysis.charts.style import MUTED, variant_styles
+from hq_ray.analysis.charts.style import LABEL_SIZE, MUTED, variant_styles
 from hq_ray.analysis.statistics.comparison import t_interval
 
 GOLDEN = (5**0.5 - 1) / 2
 # With more rows than these there is no room for their names.
 MOST_NAMED = 25
+# For the name of a metric below its panel, in points.
+NAME_ROOM = 100.0
 # Of the differences; what lies beyond may be compressed.
 USUAL = (0.1, 0.9)
 SCORES_WORDS = "Small dots: seeds. Below them their mean and its 95 % t interval."
@@ -61,7 +64,8 @@ def scores_chart(
         axes.set_xlim(*padded(drawn, 0.06))
         axes.xaxis.set_major_locator(MaxNLocator(3))
         write_numbers(axes.xaxis)
-        axes.set_xlabel(label.replace(" [", "\n["))
+        name, _, unit = label.partition(" [")
+        axes.set_xlabel(wrapped(name, NAME_ROOM, LABEL_SIZE) + (f"\n[{unit}" if unit else ""))
         axes.grid(axis="y", visible=False)
     first = panels[0]
     first.set_yticks(range(len(variants)), variants)
@@ -89,7 +93,7 @@ def pairs_chart(
     """Draw the differences to the baseline at equal hyperparameters, sorted: a panel per variant.
 
     Args:
-        frame: variant, configuration, difference, low, high, significant.
+        frame: variant, configuration, n, difference, low, high, significant.
         title, caption: above and below the panels.
         label: of the score, with its unit.
         baseline: what the differences are to.
@@ -98,7 +102,7 @@ def pairs_chart(
     heights = [0.8 + (0.16 * len(of) if len(of) <= MOST_NAMED else 2.5) for of in parts.values()]
     figure, panels = page(
         title,
-        caption,
+        [counts_words(frame["n"]), *caption],
         [f"{variant} − {baseline}" for variant in parts],
         panel_height=sum(heights) / len(heights),
         height_ratios=heights,

@@ -1,7 +1,6 @@
 """A report as one HTML file that needs nothing else: no network, no files beside it."""
 
 import base64
-import io
 import json
 import math
 import re
@@ -13,16 +12,14 @@ from numbers import Integral, Real
 import pandas as pd
 from jinja2 import Environment
 from markupsafe import Markup, escape
-from PIL import Image
 
-from hq_ray.analysis.reporting.exhibits import Exhibit
+from hq_ray.analysis.figure_data import FigureData
 from hq_ray.analysis.verdict import Verdict
 from hq_ray.analysis.words import format_number, round_number
 
 # A browser handles this many; the rest is in summary.parquet.
 MOST_ROWS = 5_000
 MISSING = "–"
-N_COLOURS = 256
 
 
 @dataclass
@@ -60,7 +57,7 @@ def render(
     Args:
         title, lead: above everything.
         sections: in order.
-        drawn: by section id, (exhibit, its PNG) in order.
+        drawn: by section id, (figure, its PNG) in order.
     """
     web = files("hq_ray.analysis.reporting") / "web"
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -81,7 +78,7 @@ def marked(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
-def _section(section: Section, drawn: Sequence[tuple[Exhibit, bytes]]) -> dict:
+def _section(section: Section, drawn: Sequence[tuple[FigureData, bytes]]) -> dict:
     browser = section.browser
     return {
         "id": section.id,
@@ -95,7 +92,7 @@ def _section(section: Section, drawn: Sequence[tuple[Exhibit, bytes]]) -> dict:
         "details": section.details,
         "warnings": section.warnings,
         "tables": [_table(caption, frame) for caption, frame in section.tables],
-        "figures": [_figure(exhibit, png) for exhibit, png in drawn],
+        "figures": [_figure(one, png) for one, png in drawn],
         "browser": None if browser is None else Markup(browser_rows(browser)),
         "cut": None if browser is None or len(browser) <= MOST_ROWS else f"{MOST_ROWS:,}",
     }
@@ -130,18 +127,16 @@ def cell_text(value: object) -> str:
     return str(value)
 
 
-def _figure(exhibit: Exhibit, png: bytes) -> dict:
+def _figure(one: FigureData, png: bytes) -> dict:
     width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
-    title = exhibit.arguments["title"]
     return {
-        "stem": exhibit.stem,
-        "title": title,
+        "stem": one.name,
+        "title": one.title,
         "png": base64.b64encode(png).decode(),
         "width": width,
         "height": height,
-        "alt": f"{title}. {exhibit.shows}",
-        "shows": exhibit.shows,
-        "shows_not": exhibit.shows_not,
+        "alt": f"{one.title}. {one.shows}",
+        "shows": one.shows,
     }
 
 
@@ -153,16 +148,3 @@ def browser_rows(frame: pd.DataFrame) -> str:
     text = json.dumps(content, allow_nan=False, default=lambda value: value.item())
     # What would end the element or begin a comment in it is spelled so that it cannot.
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def png_bytes(figure: object) -> bytes:
-    """A figure as PNG of at most 256 colours, a third of the size; the same bytes each time."""
-    figure.canvas.draw()
-    width, height = figure.canvas.get_width_height()
-    pixels = Image.frombuffer("RGBA", (width, height), figure.canvas.buffer_rgba())
-    palette = pixels.convert("RGB").quantize(
-        N_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
-    )
-    stream = io.BytesIO()
-    palette.save(stream, "PNG", dpi=(figure.dpi, figure.dpi))
-    return stream.getvalue()

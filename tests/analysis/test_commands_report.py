@@ -49,7 +49,7 @@ def elsewhere(tmp_path, monkeypatch):
     """Another folder, and figures that are made but not encoded, which takes most of the time."""
     monkeypatch.chdir(tmp_path)
     pixel = b"\x89PNG\r\n\x1a\n" + bytes(16)
-    monkeypatch.setattr(report, "picture", lambda exhibit: (exhibit.draw(), pixel)[1])
+    monkeypatch.setattr(report, "drawn", lambda one, kind: (one.figure(), pixel)[1])
 
 
 def run(capsys, *arguments):

@@ -1,6 +1,7 @@
 """What the tests of figures share: pixels, and texts that can be read."""
 
 import numpy as np
+from matplotlib.text import Text
 
 
 def render(figure):
@@ -12,7 +13,8 @@ def render(figure):
 def assert_inside_and_apart(figure, texts):
     """None of these texts leaves the figure; no two of them overlap."""
     renderer = figure.canvas.get_renderer()
-    boxes = [text.get_window_extent(renderer) for text in texts]
+    # Of an annotation the text alone, without its leader.
+    boxes = [Text.get_window_extent(text, renderer) for text in texts]
     for i, box in enumerate(boxes):
         assert box.x0 >= 0, texts[i]
         assert box.y0 >= 0, texts[i]
@@ -31,11 +33,17 @@ def assert_texts_inside_and_apart(figure):
     texts = list(figure.texts)
     for axes in figure.axes:
         texts += [*axes.texts, axes.xaxis.label, axes.yaxis.label]
-        texts += [*axes.get_xticklabels(), *axes.get_yticklabels()]
+        texts += [*_tick_labels(axes.xaxis), *_tick_labels(axes.yaxis), axes._left_title]
     assert_inside_and_apart(figure, [text for text in texts if text.get_text()])
+
+
+def _tick_labels(axis):
+    """Those within the limits; others are not drawn."""
+    low, high = sorted(axis.get_view_interval())
+    return [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
 
 
 def words(figure):
     """All texts of the page and in the panels, ticks and names of axes left out."""
     texts = [*figure.texts, *(text for axes in figure.axes for text in axes.texts)]
-    return " ".join(text.get_text() for text in texts)
+    return " ".join(word for text in texts for word in text.get_text().split())

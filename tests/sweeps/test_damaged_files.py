@@ -127,9 +127,10 @@ def test_what_reads_episodes_goes_on_too(done, call, content):
     path.write_bytes(content)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(report, "picture", lambda exhibit: bytes(24))
-            for command in ("compare", "report", "plot"):
-                assert call(f"{command} results/lakes --smooth 3 --out out")[0] == 0
+            patch.setattr(report, "drawn", lambda one, kind: bytes(24))
+            for command in ("compare results/lakes", "report results/lakes --out out"):
+                assert call(f"{command} --smooth 3")[0] == 0
+            assert call("plot results/lakes --smooth 3 --out out")[0] == 0
     finally:
         path.write_bytes(before)
         shutil.rmtree(done / "out", ignore_errors=True)

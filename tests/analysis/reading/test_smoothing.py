@@ -117,7 +117,6 @@ def test_thinning_keeps_ends_and_every_spike():
 def test_the_numbers_need_neither_matplotlib_nor_pandas_nor_ray():
     program = (
         "import sys, hq_ray.analysis.reading.smoothing, hq_ray.analysis.statistics.means;"
-        "import hq_ray.analysis.charts.captions, hq_ray.analysis.charts.style;"
         "print([m for m in ('matplotlib', 'pandas', 'scipy', 'ray') if m in sys.modules])"
     )
     run = subprocess.run(

@@ -75,7 +75,7 @@ def sketched(monkeypatch):
         b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\nIDATx\x9cc\xf8"
         b"\x0f\0\x01\x01\x01\0\x1b\xb6\xeeV\0\0\0\0IEND\xaeB`\x82"
     )
-    monkeypatch.setattr(report, "picture", lambda exhibit: (exhibit.draw(), pixel)[1])
+    monkeypatch.setattr(report, "drawn", lambda one, kind: (one.figure(), pixel)[1])
 
 
 def test_the_page_needs_nothing_beside_it(written):
@@ -165,11 +165,11 @@ def test_figures_of_an_earlier_report_go(results, tmp_path, sketched):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "mine.png").write_text("not ours")
     write_report(read(results), tmp_path)
-    assert (tmp_path / "figures" / "diff_returns.png").exists()
+    assert (tmp_path / "figures" / "difference.png").exists()
     write_report(read(results, where="variant == 'harmonic'"), tmp_path, "variant == 'harmonic'")
     names = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert "diff_returns.png" not in names
-    assert {"mine.png", "compare_mean_se_returns.png"} < names
+    assert "difference.png" not in names
+    assert {"mine.png", "curves_returns.png"} < names
 
 
 def test_the_record_says_which_trials_were_read(results, tmp_path, sketched):

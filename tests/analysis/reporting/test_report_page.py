@@ -1,11 +1,7 @@
-import io
 import json
 
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from PIL import Image
 
 from hq_ray.analysis.reporting.report_page import (
     MOST_ROWS,
@@ -13,7 +9,6 @@ from hq_ray.analysis.reporting.report_page import (
     browser_rows,
     cell_text,
     marked,
-    png_bytes,
     render,
 )
 from hq_ray.analysis.verdict import Verdict
@@ -70,17 +65,3 @@ def test_a_verdict_has_a_word_beside_its_colour():
     section = Section("v", "V", "V", verdicts=[Verdict("too few seeds", "<same>")])
     page = render("t", "l", [section], {})
     assert '<p class="verdict too"><strong>Too few seeds</strong> &lt;same&gt;</p>' in page
-
-
-def test_png_is_small_and_the_same_each_time():
-    figure = Figure(figsize=(2, 1), dpi=100)
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.imshow([[i * j for i in range(90)] for j in range(90)], cmap="viridis")
-    png = png_bytes(figure)
-    assert png == png_bytes(figure)
-    picture = Image.open(io.BytesIO(png))
-    assert (picture.size, picture.mode) == ((200, 100), "P")
-    full = io.BytesIO()
-    figure.savefig(full)
-    assert len(png) < len(full.getvalue())

@@ -3,7 +3,6 @@ import math
 import numpy as np
 import pytest
 
-from hq_ray.analysis.charts.figure_bands import informative_low
 from hq_ray.analysis.reading.smoothing import trailing_mean
 from hq_ray.analysis.statistics.means import MeanAndSE, mean_and_se, seed_means, smooth_seeds
 from hq_ray.errors import InputError
@@ -82,30 +81,3 @@ def test_missing_scores_are_in_no_mean():
 def test_a_band_ends_at_its_bounds():
     share = MeanAndSE(np.array([0.01, 0.5]), np.array([0.1, 0.1]), 5, (0.0, 1.0))
     assert share.low.tolist() == [0.0, 0.4]
-
-
-def test_a_learning_curve_of_ordinary_range_is_shown_whole():
-    curve = np.concatenate([np.linspace(-200, 85, 100), np.full(900, 85.0)])
-    assert informative_low([curve]) == -200
-
-
-def test_an_enormous_bad_start_is_cut_one_scale_below_the_second_half():
-    curve = np.concatenate([np.linspace(-50_000, -33, 100), np.tile([-33.0, -13.0], 450)])
-    # Second half: range 20, median -23, so the scale is 23.
-    assert informative_low([curve]) == -33 - 23
-
-
-def test_second_half_and_levels_always_stay_visible():
-    tail = np.concatenate([np.full(500, -13.0), np.full(500, -9000.0)])
-    assert informative_low([tail]) == -9000
-    assert informative_low([np.full(10, 1.0)], levels=[-700.0]) == -700
-
-
-def test_a_good_start_is_no_reason_to_cut():
-    curve = np.concatenate([np.full(10, 1e6), np.full(90, -13.0)])
-    assert informative_low([curve]) == -13
-
-
-@pytest.mark.parametrize("n_episodes", [1, 2, 3])
-def test_the_shortest_curves_have_a_lowest_value(n_episodes):
-    assert informative_low([np.arange(float(n_episodes))]) == 0

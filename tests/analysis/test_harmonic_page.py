@@ -7,6 +7,7 @@ Some rows of its results are trained again. All of them are, in some minutes, wi
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -17,13 +18,6 @@ import pandas as pd
 import pytest
 from numba import njit
 
-from hq_ray.analysis.charts.theory_figures import (
-    OUTCOMES,
-    PROBABILITIES,
-    SIMULATED_ALPHA,
-    SIMULATED_SHIFTS,
-    simulated_points,
-)
 from hq_ray.analysis.theory import (
     effective_step_size,
     fixed_point,
@@ -36,8 +30,11 @@ from hq_ray.sweeps.spec import Sweep
 from hq_ray.sweeps.spec_text import read_yaml
 from hq_ray.updates import harmonic, minimum
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "harmonic.md").read_text()
+SCRIPT = runpy.run_path(str(ROOT / "docs" / "theory_figures.py"))
+OUTCOMES, PROBABILITIES = SCRIPT["OUTCOMES"], SCRIPT["PROBABILITIES"]
+SIMULATED_ALPHA, SIMULATED_SHIFTS = SCRIPT["SIMULATED_ALPHA"], SCRIPT["SIMULATED_SHIFTS"]
 SPEC = ROOT / "sweeps" / "harmonic.yaml"
 HEADS = {
     "fixed": "| `eps_shift` | E[U(y - Q)] = 0 |",
@@ -67,7 +64,11 @@ def test_the_table_of_fixed_points():
     target = (OUTCOMES, PROBABILITIES)
     assert tuple(found[:, 0]) == SIMULATED_SHIFTS
     law = [fixed_point(*target, shift) for shift in SIMULATED_SHIFTS]
-    columns = law, fixed_point_approximation(*target, SIMULATED_SHIFTS), simulated_points()
+    columns = (
+        law,
+        fixed_point_approximation(*target, SIMULATED_SHIFTS),
+        SCRIPT["simulated_points"](),
+    )
     np.testing.assert_allclose(found[:, 1:], np.transpose(columns), rtol=0, atol=0.00501)
     assert f"alpha {SIMULATED_ALPHA:g}" in PAGE
     assert "of mean -2 and variance 9" in PAGE
@@ -101,7 +102,7 @@ def test_the_fixed_point_above_the_minimum_tells_its_probability(p):
 
 
 def test_the_figures_are_the_ones_that_the_command_draws(tmp_path):
-    pattern = r"`python (-m hq_ray\.analysis\.drawing\.theory_figures) docs/images`"
+    pattern = r"`python (docs/theory_figures\.py) docs/images`"
     command = re.search(pattern, PAGE)[1].split()
     made = subprocess.run(
         [sys.executable, *command, str(tmp_path)], cwd=ROOT, capture_output=True, text=True

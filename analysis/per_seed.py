@@ -1,10 +1,10 @@
-"""Figures of single trials: the learning curve and the steps of every seed."""
+"""Figures of single trials: the returns and the steps of every seed."""
 
 from hq_ray.analysis.cells import Cell
-from hq_ray.analysis.charts.figures import curve_figure
-from hq_ray.analysis.reporting.exhibits import file_stem
-from hq_ray.analysis.reporting.report_page import png_bytes
+from hq_ray.analysis.charts.page import picture
+from hq_ray.analysis.charts.trials import curve_figure
 from hq_ray.analysis.study import Study
+from hq_ray.analysis.words import file_stem
 from hq_ray.load import stream_curves
 from hq_ray.location import Location
 from hq_ray.sweeps.progress import Show
@@ -12,11 +12,11 @@ from hq_ray.sweeps.progress import Show
 QUANTITIES = {"returns": "episode_return", "steps": "steps"}
 
 
-def write_per_seed(study: Study, every: bool, folder: str, show: Show) -> None:
+def write_per_seed(study: Study, every: bool, folder: str, kind: str, show: Show) -> None:
     """Draws each seed of the best configuration of each cell, or of every configuration.
 
-    The figures are `per_seed/<env>/<variant>[/<settings>]/s<seed>/seed_<quantity>.png` below the
-    folder.
+    The figures are `per_seed/<env>/<variant>[/<settings>]/s<seed>/seed_<quantity>.<kind>` below
+    the folder.
     """
     wanted: list[tuple[Cell, int]] = []
     for cell in study.cells:
@@ -48,6 +48,6 @@ def write_per_seed(study: Study, every: bool, folder: str, show: Show) -> None:
                     settings=label,
                     raw=True,
                 )
-                place.child(f"s{seed}").write(f"seed_{quantity}.png", png_bytes(figure))
+                place.child(f"s{seed}").write(f"seed_{quantity}.{kind}", picture(figure, kind))
             drawn += 1
             show("drawing trials", drawn, total)

@@ -1,0 +1,190 @@
+"""Charts of scores and hyperparameters: what they show is what their frames hold."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from figure_checks import assert_texts_inside_and_apart, words
+from scipy import stats
+
+from hq_ray.analysis.charts.health import health_chart
+from hq_ray.analysis.charts.heat import heat_chart
+from hq_ray.analysis.charts.importance import importance_chart
+from hq_ray.analysis.charts.levels import levels_chart
+from hq_ray.analysis.charts.scores import pairs_chart, scores_chart
+
+TEXTS = {"title": "CliffWalking-v1: a title", "caption": ["Where it comes from."]}
+LABELS = {
+    "mean_return": "mean return [reward units]",
+    "final_return": "final return [reward units]",
+    "policy_value": "value of the learned policy [discounted return]",
+}
+
+
+def scores(n_seeds, variants=("standard", "harmonic"), scale=1.0):
+    rng = np.random.default_rng(0)
+    rows = [
+        (metric, variant, seed, -scale * rng.gamma(2.0))
+        for metric in LABELS
+        for variant in variants
+        for seed in range(n_seeds)
+    ]
+    return pd.DataFrame(rows, columns=["metric", "variant", "seed", "value"])
+
+
+@pytest.mark.parametrize("n_seeds", [1, 2, 5, 30])
+def test_scores_are_dots_with_their_mean_and_interval(n_seeds):
+    frame = scores(n_seeds, scale=5000)
+    figure = scores_chart(frame, labels=LABELS, **TEXTS)
+    assert [axes.get_xlabel().replace("\n", " ") for axes in figure.axes] == list(LABELS.values())
+    for axes, metric in zip(figure.axes, LABELS, strict=True):
+        for number, variant in enumerate(("standard", "harmonic")):
+            seeds, bar, mean = axes.lines[3 * number : 3 * number + 3]
+            of = frame[(frame["metric"] == metric) & (frame["variant"] == variant)]["value"]
+            assert seeds.get_xdata().tolist() == of.tolist()
+            assert mean.get_xdata()[0] == pytest.approx(of.mean())
+            if n_seeds > 1:
+                limits = stats.t.interval(0.95, n_seeds - 1, of.mean(), stats.sem(of))
+                assert bar.get_xdata() == pytest.approx(limits)
+    assert f"n = {n_seeds} seeds" in words(figure)
+    assert ("no interval for standard, harmonic" in words(figure)) == (n_seeds == 1)
+    assert_texts_inside_and_apart(figure)
+
+
+def test_a_metric_without_scores_has_no_panel():
+    frame = scores(3, ["standard", "harmonic_expected_sarsa"])
+    frame.loc[frame["metric"] == "policy_value", "value"] = None
+    figure = scores_chart(frame, labels=LABELS, **TEXTS)
+    assert len(figure.axes) == 2
+    assert_texts_inside_and_apart(figure)
+
+
+@pytest.mark.parametrize("n", [1, 12, 300])
+def test_pairs_are_sorted_and_filled_where_significant(n):
+    gaps = np.linspace(-1, 2, n)
+    columns = {"difference": gaps, "low": gaps - 1, "high": gaps + 1, "significant": gaps > 1}
+    names = [f"alpha {0.1 + i:g}, eps_shift {i:g}" for i in range(n)]
+    frame = pd.DataFrame({"variant": "harmonic", "configuration": names, "n": 5, **columns})
+    shuffled = frame.sample(frac=1, random_state=0)
+    figure = pairs_chart(shuffled, label="score [points]", baseline="standard", **TEXTS)
+    (axes,) = figure.axes
+    filled, hollow = axes.lines[:2]
+    assert sorted([*filled.get_xdata(), *hollow.get_xdata()]) == gaps.tolist()
+    assert (filled.get_xdata() > 1).all()
+    assert axes.get_xlabel() == "difference in score [points]"
+    assert axes.get_title(loc="left") == "harmonic − standard"
+    assert [text.get_text() for text in axes.get_yticklabels()] == (names if n <= 25 else [])
+    assert_texts_inside_and_apart(figure)
+
+
+def levels(values, variant="harmonic", metric="score", chosen=0, **columns):
+    n = len(values)
+    mean = np.arange(n, dtype=float)
+    frame = {"metric": metric, "variant": variant, "level": values, "mean": mean, "n": 5}
+    frame |= {"low": mean - 1, "high": mean + 1, "chosen": np.arange(n) == chosen}
+    return pd.DataFrame(frame | {"edge": np.arange(n) == chosen} | columns)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.05, 0.1, 0.2, 0.5],
+        [1e-6, 1e-3, 1.0, 1e3],
+        ["constant", "exponential", "inverse", "linear"],
+        np.geomspace(1e-6, 1e3, 60),
+        np.linspace(0.9, 1.0, 30),
+    ],
+)
+def test_levels_have_a_point_each_and_the_chosen_one_a_ring(values):
+    lines = {"mean": 0.5, "chosen": False, "edge": False}
+    frame = pd.concat([levels(list(values)), levels([None], "standard", **lines)])
+    labels = {"score": "score [points]"}
+    figure = levels_chart(frame, hyperparameter="eps_shift", labels=labels, **TEXTS)
+    (axes,) = figure.axes
+    assert axes.get_xlabel() == "eps_shift [reward units]"
+    assert [len(values)] == [len(x) for x in (of.get_ydata() for of in axes.lines) if len(x) > 2]
+    (ring,) = (line for line in axes.lines if line.get_markersize() == 11)
+    assert ring.get_ydata().tolist() == [0]
+    assert "arrow: it is at the edge of its grid" in words(figure)
+    assert "◀" in words(figure)
+    assert any(list(line.get_ydata()) == [0.5, 0.5] for line in axes.lines)
+    assert_texts_inside_and_apart(figure)
+
+
+def test_value_bias_has_a_panel_each_and_a_line_at_0():
+    parts = [
+        levels([0.01, 1.0, 100.0], metric=metric, chosen=1, edge=False) for metric in ("a", "b")
+    ]
+    labels = {"a": "score [points]", "b": "bias [points]"}
+    options = {"hyperparameter": "eps_shift", "labels": labels, "zero": ["b"]}
+    figure = levels_chart(pd.concat(parts), **options, **TEXTS)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list(labels.values())
+    level = [any(list(of.get_ydata()) == [0, 0] for of in axes.lines) for axes in figure.axes]
+    assert level == [False, True]
+    assert "edge" not in words(figure)
+    assert_texts_inside_and_apart(figure)
+
+
+def plane(variant, means, differences=None):
+    rows = [
+        (variant, x, y, 5, means[i][j], differences[i][j] if differences else np.nan)
+        for i, y in enumerate([0.001, 10.0])
+        for j, x in enumerate([0.1, 0.2, 0.5])
+    ]
+    return pd.DataFrame(rows, columns=["variant", "x", "y", "n", "mean", "difference"])
+
+
+def test_heat_maps_share_their_colours_and_differences_diverge_about_0():
+    ours = [[2, 2, 2], [9, 5, 5]], [[1, 0, -1], [5, 0, -1]]
+    frame = pd.concat([plane("standard", [[1, 2, 3], [4, 5, 6]]), plane("harmonic", *ours)])
+    names = {"x_name": "alpha", "y_name": "eps_shift", "baseline": "standard"}
+    figure = heat_chart(frame, **names, **TEXTS)
+    maps = [axes for axes in figure.axes if axes.get_xlabel()]
+    titles = [axes.get_title(loc="left") for axes in maps]
+    assert titles == ["standard", "harmonic", "harmonic − standard"]
+    first, second, gap = (axes.images[0] for axes in maps)
+    assert first.get_array().tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert first.get_clim() == second.get_clim()
+    assert gap.get_array().tolist() == ours[1]
+    assert gap.get_clim() == (-5, 5)
+    assert [text.get_text() for text in maps[0].texts] == ["1", "2", "3", "4", "5", "6"]
+    assert maps[0].get_ylabel() == "eps_shift [reward units]"
+    assert_texts_inside_and_apart(figure)
+
+
+def test_importance_marks_what_is_no_more_than_noise():
+    rows = [
+        ("standard", "alpha", 0.0, True),
+        ("harmonic", "alpha", 0.7, False),
+        ("harmonic", "alpha × eps_shift", 0.2, False),
+    ]
+    frame = pd.DataFrame(rows, columns=["variant", "factor", "share", "noise"])
+    figure = importance_chart(frame, **TEXTS)
+    (axes,) = figure.axes
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([0, 0, 70, 20])
+    said = [text.get_text() for text in axes.texts]
+    assert said == ["0 %  standard (no more than noise)", "70 %  harmonic", "20 %  harmonic"]
+    assert_texts_inside_and_apart(figure)
+
+
+@pytest.mark.parametrize("n_envs", [1, 12])
+def test_health_shows_what_is_done_failed_and_missing(n_envs):
+    rows = [
+        (f"Env-v{i}", variant, 1200, failed, 7, 0.001, 0.01, 0.2)
+        for i in range(n_envs)
+        for variant, failed in (("standard", 0), ("harmonic", 3))
+    ]
+    columns = ["env", "variant", "done", "failed", "missing"]
+    columns += ["seconds_low", "seconds_median", "seconds_high"]
+    figure = health_chart(pd.DataFrame(rows, columns=columns), **TEXTS)
+    left, right = figure.axes
+    assert [bar.get_width() for bar in left.patches] == [1200, 0, 7, 1200, 3, 7] * n_envs
+    said = [text.get_text() for text in left.texts]
+    assert said[:2] == ["1,200, 7 missing", "1,200, 3 failed, 7 missing"]
+    assert right.get_title(loc="left") == "training of a trial [s]"
+    assert_texts_inside_and_apart(figure)
+
+
+def test_health_without_a_plan_and_without_a_done_trial():
+    row = {"env": "A", "variant": "standard", "done": 0, "failed": 2, "missing": pd.NA}
+    row |= {"seconds_low": np.nan, "seconds_median": np.nan, "seconds_high": np.nan}
+    assert_texts_inside_and_apart(health_chart(pd.DataFrame([row]), **TEXTS))

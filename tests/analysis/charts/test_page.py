@@ -1,0 +1,117 @@
+import gc
+import os
+import subprocess
+import sys
+import weakref
+
+import matplotlib
+import numpy as np
+import pytest
+from figure_checks import words
+from PIL import Image
+
+from hq_ray.analysis.charts.page import picture, spread
+from hq_ray.analysis.charts.style import KNOWN_STYLES, variant_styles
+from hq_ray.analysis.charts.trials import curve_figure, save_png
+
+
+def curve(env="CliffWalking-v1", **changes):
+    values = np.linspace(-90.0, -13.0, 60)
+    names = {"variant": "harmonic", "seed": 3, "env": env, "quantity": "returns", "smooth": 9}
+    return curve_figure(values, **(names | changes))
+
+
+def test_spreading_moves_only_what_is_too_close():
+    np.testing.assert_allclose(spread([0.1, 0.5, 0.9], 0.1), [0.1, 0.5, 0.9])
+    np.testing.assert_allclose(spread([0.5, 0.1, 0.5], 0.1), [0.45, 0.1, 0.55])
+    np.testing.assert_allclose(spread([1.0, 0.99], 0.1), [1.0, 0.9])
+    np.testing.assert_allclose(spread([0.0, -0.2, 0.01], 0.1), [0.1, 0.0, 0.2])
+
+
+def test_styles_differ_in_dashes_and_markers_without_their_colours():
+    names = [*KNOWN_STYLES, "geometric", "median", "power", "double", "speedy", "a"]
+    styles = list(variant_styles(names).values())
+    assert len({style.linestyle for style in styles}) == len(names)
+    assert len({style.marker for style in styles}) == len(names)
+
+
+def test_styles_are_those_of_the_field_and_stable():
+    styles = variant_styles(["harmonic", "standard", "geometric"])
+    assert list(styles) == ["harmonic", "standard", "geometric"]
+    assert (styles["standard"].color, styles["standard"].linestyle) == ("#0072B2", "-")
+    assert (styles["harmonic"].color, styles["harmonic"].marker) == ("#D55E00", "s")
+    assert styles["geometric"] == variant_styles(["geometric"])["geometric"]
+    assert len(variant_styles(f"v{i}" for i in range(60))) == 60
+
+
+def test_long_names_are_wrapped_and_are_no_mathematics():
+    name = "a:$x_$-" + "w" * 120
+    figure = curve(env=name, settings="b $y^$ z")
+    assert name in figure.get_suptitle().replace("\n", "")
+    assert "b $y^$ z" in words(figure)
+    picture(figure)
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
+)
+def test_pictures_of_every_kind_are_the_same_each_time(kind, start):
+    first = picture(curve(), kind)
+    assert first.startswith(start)
+    assert picture(curve(), kind) == first
+
+
+def test_a_png_has_few_colours_and_no_software(tmp_path):
+    save_png(curve(), tmp_path / "plots" / "curve.png")
+    with Image.open(tmp_path / "plots" / "curve.png") as image:
+        assert (image.mode, image.width) == ("P", 930)
+        assert "Software" not in image.info
+
+
+def test_figures_are_not_kept_alive():
+    figure = weakref.ref(curve())
+    gc.collect()
+    assert figure() is None
+
+
+HOSTILE = {
+    "font.size": 40,
+    "font.family": "serif",
+    "axes.grid": False,
+    "axes.facecolor": "black",
+    "figure.facecolor": "red",
+    "figure.dpi": 17,
+    "savefig.dpi": 17,
+    "savefig.bbox": "tight",
+    "lines.linewidth": 9,
+    "xtick.labelsize": 30,
+    "svg.fonttype": "none",
+}
+
+
+def test_settings_of_the_user_count_for_nothing():
+    pictures = [picture(curve(), kind) for kind in ("png", "svg")]
+    with matplotlib.rc_context(HOSTILE):
+        assert [picture(curve(), kind) for kind in ("png", "svg")] == pictures
+        assert matplotlib.rcParams["font.size"] == 40
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nonsense"])
+def test_a_matplotlibrc_and_a_notebook_backend_count_for_nothing(tmp_path, backend):
+    rc = "".join(f"{name}: {value}\n" for name, value in HOSTILE.items())
+    (tmp_path / "matplotlibrc").write_text(rc + "backend: TkAgg\n")
+    save_png(curve(), tmp_path / "ours.png")
+    program = (
+        "import sys, numpy as np; from hq_ray.analysis.charts.trials import *;"
+        "save_png(curve_figure(np.linspace(-90.0, -13.0, 60), variant='harmonic', seed=3,"
+        " env='CliffWalking-v1', quantity='returns', smooth=9), 'theirs.png');"
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    settings = {
+        "MPLBACKEND": backend,
+        "MATPLOTLIBRC": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+    command = [sys.executable, "-c", program]
+    subprocess.run(command, cwd=tmp_path, env=os.environ | settings, check=True)
+    assert (tmp_path / "theirs.png").read_bytes() == (tmp_path / "ours.png").read_bytes()
