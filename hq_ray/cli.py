@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import click
 
-from hq_ray.errors import HqRayError, InputError, near_miss
+from hq_ray.errors import HqRayError, InputError, near_miss, shortened
 
 
 class Count(click.ParamType):
@@ -76,10 +76,6 @@ def ray_flags(command: Callable) -> Callable:
     return command
 
 
-# Of a message [characters].
-LONGEST = 1000
-
-
 def say(sentence: str) -> None:
     """One line to the person, on standard output."""
     try:
@@ -95,7 +91,7 @@ def one_line(text: str) -> str:
     Of URIs that were refused for the credentials in them, a message may still show the rest.
     """
     text = re.sub(r"://[^\s@]*:[^\s@]*@", "://***@", " ".join(text.split()))
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+    return shortened(text, 1000)
 
 
 # name: (module below hq_ray, one line for `hq-ray --help`)

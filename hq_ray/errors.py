@@ -47,6 +47,11 @@ def reason_of(problem: BaseException) -> str:
         return f"{kind}, whose message cannot be read ({type(another).__name__})"
 
 
+def shortened(text: str, most: int) -> str:
+    """A message, cut where it is too long for a person to read."""
+    return text if len(text) <= most else f"{text[:most]} ..."
+
+
 def near_miss(word: str, known: Iterable[str]) -> str:
     """The tail of an error message: the closest known name, else all known names.
 

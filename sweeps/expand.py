@@ -11,7 +11,7 @@ import numpy as np
 
 from hq_ray.conditions import evaluate
 from hq_ray.environments import Environment, resolve
-from hq_ray.errors import InputError
+from hq_ray.errors import InputError, shortened
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
 from hq_ray.sweeps.parameters import Parameter
 from hq_ray.sweeps.plan import TrialSet
@@ -57,7 +57,7 @@ def expand(sweep: Sweep) -> Expanded:
         try:
             environments[request] = resolve(request.id, request.arguments)
         except InputError as problem:
-            raise InputError(f"{place}: {problem}") from problem
+            raise InputError(f"{place}: {shortened(str(problem), 500)}") from problem
     templates: dict[str, Trial] = {}
     for configuration in configurations(sweep):
         environment = environments[configuration.env]

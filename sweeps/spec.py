@@ -155,15 +155,17 @@ class Sweep(Part):
             )
         if self.configurations is not None:
             return self
-        names, blocks = [], dict(self.variant_parameters or {})
-        for entry in (("standard", "harmonic"),) if self.variant is None else self.variant:
-            names += (entry.id,) if isinstance(entry, VariantBlock) else entry
-            if isinstance(entry, VariantBlock) and entry.parameters is not None:
+        entries = (("standard", "harmonic"),) if self.variant is None else self.variant
+        own = [entry for entry in entries if isinstance(entry, VariantBlock)]
+        names = [name for one in entries for name in ([one.id] if one in own else one)]
+        if not names or len(set(names)) < len(names):
+            raise InputError(f".variant: must name each variant once, got {short_repr(names)}")
+        blocks = dict(self.variant_parameters or {})
+        for entry in own:
+            if entry.parameters is not None:
                 if entry.id in blocks:
                     raise InputError(f".variant_parameters.{entry.id}: must be given once")
                 blocks[entry.id] = entry.parameters
-        if not names or len(set(names)) < len(names):
-            raise InputError(f".variant: must name each variant once, got {short_repr(names)}")
         if not self.env:
             raise InputError(".env: must name at least one environment")
         for name in blocks:

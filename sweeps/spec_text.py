@@ -11,12 +11,10 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode
 from ruamel.yaml.reader import ReaderError
 
-from hq_ray.errors import InputError, near_miss
+from hq_ray.errors import InputError, near_miss, shortened
 
 # Merges of merges make a short text mean millions of entries.
 MOST_MERGED = 10_000
-# Of a message.
-LONGEST = 500
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 80
@@ -67,7 +65,7 @@ def sentence(problem: ValidationError, given: object) -> str:
         text = error["msg"].partition(",")[0].replace("Input should", "must") + got
         text = text.replace("greater than or equal to", "at least")
         text = text.replace("less than or equal to", "at most")
-    text = text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+    text = shortened(text, 500)
     place = _place(steps, given)
     if text.startswith("."):
         return f"{place}{text}".removeprefix(".")
@@ -87,7 +85,7 @@ def _place(steps: Iterable[str | int], given: object) -> str:
 
 
 class _Constructor(SafeConstructor):
-    """Plain values only: a date is text, and a key given twice is an error."""
+    """Plain values only: a date and `=` are text, and a key given twice is an error."""
 
     def check_mapping_key(
         self, node: MappingNode, key_node: ScalarNode, mapping: dict, key: object, value: object
@@ -104,7 +102,8 @@ class _Constructor(SafeConstructor):
             raise ConstructorError(None, None, problem, node.start_mark)
 
 
-_Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+for _kind in ("timestamp", "value"):
+    _Constructor.add_constructor(f"tag:yaml.org,2002:{_kind}", SafeConstructor.construct_yaml_str)
 
 
 def read_yaml(text: str) -> object:

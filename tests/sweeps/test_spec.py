@@ -172,6 +172,10 @@ BROKEN = [
     # Variants.
     (HEADER + "variant: harmonc", "variant: unknown variant 'harmonc'; did you mean 'harmonic'?"),
     (HEADER + "variant: [standard, both]", "variant: must name each variant once, got "),
+    (
+        HEADER + "variant: [minimum, {id: minimum, parameters: {}}]",
+        "variant: must name each variant",
+    ),
     (HEADER + "variant: []", "variant: must name each variant once, got []"),
     (HEADER + "variant: [3]", "variant[0]: must be a mapping, got 3"),
     (HEADER + "variant: {id: [1]}", "variant.id: must be the name of one variant, got [1]"),
@@ -373,6 +377,13 @@ def test_aliases_of_aliases_do_not_explode(key):
     with pytest.raises(InputError) as caught:
         Sweep.from_mapping(spec)
     assert len(str(caught.value)) < 1000
+
+
+def test_a_message_is_a_line_or_two():
+    for changes in ({"variant": "x" * 10**5}, {"seeds": "1," * 10**5}, {"name": "=" * 10**5}):
+        with pytest.raises(InputError) as caught:
+            Sweep(**BASE | changes)
+        assert len(str(caught.value)) < 600
 
 
 def test_merges_of_merges_do_not_explode():
