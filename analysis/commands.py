@@ -84,17 +84,20 @@ def show_verdicts(found: object) -> None:
     for row in rows:
         p_value = "–" if row["p_holm"] is None else f"{row['p_holm']:.2g}"
         kind = row["kind"] + " (exploratory)" * (row["basis"] == "exploratory")
-        lines.append([row["env"], _pair(row), *_numbers(row), p_value, kind])
+        lines.append([row["env"], _who(row), *_numbers(row), p_value, kind])
+    against = f"against {' or '.join(dict.fromkeys(row['baseline'] for row in rows))}"
     if rows:
-        _show_table("", names, lines)
+        _show_table(f"By {some[0].metric.axis_label}, {against}", names, lines)
     for env, of_env in three_metrics(some).items():
         names = ("variant", "metric", "n", "mean", "baseline", "difference", "95 % interval")
         lines = []
         for row in of_env:
             n, difference, interval = _numbers(row)
             means = (f"{row[name]:,.4g}" for name in ("mean", "baseline_mean"))
-            lines.append([_pair(row), row["metric"], n, *means, difference, interval])
-        _show_table(env, names, lines)
+            lines.append([_who(row), row["metric"], n, *means, difference, interval])
+        chosen = [side for (of, _), side in found.chosen.items() if of == env]
+        words = [f"{s.cell.variant} {s.label} (of {len(s.cell)})" for s in chosen]
+        _show_table(f"{env}, {against}: {'; '.join(words)}", names, lines)
     for row in rows:
         say(row["verdict"])
     say(f"{overall_words(some)} {basis_words(some)}" if some else nothing_words(found))
@@ -104,22 +107,24 @@ def show_verdicts(found: object) -> None:
 
 def _show_table(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table in the terminal; words to the left, numbers to the right."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     words = ("environment", "variant", "metric", "configuration", "verdict")
-    table = Table(title=Text(title) if title else None, title_justify="left")
+    title = Text(title) if title else None
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in names:
-        table.add_column(name, justify="left" if name in words else "right")
+        side = "left" if name in words else "right"
+        table.add_column(name, justify=side, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
     Console().print(table)
 
 
-def _pair(row: Mapping) -> str:
-    choice = f" (choice {row['rank']})" if row["rank"] > 1 else ""
-    return f"{row['variant']}{choice} - {row['baseline']}"
+def _who(row: Mapping) -> str:
+    return row["variant"] + (f" (choice {row['rank']})" if row["rank"] > 1 else "")
 
 
 def _numbers(row: Mapping) -> list[str]:
@@ -149,7 +154,7 @@ def trials_command(
 ) -> None:
     """List trials with their ids, which `replay` takes."""
     from hq_ray.analysis.cells import SETTINGS as HYPERPARAMETERS
-    from hq_ray.analysis.cells import environment_labels, level_text
+    from hq_ray.analysis.cells import environment_labels
     from hq_ray.load import load_trials
     from hq_ray.schema import BETTER
     from hq_ray.store import DONE
@@ -166,13 +171,12 @@ def trials_command(
         plain = trials.assign(seed=trials["seed"].astype(str)).astype(object)
         print(json.dumps(plain.where(plain.notna(), None).to_dict("records"), default=str))
     else:
-        varying = [name for name in HYPERPARAMETERS if trials[name].nunique(dropna=False) > 1]
-        shown = trials.assign(environment=environment_labels(trials))
+        varying = [name for name in HYPERPARAMETERS if trials[name].nunique() > 1]
         numbers = list(dict.fromkeys((*SHOWN_OF_TRIALS, metric)))
-        names = ["trial_id", "environment", "variant", "seed", *varying, "role", "status"]
-        columns = [shown[name].map(str if name == "seed" else level_text) for name in names]
-        columns += [shown[name].map(lambda one: f"{one:,.6g}") for name in numbers]
-        _show_table("", [*names, *numbers], list(zip(*columns, strict=True)))
+        names = ["trial_id", "environment", "variant", "seed", *varying, "role", "status", *numbers]
+        shown = trials.assign(environment=environment_labels(trials))[names].astype(object)
+        # Ids and seeds whole, whatever the width of the terminal.
+        print(shown.to_string(index=False, na_rep="–", float_format="{:,.6g}".format))
 
 
 @click.command(name="plot", context_settings=SETTINGS)
