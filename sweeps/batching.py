@@ -1,5 +1,6 @@
 """How many trials go into one task."""
 
+import math
 from collections.abc import Sequence
 
 from hq_ray.batch import BatchReport
@@ -44,30 +45,24 @@ class Batcher:
         """The next trials in order; empty if none are left."""
         if not self.remaining:
             return ()
-        most, most_rows = self._most(), self._most_rows()
+        cost, most_rows = self._seconds_per_row, float(MOST_ROWS)
+        if self._fixed is not None:
+            most, most_rows = self._fixed, math.inf
+        elif cost is None:
+            most = PROBE_TRIALS
+        else:
+            # Smaller towards the end, so that all cores finish at the same time.
+            most = max(1, self.remaining // (2 * self._cores))
+            ahead = self.remaining * self._trials[self._next].episodes * cost
+            seconds = max(TARGET_SECONDS, ahead / (self._cores * TASKS_AHEAD))
+            most_rows = min(most_rows, min(LONGEST_SECONDS, seconds) / cost)
         batch: list[Trial] = []
         rows = 0
-        while self._next < len(self._trials) and len(batch) < most:
+        while self.remaining and len(batch) < most:
             trial = self._trials[self._next]
             rows += trial.episodes
-            if batch and self._fixed is None and rows > most_rows:
+            if batch and rows > most_rows:
                 break
             batch.append(trial)
             self._next += 1
         return tuple(batch)
-
-    def _most(self) -> int:
-        if self._fixed is not None:
-            return self._fixed
-        if self._seconds_per_row is None:
-            return PROBE_TRIALS
-        # Smaller towards the end, so that all cores finish at the same time.
-        return max(1, self.remaining // (2 * self._cores))
-
-    def _most_rows(self) -> float:
-        if self._seconds_per_row is None:
-            return MOST_ROWS
-        ahead = self.remaining * self._trials[self._next].episodes * self._seconds_per_row
-        seconds = ahead / (self._cores * TASKS_AHEAD)
-        seconds = min(LONGEST_SECONDS, max(TARGET_SECONDS, seconds))
-        return min(MOST_ROWS, seconds / self._seconds_per_row)

@@ -71,14 +71,6 @@ class Tally:
         self.failed_before += other.failed_before
 
 
-def describe(tally: Tally, seconds: float, cores: int) -> str:
-    """Failures, and steps per second on so many cores."""
-    rate = tally.steps / max(seconds, 1e-9)
-    text = f"{rate / 1e6:.1f} M" if rate >= 1e5 else f"{rate / 1e3:.1f} k"
-    text += f" steps/s on {cores} core" + "s" * (cores != 1)
-    return f"{tally.failed} failed, {text}" if tally.failed else text
-
-
 def drive(
     batcher: Batcher,
     executor: Executor,
@@ -122,10 +114,10 @@ class _Drive:
         with _interrupts() as interrupts:
             try:
                 while self._step(interrupts.is_set()):
-                    finished = self.tally.done + self.tally.failed
-                    seconds = time.monotonic() - started
-                    note = describe(self.tally, seconds, self.executor.cores)
-                    self.progress.show("training", finished, total, note)
+                    done, failed = self.tally.done, self.tally.failed
+                    rate = self.tally.steps / max(time.monotonic() - started, 1e-9)
+                    note = f"{failed:,} failed, {rate:,.0f} steps/s, cores: {self.executor.cores}"
+                    self.progress.show("training", done + failed, total, note)
             except ExecutorLost as problem:
                 # A signal to all processes of a group or a container ends Ray as well.
                 if not interrupts.is_set():

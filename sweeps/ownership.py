@@ -143,28 +143,8 @@ class _Changed(Exception):
     """Another driver has written the card since it was read."""
 
 
-class _DiskCard:
-    """The card on a disk."""
-
-    def __init__(self, location: Location):
-        self._location = location
-
-    def fetch(self) -> tuple[dict, Mapping | None]:
-        """What the card says, and its version; None if there is no card."""
-        try:
-            return _parse(self._location.read(OWNER_FILE)), {}
-        except FileNotFoundError:
-            return {}, None
-        except OSError:
-            return {}, {}
-
-    def put(self, content: bytes, version: Mapping | None) -> None:
-        """Writes the card, whatever its version is by now."""
-        self._location.write(OWNER_FILE, content)
-
-
 class _StoreCard:
-    """The card on an object store."""
+    """The card on an object store, with its versions."""
 
     def __init__(self, location: Location):
         self._location = location
@@ -189,7 +169,7 @@ class _StoreCard:
             )
 
     def fetch(self) -> tuple[dict, Mapping | None]:
-        """What the card says, and its version; None if there is no card."""
+        """What it says, and its version; None if there is no card."""
         with self._errors():
             try:
                 found = obstore.get(self._store, self._path)
@@ -255,6 +235,7 @@ class Ownership:
         self._since = self._seen = time.time()
         self._over = threading.Event()
         self._beats = threading.Thread(target=self._beat, name="ownership", daemon=True)
+        self._card: _StoreCard | None = None
         self._lock: int | None = None
         self._lost = False
 
@@ -270,10 +251,12 @@ class Ownership:
 
     def _take(self) -> None:
         """Puts this driver's card where there is none, or in the place of one that is gone."""
-        local = self._location.is_local
-        locked = local and self._lock_disk()
-        self._card = (_DiskCard if local else _StoreCard)(self._location)
-        owner, version = self._card.fetch()
+        locked = False
+        if self._location.is_local:
+            locked = self._lock_disk()
+        else:
+            self._card = _StoreCard(self._location)
+        owner, version = self._fetch()
         damaged = version is not None and not owner.get("token")
         while owner.get("token") != self.token:
             if version is not None:
@@ -282,10 +265,10 @@ class Ownership:
                 self.took_over = True
             with suppress(_Changed):
                 self._put(version)
-            if local and not locked:
+            if self._card is None and not locked:
                 time.sleep(SETTLE_SECONDS)
-            # Asked for in any case: a repeated put finds its own card and takes it for another's.
-            owner, version = self._card.fetch()
+            # Also after a failed put: if its request was repeated, it may have met its own card.
+            owner, version = self._fetch()
         if damaged:
             notice(
                 f"Damaged: {self._location.child(OWNER_FILE).text} must be as a driver writes it, "
@@ -312,9 +295,21 @@ class Ownership:
             return False
         return True
 
+    def _fetch(self) -> tuple[dict, Mapping | None]:
+        """What the card says, and its version; None if there is no card."""
+        if self._card is not None:
+            return self._card.fetch()
+        there = self._location.child(OWNER_FILE).exists()
+        return read_owner(self._location), {} if there else None
+
     def _put(self, version: Mapping | None) -> None:
+        """Writes this driver's card; on a store only over the version given."""
         owner = {"token": self.token, **this_process(), "since": self._since, "beat": time.time()}
-        self._card.put(json.dumps(owner).encode().ljust(CARD_BYTES), version)
+        content = json.dumps(owner).encode().ljust(CARD_BYTES)
+        if self._card is not None:
+            self._card.put(content, version)
+        else:
+            self._location.write(OWNER_FILE, content)
 
     def __exit__(
         self,
@@ -325,7 +320,7 @@ class Ownership:
         self._over.set()
         self._beats.join()
         try:
-            if self._card.fetch()[0].get("token") == self.token:
+            if self._fetch()[0].get("token") == self.token:
                 self._location.delete(OWNER_FILE)
         except OSError:
             _GIVEN_UP.add(self.token)
@@ -361,7 +356,7 @@ class Ownership:
         while not self._over.wait(BEAT_SECONDS):
             began = time.time()
             try:
-                owner, version = self._card.fetch()
+                owner, version = self._fetch()
                 if owner.get("token") == self.token:
                     self._put(version)
             except (OSError, _Changed):

@@ -1,3 +1,4 @@
+import re
 import signal
 import threading
 from collections import Counter
@@ -76,7 +77,7 @@ class Said(Progress):
         self.sentences.append(sentence)
 
     def show(self, activity, done, total, note):
-        self.shown.append((activity, done, total))
+        self.shown.append((activity, done, total, re.sub(r"[\d,]+ steps", "N steps", note)))
 
 
 @pytest.fixture
@@ -138,8 +139,10 @@ def test_few_batches_fly_at_once_and_none_of_the_cores_waits(sweep, cores):
 
 def test_progress_is_shown(sweep):
     progress = Said()
-    sweep(Scripted(), progress=progress)
-    assert progress.shown == [("training", done, 40) for done in range(1, 41)]
+    sweep(Scripted(lambda batch: report(batch, {39: "ValueError: x"})), progress=progress)
+    assert progress.shown == [
+        ("training", n, 40, f"{n // 40} failed, N steps/s, cores: 2") for n in range(1, 41)
+    ]
     assert progress.sentences == []
 
 

@@ -233,7 +233,7 @@ def test_cards_are_of_one_length(place, monkeypatch):
         lengths = {len(place.read(OWNER_FILE))}
         for beat in (1.0, time.time() + 1e-7):
             monkeypatch.setattr(ownership.time, "time", lambda beat=beat: beat)
-            owner._put(owner._card.fetch()[1])
+            owner._put(owner._fetch()[1])
             lengths.add(len(place.read(OWNER_FILE)))
     assert len(lengths) == 1
 

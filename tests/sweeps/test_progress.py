@@ -4,7 +4,6 @@ from types import SimpleNamespace
 import pytest
 
 from hq_ray.sweeps import progress
-from hq_ray.sweeps.driver import Tally, describe
 from hq_ray.sweeps.progress import Progress
 
 
@@ -13,18 +12,6 @@ def clock(monkeypatch):
     now = SimpleNamespace(seconds=100.0)
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now.seconds))
     return now
-
-
-@pytest.mark.parametrize(
-    ("tally", "seconds", "cores", "line"),
-    [
-        (Tally(), 0.0, 1, "0.0 k steps/s on 1 core"),
-        (Tally(done=10, steps=5_000_000), 2.0, 2, "2.5 M steps/s on 2 cores"),
-        (Tally(done=8, failed=2, steps=10**5), 10.0, 1, "2 failed, 10.0 k steps/s on 1 core"),
-    ],
-)
-def test_what_is_said_of_a_tally(tally, seconds, cores, line):
-    assert describe(tally, seconds, cores) == line
 
 
 def test_lines_come_every_few_seconds_and_on_standard_error(capsys, clock):
