@@ -25,7 +25,7 @@ class Progress:
     def __init__(self) -> None:
         self._began = self._last = time.monotonic()
         self._first: dict[str, float] = {}
-        self._tasks: dict[str, int] = {}
+        self._tasks: dict = {}  # of rich, by activity
         self._bar = None
         if sys.stderr.isatty():
             from rich import progress

@@ -11,14 +11,16 @@ from hq_ray.environments import resolve
 from hq_ray.errors import HqRayError, VersionError
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import Results
-from hq_ray.sweeps.executors import Crash, train_batch
+from hq_ray.sweeps.executors import Crash, ExecutorLost, train_batch
 from hq_ray.sweeps.options import RunOptions
-from hq_ray.sweeps.ray_life import HealthCheck, first_line
+from hq_ray.sweeps.ray_life import first_line, unanswered
 from hq_ray.training import warm_up
 from hq_ray.trial import Trial
 from hq_ray.versions import deciding_versions, differing
 
 LOOK_SECONDS = 2.0
+# A cluster's head may be unreachable for a moment.
+SILENT_SECONDS = 10.0
 
 
 @ray.remote(num_cpus=1, max_retries=0)
@@ -60,7 +62,7 @@ class RayExecutor:
 
     def __init__(self, results: Results, options: RunOptions, token: str):
         self._cores, self._looked = 1, -LOOK_SECONDS
-        self._health = HealthCheck()
+        self._silent_since: float | None = None
         # Workers must have the driver's versions of all code that decides the logs.
         self._arguments = (deciding_versions(), results, options, token)
         self._task = _train_batch_task.options(scheduling_strategy="SPREAD", name="hq_ray batch")
@@ -77,8 +79,23 @@ class RayExecutor:
         now = time.monotonic()
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
-            if self._health.check():
+            if self._is_alive():
                 self._cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+    def _is_alive(self) -> bool:
+        """Whether Ray answers.
+
+        Raises:
+            ExecutorLost: a part of it has died, or has not answered for a while.
+        """
+        problem, now = unanswered(), time.monotonic()
+        if problem is None:
+            self._silent_since = None
+            return True
+        self._silent_since = self._silent_since or now
+        if now - self._silent_since >= SILENT_SECONDS:
+            raise ExecutorLost(problem)
+        return False
 
     def submit(self, batch: tuple[Trial, ...]) -> object:
         """Submits a batch as one task."""
@@ -102,7 +119,7 @@ class RayExecutor:
             )
         outcomes = [(reference, _outcome(reference)) for reference in ready]
         if any(isinstance(outcome, Crash) for _, outcome in outcomes):
-            self._health.check()  # if Ray has died, the batches are not to blame
+            self._is_alive()  # if Ray has died, the batches are not to blame
         return outcomes
 
     def cancel(self) -> None:

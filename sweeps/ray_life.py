@@ -11,7 +11,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,9 +29,6 @@ ONE_THREAD = dict.fromkeys(
 )
 ANSWER_SECONDS = 5.0
 END_SECONDS = 30.0
-# A cluster's head may be unreachable for a moment; after a minute Ray would end this process.
-SILENT_SECONDS = 10.0
-PARTS = {"raylet": "raylet", "gcs_server": "GCS"}
 # Paths of Unix sockets are limited to about 100 characters.
 SHORT_PLACE = "/tmp" if os.name == "posix" else tempfile.gettempdir()
 SESSION_PREFIX = "hq-ray-session-"
@@ -140,19 +136,11 @@ def _embedded(folder: str, cores: int | None) -> Iterator[None]:
                     os.kill(pid, signal.SIGKILL)
 
 
-# These two read Ray's internals; if those have changed they find nothing, and nothing is checked.
 def _parts() -> dict[str, subprocess.Popen]:
-    """Ray's processes that this process started, by Ray's names; none of a cluster."""
+    """Ray's processes that this process started, by Ray's names; none if its internals change."""
     node = getattr(ray._private.worker, "_global_node", None)
     every = getattr(node, "all_processes", None) or {}
     return {name: started[0].process for name, started in every.items() if started}
-
-
-def _addresses() -> dict[str, str]:
-    """The addresses of this machine's raylet and of the cluster's GCS, by Ray's names."""
-    node = getattr(ray._private.worker, "_global_node", None)
-    here = f"{getattr(node, 'node_ip_address', '')}:{getattr(node, 'node_manager_port', '')}"
-    return {"raylet": here, "gcs_server": getattr(node, "gcs_address", None) or ""}
 
 
 def _agents(parts: dict[str, subprocess.Popen]) -> dict[int, str | None]:
@@ -173,21 +161,14 @@ def _module_folders() -> list[str]:
     return list(dict.fromkeys(os.path.abspath(folder) for folder in folders))
 
 
-class _SamePath(JobConfig):
-    """Gives workers the module path of this process, in the same order.
-
-    Ray puts the working folder and the script's first, so that a user's `random.py` would replace
-    Python's, except for jobs with a `working_dir`.
-    """
-
-    def _runtime_env_has_working_dir(self) -> bool:
-        return True
-
-
 def _job_config() -> JobConfig:
-    config = _SamePath()
+    """Gives workers the module path of this process, in the same order."""
+    config = JobConfig()
     # Workers insert each before the others.
     config._py_driver_sys_path = _module_folders()[::-1]
+    # Except for such jobs Ray puts the working folder and the script's first, so that a user's
+    # `random.py` would replace Python's.
+    config._runtime_env_has_working_dir = lambda: True
     return config
 
 
@@ -252,35 +233,24 @@ def _is_stale(folder: Path, here: dict) -> bool:
     return now is None or (now.isdecimal() and now != started)
 
 
-class HealthCheck:
-    """Notices that Ray has died, where Ray itself would wait.
+def unanswered() -> str | None:
+    """Which part of Ray does not answer just now, and why.
 
-    Ray waits forever for its raylet; without a GCS it ends this process after a minute.
+    Ray itself waits forever for its raylet; without a GCS it ends this process after a minute.
+
+    Raises:
+        ExecutorLost: a part of it has died.
     """
-
-    def __init__(self) -> None:
-        self._silent_since: float | None = None
-
-    def check(self) -> bool:
-        """Whether Ray answers.
-
-        Raises:
-            ExecutorLost: a part of it has died, or has not answered for a while.
-        """
-        parts = _parts()
-        for name, part in PARTS.items():
-            if name in parts and parts[name].poll() is not None:
-                raise ExecutorLost(f"Ray's {part} has died")
-        for name, address in _addresses().items():
-            if problem := _connection_problem(address):
-                now = time.monotonic()
-                self._silent_since = self._silent_since or now
-                if now - self._silent_since >= SILENT_SECONDS:
-                    part = PARTS[name]
-                    raise ExecutorLost(f"Ray's {part} at {address} does not answer: {problem}")
-                return False
-        self._silent_since = None
-        return True
+    parts = _parts()
+    for name, process in (("raylet", "raylet"), ("GCS", "gcs_server")):
+        if process in parts and parts[process].poll() is not None:
+            raise ExecutorLost(f"Ray's {name} has died")
+    node = getattr(ray._private.worker, "_global_node", None)
+    raylet = f"{getattr(node, 'node_ip_address', '')}:{getattr(node, 'node_manager_port', '')}"
+    for name, address in (("raylet", raylet), ("GCS", getattr(node, "gcs_address", None) or "")):
+        if problem := _connection_problem(address):
+            return f"Ray's {name} at {address} does not answer: {problem}"
+    return None
 
 
 def _connection_problem(address: str) -> Exception | None:
