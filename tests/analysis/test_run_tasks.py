@@ -601,17 +601,12 @@ def test_ctrl_c_keeps_what_is_published_and_the_same_command_resumes(
 @pytest.mark.parametrize("number", ["1", "3"])
 def test_on_ray_every_column_is_the_same(tmp_path, undisturbed, number):
     done = process(tmp_path, *SLOW, "--cores", "2", "--trials_per_task", number)
-    assert (done.returncode, told(done.stderr)) == (0, [])
+    assert (done.returncode, complaints(done.stderr)) == (0, "")
     assert done.stdout.startswith("Ran 16 trials (")
     table = episodes(tmp_path / SLOW_RESULTS)
     assert table.columns.to_list() == undisturbed.columns.to_list()
     for column in table:
         pd.testing.assert_series_equal(table[column], undisturbed[column], check_exact=True)
-
-
-def told(err):
-    """What is said on standard error besides progress, which a slow machine shows."""
-    return [line for line in err.splitlines() if not re.match(r"\d+ of \d+ trials", line)]
 
 
 MODULE = '''
@@ -645,7 +640,7 @@ def test_on_ray_a_module_of_the_current_folder_may_fail_a_trial(tmp_path):
     (tmp_path / "faulty_module.py").write_text(MODULE)
     flags = ["--env", "faulty_module:Faulty-v1", "--seeds", "0-2", "--episodes", "5"]
     done = process(tmp_path, "run", *flags, "--cores", "2")
-    assert (done.returncode, told(done.stderr)) == (1, [])
+    assert (done.returncode, complaints(done.stderr)) == (1, "")
     assert "Ran 4 trials (" in done.stdout
     assert "2 failed: ValueError: no such state\n" in done.stdout
     assert files(tmp_path) >= comparisons("Faulty-v1")

@@ -2,9 +2,7 @@
 
 import re
 
-SPEED = re.compile(
-    r"(\d+ of \d+ trials, .* steps/s .*|\w+: [\d,]+ of [\d,]+|compiling the training loops.*)\n"
-)
+SPEED = re.compile(r"^([\w ]+: [\d,]+ of [\d,]+.*|compiling the training loops.*)\n", re.MULTILINE)
 
 
 def complaints(text):
