@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import webbrowser
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 
@@ -74,7 +76,7 @@ def results_name(places: list[Results], where: str | None = None) -> str:
 
 def show_verdicts(found: object) -> None:
     """The comparisons as a table, three metrics, each verdict as a sentence, what is amiss."""
-    from hq_ray.analysis.reporting.report_sections import nothing_words
+    from hq_ray.analysis.reporting.report_tables import nothing_words
     from hq_ray.analysis.verdict import basis_words, overall_words, summary, three_metrics
 
     some = found.comparisons
@@ -261,6 +263,7 @@ def compare_command(
 @ROPE
 @SMOOTH
 @click.option("--out", help="Folder to write to [default: reports/<name of the results>].")
+@click.option("--open", "opened", is_flag=True, help="Show the page in the browser.")
 def report_command(
     results: tuple[str, ...],
     where: str | None,
@@ -269,19 +272,24 @@ def report_command(
     rope: float | None,
     smooth: int,
     out: str | None,
+    opened: bool,
 ) -> None:
     """Write one HTML page that answers which variant wins, where, by how much and how surely."""
     from hq_ray.analysis.report import writable, write_report
 
     places = open_results(results)
     folder = out or f"reports/{results_name(places)}"
-    writable(folder)  # before minutes of reading
+    place = writable(folder)  # before minutes of reading
+    if opened and not place.is_local:
+        raise InputError(f"--open must go with a folder on this machine, got {folder!r}")
     with Progress() as progress:
         options = {"metric_name": metric, "baseline": baseline, "rope": rope, "smooth": smooth}
         found = read_study(places, where, **options)
         page = write_report(found, folder, where, progress.show)
     show_verdicts(found)
     say(f"Report: {page}")
+    if opened:
+        webbrowser.open(Path(page).resolve().as_uri())
 
 
 COMMANDS = {

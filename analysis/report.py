@@ -13,9 +13,10 @@ import pandas as pd
 from hq_ray.analysis.charts.page import picture
 from hq_ray.analysis.figure_data import FigureData, figures_of, planned_counts
 from hq_ray.analysis.reporting.report_page import render
-from hq_ray.analysis.reporting.report_sections import report_sections
+from hq_ray.analysis.reporting.report_tables import verdict_latex
 from hq_ray.analysis.study import Study
 from hq_ray.analysis.tables import pairs_table, summary_table
+from hq_ray.analysis.verdict import summary as verdict_row
 from hq_ray.errors import InputError
 from hq_ray.location import Location
 
@@ -33,6 +34,8 @@ def write_report(
     """Writes the report of a study.
 
         report.html       the page; it needs nothing beside it
+        verdict.csv       the verdicts with every number, as `hq_ray.compare` gives them
+        verdict.tex       the verdict table for LaTeX
         figures/*         the figures as PNG, and the data of each as Parquet
         summary.parquet   one row per configuration
         pairs.parquet     one row per pair at equal hyperparameters
@@ -58,13 +61,14 @@ def write_report(
     pairs = pairs_table(study.table, study.judged)
     figures = figures_of(study, planned)
     both = list(zip(figures, draw_all(figures, "png", progress), strict=True))
-    sections = report_sections(study, summary, pairs, planned, where)
-    by_section = {one.id: [pair for pair in both if pair[0].section == one.id] for one in sections}
-    page = render(f"{study.name}: {study.judged.label}", study.lead, sections, by_section)
+    page = render(study, both, summary, sum(planned.values()), where)
+    verdicts = pd.DataFrame([verdict_row(one) for one in study.comparisons])
     with unwritable_told(place):
         _remove_others(place, {one.name for one in figures})
         for one, png in both:
             _write_figure(place.child("figures"), one, png, "png")
+        place.write("verdict.csv", verdicts.to_csv(index=False).encode())
+        place.write("verdict.tex", verdict_latex(study.comparisons).encode())
         place.write("summary.parquet", _parquet(summary))
         place.write("pairs.parquet", _parquet(pairs))
         place.write(PAGE, page.encode())

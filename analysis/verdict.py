@@ -131,7 +131,7 @@ def three_metrics(found: Sequence[Comparison]) -> dict[str, list[dict[str, objec
     tables: dict[str, list[dict[str, object]]] = {}
     for one in found:
         for name in dict.fromkeys((*SHOWN, one.metric.name)) if one.difference is not None else ():
-            row = {"variant": one.variant, "baseline": one.baseline, "rank": one.rank}
+            row = {"variant": one.variant, "baseline": one.baseline, "rank": one.rank, "name": name}
             row |= {"metric": METRICS[name].axis_label} | numbers(one, name)
             row["verdict"] = judge(one).kind if name == one.metric.name else None
             if "n" in row:

@@ -1,76 +1,105 @@
-"""A report as one HTML file that needs nothing else: no network, no files beside it."""
+"""The report as one HTML file that needs nothing else: no network, no files beside it."""
 
 import base64
 import json
-import math
+import platform
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from importlib.metadata import version
 from importlib.resources import files
-from numbers import Integral, Real
+from numbers import Real
 
 import pandas as pd
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from hq_ray.analysis.figure_data import FigureData
-from hq_ray.analysis.verdict import Verdict
-from hq_ray.analysis.words import format_number, round_number
+from hq_ray.analysis.reporting.report_tables import (
+    cell_text,
+    chosen_table,
+    configurations_table,
+    failures_table,
+    metrics_table,
+    nothing_words,
+    provenance_table,
+    verdict_table,
+)
+from hq_ray.analysis.study import Study
+from hq_ray.analysis.verdict import basis_words, judge, overall_words
+from hq_ray.store import DONE, FAILED
+from hq_ray.versions import versions
 
 # A browser handles this many; the rest is in summary.parquet.
 MOST_ROWS = 5_000
-MISSING = "–"
-
-
-@dataclass
-class Section:
-    """A chapter of the report, in this order; what is empty is left out.
-
-    Attributes:
-        id: of its anchor.
-        short: title in the bar at the top.
-        title: above the chapter.
-        paragraphs: text; what stands between backticks is set as code.
-        verdicts: a card each.
-        details: text after the cards.
-        warnings: sentences that a reader must not miss.
-        tables: (caption, frame).
-        browser: a frame to sort and filter.
-    """
-
-    id: str
-    short: str
-    title: str
-    paragraphs: list[str] = field(default_factory=list)
-    verdicts: list[Verdict] = field(default_factory=list)
-    details: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    tables: list[tuple[str, pd.DataFrame]] = field(default_factory=list)
-    browser: pd.DataFrame | None = None
+# With more environments than these each is folded away.
+MOST_OPEN = 4
+FOLDED = "sensitivity"
 
 
 def render(
-    title: str, lead: str, sections: Sequence[Section], drawn: Mapping[str, Sequence[tuple]]
+    study: Study,
+    drawn: Sequence[tuple[FigureData, bytes]],
+    summary: pd.DataFrame,
+    n_planned: int,
+    where: str | None = None,
 ) -> str:
-    """The page.
+    """The page: the verdicts first, then each environment, then what is looked up.
 
     Args:
-        title, lead: above everything.
-        sections: in order.
-        drawn: by section id, (figure, its PNG) in order.
+        study: with curves.
+        drawn: each figure and its PNG.
+        summary: see `analysis.tables.summary_table`.
+        n_planned: number of trials; 0 where not all were read.
+        where: which trials were read, as the person said it.
     """
+    figures = [(one, _figure(one, png)) for one, png in drawn]
+    status = study.trials["status"]
+    ours = {name: versions()[name] for name in ("hq_ray", "git_commit")}
+    ours |= {name: version(name) for name in ("numpy", "scipy", "pandas", "matplotlib")}
+    ours["python"] = platform.python_version()
+    described = zip(study.results, study.descriptions, strict=True)
     web = files("hq_ray.analysis.reporting") / "web"
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["marked"] = marked
+    environment.filters |= {"marked": marked, "columns": columns, "cells": cells}
     # CSS and script are ours and go in as they are; all else is escaped.
     raw = {name: Markup((web / f"report.{name}").read_text("utf-8")) for name in ("css", "js")}
     return environment.from_string((web / "report.html").read_text("utf-8")).render(
-        title=title,
-        lead=lead,
         css=raw["css"],
         script=raw["js"],
-        sections=[_section(section, drawn.get(section.id, ())) for section in sections],
+        study=study,
+        verdicts=verdict_table(study.comparisons) if study.comparisons else None,
+        sentences=[judge(one).sentence for one in study.comparisons],
+        overall=overall_words(study.comparisons),
+        nothing=None if study.comparisons else nothing_words(study),
+        basis=basis_words(study.comparisons),
+        environments=_environments(study, figures),
+        most_open=MOST_OPEN,
+        health=[figure for one, figure in figures if not one.env],
+        configurations=Markup(browser_rows(configurations_table(study, summary))),
+        n_configurations=len(summary),
+        most_rows=MOST_ROWS,
+        n_done=int((status == DONE).sum()),
+        n_failed=int((status == FAILED).sum()),
+        n_planned=n_planned,
+        seconds=study.trials["train_seconds"].sum(),
+        failures=failures_table(study),
+        where=where,
+        written_by=", ".join(f"{name} {one}" for name, one in ours.items() if one),
+        provenance=[provenance_table(one, info) for one, info in described],
     )
+
+
+def _environments(study: Study, drawn: Sequence[tuple[FigureData, dict]]) -> list[dict]:
+    """For each problem its tables, the figures that are shown at first and those that are not."""
+    return [
+        {
+            "label": env,
+            "tables": [*metrics_table(study.comparisons, env), *chosen_table(study, env)],
+            "figures": [f for one, f in drawn if one.env == env and one.section != FOLDED],
+            "more": [f for one, f in drawn if one.env == env and one.section == FOLDED],
+        }
+        for env in study.table
+    ]
 
 
 def marked(text: str) -> Markup:
@@ -78,59 +107,26 @@ def marked(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
-def _section(section: Section, drawn: Sequence[tuple[FigureData, bytes]]) -> dict:
-    browser = section.browser
-    return {
-        "id": section.id,
-        "short": section.short,
-        "title": section.title,
-        "paragraphs": section.paragraphs,
-        "verdicts": [
-            {"kind": v.kind.split()[0], "word": v.kind.capitalize(), "sentence": v.sentence}
-            for v in section.verdicts
-        ],
-        "details": section.details,
-        "warnings": section.warnings,
-        "tables": [_table(caption, frame) for caption, frame in section.tables],
-        "figures": [_figure(one, png) for one, png in drawn],
-        "browser": None if browser is None else Markup(browser_rows(browser)),
-        "cut": None if browser is None or len(browser) <= MOST_ROWS else f"{MOST_ROWS:,}",
-    }
+def columns(frame: pd.DataFrame) -> list[dict]:
+    """Names of the columns, and whether they are of numbers."""
+    return [
+        {"name": name, "number": any(map(_is_number, frame[name].astype(object)))} for name in frame
+    ]
 
 
-def _table(caption: str, frame: pd.DataFrame) -> dict:
-    columns = [
-        {"name": str(name), "number": any(map(_is_number, frame[name].astype(object)))}
-        for name in frame
-    ]
-    rows = [
-        [{"text": cell_text(v), "number": c["number"]} for v, c in zip(row, columns, strict=True)]
-        for row in frame.astype(object).to_numpy().tolist()
-    ]
-    return {"caption": caption, "columns": columns, "rows": rows}
+def cells(frame: pd.DataFrame) -> list[list[str]]:
+    """The rows as text."""
+    return [list(map(cell_text, row)) for row in frame.astype(object).to_numpy().tolist()]
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def cell_text(value: object) -> str:
-    """A value of a table for a reader."""
-    if value is None or value != value:
-        return MISSING
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Integral):
-        return format_number(int(value))
-    if isinstance(value, Real):
-        return round_number(float(value)) if math.isfinite(value) else "∞"
-    return str(value)
-
-
 def _figure(one: FigureData, png: bytes) -> dict:
     width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
     return {
-        "stem": one.name,
+        "name": one.name,
         "title": one.title,
         "png": base64.b64encode(png).decode(),
         "width": width,

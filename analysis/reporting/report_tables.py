@@ -1,148 +1,142 @@
-"""Tables of a report: comparisons, metrics, what is drawn, configurations, what failed."""
+"""Tables of a report: verdicts, metrics, choices, configurations, failures, provenance."""
 
 import json
-from collections import Counter
+import math
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 
 import pandas as pd
 
 from hq_ray.analysis.cells import SETTINGS
 from hq_ray.analysis.comparison import Comparison
-from hq_ray.analysis.metrics import METRICS
-from hq_ray.analysis.statistics.means import seed_means
 from hq_ray.analysis.study import Study
-from hq_ray.analysis.verdict import SHOWN, p_text, summary, three_metrics
-from hq_ray.analysis.words import round_number
+from hq_ray.analysis.verdict import basis, detectable, p_text, summary, three_metrics
+from hq_ray.analysis.words import format_number, round_number
 from hq_ray.store import FAILED, Results
+from hq_ray.sweeps.spec_entries import seeds_text
 
 MOST_FAILURES = 20
 MOST_CHARACTERS = 400
+MISSING = "–"
 # Beside the statistics of the metric of the verdict, the table of configurations has these means.
-OTHER_MEANS = ("mean_return", "final_return", "policy_gap", "success_rate")
+OTHER_MEANS = ("mean_return", "final_return", "policy_value", "success_rate")
 STATISTICS = ("n", "mean", "se", "low", "high", "iqm")
+WHEN = {
+    "mean_return": "while learning",
+    "final_return": "at the end",
+    "policy_value": "what was learned",
+}
 
 Table = tuple[str, pd.DataFrame]
 
 
-def comparison_table(found: Sequence[Comparison]) -> Table:
-    """One row per comparison, with its verdict."""
+def verdict_table(found: Sequence[Comparison]) -> Table:
+    """One row per comparison; what is measured is rounded."""
     rows = []
     for one in found:
         row = summary(one)
-        counts = [row[name] for name in ("wins", "ties", "losses")]
+        undecided = row["kind"] == "undecided"
         rows.append(
             {
                 "environment": one.env,
-                "variant": one.variant,
-                "baseline": one.baseline,
-                "verdict": row["kind"],
-                "basis": row["basis"],
-                "n": _n_words(row),
-                "mean": row["mean"],
-                "baseline mean": row["baseline_mean"],
+                "variant": _choice(row),
+                "against": one.baseline,
+                "verdict": f"{row['kind']}, {basis(one)}",
                 "difference": row["difference"],
-                "95 % interval": _interval(row["low"], row["high"]),
+                "95 % interval": _interval(row),
                 "p": _p_words(row["p_value"]),
                 "Holm's p": _p_words(row["p_holm"]),
-                "wins/ties/ losses": None if None in counts else "/".join(map(str, counts)),
+                "detectable difference": detectable(one) if undecided else None,
+                "seeds": _n_words(row) + (f", {one.lost} failed" if one.lost else ""),
                 "configuration": row["configuration"],
-                "baseline configuration": row["baseline_configuration"],
+                "configuration against": row["baseline_configuration"],
             }
         )
-    metric = found[0].metric.axis_label
-    return f"All comparisons by {metric}; intervals are of one comparison alone", _known(rows)
+    return f"Variant minus baseline, in {found[0].metric.axis_label}", pd.DataFrame(rows)
 
 
-def metrics_tables(found: Sequence[Comparison]) -> list[Table]:
-    """Of each environment, the same configurations on the same seeds by three metrics."""
-    tables = []
-    for env, of_env in three_metrics(found).items():
-        rows = [
-            {
-                "variant": row["variant"],
-                "baseline": row["baseline"],
-                "metric": row["metric"],
-                "n": _n_words({"paired": row["n"] == row["baseline_n"], **row}),
-                "mean": row["mean"],
-                "baseline mean": row["baseline_mean"],
-                "difference": row["difference"],
-                "95 % interval": _interval(row["low"], row["high"]),
-                "verdict": row["verdict"],
-            }
-            for row in of_env
-        ]
-        tables.append((f"{env}: while learning, at the end, and what was learned", _known(rows)))
-    return tables
+def verdict_latex(found: Sequence[Comparison]) -> str:
+    """The verdict table for LaTeX, which needs booktabs; all text is escaped."""
+    if not found:
+        return "% There is no verdict.\n"
+    caption, frame = verdict_table(found)
+    text = frame.map(cell_text).to_latex(index=False, escape=True)
+    # In LaTeX's own font encoding these three are other signs.
+    return f"% {caption}\n{text}".translate({ord(sign): f"${sign}$" for sign in "<>|"})
 
 
-def _known(rows: Sequence[Mapping]) -> pd.DataFrame:
-    """The rows without columns of which nothing is known."""
-    frame = pd.DataFrame(rows)
-    return frame[[name for name in frame if frame[name].notna().any()]]
+def metrics_table(found: Sequence[Comparison], env: str) -> list[Table]:
+    """The compared configurations of a problem by three metrics, on the same seeds."""
+    of_env = three_metrics(found).get(env, [])
+    names = {row["name"]: row["metric"] for row in of_env}
+    when = {name: WHEN.get(name, label) for name, label in names.items()}
+    rows = [
+        {
+            "metric": when[name],
+            "variant": _choice(row),
+            "seeds": _n_words(row),
+            "mean": row["mean"],
+            f"mean of {row['baseline']}": row["baseline_mean"],
+            "difference": row["difference"],
+            "95 % interval": _interval(row),
+        }
+        for name in when
+        for row in of_env
+        if row["name"] == name
+    ]
+    told = [f"{WHEN[name]}: {label}" for name, label in names.items() if name in WHEN]
+    return [("; ".join(told), pd.DataFrame(rows))] if rows else []
 
 
-def _n_words(row: Mapping) -> str | None:
-    if row["n"] is None or row["paired"]:
-        return None if row["n"] is None else str(row["n"])
-    return f"{row['n']} and {row['baseline_n']}"
+def _choice(row: Mapping) -> str:
+    return row["variant"] + (f" (choice {row['rank']})" if row["rank"] > 1 else "")
+
+
+def _n_words(row: Mapping) -> str:
+    if row["n"] is None:
+        return "too few"
+    same = row["n"] == row["baseline_n"]
+    return str(row["n"]) if same else f"{row['n']} and {row['baseline_n']}"
 
 
 def _p_words(p_value: float | None) -> str | None:
     return None if p_value is None else p_text(p_value).removeprefix("= ")
 
 
-def _interval(low: float | None, high: float | None) -> str | None:
+def _interval(row: Mapping) -> str | None:
+    low, high = row["low"], row["high"]
     return None if low is None or low != low else f"{round_number(low)} to {round_number(high)}"
 
 
-def equal_settings_table(pairs: pd.DataFrame) -> Table | None:
-    """For each variant, how many differences at equal hyperparameters an interval tells from 0."""
-    rows = []
-    families = pairs.groupby(["env", "variant", "baseline"], sort=False) if len(pairs) else ()
-    for (env, variant, baseline), part in families:
-        tested = part[part["n"] > 1]
-        excluding = (tested["low"] > 0) | (tested["high"] < 0)
-        rows.append(
-            {
-                "environment": env,
-                "variant": variant,
-                "baseline": baseline,
-                "pairs of configurations": len(tested),
-                "95 % interval excludes 0": int(excluding.sum()),
-                "expected by chance": 0.05 * len(tested),
-                "of these above 0": int((tested["low"] > 0).sum()),
-                "left by Holm's correction": int(tested["holm"].sum()),
-            }
-        )
-    title = "Differences at equal hyperparameters, paired by seed (pairs.parquet)"
-    return (title, pd.DataFrame(rows)) if rows else None
+def chosen_table(study: Study, env: str) -> list[Table]:
+    """Which configuration of each variant is compared and drawn."""
+    rows = [
+        {
+            "variant": variant,
+            "configuration": side.label,
+            "chosen from": len(side.cell),
+            "seeds": f"{len(side.seeds)} fresh" if side.fresh else str(len(side.seeds)),
+        }
+        for (of, variant), side in study.chosen.items()
+        if of == env and len(side.cell) > 1
+    ]
+    return [("Chosen configurations", pd.DataFrame(rows))] if rows else []
 
 
-def drawn_table(study: Study) -> Table:
-    """Which configuration of each variant the curves show."""
-    rows = []
-    for cell in study.cells:
-        side = study.chosen.get((cell.env, cell.variant))
-        if side is not None:
-            rows.append(
-                {
-                    "environment": cell.env,
-                    "variant": cell.variant,
-                    "configuration": side.label,
-                    "chosen from": len(cell),
-                    "seeds": len(side.seeds),
-                    "basis": "confirmed" if side.fresh else "exploratory",
-                    **{
-                        f"mean {METRICS[name].label}": float(seed_means(side.scores(name)))
-                        for name in dict.fromkeys((*SHOWN, study.judged.name))
-                    },
-                }
-            )
-    return "Configurations that the curves show", pd.DataFrame(rows)
+def nothing_words(study: Study) -> str:
+    """Why there is no verdict."""
+    if not study.table:
+        return "No trial is done, so nothing can be said."
+    variants = {variant for row in study.table.values() for variant in row}
+    if len(variants) == 1:
+        return f"Only {next(iter(variants))} was run, so there is nothing to compare it with."
+    if not any(len(row) > 1 for row in study.table.values()):
+        return "No environment was run with two variants, so none can be compared."
+    return f"No two variants have trials with {study.judged.name}, so none can be compared."
 
 
 def configurations_table(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
-    """One row per configuration, best first in each environment."""
+    """One row per configuration, best first in each environment; seeds are text."""
     varying = {name for cell in study.cells for name in cell.varying}
     settings = [name for name in SETTINGS if name in varying]
     others = [
@@ -150,25 +144,38 @@ def configurations_table(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
         for name in OTHER_MEANS
         if name != study.judged.name and name in summary and summary[name].notna().any()
     ]
-    order = summary.sort_values(
-        ["env", "mean"], ascending=[True, study.judged.sign < 0], kind="stable"
+    explored, fresh = [], []
+    for cell in study.cells:
+        done = cell.fresh[cell.fresh["row"] >= 0]
+        confirmed = done.groupby("number")["seed"].agg(seeds_text)
+        explored += [seeds_text(cell.seeds[rows >= 0].tolist()) for rows in cell.rows]
+        fresh += [confirmed.get(number) for number in range(len(cell))]
+    seeds = ["seeds", "fresh_seeds"] if any(fresh) else ["seeds"]
+    rows = summary.assign(seeds=explored, fresh_seeds=fresh)
+    rows = (
+        rows.sort_values(["env", "mean"], ascending=[True, study.judged.sign < 0], kind="stable")
+        if len(rows)
+        else rows.assign(**dict.fromkeys(STATISTICS))
     )
-    return order[["env", "variant", *settings, *STATISTICS, *others]]
+    return rows[["env", "variant", *settings, *STATISTICS, *others, *seeds]]
 
 
 def failures_table(study: Study) -> Table | None:
-    """Reasons why trials failed, the commonest first."""
+    """Reasons why trials failed, the commonest first, each with one of its trials."""
     failed = study.trials[study.trials["status"] == FAILED]
-    reasons = Counter(
-        f"{kind}: {text}"
-        for kind, text in zip(failed["error_type"], failed["error_message"], strict=True)
-    )
-    if not reasons:
+    if not len(failed):
         return None
-    order = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:MOST_FAILURES]
-    rows = [{"trials": n, "reason": _cut(reason)} for reason, n in order]
-    more = f", the commonest {MOST_FAILURES} of {len(reasons):,}"
-    return f"Failures{more if len(reasons) > MOST_FAILURES else ''}", pd.DataFrame(rows)
+    reasons = failed["error_type"] + ": " + failed["error_message"]
+    found = (
+        failed.assign(reason=reasons)
+        .groupby("reason", sort=True)
+        .agg(trials=("trial_id", "size"), one=("trial_id", "min"), seed=("seed", "first"))
+    )
+    order = found.sort_values("trials", ascending=False, kind="stable").reset_index()
+    rows = order.head(MOST_FAILURES).assign(reason=order["reason"].map(_cut))
+    more = f", the commonest {MOST_FAILURES} of {len(order):,}"
+    caption = f"Why trials failed{more if len(order) > MOST_FAILURES else ''}"
+    return caption, rows[["trials", "reason", "one"]].rename(columns={"one": "such as trial"})
 
 
 def provenance_table(results: Results, info: Mapping) -> Table:
@@ -186,6 +193,19 @@ def provenance_table(results: Results, info: Mapping) -> Table:
         ]
     )
     return info.get("name", results.location.text), frame
+
+
+def cell_text(value: object) -> str:
+    """A value of a table for a reader."""
+    if value is None or value != value:
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Integral):
+        return format_number(int(value))
+    if isinstance(value, Real):
+        return round_number(float(value)) if math.isfinite(value) else "∞"
+    return str(value)
 
 
 def _cut(text: str) -> str:

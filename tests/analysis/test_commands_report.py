@@ -1,6 +1,7 @@
 """`hq-ray report` on odd results: a report of what can be said, or one sentence."""
 
 import json
+import webbrowser
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,15 @@ def test_a_partial_sweep_says_what_is_missing(tmp_path, capsys):
     assert code == 0
     assert "Note: 24 of 48 planned trials are not in" in out
     assert "24 of 48 planned trials done" in Path("reports/tiny/report.html").read_text()
+
+
+def test_the_page_is_opened_where_asked_for(tiny, capsys, monkeypatch):
+    shown = []
+    monkeypatch.setattr(webbrowser, "open", shown.append)
+    assert run(capsys, "report", tiny)[0] == 0
+    assert shown == []
+    assert run(capsys, "report", tiny, "--open")[0] == 0
+    assert shown == [Path("reports/tiny/report.html").resolve().as_uri()]
 
 
 def test_sweeps_read_together_make_one_report(tiny, tmp_path, capsys):

@@ -1,4 +1,20 @@
 "use strict";
+// A link into a fold opens it, and so does printing.
+(() => {
+  const open = () => {
+    const goal = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const fold = goal?.closest("details");
+    if (fold && !fold.open) {
+      fold.open = true;
+      goal.scrollIntoView();
+    }
+  };
+  addEventListener("hashchange", open);
+  addEventListener("beforeprint", () => {
+    document.querySelectorAll("details").forEach((fold) => { fold.open = true; });
+  });
+  open();
+})();
 // Sorts and filters the table of configurations. The rows are data in the page, never markup.
 (() => {
   const source = document.getElementById("rows");
@@ -40,13 +56,12 @@
     if (column < 0) return `no column ${name}; columns: ${columns.join(", ")}`;
     if (given === "") return `${word} must end in a value`;
     const number = Number(GROUPED.test(given) ? given.replaceAll(",", "") : given);
-    const numeric = !Number.isNaN(number);
-    if (!numeric && "<>".includes(sign[0])) return `${word} must compare with a number`;
-    const wanted = numeric ? number : given.toLowerCase();
+    if (Number.isNaN(number) && "<>".includes(sign[0])) return `${word} must compare with a number`;
     return (row) => {
       const value = row[column];
       if (value === null) return sign === "!=";
-      return TESTS[sign](numeric ? value : String(value).toLowerCase(), wanted);
+      if (typeof value === "number") return TESTS[sign](value, number);
+      return TESTS[sign](String(value).toLowerCase(), given.toLowerCase());
     };
   }
 

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from small_sweeps import HOSTILE_ENV, make_up
+from small_sweeps import HOSTILE_ENV, make_up, train
 
 from hq_ray.analysis.report import write_report
 from hq_ray.analysis.study import study
@@ -37,6 +37,18 @@ def page(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """The report of a confirmed sweep of two environments and three variants."""
+    results = train(
+        tmp_path_factory.mktemp("large"),
+        env=["CliffWalking-v1", {"id": "VelocityGrid-v0", "max_speed": 2}],
+        variant=["standard", "harmonic", "minimum"],
+        confirm={"seeds": 3},
+    )
+    return write_report(study([Results.at(results)], smooth=7), results.parent / "report")
+
+
+@pytest.fixture(scope="module")
 def driver():
     from selenium import webdriver
 
@@ -54,12 +66,27 @@ def driver():
 @pytest.fixture(params=SIZES.values(), ids=list(SIZES))
 def browser(driver, page, request):
     """The page, loaded anew; at the end the console must be empty."""
-    width, height = request.param
+    show(driver, page, request.param)
+    open_folds(driver)
+    yield driver
+    assert driver.get_log("browser") == []
+
+
+def show(driver, page, size):
+    width, height = size
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     driver.get(f"file://{page}")
-    yield driver
-    assert driver.get_log("browser") == []
+
+
+def open_folds(driver):
+    driver.execute_script("document.querySelectorAll('details').forEach((one) => one.open = true)")
+
+
+def folded(driver):
+    return driver.execute_script(
+        "return [...document.querySelectorAll('details[id]:not([open])')].map((one) => one.id)"
+    )
 
 
 def rows(browser):
@@ -91,15 +118,15 @@ def ask(browser, text):
 
 def sort(browser, name):
     for button in browser.find_elements("css selector", "#browser-table th button"):
-        if button.text == name:
+        if button.get_property("textContent") == name:
             browser.execute_script("arguments[0].click()", button)
 
 
-def test_the_page_fits_its_window(browser):
+def fits(browser):
+    """Nothing is cut off, and what is wider than the window scrolls in itself."""
     width = browser.execute_script("return window.innerWidth")
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert browser.execute_script(CLIPPED) == []
-    # What is wider scrolls in itself.
     wide = browser.execute_script(
         "return [...document.querySelectorAll('main *')]"
         ".filter((e) => !e.closest('.scroll, .picture'))"
@@ -109,6 +136,61 @@ def test_the_page_fits_its_window(browser):
     assert wide == []
 
 
+def test_the_page_fits_its_window(browser):
+    fits(browser)
+
+
+@pytest.mark.parametrize("size", SIZES.values(), ids=list(SIZES))
+def test_a_large_page_is_short_and_fits_with_its_folds_shut_and_open(driver, large, size):
+    show(driver, large, size)
+    if size == SIZES["laptop"]:
+        assert driver.execute_script("return document.documentElement.scrollHeight") <= 8_000
+    assert set(folded(driver)) == {"sentences", "configurations", "health", "methods", "files"}
+    fits(driver)
+    open_folds(driver)
+    fits(driver)
+    # Every column of these tables is to be seen, on a phone as a list.
+    hidden = driver.execute_script(
+        "return [...document.querySelectorAll('#verdict .scroll, .environment .scroll')]"
+        ".filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.innerText.slice(0, 120))"
+    )
+    assert hidden == []
+    assert driver.get_log("browser") == []
+
+
+def test_tables_and_figures_stand_side_by_side(driver, large):
+    show(driver, large, SIZES["laptop"])
+    lefts = driver.execute_script(
+        "return [...document.querySelector('.beside').children]"
+        ".map((one) => Math.round(one.getBoundingClientRect().left))"
+    )
+    assert len(set(lefts)) == 2
+    show(driver, large, SIZES["phone"])
+    assert (
+        driver.execute_script(
+            "return new Set([...document.querySelector('.beside').children]"
+            ".map((one) => Math.round(one.getBoundingClientRect().left))).size"
+        )
+        == 1
+    )
+
+
+def test_seeds_above_2_to_53_are_shown_exactly(driver, large):
+    show(driver, large, SIZES["laptop"])
+    open_folds(driver)
+    assert ask(driver, f"fresh_seeds={2**62}-{2**62 + 2}") == "6 of 14"
+    assert set(column(driver, "fresh_seeds")) == {f"{2**62}-{2**62 + 2}"}
+
+
+def test_a_link_into_a_fold_opens_it(driver, page):
+    show(driver, page, SIZES["laptop"])
+    assert "methods" in folded(driver)
+    driver.find_element("css selector", "nav a[href='#methods']").click()
+    driver.execute_async_script("setTimeout(arguments[0], 50)")
+    assert "methods" not in folded(driver)
+    assert driver.find_element("css selector", "#methods dt").is_displayed()
+
+
 def test_all_links_of_the_bar_can_be_reached(browser):
     last = browser.execute_script(
         "const links = [...document.querySelectorAll('nav a')]; links.at(-1).scrollIntoView();"
@@ -116,9 +198,8 @@ def test_all_links_of_the_bar_can_be_reached(browser):
     )
     width = browser.execute_script("return window.innerWidth")
     assert 0 <= last[0] < last[1] <= width + 1
-    if width > 600:
-        bar = "const bar = document.querySelector('nav ul'); "
-        assert browser.execute_script(f"{bar}return bar.scrollWidth <= bar.clientWidth")
+    bar = "const bar = document.querySelector('nav ul'); "
+    assert browser.execute_script(f"{bar}return bar.scrollWidth <= bar.clientWidth")
 
 
 def test_all_figures_are_there(browser):
@@ -198,6 +279,7 @@ def test_what_is_missing_stands_last(driver, page, tmp_path):
     other = tmp_path / "other.html"
     other.write_text(text[:start] + json.dumps(content) + text[end:])
     driver.get(f"file://{other}")
+    open_folds(driver)
     assert column(driver, "a") == ["", "2", "1e-09", "-10"]
     sort(driver, "a")
     assert column(driver, "a") == ["-10", "1e-09", "2", ""]

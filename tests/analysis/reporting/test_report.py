@@ -4,19 +4,28 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 from scipy import stats
-from small_sweeps import GRID, HOSTILE_ENV, HOSTILE_FAILURE, in_other_files, make_up, train
+from small_sweeps import (
+    GRID,
+    HOSTILE_ENV,
+    HOSTILE_FAILURE,
+    fresh,
+    in_other_files,
+    make_up,
+    publish_scores,
+    train,
+)
 
 from hq_ray.analysis import report
 from hq_ray.analysis.api import compare
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.report import PAGE, writable, write_report
+from hq_ray.analysis.reporting.report_tables import verdict_latex
 from hq_ray.analysis.study import study
 from hq_ray.errors import InputError
 from hq_ray.load import load_trials
 from hq_ray.store import Results
 
-CHAPTERS = ["verdict", "curves", "scores", "sensitivity", "configurations", "health"]
-CHAPTERS += ["provenance"]
+CHAPTERS = ["verdict", "environment-1", "configurations", "health", "methods", "files"]
 
 
 class Page(HTMLParser):
@@ -45,6 +54,12 @@ class Page(HTMLParser):
             for name, attrs, text in self.elements
             if name == tag and attributes.items() <= attrs.items()
         ]
+
+
+def browser_content(text):
+    """The table of configurations, as the page's script reads it."""
+    cut = text.index('<script type="application/json"')
+    return json.loads(text[text.index(">", cut) + 1 : text.index("</script>", cut)])
 
 
 def read(place, **options):
@@ -91,21 +106,24 @@ def test_the_page_needs_nothing_beside_it(written):
 
 def test_chapters_are_in_order_and_in_the_bar(written):
     page = Page((written / PAGE).read_text())
-    assert [attrs["id"] for attrs, _ in page.all("section")] == CHAPTERS
     assert [attrs["href"] for attrs, _ in page.all("a")] == [f"#{id}" for id in CHAPTERS]
     ids = [attrs["id"] for _, attrs, _ in page.elements if "id" in attrs]
+    assert [one for one in ids if one in CHAPTERS] == CHAPTERS
     assert len(set(ids)) == len(ids)
 
 
-def test_the_answer_stands_first(written):
+def test_the_answer_stands_first_and_the_rest_is_folded(written):
     page = Page((written / PAGE).read_text())
-    verdict = [text for attrs, text in page.all("p") if attrs.get("class") != "lead"]
-    assert verdict[0].startswith("Over 1 environment, harmonic against standard:")
-    assert "Exploratory: on FrozenLake-v1, harmonic" in verdict[1]
-    assert verdict[2].startswith(
-        "Exploratory: each variant's configuration was chosen from its whole grid by its"
-    )
-    assert verdict[3].startswith("Judged by mean return [reward units]")
+    paragraphs = [text for attrs, text in page.all("p") if attrs.get("class") != "lead"]
+    assert paragraphs[0].startswith("Over 1 environment, harmonic against standard:")
+    assert page.all("td")[0][1] == "FrozenLake-v1"
+    words = {attrs["class"]: text for attrs, text in page.all("strong")}
+    assert words["verdict identical exploratory"] == "identical, exploratory"
+    folds = {attrs["id"]: "open" in attrs for attrs, _ in page.all("details") if "id" in attrs}
+    assert folds == {"sentences": False} | {one: one == "environment-1" for one in CHAPTERS[1:]}
+    (methods,) = [text for attrs, text in page.all("details") if attrs.get("id") == "methods"]
+    assert "Exploratory: each variant's configuration was chosen from its whole grid" in methods
+    assert "trailing mean over 7 episodes" in methods
 
 
 def test_every_number_of_the_verdict_equals_scipy(tmp_path):
@@ -131,8 +149,10 @@ def test_every_number_of_the_verdict_equals_scipy(tmp_path):
 
 def test_three_metrics_of_the_chosen_configurations_are_shown(written):
     rows = [text for _, text in Page((written / PAGE).read_text()).all("td")]
+    assert {"while learning", "at the end", "what was learned"} <= set(rows)
+    captions = " ".join(text for _, text in Page((written / PAGE).read_text()).all("p"))
     for name in ("mean_return", "final_return", "policy_value"):
-        assert METRICS[name].axis_label in rows
+        assert METRICS[name].axis_label in captions
 
 
 def test_tables_stand_beside_the_page(written):
@@ -143,8 +163,29 @@ def test_tables_stand_beside_the_page(written):
     assert len(pairs) == 4
     assert {"difference", "low", "high", "holm"} <= set(pairs)
     assert {path.name for path in written.iterdir()} == {
-        *("report.html", "figures", "summary.parquet", "pairs.parquet")
+        *("report.html", "figures", "summary.parquet", "pairs.parquet", "verdict.csv"),
+        "verdict.tex",
     }
+
+
+def test_the_verdict_is_there_as_csv_and_for_latex(written, results):
+    found = compare(results)
+    told = pd.read_csv(written / "verdict.csv")
+    assert told.columns.tolist() == found.columns.tolist()
+    assert told["difference"].to_numpy() == pytest.approx(found["difference"].to_numpy(), rel=1e-15)
+    text = (written / "verdict.tex").read_text()
+    assert "identical, exploratory" in text
+    assert text.count("\\\\") == 2  # the head and a row
+
+
+def test_latex_is_escaped(tmp_path):
+    standard, minimum = {0: 1.0, 1: 2.0, 2: 9.0}, {0: 5.0, 1: 6.01, 2: 13.0}
+    scores = {("standard", 0.1): standard, ("minimum", 0.1): minimum}
+    folder = publish_scores(tmp_path / "x", scores, label=r"50 % \a_1 {b} $ <|> &#")
+    text = verdict_latex(read(folder).comparisons)
+    assert r"50 \% \textbackslash a\_1 \{b\} \$ $<$$|$$>$ \&\# & minimum" in text
+    assert "$<$ 0.001" in text
+    assert verdict_latex([]).startswith("%")
 
 
 def test_other_files_of_the_same_trials_give_the_same_bytes(written, results, tmp_path):
@@ -177,6 +218,7 @@ def test_the_record_says_which_trials_were_read(results, tmp_path, sketched):
     write_report(read(results, where=where), tmp_path, where)
     page = Page((tmp_path / PAGE).read_text())
     assert any(text == where for _, text in page.all("code"))
+    assert (tmp_path / "verdict.tex").read_text().startswith("%")
     words = " ".join(text for _, text in page.all("p"))
     assert "Only harmonic was run, so there is nothing to compare it with." in words
     # Planned trials are those of the whole sweep, so they say nothing of a part.
@@ -192,12 +234,47 @@ def test_hostile_names_stay_text(tmp_path, sketched):
     assert len(page.all("script")) == 2
     words = [text for _, text in page.all("td")]
     assert f"ValueError: {HOSTILE_FAILURE}" in words
-    cut = text.index('<script type="application/json"')
-    data = text[text.index(">", cut) + 1 : text.index("</script>", cut)]
-    content = json.loads(data)
+    content = browser_content(text)
     assert content["rows"][0][0] == f'{HOSTILE_ENV} {{"text":"<i>"}}'
     assert len(content["rows"]) == 120
     assert all(path.is_file() for path in (tmp_path / "out" / "figures").iterdir())
+
+
+def test_confirmed_verdicts_and_seeds_above_2_to_53_are_told_exactly(tmp_path, sketched):
+    seeds = fresh(0, 3)
+    scores = {
+        (variant, alpha): dict.fromkeys((*range(3), *(seeds if alpha == best else ())), 1.0)
+        for variant, best in (("standard", 0.2), ("harmonic", 0.1))
+        for alpha in (0.1, 0.2)
+    }
+    for number, seed in enumerate(seeds):
+        scores["standard", 0.2][seed] = float(number)
+        scores["harmonic", 0.1][seed] = number + 5.0 + number / 100
+    chosen = {
+        0: {"metric": "mean_return", "chosen": [("standard", 0.2), ("harmonic", 0.1)], "seeds": 3}
+    }
+    write_report(read(publish_scores(tmp_path / "x", scores, chosen)), tmp_path / "out")
+    text = (tmp_path / "out" / PAGE).read_text()
+    words = Page(text).all("strong", **{"class": "verdict better confirmed"})
+    assert [word for _, word in words] == ["better, confirmed"]
+    assert [word for _, word in Page(text).all("td") if "fresh" in word] == ["3 fresh"] * 2
+    content = browser_content(text)
+    told = dict(zip(content["columns"], zip(*content["rows"], strict=True), strict=True))
+    assert set(told["seeds"]) == {"0-2"}
+    assert sorted(filter(None, told["fresh_seeds"])) == [f"{seeds[0]}-{seeds[-1]}"] * 2
+
+
+@pytest.mark.parametrize("n_problems", [4, 5])
+def test_many_environments_are_folded(tmp_path, sketched, n_problems):
+    places = []
+    for number in range(n_problems):
+        scores = {(v, 0.1): {0: 1.0, 1: 2.0} for v in ("standard", "minimum")}
+        places.append(publish_scores(tmp_path / str(number), scores, env=f"T{number}-v0"))
+    write_report(study([Results.at(place) for place in places], smooth=7), tmp_path / "out")
+    page = Page((tmp_path / "out" / PAGE).read_text())
+    folds = [attrs for attrs, _ in page.all("details") if "environment" in attrs.get("class", "")]
+    told = ["open" in attrs for attrs in folds][:n_problems]
+    assert told == [n_problems < 5] * n_problems
 
 
 def test_progress_counts_the_figures(results, tmp_path, sketched):
