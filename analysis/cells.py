@@ -17,14 +17,12 @@ import pandas as pd
 from hq_ray.analysis.words import format_number
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.store import DONE
-from hq_ray.trial import UNSEEDED, short_fingerprint
+from hq_ray.trial import BLOCK, FIRST_FRESH_SEED, UNSEEDED, short_fingerprint
 
 SETTINGS = (*HYPERPARAMETERS, "episodes", "max_steps")
 ENVIRONMENT = ["env", "env_args", "fingerprint"]
 OF_PROBLEM = ("episodes", "max_steps", "gamma")
 BASELINE = "standard"
-# Seeds of a confirmation: FIRST_FRESH + block * BLOCK + 0, 1, ...
-FIRST_FRESH, BLOCK = 2**62, 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +172,7 @@ def cells(trials: pd.DataFrame) -> list[Cell]:
     """
     trials = trials.sort_values("trial_id", ignore_index=True)
     done = (trials["status"] == DONE).to_numpy()
-    fresh = (trials["seed"] >= FIRST_FRESH).to_numpy()
+    fresh = (trials["seed"] >= FIRST_FRESH_SEED).to_numpy()
     labels = problem_labels(trials)
     found = []
     for (env, variant), part in trials.groupby([labels, trials["variant"].astype(str)]):
@@ -204,7 +202,7 @@ def cells(trials: pd.DataFrame) -> list[Cell]:
                 tried[there],
                 pd.DataFrame(
                     {
-                        "block": (confirmed["seed"] - FIRST_FRESH) // BLOCK,
+                        "block": (confirmed["seed"] - FIRST_FRESH_SEED) // BLOCK,
                         "number": (np.cumsum(there) - 1)[confirmed["number"]],
                         "seed": confirmed["seed"],
                         "row": np.where(done[confirmed.index], confirmed.index, -1),

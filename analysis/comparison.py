@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hq_ray.analysis.cells import FIRST_FRESH, Cell
+from hq_ray.analysis.cells import Cell
 from hq_ray.analysis.metrics import Metric
 from hq_ray.analysis.statistics.comparison import (
     Difference,
@@ -19,6 +19,7 @@ from hq_ray.analysis.statistics.comparison import (
     tied_to_zero,
 )
 from hq_ray.analysis.statistics.means import seed_means
+from hq_ray.trial import FIRST_FRESH_SEED
 
 Choices = Mapping[tuple[str, int], Mapping]
 """By configuration and block: metric, number of seeds, rank and what else sweep.json says."""
@@ -52,7 +53,7 @@ class Side:
     @property
     def fresh(self) -> bool:
         """Whether these are the seeds of a confirmation."""
-        return bool(len(self.seeds)) and int(self.seeds[0]) >= FIRST_FRESH
+        return bool(len(self.seeds)) and int(self.seeds[0]) >= FIRST_FRESH_SEED
 
     @property
     def label(self) -> str:

@@ -15,8 +15,8 @@ from hq_ray.schedules import Schedule
 SEMANTICS_VERSION = 1
 
 MAX_SEED = 2**63 - 1
-# Those that confirm a choice start here; see `hq_ray.sweeps.choice`.
-FIRST_FRESH_SEED = 2**62
+# Those that confirm a choice start here, a block for each choice; see `hq_ray.sweeps.choice`.
+FIRST_FRESH_SEED, BLOCK = 2**62, 2**20
 # More would not fit in memory.
 MOST_SEEDS = 10**6
 

@@ -14,8 +14,8 @@ from hq_ray.load import load_trials
 from hq_ray.schema import BETTER, DONE
 from hq_ray.store import Results
 from hq_ray.sweeps.plan import TrialSet
-from hq_ray.sweeps.spec_entries import BLOCK, Confirm
-from hq_ray.trial import CONFIRMATION, FIRST_FRESH_SEED, Trial, seeded
+from hq_ray.sweeps.spec_entries import Confirm
+from hq_ray.trial import BLOCK, CONFIRMATION, FIRST_FRESH_SEED, Trial, seeded
 
 
 @dataclass(frozen=True)

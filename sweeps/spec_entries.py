@@ -24,7 +24,7 @@ from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
 from hq_ray.schema import BETTER
 from hq_ray.sweeps.parameters import PARAMETERS, Parameters, Part, plain_number, value_type
 from hq_ray.sweeps.spec_text import listed, short_repr, suggestion
-from hq_ray.trial import MAX_SEED, MOST_SEEDS, parse_seeds
+from hq_ray.trial import BLOCK, MAX_SEED, MOST_SEEDS, parse_seeds
 from hq_ray.updates import VARIANTS, parse_variants
 
 # Aliases of aliases make a short text mean millions of values.
@@ -177,9 +177,6 @@ Seeds = Annotated[
 
 
 # --- confirmation
-
-# Fresh seeds come in blocks of so many, one for each choice.
-BLOCK = 2**20
 
 
 def _metric(name: object) -> str:

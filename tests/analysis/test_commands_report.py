@@ -18,7 +18,7 @@ ODD = {
     "one variant": {"variant": "harmonic"},
     "one configuration": {"parameters": {}},
     "one episode": {"parameters": {}, "episodes": 1},
-    "controls only": {"variant": FOUR[2:]},
+    "controls only": {"variant": FOUR[2:], "parameters": {"alpha": [0.1, 0.5]}},
     "four variants": {"variant": FOUR, "parameters": {"alpha": [0.1, 0.5]}},
     "one variant varies": {
         "variant": ["standard", {"id": "harmonic", "parameters": {"eps_shift": [0.01, 1.0]}}],

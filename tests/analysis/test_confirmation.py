@@ -200,6 +200,21 @@ def test_a_variant_without_fresh_seeds_is_exploratory(tmp_path):
     assert "minimum has no fresh seeds" in " ".join(study([Results.at(folder)]).notes)
 
 
+def test_fresh_seeds_alone_are_enough_and_values_that_do_not_exist_drop_out(tmp_path):
+    base, ours = noise(9), noise(9, seed=1)
+    scores = confirmed(explored(), (base, ours))
+    folder = publish_scores(tmp_path / "x", scores, {0: choice()}, without_value=fresh(0, 9)[2:4])
+    row = one_row(folder, where="role == 'confirmation'")
+    assert row["p_value"] == exact(stats.ttest_rel(ours, base).pvalue)
+    kept = [0, 1, *range(4, 9)]
+    low, high = stats.ttest_rel(-ours[kept], -base[kept]).confidence_interval()
+    assert (row["policy_value_low"], row["policy_value_high"]) == exact((low, high))
+    assert study([Results.at(folder)], where="role == 'confirmation'").best == {
+        ("Table-v0", "standard"): 0,
+        ("Table-v0", "harmonic"): 0,
+    }
+
+
 def test_the_baseline_may_be_named(tmp_path):
     scores = {(v, 0.1): by_seed(range(5), noise(5, seed=s)) for s, v in enumerate("ab")}
     scores = {(v, 0.1): by_seed(range(5), noise(5, seed=s)) for s, v in

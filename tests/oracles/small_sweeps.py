@@ -43,7 +43,12 @@ def fresh(block: int, n_seeds: int) -> list[int]:
 
 
 def publish_scores(
-    folder: Path, scores: Mapping, confirmed: Mapping | None = None, order=(), **identity
+    folder: Path,
+    scores: Mapping,
+    confirmed: Mapping | None = None,
+    order=(),
+    without_value=(),
+    **identity,
 ) -> Path:
     """Published trials of one step an episode, whose mean return is the score that is given.
 
@@ -55,6 +60,7 @@ def publish_scores(
         confirmed: {block: {"metric": ..., "chosen": [(variant, alpha), ...]}} for sweep.json, whose
             seeds are those of the trials.
         order: the variants of the spec.
+        without_value: seeds whose policy has no value.
         identity: env, env_args, fingerprint, episodes, max_steps, label.
     """
     done, failed, configurations = [], [], {}
@@ -72,7 +78,8 @@ def publish_scores(
             n = trial.episodes
             steps = np.ones(n, np.int32)
             log = EpisodeLog(np.full(n, score), steps, np.ones(n, bool), None, np.zeros((1, 1)))
-            summary = {"mean_return": score, "final_return": 2 * score, "policy_value": -score}
+            summary = {"mean_return": score, "final_return": 2 * score}
+            summary["policy_value"] = None if seed in without_value else -score
             summary |= {"mean_steps": 1.0, "final_steps": 1.0, "total_steps": n}
             done.append(Trained(trial, log, "kernel", summary, 0.01, 0.02))
     blocks = [

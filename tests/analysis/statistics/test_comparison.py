@@ -14,7 +14,6 @@ from hq_ray.analysis.statistics.comparison import (
     t_interval,
     tied_to_zero,
 )
-from hq_ray.errors import InputError
 
 NAN = float("nan")
 
@@ -108,8 +107,6 @@ def test_holm_by_hand():
     assert holm_adjusted(p) == exact([0.03, NAN, 0.06, 0.06, 0.02])
     assert holm_adjusted([0.4, 0.9]).tolist() == [0.8, 0.9]
     assert holm_adjusted([]).tolist() == []
-    with pytest.raises(InputError, match=r"must lie in \[0, 1\]"):
-        holm_adjusted([1.2])
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.floats(0.01, 0.2))
@@ -131,11 +128,3 @@ def test_the_detectable_difference_is_found_in_four_of_five_cases(n, level):
     found = stats.ttest_1samp(scores, 0, axis=1).pvalue < level
     assert found.mean() == pytest.approx(0.8, abs=0.01)
     assert detectable_difference(2 / math.sqrt(n), n - 1, level) == exact(2 * size)
-
-
-@pytest.mark.parametrize("n", [5, 10, 20])
-def test_true_nulls_are_rejected_in_five_of_a_hundred(n):
-    a, b = noise(2, 8_000, n, seed=n)
-    for paired in (True, False):
-        rejected = difference_of_means(a, b, paired).p_value < 0.05
-        assert rejected.mean() == pytest.approx(0.05, abs=0.01)
