@@ -15,7 +15,7 @@ CLIFF = "CliffWalking-v1"
 def cliff(seeds, parameters=None, max_steps=60):
     """Trials of both variants at single values."""
     spec = Sweep("cliff", CLIFF, seeds=seeds, episodes=10, max_steps=max_steps)
-    return expand(replace(spec, parameters=parameters or {})).trials
+    return expand(Sweep(**spec.to_dict() | {"parameters": parameters or {}})).trials
 
 
 @pytest.fixture
