@@ -9,7 +9,13 @@ from matplotlib.figure import Figure
 
 from hq_ray.analysis.charts.captions import counts_words
 from hq_ray.analysis.charts.page import chart, name_ends, page
-from hq_ray.analysis.charts.scales import fit_levels, fit_values, hyperparameter_label
+from hq_ray.analysis.charts.scales import (
+    MOSTLY_LINEAR_WORDS,
+    fit_levels,
+    fit_values,
+    hyperparameter_label,
+    needs_compression,
+)
 from hq_ray.analysis.charts.style import INK, MUTED, LineStyle, variant_styles
 
 DODGE = 0.07
@@ -40,16 +46,19 @@ def levels_chart(
     """
     lines = frame["level"].isna()
     levels = sorted(frame.loc[~lines, "level"].unique(), key=lambda one: (str(type(one)), one))
+    ranges = {metric: _range(frame[frame["metric"] == metric], metric in zero) for metric in labels}
+    compressed = any(needs_compression(*of) for of in ranges.values())
     words = f"{counts_words(frame['n'])} {MARKS_WORDS}{EDGE_WORDS if frame['edge'].any() else ''}."
+    scale_words = MOSTLY_LINEAR_WORDS if compressed else ""
     n_names = frame["variant"].nunique()
     height = max(2.5, 0.9 + 0.19 * n_names)
-    figure, panels = page(title, [words, *caption], list(labels.values()), panel_height=height)
+    figure, panels = page(
+        title, [words, scale_words, *caption], list(labels.values()), panel_height=height
+    )
     styles = variant_styles(dict.fromkeys(frame["variant"]))
     for axes, metric in zip(panels, labels, strict=True):
         part = frame[frame["metric"] == metric]
-        values = part[["mean", "low", "high"]].to_numpy(dtype=float).ravel()
-        values = np.append(values, [0.0] if metric in zero else [])
-        fit_values(axes, values, np.append(part["mean"].to_numpy(), values[-1:]))
+        fit_values(axes, *ranges[metric])
         places = fit_levels(axes, levels)
         ends = {}
         for number, (variant, rows) in enumerate(part.groupby("variant", sort=False)):
@@ -61,6 +70,13 @@ def levels_chart(
         axes.set_xlabel(hyperparameter_label(hyperparameter))
         name_ends(axes, ends)
     return figure
+
+
+def _range(rows: pd.DataFrame, zero: bool) -> tuple[np.ndarray, np.ndarray]:
+    """All that a panel shows, and the means in it."""
+    levels = [0.0] if zero else []
+    values = rows[["mean", "low", "high"]].to_numpy(dtype=float).ravel()
+    return np.append(values, levels), np.append(rows["mean"].to_numpy(), levels)
 
 
 def _draw_levels(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from hq_ray.analysis.words import format_number
 
@@ -21,6 +21,7 @@ UNITS = {
     "eps_decay_episodes": "episodes",
     "alpha_decay_episodes": "episodes",
 }
+MOSTLY_LINEAR_WORDS = "Score axis: linear where most of it is, logarithmic beyond, to show all."
 COMPRESSED_WORDS = (
     "Value axis: linear over the second half of training, logarithmic beyond, to show all of it."
 )
@@ -40,7 +41,11 @@ def padded(values: Sequence[float], share: float = 0.05) -> tuple[float, float]:
 
 
 def write_numbers(axis: Axis) -> None:
-    """Tick labels as numbers for a reader."""
+    """Tick labels as numbers for a reader; between powers of ten, too, where these are few."""
+    if axis.get_scale() == "log":
+        low, high = axis.get_view_interval()
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 100 * low else (1.0,)))
+        axis.set_minor_formatter(NullFormatter())
     axis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value)))
 
 

@@ -9,7 +9,13 @@ from matplotlib.ticker import MaxNLocator
 
 from hq_ray.analysis.charts.captions import counts_words
 from hq_ray.analysis.charts.page import chart, page, wrapped
-from hq_ray.analysis.charts.scales import fit_values, padded, write_numbers
+from hq_ray.analysis.charts.scales import (
+    MOSTLY_LINEAR_WORDS,
+    fit_values,
+    needs_compression,
+    padded,
+    write_numbers,
+)
 from hq_ray.analysis.charts.style import LABEL_SIZE, MUTED, variant_styles
 from hq_ray.analysis.statistics.comparison import t_interval
 
@@ -100,9 +106,11 @@ def pairs_chart(
     """
     parts = dict(iter(frame.groupby("variant", sort=False, observed=True)))
     heights = [0.8 + (0.16 * len(of) if len(of) <= MOST_NAMED else 2.5) for of in parts.values()]
+    ranges = {variant: _range(part) for variant, part in parts.items()}
+    compressed = any(needs_compression(*of) for of in ranges.values())
     figure, panels = page(
         title,
-        [counts_words(frame["n"]), *caption],
+        [counts_words(frame["n"]), MOSTLY_LINEAR_WORDS if compressed else "", *caption],
         [f"{variant} − {baseline}" for variant in parts],
         panel_height=sum(heights) / len(heights),
         height_ratios=heights,
@@ -110,9 +118,7 @@ def pairs_chart(
     for axes, (variant, part) in zip(panels, parts.items(), strict=True):
         style = variant_styles([variant])[variant]
         part = part.sort_values("difference", kind="stable")
-        limits = part[["difference", "low", "high"]].to_numpy()
-        usual = np.quantile(limits[:, 0], USUAL)
-        fit_values(axes, np.append(limits, 0.0), np.append(usual, 0.0), side="x")
+        fit_values(axes, *ranges[variant], side="x")
         places = np.arange(len(part))
         axes.hlines(places, part["low"], part["high"], color=style.color, alpha=0.5, linewidth=1.2)
         sure = part["significant"].to_numpy()
@@ -128,3 +134,9 @@ def pairs_chart(
         axes.set_xlabel(f"difference in {label}")
         axes.grid(axis="y", visible=False)
     return figure
+
+
+def _range(pairs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """All that a panel of differences shows, and what lies where most of it does."""
+    limits = pairs[["difference", "low", "high"]].to_numpy()
+    return np.append(limits, 0.0), np.append(np.quantile(limits[:, 0], USUAL), 0.0)
