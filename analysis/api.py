@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from hq_ray.analysis.reading.smoothing import trailing_mean
 from hq_ray.analysis.report import write_report
-from hq_ray.analysis.statistics.means import smooth_seeds
+from hq_ray.analysis.statistics.means import mean_and_se
 from hq_ray.analysis.study import study
 from hq_ray.analysis.verdict import summary
 from hq_ray.published import Place, opened
@@ -55,7 +56,7 @@ def curves(
     frames = []
     for (env, variant), columns in found.curves.items():
         for quantity in ("episode_return", "steps"):
-            over = smooth_seeds(columns[quantity], smooth).over_seeds
+            over = mean_and_se(trailing_mean(columns[quantity], smooth))
             names = {"env": env, "variant": variant, "quantity": quantity}
             numbers = {"episode": range(len(over.mean)), "mean": over.mean, "se": over.se}
             frames.append(pd.DataFrame({**names, **numbers, "n": over.n}))

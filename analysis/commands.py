@@ -135,7 +135,8 @@ def _numbers(row: Mapping) -> list[str]:
         return ["–"] * 3
     equal = row["n"] == row["baseline_n"]
     n = str(row["n"]) if equal else f"{row['n']}, {row['baseline_n']}"
-    interval = f"{row['low']:,.3g} to {row['high']:,.3g}" if row["n"] > 1 else "–"
+    known = min(row["n"], row["baseline_n"]) > 1
+    interval = f"{row['low']:,.3g} to {row['high']:,.3g}" if known else "–"
     return [n, f"{row['difference']:,.3g}", interval]
 
 

@@ -342,10 +342,5 @@ def wins_ties_losses(
     judged: Metric, ours: np.ndarray, base: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Numbers over the last axis of paired scores, the right way round for the metric."""
-    signs = better_signs(judged, ours, base)
+    signs = np.sign(judged.upwards(tied_to_zero(ours, base)))
     return tuple((signs == sign).sum(axis=-1) for sign in (1, 0, -1))
-
-
-def better_signs(judged: Metric, ours: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """1 where ours is the better score, -1 where it is the worse one, 0 in a tie."""
-    return np.sign(judged.upwards(tied_to_zero(ours, base))).astype(int)

@@ -16,7 +16,7 @@ from hq_ray.analysis.study import Study
 # The first ones are what a reader asks for; a report of all would not be read.
 MOST_HYPERPARAMETERS = 6
 # A plane of a random search is all holes, and of it hardly anything is a factorial.
-LEAST_FILLED, MOST_CELLS, LEAST_USED = 0.5, 20, 0.5
+LEAST_FILLED, MOST_CELLS = 0.5, 20
 # A table learned to the last digit differs from Q* by rounding; that is no bias.
 ROUNDING = 1e-9
 
@@ -149,10 +149,9 @@ def importance_frame(study: Study, env: str) -> tuple[pd.DataFrame, list[str]]:
         found = importance(scores, cell.varying)
         if found.note:
             notes.setdefault(found.note, []).append(variant)
-        if found.n_used >= LEAST_USED * found.n_configs:
-            noise = no_more_than_noise(scores)
-            shares = found.shares.items()
-            rows += [(variant, " × ".join(names), share, noise) for names, share in shares]
+        noise = no_more_than_noise(scores)
+        shares = found.shares.items()
+        rows += [(variant, " × ".join(names), share, noise) for names, share in shares]
     frame = pd.DataFrame(rows, columns=["variant", "factor", "share", "noise"])
     return frame, [f"{', '.join(who)}: {note}." for note, who in notes.items()]
 

@@ -1,7 +1,5 @@
 """Smoothing of episode curves, and their thinning for a screen of finite width."""
 
-import operator
-
 import numpy as np
 
 from hq_ray.errors import InputError
@@ -26,8 +24,18 @@ def trailing_mean(values: np.ndarray, window: int) -> np.ndarray:
     Raises:
         InputError: when the window is no integer >= 1, or values are empty or not finite.
     """
-    window = checked_window(window)
-    episodes = finite_episodes(values)
+    if isinstance(window, bool) or not isinstance(window, int | np.integer) or window < 1:
+        raise InputError(f"the smoothing window must be a whole number >= 1; given {window!r}")
+    episodes = np.asarray(values, dtype=np.float64)
+    if episodes.ndim == 0 or episodes.size == 0:
+        raise InputError(
+            f"a curve needs at least one episode; given an array of shape {episodes.shape}"
+        )
+    n_bad = episodes.size - np.count_nonzero(np.isfinite(episodes))
+    if n_bad:
+        raise InputError(
+            f"episode values must be finite; given {n_bad} NaN or infinite of {episodes.size}"
+        )
     if window == 1:
         return episodes.copy()
     n_episodes = episodes.shape[-1]
@@ -53,32 +61,6 @@ def _window_sums(values: np.ndarray, span: int) -> np.ndarray:
     sums = np.cumsum(blocks, axis=-1)
     sums[..., 1:, :-1] += tails[..., :-1, 1:]
     return sums.reshape(*lead, n_blocks * span)[..., :n_values]
-
-
-def checked_window(window: int) -> int:
-    """The window as a plain int, or an InputError that says what must hold."""
-    try:
-        number = 0 if isinstance(window, bool | np.bool_) else operator.index(window)
-    except TypeError:
-        number = 0
-    if number < 1:
-        raise InputError(f"the smoothing window must be a whole number >= 1; given {window!r}")
-    return number
-
-
-def finite_episodes(values: np.ndarray) -> np.ndarray:
-    """The episodes as float64 `(..., n_episodes)`; refuses what is empty or not finite."""
-    episodes = np.asarray(values, dtype=np.float64)
-    if episodes.ndim == 0 or episodes.size == 0:
-        raise InputError(
-            f"a curve needs at least one episode; given an array of shape {episodes.shape}"
-        )
-    n_bad = episodes.size - np.count_nonzero(np.isfinite(episodes))
-    if n_bad:
-        raise InputError(
-            f"episode values must be finite; given {n_bad} NaN or infinite of {episodes.size}"
-        )
-    return episodes
 
 
 def thin_indices(values: np.ndarray, n_bins: int) -> np.ndarray:

@@ -33,14 +33,10 @@ class Importance:
         shares: of each factor and each pair of factors, 0 to 1, of sum <= 1; the rest belongs to
             interactions of more factors. Empty without a full factorial.
         note: what was joined, missing or unknown, in words; empty when there is nothing to say.
-        n_used: configurations in the factorial, 0 without one.
-        n_configs: configurations given.
     """
 
     shares: Mapping[tuple[str, ...], float]
     note: str
-    n_used: int
-    n_configs: int
 
 
 def importance(scores: np.ndarray, settings: pd.DataFrame) -> Importance:
@@ -66,7 +62,7 @@ def importance(scores: np.ndarray, settings: pd.DataFrame) -> Importance:
             if codes
             else "nothing varies"
         )
-        return Importance({}, "; ".join(notes), 0, len(scores))
+        return Importance({}, "; ".join(notes))
     rows = known[np.lexsort([*codes.values()][::-1])].reshape(sizes)
     table = scores[rows]
     complete = ~np.isnan(table).reshape(-1, table.shape[-1]).any(axis=0)
@@ -93,7 +89,7 @@ def importance(scores: np.ndarray, settings: pd.DataFrame) -> Importance:
     if whole == 0:
         notes.append("the means vary no more than noise would make them")
     shares = {names: float(value / whole) if whole else 0.0 for names, value in kept.items()}
-    return Importance(shares, "; ".join(notes), rows.size, len(scores))
+    return Importance(shares, "; ".join(notes))
 
 
 def _factors(settings: pd.DataFrame) -> tuple[dict[str, np.ndarray], list[str]]:

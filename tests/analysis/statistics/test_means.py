@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hq_ray.analysis.reading.smoothing import trailing_mean
-from hq_ray.analysis.statistics.means import MeanAndSE, mean_and_se, seed_means, smooth_seeds
+from hq_ray.analysis.statistics.means import mean_and_se, seed_means
 from hq_ray.errors import InputError
 
 
@@ -18,7 +18,6 @@ def test_hand_worked_values():
     assert result.n == 3
     assert result.mean.tolist() == [3.0, 2.0]
     np.testing.assert_allclose(result.se, [2 / math.sqrt(3), 2.0], rtol=1e-15)
-    np.testing.assert_allclose(result.high - result.low, 2 * result.se)
 
 
 @pytest.mark.parametrize("n_seeds", range(2, 41))
@@ -33,7 +32,7 @@ def test_equals_a_plain_loop(n_seeds):
 def test_one_seed_has_a_mean_and_no_interval():
     result = mean_and_se([[1.5, -2.0]])
     assert (result.n, result.se) == (1, None)
-    assert result.mean.tolist() == result.low.tolist() == result.high.tolist() == [1.5, -2.0]
+    assert result.mean.tolist() == [1.5, -2.0]
 
 
 def test_equal_seeds_have_an_error_of_exactly_zero():
@@ -42,23 +41,13 @@ def test_equal_seeds_have_an_error_of_exactly_zero():
     assert (result.mean == 0.1).all()
 
 
-def test_the_seed_is_the_unit_of_replication():
-    per_seed = np.array([[1.0], [2.0], [4.0]])
-    once = smooth_seeds(np.repeat(per_seed, 50, axis=1), 10).over_seeds
-    twice = smooth_seeds(np.repeat(per_seed, 100, axis=1), 10).over_seeds
-    assert once.n == twice.n == 3
-    assert once.se[-1] == twice.se[-1] == pytest.approx(naive_se([1.0, 2.0, 4.0]))
-
-
 def test_the_error_is_that_of_smoothed_seeds_not_a_smoothed_error():
     values = np.random.default_rng(0).normal(size=(6, 300))
-    curve = smooth_seeds(values, 20)
+    error = mean_and_se(trailing_mean(values, 20)).se
     smoothed = np.array([trailing_mean(seed, 20) for seed in values])
-    np.testing.assert_array_equal(curve.seeds, smoothed)
-    expected = smoothed.std(axis=0, ddof=1) / math.sqrt(6)
-    np.testing.assert_allclose(curve.over_seeds.se, expected, rtol=1e-12)
+    np.testing.assert_allclose(error, smoothed.std(axis=0, ddof=1) / math.sqrt(6), rtol=1e-12)
     smoothed_error = trailing_mean(mean_and_se(values).se, 20)
-    assert (smoothed_error[20:] > 1.5 * curve.over_seeds.se[20:]).mean() > 0.9
+    assert (smoothed_error[20:] > 1.5 * error[20:]).mean() > 0.9
 
 
 @pytest.mark.parametrize("values", [[], np.empty((0, 4)), np.empty((4, 0)), [1.0, 2.0], 3.0])
@@ -76,8 +65,3 @@ def test_missing_scores_are_in_no_mean():
     found = seed_means(np.array([[1.0, np.nan, 3.0], [np.nan] * 3]))
     assert found[0] == 2
     assert np.isnan(found[1])
-
-
-def test_a_band_ends_at_its_bounds():
-    share = MeanAndSE(np.array([0.01, 0.5]), np.array([0.1, 0.1]), 5, (0.0, 1.0))
-    assert share.low.tolist() == [0.0, 0.4]
