@@ -248,7 +248,7 @@ def _size(size: float) -> str:
 @click.command(name="status", context_settings=SETTINGS)
 @click.argument("results")
 def status_command(results: str) -> None:
-    """Count the trials in RESULTS by environment and variant, and failures by reason."""
+    """Count the trials in RESULTS, or in each sweep below it, and failures by reason."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -259,17 +259,32 @@ def status_command(results: str) -> None:
     place = Results.at(results)
     if not place.location.exists():
         raise InputError(f"results must be a folder that a run or sweep wrote, got {results!r}")
-    found = status(place)
+    columns = ("planned", DONE, FAILED, "missing", "confirmed")
     console = Console()
-    # As Text, so that brackets in a message are not taken for markup.
     table = Table(title=Text(place.location.text))
-    table.add_column("env")
-    table.add_column("variant")
-    for name in (DONE, FAILED):
+    below = place.location.folders()
+    if "trials" not in below:
+        table.add_column("sweep")
+        for name in columns:
+            table.add_column(name, justify="right")
+        for name in below:
+            sweep = Results.at(place.location.child(name))
+            if "trials" in sweep.location.folders():
+                counted = status(sweep)
+                counts = [counted.total(column) for column in columns]
+                table.add_row(Text(name), *(f"{count:,}" for count in counts))
+        console.print(table)
+        return
+    found = status(place)
+    # As Text, so that brackets in a message are not taken for markup.
+    for name in ("env", "variant"):
+        table.add_column(name)
+    for name in columns:
         table.add_column(name, justify="right")
     for (env, args, variant), cell in found.cells.items():
         shown = env if args == "{}" else f"{env} {args}"
-        table.add_row(Text(shown), variant, f"{cell[DONE]:,}", f"{cell[FAILED]:,}")
+        counts = [f"{cell[name]:,}" if name in cell else "–" for name in columns]
+        table.add_row(Text(shown), variant, *counts)
     console.print(table)
     if found.reasons:
         failures = Table(title="failures")
@@ -280,8 +295,10 @@ def status_command(results: str) -> None:
         console.print(failures)
     say(
         f"{found.total(DONE):,} trials done, {found.total(FAILED):,} failed, "
-        f"{found.seconds:,.1f} s of training"
+        f"{found.total('confirmed'):,} of confirmation, {found.seconds:,.1f} s of training"
     )
+    for sentence in found.mixed:
+        say(f"Notice: {sentence}")
     if problem := place.description_problem():
         say(f"Damaged: {problem}")
     _show_damage(found.survey)

@@ -12,6 +12,10 @@ from hq_ray.published import trials_table
 from hq_ray.store import DONE, FAILED, Results, Survey
 from hq_ray.sweeps.ownership import is_gone, read_owner
 from hq_ray.sweeps.plan import Picked, TrialSet, count_by_configuration
+from hq_ray.trial import CONFIRMATION
+
+# What makes another problem of an environment.
+OF_PROBLEM = ("episodes", "max_steps", "gamma")
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,9 @@ class Status:
     """Counts over committed trials.
 
     Attributes:
-        cells: (env, env_args, variant) -> Counter of `done` and `failed`.
+        cells: (env, env_args, variant) -> Counter of `done`, `failed` and `confirmed`, and where
+            sweep.json says so, `planned` and `missing`.
+        mixed: sentences on settings that no one spec asked for together.
         reasons: `Type: message` -> number of failed trials.
         seconds: total training time of the done trials.
         holder: the driver at work, if there is one.
@@ -27,6 +33,7 @@ class Status:
     """
 
     cells: dict[tuple[str, str, str], Counter]
+    mixed: list[str]
     reasons: Counter
     seconds: float
     holder: dict
@@ -41,12 +48,21 @@ def status(results: Results) -> Status:
     """The present state of a results folder."""
     found = results.survey()
     columns = ["trial_id", "env", "env_args", "variant", "status", "train_seconds"]
-    columns += ["error_type", "error_message"]
+    columns += ["error_type", "error_message", "role", *OF_PROBLEM]
     table = trials_table(results, columns, damaged=[], without=found.damaged)
+    description = results.description()
     cells: dict[tuple[str, str, str], Counter] = {}
-    for row in _count(table, ["env", "env_args", "variant", "status"]):
+    for name, counts in description.get("planned", {}).items():
+        env, _, args = name.partition(" ")
+        for variant, count in counts.items():
+            cells[env, args, variant] = Counter(planned=count)
+    for row in _count(table, ["env", "env_args", "variant", "status", "role"]):
         cell = cells.setdefault((row["env"], row["env_args"], row["variant"]), Counter())
-        cell[row["status"]] += row["count_all"]
+        confirmed = row["role"] == CONFIRMATION and row["status"] == DONE
+        cell["confirmed" if confirmed else row["status"]] += row["count_all"]
+    for cell in cells.values():
+        if "planned" in cell:
+            cell["missing"] = max(0, cell["planned"] - cell[DONE] - cell[FAILED])
     failed = table.filter(pc.equal(table["status"], FAILED))
     reasons: Counter = Counter()
     for row in _count(failed, ["error_type", "error_message"]):
@@ -55,11 +71,35 @@ def status(results: Results) -> Status:
     owner = read_owner(results.location)
     return Status(
         cells=dict(sorted(cells.items())),
+        mixed=_mixed(table, description.get("spec", {})),
         reasons=reasons,
         seconds=float(pc.sum(done["train_seconds"]).as_py() or 0.0),
         holder={} if not owner or is_gone(owner) else owner,
         survey=found,
     )
+
+
+def _mixed(table: pa.Table, spec: Mapping) -> list[str]:
+    """For each environment and setting of its problems that has several values, a sentence, unless
+    the last spec asked for several.
+    """
+    listed = spec.get("configurations") or []
+    blocks = [spec.get("parameters") or {}, *(spec.get("variant_parameters") or {}).values()]
+    sentences = []
+    for name in OF_PROBLEM:
+        if any(name in block for block in (*blocks, *listed)):
+            continue
+        values: dict[str, list] = {}
+        for row in _count(table, ["env", "env_args", name]):
+            env = f"{row['env']} {row['env_args']}".removesuffix(" {}")
+            values.setdefault(env, []).append(row[name])
+        sentences += [
+            f"{env} has trials with {name} {' and '.join(map(str, sorted(some)))}, which are "
+            "compared apart from each other"
+            for env, some in values.items()
+            if len(some) > 1
+        ]
+    return sentences
 
 
 def _count(table: pa.Table, columns: list[str]) -> list[dict]:
