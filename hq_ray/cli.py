@@ -97,18 +97,18 @@ def one_line(text: str) -> str:
 # name: (module below hq_ray, one line for `hq-ray --help`)
 COMMANDS = {
     "run": ("analysis.run_command", "Train variants on one environment over seeds; draw, film."),
-    "init": ("sweeps.spec_commands", "Write a commented spec to start from."),
-    "schema": ("sweeps.spec_commands", "Print the JSON schema of a spec, for editors."),
+    "init": ("sweeps.commands", "Write a commented spec to start from."),
+    "schema": ("sweeps.commands", "Print the JSON schema of a spec, for editors."),
     "plan": ("sweeps.commands", "Count what a spec means and estimate its cost; runs nothing."),
     "sweep": ("sweeps.commands", "Run what is missing of a spec."),
-    "status": ("sweeps.commands", "Count what a results folder holds; show failures."),
+    "status": ("sweeps.results_commands", "Count what a results folder holds; show failures."),
     "trials": ("analysis.commands", "List trials with their ids; filter, sort, export them."),
     "plot": ("analysis.commands", "Draw learning curves of the best configurations."),
     "compare": ("analysis.commands", "Say which variant is better, where, how surely."),
     "report": ("analysis.commands", "Write one HTML page that answers which variant wins."),
-    "replay": ("sweeps.commands", "Retrain one trial and compare its log, byte for byte."),
-    "verify": ("sweeps.commands", "The same for a random sample."),
-    "upgrade": ("sweeps.commands", "Rewrite a results folder of an older schema in place."),
+    "replay": ("sweeps.results_commands", "Retrain one trial and compare its log, byte for byte."),
+    "verify": ("sweeps.results_commands", "The same for a random sample."),
+    "upgrade": ("sweeps.results_commands", "Rewrite a results folder of an older schema in place."),
 }
 
 

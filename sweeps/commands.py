@@ -1,8 +1,8 @@
-"""The commands of sweeps: plan, sweep, status, replay, verify, upgrade."""
+"""The commands of specs: init, schema, plan, sweep."""
 
+import json
 import os
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +18,47 @@ if TYPE_CHECKING:
     from hq_ray.sweeps.expand import Expanded
     from hq_ray.sweeps.options import RunOptions
     from hq_ray.sweeps.spec import Sweep
+
+
+TEMPLATE = """\
+# `hq-ray plan sweep.yaml` counts the trials of this sweep, `hq-ray sweep sweep.yaml` runs them.
+# `hq-ray schema` prints a JSON schema, by which editors complete and check this file.
+name: my-sweep                # the results lie in results/my-sweep
+env:                          # one or more: an id, or an id with arguments of its own
+  - CliffWalking-v1
+  - {id: VelocityGrid-v0, max_speed: 2}
+variant: [standard, harmonic]
+seeds: 0-9
+episodes: 4000
+# max_steps: 200              # of an episode; by default the environment's own limit
+method: grid                  # or random or sobol, with `samples: 64`
+parameters:                   # every combination is run
+  alpha: [0.05, 0.1, 0.2, 0.4]
+  eps_shift: [1e-6, 1.0, 100.0]
+  # For random and sobol also: eps_shift: {distribution: log_uniform, min: 1e-6, max: 1e3}
+# constraints: [eps_end <= eps_start]
+# confirm: {seeds: 30, metric: mean_return}   # then run the best ones on fresh seeds
+"""
+
+
+@click.command(name="init", context_settings=SETTINGS)
+@click.argument("file", default="sweep.yaml")
+def init_command(file: str) -> None:
+    """Write a commented spec to FILE [default: sweep.yaml]."""
+    try:
+        with open(file, "x", encoding="utf-8") as spec:
+            spec.write(TEMPLATE)
+    except FileExistsError:
+        raise InputError(f"init must write a new file, but {file!r} is there") from None
+    say(f"Wrote {file}. What it would run: hq-ray plan {file}")
+
+
+@click.command(name="schema", context_settings=SETTINGS)
+def schema_command() -> None:
+    """Print the JSON schema of a spec, for editors."""
+    from hq_ray.sweeps.spec import Sweep
+
+    print(json.dumps(Sweep.model_json_schema(), indent=2))
 
 
 def spec_flags(command: click.Command) -> click.Command:
@@ -81,9 +122,9 @@ def plan_command(
         fresh = len(pairs) * sweep.confirm.top * sweep.confirm.seeds
         say(
             f"Then the best configurations by {sweep.confirm.metric} are confirmed on "
-            f"{sweep.confirm.seeds} fresh seeds: up to {_trials(fresh)}"
+            f"{sweep.confirm.seeds} fresh seeds: up to {trials_text(fresh)}"
         )
-    _show_damage(found)
+    tell_damage(found)
     if no_pilot or not planned.missing:
         return
     from hq_ray.sweeps.estimate import estimate
@@ -186,13 +227,13 @@ def run_and_tell(
     for sentence in tally.repaired.values():
         say(f"Set aside: {sentence}")
     if tally.failed_before:
-        say(f"{_trials(tally.failed_before)} failed before; --retry_failed tries again")
+        say(f"{trials_text(tally.failed_before)} failed before; --retry_failed tries again")
     if not (tally.done or tally.failed or tally.interrupted):
         say(_nothing_left(tally, where))
         return tally
     already = f", {tally.there:,} were there" if tally.there else ""
     say(
-        f"Ran {_trials(tally.done)} ({tally.steps / 1e6:,.1f} M steps, "
+        f"Ran {trials_text(tally.done)} ({tally.steps / 1e6:,.1f} M steps, "
         f"{_duration(tally.train_seconds)} of training{already}): {where}"
     )
     for reason, count in tally.reasons.most_common(5):
@@ -205,7 +246,8 @@ def run_and_tell(
     return tally
 
 
-def _trials(count: int) -> str:
+def trials_text(count: int) -> str:
+    """`1 trial`, `12,000 trials`."""
     return "1 trial" if count == 1 else f"{count:,} trials"
 
 
@@ -214,18 +256,19 @@ def _nothing_left(tally: "Tally", where: str) -> str:
         return f"No other trial is asked for; nothing to run in {where}."
     which = "The other " if tally.failed_before else "All " if tally.there > 1 else "The "
     verb = "is" if tally.there == 1 else "are"
-    return f"{which}{_trials(tally.there)} {verb} done in {where}; nothing to run."
+    return f"{which}{trials_text(tally.there)} {verb} done in {where}; nothing to run."
 
 
-def _show_damage(found: "Survey") -> None:
+def tell_damage(found: "Survey") -> None:
+    """Says what is damaged in a folder, and what is there twice."""
     for sentence in found.damaged.values():
         say(f"Damaged: {sentence}")
     if found.damaged:
         say("`hq-ray sweep --repair` moves such batches out of the way and trains them anew")
     if found.repeated:
         say(
-            f"{_trials(found.repeated)} lie in several batches, as after copying folders together; "
-            "each counts once"
+            f"{trials_text(found.repeated)} lie in several batches, as after copying folders "
+            "together; each counts once"
         )
 
 
@@ -245,165 +288,9 @@ def _size(size: float) -> str:
     return f"{size:.3g} TB"
 
 
-@click.command(name="status", context_settings=SETTINGS)
-@click.argument("results")
-def status_command(results: str) -> None:
-    """Count the trials in RESULTS, or in each sweep below it, and failures by reason."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from hq_ray.store import DONE, FAILED, Results
-    from hq_ray.sweeps.status import status
-
-    place = Results.at(results)
-    if not place.location.exists():
-        raise InputError(f"results must be a folder that a run or sweep wrote, got {results!r}")
-    columns = ("planned", DONE, FAILED, "missing", "confirmed")
-    console = Console()
-    table = Table(title=Text(place.location.text))
-    below = place.location.folders()
-    if "trials" not in below:
-        table.add_column("sweep")
-        for name in columns:
-            table.add_column(name, justify="right")
-        for name in below:
-            sweep = Results.at(place.location.child(name))
-            if "trials" in sweep.location.folders():
-                counted = status(sweep)
-                counts = [counted.total(column) for column in columns]
-                table.add_row(Text(name), *(f"{count:,}" for count in counts))
-        console.print(table)
-        return
-    found = status(place)
-    # As Text, so that brackets in a message are not taken for markup.
-    for name in ("env", "variant"):
-        table.add_column(name)
-    for name in columns:
-        table.add_column(name, justify="right")
-    for (env, args, variant), cell in found.cells.items():
-        shown = env if args == "{}" else f"{env} {args}"
-        counts = [f"{cell[name]:,}" if name in cell else "–" for name in columns]
-        table.add_row(Text(shown), variant, *counts)
-    console.print(table)
-    if found.reasons:
-        failures = Table(title="failures")
-        failures.add_column("trials", justify="right")
-        failures.add_column("reason")
-        for reason, count in found.reasons.most_common(20):
-            failures.add_row(f"{count:,}", Text(reason))
-        console.print(failures)
-    say(
-        f"{found.total(DONE):,} trials done, {found.total(FAILED):,} failed, "
-        f"{found.total('confirmed'):,} of confirmation, {found.seconds:,.1f} s of training"
-    )
-    for sentence in found.mixed:
-        say(f"Notice: {sentence}")
-    if problem := place.description_problem():
-        say(f"Damaged: {problem}")
-    _show_damage(found.survey)
-    if found.holder:
-        who = "Process {pid} on {host}" if {"pid", "host"} <= found.holder.keys() else "A driver"
-        say(f"{who.format(**found.holder)} is at work on it.")
-
-
-@click.command(name="replay", context_settings=SETTINGS)
-@click.argument("results")
-@click.argument("trial_id")
-@click.option("--video", is_flag=True, help="Film its greedy policy.")
-@click.option("--video_max_steps", type=int, default=300, help="Longest film [steps].")
-@click.option("--videos_root", default="videos", help="Folder of the film.")
-@click.option("--engine", default="auto", help="auto, kernel or gymnasium.")
-def replay_command(
-    results: str, trial_id: str, video: bool, video_max_steps: int, videos_root: str, engine: str
-) -> int:
-    """Retrain the trial TRIAL_ID (or the beginning of one) of RESULTS and compare its log."""
-    from hq_ray.store import Results
-    from hq_ray.sweeps.verify import find_trial, replay, stored_trials
-
-    place = Results.at(results)
-    trial = find_trial(stored_trials(place), trial_id)
-    (verdict,) = replay(place, [trial], engine)
-    about = f"{trial.trial_id} ({trial.env}, {trial.variant}, seed {trial.seed})"
-    if not verdict.comparable:
-        say(f"Trial {about}: its environment is unseeded, so its log cannot be compared.")
-    elif verdict.same:
-        say(f"Trial {about}: {trial.episodes:,} episodes, every byte the same.")
-    else:
-        say(f"Trial {about}: differs in {', '.join(verdict.differs)}.")
-    if video:
-        from hq_ray.training import train
-        from hq_ray.video import NotFilmable, film_trial
-
-        stem = Path(videos_root) / f"{trial.variant}_{trial.trial_id}"
-        try:
-            q_values = train(trial, engine).log.q_values
-            path = film_trial(trial, q_values, stem, max_steps=video_max_steps)
-            say(f"Video: {path}")
-        except NotFilmable as problem:
-            say(f"Notice: no video: {problem}")
-    return 0 if verdict.same or not verdict.comparable else 1
-
-
-@click.command(name="verify", context_settings=SETTINGS)
-@click.argument("results")
-@click.option("--sample", default="1%", help="How many: '1%' or a number.")
-@click.option("--sample_seed", type=int, default=0, help="Which ones.")
-@click.option("--engine", default="auto", help="auto, kernel or gymnasium.")
-def verify_command(results: str, sample: str, sample_seed: int, engine: str) -> int:
-    """Retrain a random sample of the trials in RESULTS and compare their logs, byte for byte."""
-    from hq_ray.store import Results
-    from hq_ray.sweeps.verify import replay, stored_trials
-    from hq_ray.sweeps.verify import sample as draw
-
-    place = Results.at(results)
-    every = stored_trials(place)
-    chosen = draw(every, sample, sample_seed)
-    different = unseeded = 0
-    for verdict in replay(place, chosen, engine):
-        if not verdict.comparable:
-            unseeded += 1
-        elif not verdict.same:
-            different += 1
-            say(f"{verdict.trial.trial_id} differs in {', '.join(verdict.differs)}")
-    verified = len(chosen) - unseeded
-    say(f"Verified {verified:,} of {len(every):,} trials: {different:,} differ.")
-    if unseeded:
-        say(f"{unseeded:,} trials of unseeded environments cannot be compared.")
-    return 1 if different else 0
-
-
-@click.command(name="upgrade", context_settings=SETTINGS)
-@click.argument("results")
-def upgrade_command(results: str) -> int:
-    """Rewrite RESULTS of an older schema in place; interrupted, the same command goes on."""
-    from rich.console import Console
-    from rich.progress import track
-
-    from hq_ray.published import opened
-    from hq_ray.sweeps.ownership import Ownership
-    from hq_ray.upgrade import upgrade
-
-    (place,) = opened(results)
-    console = Console(stderr=True)
-    with Ownership(place.location):
-        damaged = upgrade(
-            place,
-            lambda files: track(
-                files, "upgrading", console=console, transient=True, disable=not console.is_terminal
-            ),
-        )
-    for sentence in damaged:
-        say(f"Damaged: {sentence}")
-    say(f"Of the present schema: {place.location.text}")
-    return 1 if damaged else 0
-
-
 COMMANDS = {
+    "init": init_command,
+    "schema": schema_command,
     "plan": plan_command,
     "sweep": sweep_command,
-    "status": status_command,
-    "replay": replay_command,
-    "verify": verify_command,
-    "upgrade": upgrade_command,
 }

@@ -101,7 +101,7 @@ def test_analysis_never_reaches_the_loops(name):
         ("imageio", {"hq_ray.video"}),
         (
             "click",
-            {"hq_ray.cli", "hq_ray.sweeps.commands", "hq_ray.sweeps.spec_commands"}
+            {"hq_ray.cli", "hq_ray.sweeps.commands", "hq_ray.sweeps.results_commands"}
             | {f"{ANALYSIS}.commands", f"{ANALYSIS}.run_command"},
         ),
         ("jinja2", {f"{ANALYSIS}.reporting.report_page"}),

@@ -167,8 +167,8 @@ def test_failures_are_told_counted_and_tried_again(call, moody):
     )
     code, out, _ = call("status results/mine")
     assert code == 0
-    assert cells(out, "Moody-v0", "standard") == [0, 2]
-    assert cells(out, "FrozenLake-v1", "harmonic") == [2, 0]
+    assert cells(out, "Moody-v0", "standard") == [2, 0, 2, 0, 0]
+    assert cells(out, "FrozenLake-v1", "harmonic") == [2, 2, 0, 0, 0]
     assert "│      4 │ RuntimeError: out of [/red] order │" in out
     assert "4 trials done, 4 failed, " in out
     code, out, _ = call(RUN, *MOODY, "--set", "seeds=0-1,5")
@@ -334,3 +334,20 @@ def test_a_parameter_that_nothing_reads_is_refused(call, setting, message):
     code, out, err = call("plan mine.yaml --no_pilot --set eps_shift=1,2 --set", setting)
     assert (code, out) == (2, "")
     assert err.startswith(f"Error: {message}")
+
+
+def test_status_of_a_folder_of_sweeps_and_of_settings_that_nobody_asked_for_together(call):
+    spec = {"name": "one", "env": "FrozenLake-v1", "seeds": [0, 1], "episodes": 5}
+    Path("one.yaml").write_text(json.dumps(spec | {"confirm": {"seeds": 3}}))
+    Path("two.yaml").write_text(
+        json.dumps(spec | {"name": "two", "parameters": {"gamma": [0.9, 1]}})
+    )
+    for line in ("one.yaml", "one.yaml --set episodes=6", "two.yaml"):
+        assert call(f"sweep {line} --local")[0] == 0
+    code, out, _ = call("status results")
+    assert code == 0
+    assert cells(out, "one") == [4, 8, 0, 0, 12]
+    assert cells(out, "two") == [8, 8, 0, 0, 0]
+    out = call("status results/one")[1]
+    assert "Notice: FrozenLake-v1 has trials with episodes 5 and 6, which are compared apart" in out
+    assert "Notice" not in call("status results/two")[1]
