@@ -7,6 +7,7 @@ configuration that it was not run on. They are of exploration alone; the fresh s
 confirmation stand apart from them.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -125,12 +126,18 @@ def level_text(value: object) -> str:
     return "none" if pd.isna(value) else format_number(float(value))
 
 
+def environment_name(env: str, env_args: str) -> str:
+    """An environment in words, as `VelocityGrid-v0, max_speed 2`."""
+    arguments = json.loads(env_args).items()
+    words = [f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in arguments]
+    return ", ".join([env, *words])
+
+
 def environment_labels(trials: pd.DataFrame) -> pd.Series:
-    """The label of the spec, else `id` or `id {arguments}`; with what tells two apart added."""
+    """The label of the spec, else `environment_name`; with what tells two apart added."""
     several = trials.drop_duplicates(ENVIRONMENT).reset_index(drop=True)
-    names = several["env"].where(
-        several["env_args"] == "{}", several["env"] + " " + several["env_args"]
-    )
+    pairs = zip(several["env"], several["env_args"], strict=True)
+    names = pd.Series([environment_name(*pair) for pair in pairs], dtype=object)
     given = several["label"].dropna().groupby(names).min().to_dict()
     labels = names.map(lambda name: given.get(name, name))
     shared = names.groupby(labels).transform("nunique") > 1

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from hq_ray.analysis.cells import environment_labels
+from hq_ray.analysis.cells import environment_labels, environment_name
 from hq_ray.analysis.charts.curves import LABELS, curve_frame, curves_chart
 from hq_ray.analysis.charts.health import health_chart
 from hq_ray.analysis.charts.heat import heat_chart
@@ -22,6 +22,7 @@ from hq_ray.analysis.study import Study
 from hq_ray.analysis.tables import pairs_table
 from hq_ray.analysis.words import file_stem
 from hq_ray.store import DONE, FAILED
+from hq_ray.trial import FIRST_FRESH_SEED
 
 OPTIMA = {"returns": "optimal_return", "steps": "optimal_steps"}
 COLUMNS = {"returns": "episode_return", "steps": "steps", "success": "success"}
@@ -322,12 +323,15 @@ def _importance(study: Study, env: str) -> Iterator[FigureData]:
 
 
 def planned_counts(study: Study) -> dict[tuple[str, str], int]:
-    """Planned trials by (environment as `id {arguments}`, variant), where sweep.json says."""
+    """Planned trials by (environment's label, variant), where sweep.json says."""
+    seen = study.trials.drop_duplicates(["env", "env_args"])
+    keys = seen["env"] + " " + seen["env_args"]
+    labels = dict(zip(keys, environment_labels(seen), strict=True)) if len(seen) else {}
     counts: dict[tuple[str, str], int] = {}
     for info in study.descriptions:
         for key, row in info.get("planned", {}).items():
-            name, _, args = key.partition(" ")
-            env = name if args == "{}" else key
+            name, brace, args = key.partition(" {")
+            env = labels.get(key) or environment_name(name, brace.strip() + args)
             for variant, count in row.items():
                 counts[env, variant] = counts.get((env, variant), 0) + count
     return counts
@@ -338,10 +342,12 @@ def _health(study: Study, planned: Mapping[tuple[str, str], int]) -> Iterator[Fi
     trials = study.trials
     labels = environment_labels(trials) if len(trials) else trials["env"]
     order = [cell.variant for cell in study.cells]
+    explored = trials["seed"] < FIRST_FRESH_SEED
     keys = {*planned, *zip(labels, trials["variant"], strict=True)}
     rows = []
     for env, variant in sorted(keys, key=lambda key: (key[0], [*order, key[1]].index(key[1]))):
-        part = trials[(labels == env) & (trials["variant"] == variant)]
+        there = (labels == env) & (trials["variant"] == variant)
+        part = trials[there]
         done, failed = ((part["status"] == status).sum() for status in (DONE, FAILED))
         count = planned.get((env, variant))
         seconds = part.loc[part["status"] == DONE, "train_seconds"].astype(float)
@@ -351,7 +357,7 @@ def _health(study: Study, planned: Mapping[tuple[str, str], int]) -> Iterator[Fi
                 "variant": variant,
                 "done": done,
                 "failed": failed,
-                "missing": None if count is None else max(0, count - done - failed),
+                "missing": None if count is None else max(0, count - (there & explored).sum()),
                 **{
                     f"seconds_{name}": seconds.quantile(share)
                     for name, share in (("low", 0.05), ("median", 0.5), ("high", 0.95))

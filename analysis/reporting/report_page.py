@@ -27,6 +27,7 @@ from hq_ray.analysis.reporting.report_tables import (
 from hq_ray.analysis.study import Study
 from hq_ray.analysis.verdict import basis_words, judge, overall_words
 from hq_ray.store import DONE, FAILED
+from hq_ray.trial import FIRST_FRESH_SEED
 from hq_ray.versions import versions
 
 # A browser handles this many; the rest is in summary.parquet.
@@ -53,7 +54,7 @@ def render(
         where: which trials were read, as the person said it.
     """
     figures = [(one, _figure(one, png)) for one, png in drawn]
-    status = study.trials["status"]
+    status, explored = study.trials["status"], study.trials["seed"] < FIRST_FRESH_SEED
     ours = {name: versions()[name] for name in ("hq_ray", "git_commit")}
     ours |= {name: version(name) for name in ("numpy", "scipy", "pandas", "matplotlib")}
     ours["python"] = platform.python_version()
@@ -78,7 +79,8 @@ def render(
         configurations=Markup(browser_rows(configurations_table(study, summary))),
         n_configurations=len(summary),
         most_rows=MOST_ROWS,
-        n_done=int((status == DONE).sum()),
+        n_done=int(((status == DONE) & explored).sum()),
+        n_fresh=int(((status == DONE) & ~explored).sum()),
         n_failed=int((status == FAILED).sum()),
         n_planned=n_planned,
         seconds=study.trials["train_seconds"].sum(),

@@ -49,7 +49,6 @@ def verdict_table(found: Sequence[Comparison]) -> Table:
                 "detectable difference": detectable(one) if undecided else None,
                 "seeds": _n_words(row) + (f", {one.lost} failed" if one.lost else ""),
                 "configuration": row["configuration"],
-                "configuration against": row["baseline_configuration"],
             }
         )
     return f"Variant minus baseline, in {found[0].metric.axis_label}", pd.DataFrame(rows)

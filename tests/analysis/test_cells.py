@@ -92,7 +92,7 @@ def test_environments_are_told_apart_by_arguments_and_by_model():
         "B-v0 (model bbbbbbbb)",
         "B-v0 (model cccccccc)",
         "B-v0 (no model)",
-        'B-v0 {"max_speed":2}',
+        "B-v0, max_speed 2",
         "C-v0",
     ]
 
@@ -106,13 +106,13 @@ def test_lengths_and_discounts_make_problems():
     ]
     table = table_of(*frames)
     assert list(table) == [
-        'Table-v0 {"a":1}',
+        "Table-v0, a 1",
         "Table-v0, episodes 100, gamma 0.9",
         "Table-v0, episodes 100, gamma 0.99",
         "Table-v0, episodes 200, gamma 0.99",
     ]
     assert [len(row["standard"]) for row in table.values()] == [2, 1, 1, 1]
-    problem = table['Table-v0 {"a":1}']["standard"].problem
+    problem = table["Table-v0, a 1"]["standard"].problem
     assert problem == ("Table-v0", '{"a":1}', None, 100, 9, 0.99)
 
 

@@ -10,7 +10,7 @@ from hq_ray.analysis.study import study
 from hq_ray.analysis.words import file_stem
 from hq_ray.store import Results
 
-LAKE, GRID = "FrozenLake-v1", 'VelocityGrid-v0 {"width":4}'
+LAKE, GRID = "FrozenLake-v1", "VelocityGrid-v0, width 4"
 
 
 def test_file_stems_are_plain_short_and_distinct():

@@ -235,7 +235,7 @@ def test_hostile_names_stay_text(tmp_path, sketched):
     words = [text for _, text in page.all("td")]
     assert f"ValueError: {HOSTILE_FAILURE}" in words
     content = browser_content(text)
-    assert content["rows"][0][0] == f'{HOSTILE_ENV} {{"text":"<i>"}}'
+    assert content["rows"][0][0] == f'{HOSTILE_ENV}, text "<i>"'
     assert len(content["rows"]) == 120
     assert all(path.is_file() for path in (tmp_path / "out" / "figures").iterdir())
 
@@ -262,6 +262,24 @@ def test_confirmed_verdicts_and_seeds_above_2_to_53_are_told_exactly(tmp_path, s
     told = dict(zip(content["columns"], zip(*content["rows"], strict=True), strict=True))
     assert set(told["seeds"]) == {"0-2"}
     assert sorted(filter(None, told["fresh_seeds"])) == [f"{seeds[0]}-{seeds[-1]}"] * 2
+
+
+def test_what_is_missing_is_of_the_exploration_whatever_the_label(tmp_path, sketched):
+    grid = {"id": "VelocityGrid-v0", "width": 4, "label": "small grid"}
+    results = train(tmp_path, env=grid, confirm={"seeds": 3}, parameters={}, episodes=5)
+    described = json.loads((results / "sweep.json").read_text())
+    assert described["planned"] == {'VelocityGrid-v0 {"width":4}': {"standard": 4, "harmonic": 4}}
+    described["planned"]['VelocityGrid-v0 {"width":4}']["harmonic"] = 6
+    (results / "sweep.json").write_text(json.dumps(described))
+    write_report(read(results), tmp_path / "out")
+    text = " ".join((tmp_path / "out" / PAGE).read_text().split())
+    assert "8 of 10 planned trials done, and 6 of the confirmation; 0 failed" in text
+    health = pd.read_parquet(tmp_path / "out" / "figures" / "health.parquet")
+    assert set(health["env"]) == {"small grid"}
+    assert dict(zip(health["variant"], health["missing"], strict=True)) == {
+        "standard": 0,
+        "harmonic": 2,
+    }
 
 
 @pytest.mark.parametrize("n_problems", [4, 5])
