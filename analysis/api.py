@@ -10,12 +10,13 @@ from hq_ray.analysis.report import write_report
 from hq_ray.analysis.statistics.means import mean_and_se
 from hq_ray.analysis.study import study
 from hq_ray.analysis.verdict import summary
+from hq_ray.conditions import Where
 from hq_ray.published import Place, opened
 
 
 def compare(
     results: Place | Sequence[Place],
-    where: object = None,
+    where: Where | None = None,
     metric: str | None = None,
     *,
     baseline: str | None = None,
@@ -41,7 +42,7 @@ def compare(
 
 def curves(
     results: Place | Sequence[Place],
-    where: object = None,
+    where: Where | None = None,
     metric: str | None = None,
     smooth: int = 151,
 ) -> pd.DataFrame:
@@ -66,7 +67,7 @@ def curves(
 def report(
     results: Place | Sequence[Place],
     folder: str | os.PathLike | None = None,
-    where: object = None,
+    where: Where | None = None,
     metric: str | None = None,
     *,
     baseline: str | None = None,

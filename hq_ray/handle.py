@@ -15,13 +15,16 @@ from hq_ray.store import DONE, FAILED, Results
 
 @dataclass(frozen=True)
 class Handle:
-    """A results folder.
+    """A results folder; it can be given where results are asked for.
 
     Attributes:
         results: the folder.
     """
 
     results: Results
+
+    def __fspath__(self) -> str:
+        return self.results.location.text
 
     def trials(self) -> pd.DataFrame:
         """One row per published trial."""

@@ -313,7 +313,8 @@ def test_a_handle_shows_loads_compares_and_reports(tmp_path, monkeypatch):
     assert "&lt;small&gt;" in handle._repr_html_()
     assert len(handle.trials()) == 28
     assert len(handle.episodes()) == 28 * 4
-    pd.testing.assert_frame_equal(handle.compare(rope=9), hq_ray.compare(folder, rope=9))
+    for same in (folder, handle):
+        pd.testing.assert_frame_equal(handle.compare(rope=9), hq_ray.compare(same, rope=9))
     curves = handle.curves(smooth=2)
     part = curves[(curves["variant"] == "standard") & (curves["quantity"] == "episode_return")]
     assert part["mean"].tolist() == exact([noise(6).mean()] * 4)
