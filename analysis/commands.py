@@ -84,7 +84,7 @@ def show_verdicts(found: object) -> None:
     names = ("environment", "variant", "n", "difference", "95 % interval", "Holm's p", "verdict")
     lines = []
     for row in rows:
-        p_value = "–" if row["p_holm"] is None else f"{row['p_holm']:.2g}"
+        p_value = "–" if row["p_holm"] is None else f"{row['p_holm']:.3g}"
         kind = row["kind"] + " (exploratory)" * (row["basis"] == "exploratory")
         lines.append([row["env"], _who(row), *_numbers(row), p_value, kind])
     against = f"against {' or '.join(dict.fromkeys(row['baseline'] for row in rows))}"

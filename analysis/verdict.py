@@ -171,8 +171,8 @@ def _p_words(found: Comparison) -> str:
 
 
 def p_text(p_value: float) -> str:
-    """A p-value for a reader, who has no use for more digits than these."""
-    return "< 0.001" if p_value < 0.001 else f"= {p_value:.2g}"
+    """A p-value for a reader; two digits would show 0.0502 as 0.05."""
+    return "< 0.001" if p_value < 0.001 else f"= {p_value:.3g}"
 
 
 def _too_few_words(found: Comparison) -> str:
