@@ -122,7 +122,7 @@ def cells(frame: pd.DataFrame) -> list[list[str]]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool) and value == value
 
 
 def _figure(one: FigureData, png: bytes) -> dict:

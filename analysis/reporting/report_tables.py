@@ -22,9 +22,9 @@ MISSING = "–"
 OTHER_MEANS = ("mean_return", "final_return", "policy_value", "success_rate")
 STATISTICS = ("n", "mean", "se", "low", "high", "iqm")
 WHEN = {
-    "mean_return": "while learning",
-    "final_return": "at the end",
-    "policy_value": "what was learned",
+    "mean_return": "while learning: ",
+    "final_return": "at the end: ",
+    "policy_value": "what was learned: ",
 }
 
 Table = tuple[str, pd.DataFrame]
@@ -67,11 +67,9 @@ def verdict_latex(found: Sequence[Comparison]) -> str:
 def metrics_table(found: Sequence[Comparison], env: str) -> list[Table]:
     """The compared configurations of a problem by three metrics, on the same seeds."""
     of_env = three_metrics(found).get(env, [])
-    names = {row["name"]: row["metric"] for row in of_env}
-    when = {name: WHEN.get(name, label) for name, label in names.items()}
     rows = [
         {
-            "metric": when[name],
+            "metric": WHEN.get(name, "") + row["metric"],
             "variant": _choice(row),
             "seeds": _n_words(row),
             "mean": row["mean"],
@@ -79,12 +77,11 @@ def metrics_table(found: Sequence[Comparison], env: str) -> list[Table]:
             "difference": row["difference"],
             "95 % interval": _interval(row),
         }
-        for name in when
+        for name in dict.fromkeys(row["name"] for row in of_env)
         for row in of_env
         if row["name"] == name
     ]
-    told = [f"{WHEN[name]}: {label}" for name, label in names.items() if name in WHEN]
-    return [("; ".join(told), pd.DataFrame(rows))] if rows else []
+    return [("The compared configurations by three metrics", pd.DataFrame(rows))] if rows else []
 
 
 def _choice(row: Mapping) -> str:
@@ -168,7 +165,7 @@ def failures_table(study: Study) -> Table | None:
     found = (
         failed.assign(reason=reasons)
         .groupby("reason", sort=True)
-        .agg(trials=("trial_id", "size"), one=("trial_id", "min"), seed=("seed", "first"))
+        .agg(trials=("trial_id", "size"), one=("trial_id", "min"))
     )
     order = found.sort_values("trials", ascending=False, kind="stable").reset_index()
     rows = order.head(MOST_FAILURES).assign(reason=order["reason"].map(_cut))

@@ -148,11 +148,10 @@ def test_every_number_of_the_verdict_equals_scipy(tmp_path):
 
 
 def test_three_metrics_of_the_chosen_configurations_are_shown(written):
-    rows = [text for _, text in Page((written / PAGE).read_text()).all("td")]
-    assert {"while learning", "at the end", "what was learned"} <= set(rows)
-    captions = " ".join(text for _, text in Page((written / PAGE).read_text()).all("p"))
-    for name in ("mean_return", "final_return", "policy_value"):
-        assert METRICS[name].axis_label in captions
+    headings = [text for _, text in Page((written / PAGE).read_text()).all("th", scope="rowgroup")]
+    names = {"mean_return": "while learning", "final_return": "at the end"}
+    names |= {"policy_value": "what was learned"}
+    assert headings == [f"{when}: {METRICS[name].axis_label}" for name, when in names.items()]
 
 
 def test_tables_stand_beside_the_page(written):
