@@ -280,9 +280,9 @@ def report_command(
 
     places = open_results(results)
     folder = out or f"reports/{results_name(places)}"
-    place = writable(folder)  # before minutes of reading
-    if opened and not place.is_local:
-        raise InputError(f"--open must go with a folder on this machine, got {folder!r}")
+    if opened and "://" in folder:
+        raise InputError(f"--open must go with a path to write to, got --out {folder!r}")
+    writable(folder)  # before minutes of reading
     with Progress() as progress:
         options = {"metric_name": metric, "baseline": baseline, "rope": rope, "smooth": smooth}
         found = read_study(places, where, **options)

@@ -76,7 +76,7 @@ def render(
         environments=_environments(study, figures),
         most_open=MOST_OPEN,
         health=[figure for one, figure in figures if not one.env],
-        configurations=Markup(browser_rows(configurations_table(study, summary))),
+        configurations=len(summary) and browser_rows(configurations_table(study, summary)),
         n_configurations=len(summary),
         most_rows=MOST_ROWS,
         n_done=int(((status == DONE) & explored).sum()),
@@ -138,11 +138,11 @@ def _figure(one: FigureData, png: bytes) -> dict:
     }
 
 
-def browser_rows(frame: pd.DataFrame) -> str:
+def browser_rows(frame: pd.DataFrame) -> Markup:
     """Columns and rows as JSON that may stand inside a script element."""
     frame = frame.head(MOST_ROWS).astype(object)
     rows = frame.where(frame.notna(), None).to_numpy().tolist()
     content = {"columns": [str(name) for name in frame.columns], "rows": rows}
     text = json.dumps(content, allow_nan=False, default=lambda value: value.item())
     # What would end the element or begin a comment in it is spelled so that it cannot.
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))

@@ -147,13 +147,11 @@ def configurations_table(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
         explored += [seeds_text(cell.seeds[rows >= 0].tolist()) for rows in cell.rows]
         fresh += [confirmed.get(number) for number in range(len(cell))]
     seeds = ["seeds", "fresh_seeds"] if any(fresh) else ["seeds"]
-    rows = summary.assign(seeds=explored, fresh_seeds=fresh)
-    rows = (
-        rows.sort_values(["env", "mean"], ascending=[True, study.judged.sign < 0], kind="stable")
-        if len(rows)
-        else rows.assign(**dict.fromkeys(STATISTICS))
-    )
-    return rows[["env", "variant", *settings, *STATISTICS, *others, *seeds]]
+    rows = summary.assign(seeds=explored, fresh_seeds=fresh)[
+        ["env", "variant", *settings, *STATISTICS, *others, *seeds]
+    ]
+    order = [True, study.judged.sign < 0]
+    return rows.sort_values(["env", "mean"], ascending=order, kind="stable")
 
 
 def failures_table(study: Study) -> Table | None:

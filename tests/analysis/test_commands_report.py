@@ -151,6 +151,7 @@ def test_sweeps_read_together_make_one_report(tiny, tmp_path, capsys):
         (["--where", "alpha > 9"], "--where must match a trial of"),
         (["--out", "file"], "must be one that can be written, got 'file'"),
         (["--out", "file/below"], "must be one that can be written, got 'file/below'"),
+        (["--out", "s3://bucket/x", "--open"], "--open must go with a path to write to, got --out"),
         (["--smooth", "0"], "smooth must be a whole number"),
         (["--rope", "-1"], "rope must be"),
         (["--rope", "inf"], "rope must be"),

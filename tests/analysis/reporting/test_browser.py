@@ -184,11 +184,12 @@ def test_seeds_above_2_to_53_are_shown_exactly(driver, large):
 
 
 def test_a_link_into_a_fold_opens_it(driver, page):
+    from selenium.webdriver.support.ui import WebDriverWait
+
     show(driver, page, SIZES["laptop"])
     assert "methods" in folded(driver)
     driver.find_element("css selector", "nav a[href='#methods']").click()
-    driver.execute_async_script("setTimeout(arguments[0], 50)")
-    assert "methods" not in folded(driver)
+    WebDriverWait(driver, 60).until(lambda driver: "methods" not in folded(driver))
     assert driver.find_element("css selector", "#methods dt").is_displayed()
 
 

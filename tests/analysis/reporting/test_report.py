@@ -19,6 +19,7 @@ from hq_ray.analysis import report
 from hq_ray.analysis.api import compare
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.report import PAGE, writable, write_report
+from hq_ray.analysis.reporting import report_page
 from hq_ray.analysis.reporting.report_tables import verdict_latex
 from hq_ray.analysis.study import study
 from hq_ray.errors import InputError
@@ -261,6 +262,15 @@ def test_confirmed_verdicts_and_seeds_above_2_to_53_are_told_exactly(tmp_path, s
     told = dict(zip(content["columns"], zip(*content["rows"], strict=True), strict=True))
     assert set(told["seeds"]) == {"0-2"}
     assert sorted(filter(None, told["fresh_seeds"])) == [f"{seeds[0]}-{seeds[-1]}"] * 2
+
+
+def test_a_long_table_is_cut_and_says_so(tmp_path, sketched, monkeypatch):
+    for most, told in ((120, False), (100, True)):
+        monkeypatch.setattr(report_page, "MOST_ROWS", most)
+        write_report(read(make_up(tmp_path / str(most))), tmp_path / "out")
+        text = (tmp_path / "out" / PAGE).read_text()
+        assert len(browser_content(text)["rows"]) == most
+        assert (f"The first {most} rows of a longer table are here" in text) is told
 
 
 def test_what_is_missing_is_of_the_exploration_whatever_the_label(tmp_path, sketched):
