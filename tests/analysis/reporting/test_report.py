@@ -1,6 +1,7 @@
 import json
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
@@ -22,6 +23,7 @@ from hq_ray.analysis.report import PAGE, writable, write_report
 from hq_ray.analysis.reporting import report_page
 from hq_ray.analysis.reporting.report_tables import verdict_latex
 from hq_ray.analysis.study import study
+from hq_ray.analysis.words import round_number
 from hq_ray.errors import InputError
 from hq_ray.load import load_trials
 from hq_ray.store import Results
@@ -146,6 +148,36 @@ def test_every_number_of_the_verdict_equals_scipy(tmp_path):
     by_hand |= {"wins": (ours < base).sum(), "losses": (ours > base).sum()}
     (row,) = compare(results, metric="mean_steps").to_dict("records")
     assert {name: row[name] for name in by_hand} == pytest.approx(by_hand, rel=1e-10, abs=1e-10)
+
+
+def test_a_confirmed_page_says_what_pandas_and_scipy_find_in_the_trials(tmp_path, sketched):
+    env = {"id": "VelocityGrid-v0", "width": 4}
+    variants = ["standard", "harmonic", "minimum"]
+    results = train(tmp_path, env=env, variant=variants, seeds="0-4", confirm={"seeds": 6})
+    write_report(read(results), tmp_path / "out")
+    trials = pd.read_parquet(results / "trials")
+    explored = trials[trials["role"] == "exploration"]
+    fresh = trials[trials["role"] == "confirmation"].sort_values("seed")
+    best = explored.groupby(["variant", "config_id"], observed=True)["mean_return"].mean()
+    assert set(fresh["config_id"]) == {best[v].idxmax() for v in variants}
+    told = pd.read_csv(tmp_path / "out" / "verdict.csv").set_index("variant")
+    shown = [text for _, text in Page((tmp_path / "out" / PAGE).read_text()).all("td")]
+    for metric in ("mean_return", "final_return", "policy_value"):
+        scores = {v: fresh.loc[fresh["variant"] == v, metric].to_numpy() for v in variants}
+        for variant in variants[1:]:
+            ours, base = scores[variant], scores["standard"]
+            test = stats.ttest_rel(ours, base)
+            by_hand = [(ours - base).mean(), *test.confidence_interval()]
+            names = [f"{metric}_{end}" for end in ("difference", "low", "high")]
+            if metric == "mean_return":
+                by_hand += [test.pvalue, ours.mean(), base.mean()]
+                names += ["p_value", "mean", "baseline_mean"]
+            found = told.loc[variant, names].to_numpy(dtype=float)
+            assert found == pytest.approx(np.array(by_hand), rel=1e-10, abs=1e-10)
+            numbers = [ours.mean(), base.mean(), *by_hand[:1]]
+            row = [variant, "6", *map(round_number, numbers)]
+            row.append(" to ".join(map(round_number, by_hand[1:3])))
+            assert any(shown[at : at + len(row)] == row for at in range(len(shown)))
 
 
 def test_three_metrics_of_the_chosen_configurations_are_shown(written):
