@@ -43,7 +43,9 @@ K = TypeVar("K")
 class Part(BaseModel):
     """A mapping in a spec, with known keys only."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # Built where a sweep is read, and without the docstrings of attributes, which would be parsed
+    # for each of the forty types of parameters: an import of 0.05 s in place of 0.3 s.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 
 from pydantic import (
     BeforeValidator,
+    ConfigDict,
     Field,
     PlainValidator,
     ValidationError,
@@ -50,10 +51,9 @@ from hq_ray.sweeps.spec_entries import (
     VariantBlock,
     VariantEntry,
     VariantName,
-    seeds_text,
 )
 from hq_ray.sweeps.spec_text import read_yaml, sentence, short_repr, suggestion
-from hq_ray.trial import FIRST_FRESH_SEED
+from hq_ray.trial import FIRST_FRESH_SEED, seeds_text
 
 # No `=`, which DuckDB, Polars and pyarrow take for a partition of the data.
 NAME = re.compile(r"[A-Za-z0-9][\w.,+\-]{0,99}", re.ASCII)
@@ -85,6 +85,8 @@ def _constraint(text: object) -> str:
 
 class Sweep(Part):
     """What a sweep means. Every field accepts what the YAML form does and is checked."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     name: Annotated[
         str,

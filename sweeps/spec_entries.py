@@ -1,13 +1,14 @@
 """The entries of a spec: its environments, variants, seeds and listed configurations."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Discriminator,
     Field,
     GetJsonSchemaHandler,
@@ -157,17 +158,6 @@ def _seeds(given: object, handler: ValidatorFunctionWrapHandler) -> tuple[int, .
     return seeds
 
 
-def seeds_text(seeds: Iterable[int]) -> str:
-    """Seeds as short text: runs as ranges."""
-    parts: list[list[int]] = []
-    for seed in seeds:
-        if parts and seed == parts[-1][1] + 1:
-            parts[-1][1] = seed
-        else:
-            parts.append([seed, seed])
-    return ",".join(f"{a}-{b}" if b > a else f"{a}" for a, b in parts)
-
-
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED), BeforeValidator(plain_number)]
 Seeds = Annotated[
     OneOrMore[Seed],
@@ -187,6 +177,8 @@ def _metric(name: object) -> str:
 
 class Confirm(Part):
     """How a sweep confirms what it chooses."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     seeds: Annotated[int, Field(ge=1, le=BLOCK), BeforeValidator(plain_number)] = 30
     """How many fresh ones."""

@@ -13,7 +13,7 @@ from hq_ray.analysis.study import Study
 from hq_ray.analysis.verdict import basis, detectable, p_text, summary, three_metrics
 from hq_ray.analysis.words import format_number, round_number
 from hq_ray.store import FAILED, Results
-from hq_ray.sweeps.spec_entries import seeds_text
+from hq_ray.trial import seeds_text
 
 MOST_FAILURES = 20
 MOST_CHARACTERS = 400

@@ -184,6 +184,8 @@ def trained(folder, env, **changes):
     """The trials of the page's spec on one environment, with other variants or parameters."""
     content = read_yaml(SPEC.read_text())
     parameters = content["parameters"] | changes.pop("parameters", {})
+    if parameters.get("eps_schedule") == "constant":
+        del parameters["eps_decay_episodes"]
     content |= {"env": [env], "parameters": parameters, **changes}
     return run_sweep(Sweep.from_mapping(content), results=folder, local=True).trials()
 
