@@ -281,7 +281,7 @@ def _heats(study: Study, env: str) -> Iterator[FigureData]:
             texts = (
                 "Where in the plane each variant is good, and where it beats the baseline.",
                 f"{study.judged.label} over {x_name} and {y_name}",
-                f"Numbers: {study.judged.axis_label}. {HEAT_WORDS}",
+                f"Colours: {study.judged.axis_label}. {HEAT_WORDS}",
             )
             name = f"heat_{x_name}_{y_name}"
             names = {"x_name": x_name, "y_name": y_name, "baseline": baseline}

@@ -15,7 +15,7 @@ from hq_ray.analysis.charts.style import INK
 from hq_ray.analysis.words import round_number
 
 CLIPPED = 0.05
-CELL_SIZE = 7.0
+CELL_SIZE = 6.0
 # Of a panel's width, what names and colour bar take.
 FRAME_INCHES = 1.2
 LUMINANCE = (0.299, 0.587, 0.114)
@@ -93,7 +93,7 @@ def _draw_map(axes: Axes, table: pd.DataFrame, colours: dict, inches: float) -> 
         place: round_number(value) for place, value in np.ndenumerate(values) if value == value
     }
     room = 72 * (inches - FRAME_INCHES) / values.shape[1]
-    if max(map(len, texts.values()), default=0) * CELL_SIZE * 0.62 < room and len(values) <= 10:
+    if max(map(len, texts.values()), default=0) * CELL_SIZE * 0.85 < room and len(values) <= 10:
         for (y, x), text in texts.items():
             *rgb, _ = image.cmap(image.norm(values[y, x]))
             ink = "white" if np.dot(rgb, LUMINANCE) < 0.5 else INK

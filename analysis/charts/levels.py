@@ -73,10 +73,12 @@ def levels_chart(
 
 
 def _range(rows: pd.DataFrame, zero: bool) -> tuple[np.ndarray, np.ndarray]:
-    """All that a panel shows, and the means in it."""
+    """All that a panel shows, and of it the means with bars of the usual length."""
     levels = [0.0] if zero else []
     values = rows[["mean", "low", "high"]].to_numpy(dtype=float).ravel()
-    return np.append(values, levels), np.append(rows["mean"].to_numpy(), levels)
+    bar = np.nan_to_num(rows["high"] - rows["mean"])
+    settled = [rows["mean"] - np.median(bar), rows["mean"] + np.median(bar), levels]
+    return np.append(values, levels), np.concatenate(settled)
 
 
 def _draw_levels(
