@@ -167,8 +167,9 @@ def test_a_damaged_card_is_named_once_and_replaced(place, capsys):
 
 
 def test_a_folder_that_is_removed_is_told_to_be_gone(place, monkeypatch):
-    monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.0)
     with Ownership(place) as owner:
+        # Asked at once, while the thread that keeps the card fresh waits for its first beat.
+        monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.0)
         owner.check()
         shutil.rmtree(place.path)
         with pytest.raises(Superseded, match="but the folder is gone"):
