@@ -76,8 +76,8 @@ def results_name(places: list[Results], where: str | None = None) -> str:
 
 def show_verdicts(found: object) -> None:
     """The comparisons as a table, three metrics, each verdict as a sentence, what is amiss."""
-    from hq_ray.analysis.reporting.report_tables import nothing_words
-    from hq_ray.analysis.verdict import basis_words, overall_words, summary, three_metrics
+    from hq_ray.analysis.reporting.report_tables import why_no_verdict
+    from hq_ray.analysis.verdict import basis_sentence, overall_sentence, summary, three_metrics
 
     some = found.comparisons
     rows = [summary(one) for one in some]
@@ -102,7 +102,7 @@ def show_verdicts(found: object) -> None:
         _show_table(f"{env}, {against}: {'; '.join(words)}", names, lines)
     for row in rows:
         say(row["verdict"])
-    say(f"{overall_words(some)} {basis_words(some)}" if some else nothing_words(found))
+    say(f"{overall_sentence(some)} {basis_sentence(some)}" if some else why_no_verdict(found))
     for note in found.notes:
         say(f"Note: {note}")
 

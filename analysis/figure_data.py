@@ -130,7 +130,7 @@ def _figure(
 ) -> FigureData:
     """A figure of one problem; texts: what it shows, its title, paragraphs of its caption."""
     shows, title, *caption = texts
-    arguments |= {"title": f"{env}: {title}", "caption": [*caption, study.data_words]}
+    arguments |= {"title": f"{env}: {title}", "caption": [*caption, study.data_digest]}
     stem = file_stem(study.stem(name, env))
     return FigureData(stem, SECTIONS[draw], env, frame, draw, arguments, shows)
 
@@ -146,7 +146,7 @@ def _curves(study: Study, env: str, successes_only: bool) -> Iterator[FigureData
         return
     tuned = any(len(cell) > 1 for cell in study.table[env].values())
     fresh = any(one.env == env and one.block is not None for one in study.comparisons)
-    caption = [FRESH if fresh else CHOSEN, settings_words(study, env)] if tuned else []
+    caption = [FRESH if fresh else CHOSEN, chosen_configurations(study, env)] if tuned else []
     of_best = " of the best configurations" * tuned
     reference = study.references.get(env)
     for quantity, column in COLUMNS.items():
@@ -215,7 +215,7 @@ def _gaps(
     return common, trailing_mean(ours - base, window) if len(common) else ours
 
 
-def settings_words(study: Study, env: str) -> str:
+def chosen_configurations(study: Study, env: str) -> str:
     """Which configuration of each variant is drawn, where there was a choice."""
     parts = [
         f"{variant}: {cell.labels[study.best[env, variant]]}"
@@ -367,6 +367,6 @@ def _health(study: Study, planned: Mapping[tuple[str, str], int]) -> Iterator[Fi
     if not rows:
         return
     frame = pd.DataFrame(rows).astype({"missing": "Int64"})
-    arguments = {"title": "What the sweep holds", "caption": [study.data_words]}
+    arguments = {"title": "What the sweep holds", "caption": [study.data_digest]}
     shows = "Trials done, failed and missing, and the seconds that each took."
     yield FigureData("health", "health", "", frame, health_chart, arguments, shows)

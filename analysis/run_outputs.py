@@ -14,7 +14,7 @@ from hq_ray.load import load_q_values
 from hq_ray.location import Location
 from hq_ray.store import Results
 from hq_ray.sweeps.expand import Expanded
-from hq_ray.training import train
+from hq_ray.training import n_final, train
 from hq_ray.trial import Trial
 
 # Figure file and log names speak of returns and steps; the columns are one entry each.
@@ -87,7 +87,7 @@ def say_who_is_ahead(trials: Sequence[Trial], curves: Curves) -> None:
     scores: dict[str, dict[int, float]] = {}
     for trial in trials:
         returns = curves[trial.trial_id]["episode_return"]
-        final = returns[-max(1, math.ceil(0.1 * len(returns))) :].mean()
+        final = returns[-n_final(len(returns)) :].mean()
         if math.isfinite(final):
             scores.setdefault(trial.variant, {})[trial.seed] = float(final)
     if not scores:

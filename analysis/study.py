@@ -84,7 +84,7 @@ class Study:
         return [cell for row in self.table.values() for cell in row.values()]
 
     @cached_property
-    def data_words(self) -> str:
+    def data_digest(self) -> str:
         """A digest of what every number here rests on: the trials and their scores."""
         done = self.trials[self.trials["status"] == DONE].sort_values("trial_id")
         digest = hashlib.sha256("".join(done["trial_id"]).encode())

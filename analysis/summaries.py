@@ -60,7 +60,7 @@ def summarise_trials(trials: pd.DataFrame, with_references: bool = True) -> Summ
     unsound = np.isinf(values).any(axis=1)
     unsound |= trials[["mean_return", "final_return"]].isna().any(axis=1).to_numpy()
     unsound &= (trials["status"] == DONE).to_numpy()
-    notes = [_left_out_words(trials[unsound])] if unsound.any() else []
+    notes = [_left_out_note(trials[unsound])] if unsound.any() else []
     frame = trials.assign(status=trials["status"].mask(unsound, FAILED)).reset_index(drop=True)
     frame.loc[unsound, measured] = np.nan
     absent = [n for n in ("start_value", "optimal_value", *METRICS) if n not in frame]
@@ -86,7 +86,7 @@ def summarise_trials(trials: pd.DataFrame, with_references: bool = True) -> Summ
     return Summaries(frame, notes, references)
 
 
-def _left_out_words(lost: pd.DataFrame) -> str:
+def _left_out_note(lost: pd.DataFrame) -> str:
     names = [
         f"{one.trial_id} ({one.variant}, seed {one.seed}, {one.env})" for one in lost.itertuples()
     ]

@@ -39,16 +39,16 @@ def judge(found: Comparison) -> Verdict:
     on += f" (choice {found.rank})" if found.rank > 1 else ""
     against = f"{on} against {found.baseline}"
     if found.difference is None:
-        return Verdict(TOO_FEW, f"{against}: {_too_few_words(found)}.")
+        return Verdict(TOO_FEW, f"{against}: {_too_few_sentence(found)}.")
     mean, low, high = (float(getattr(found.difference, n)[0]) for n in ("mean", "low", "high"))
-    n = _seeds_words(found)
+    n = _seeds_text(found)
     if found.difference.identical[0]:
         words = f"and {found.baseline} are identical in {found.metric.label}"
         return Verdict(IDENTICAL, f"{on} {words} on every seed ({n}).")
     evidence = f", the same on every seed ({n})"
     if not found.difference.constant[0]:
         interval = f"95 % interval {round_number(low)} to {round_number(high)}"
-        evidence = f" ({interval}, {_p_words(found)}, {n})"
+        evidence = f" ({interval}, {_p_cell(found)}, {n})"
     lower = " (lower is better)" if found.metric.sign < 0 else ""
     if found.rope is not None and max(abs(low), abs(high)) <= found.rope:
         words = f"differs in {found.metric.label} by no more than ±{_amount(found, found.rope)}"
@@ -152,18 +152,18 @@ def _amount(found: Comparison, value: float) -> str:
     return f"{round_number(value)} {words}" if unit else round_number(value)
 
 
-def _seeds_words(found: Comparison) -> str:
+def _seeds_text(found: Comparison) -> str:
     n, m = found.difference.n, found.difference.m
     words = f"n = {n} paired seeds" if found.paired else f"n = {n} and {m} seeds, not paired"
-    return words + _lost_words(found)
+    return words + _failed_seeds_text(found)
 
 
-def _lost_words(found: Comparison) -> str:
+def _failed_seeds_text(found: Comparison) -> str:
     failed = f", {found.lost} failed" if found.lost else ""
     return failed + (f", {found.missing} not there yet" if found.missing else "")
 
 
-def _p_words(found: Comparison) -> str:
+def _p_cell(found: Comparison) -> str:
     words = p_text(found.p_value)
     if found.family < 2:
         return f"p {words}"
@@ -175,17 +175,17 @@ def p_text(p_value: float) -> str:
     return "< 0.001" if p_value < 0.001 else f"= {p_value:.3g}"
 
 
-def _too_few_words(found: Comparison) -> str:
+def _too_few_sentence(found: Comparison) -> str:
     tested = found.tuned and found.block is None
     needed = 2 * LEAST_TESTING - 1 if tested else LEAST_SEEDS
     if found.n_common >= needed:
         return f"no configuration of one of them has the {found.metric.label} of every seed"
     common = "common to all configurations" if found.paired else "of one of them"
-    common = common if found.block is None else f"fresh and done{_lost_words(found)}"
+    common = common if found.block is None else f"fresh and done{_failed_seeds_text(found)}"
     return f"too few seeds, {found.n_common} {common} where {needed} are needed"
 
 
-def basis_words(found: Sequence[Comparison]) -> str:
+def basis_sentence(found: Sequence[Comparison]) -> str:
     """By what right the verdicts stand, for a whole report."""
     words = []
     if any(one.block is not None for one in found):
@@ -203,7 +203,7 @@ def basis_words(found: Sequence[Comparison]) -> str:
     return " ".join(words)
 
 
-def overall_words(found: Sequence[Comparison]) -> str:
+def overall_sentence(found: Sequence[Comparison]) -> str:
     """A sentence for each pair of variants: on how many environments which verdict."""
     pairs: dict[str, list[str]] = {}
     for one in found:

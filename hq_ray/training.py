@@ -145,6 +145,11 @@ def _planned_model(trial: Trial) -> Model | None:
     return model
 
 
+def n_final(episodes: int) -> int:
+    """How many of the last episodes count as final: a tenth, rounded up."""
+    return max(1, math.ceil(FINAL_SHARE * episodes))
+
+
 @np.errstate(over="ignore", invalid="ignore")
 def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, float | int | None]:
     """The scalars of a run, over all episodes and over the last tenth; exact values from a model.
@@ -156,7 +161,7 @@ def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, f
     exist at gamma 1, as the value of a policy that may never end, and for what is too large for a
     float.
     """
-    final = max(1, math.ceil(FINAL_SHARE * trial.episodes))
+    final = n_final(trial.episodes)
     total_steps = int(log.steps.sum(dtype=np.int64))
     summary = {
         "mean_return": float(log.episode_return.mean()),

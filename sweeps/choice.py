@@ -76,23 +76,20 @@ def choose(trials: TrialSet, results: Results, metric: str, top: int) -> dict[st
     frame = load_trials(results, columns=["trial_id", "status", metric], damaged=[], quiet=True)
     frame = frame[frame["status"] == DONE].set_index("trial_id")[metric].astype(float)
     scores = frame.reindex(trials.ids()).to_numpy().reshape(len(trials.seeds), -1)
-    eligible = np.isfinite(scores).all(axis=0)
-    means = scores[:, eligible].mean(axis=0)
-    ranked = np.flatnonzero(eligible)[np.argsort(-BETTER[metric] * means, kind="stable")]
-    mean = dict(zip(np.flatnonzero(eligible).tolist(), means.tolist(), strict=True))
+    means = scores.mean(axis=0)
     groups: dict[tuple[str, str], list[int]] = {}
     for number, one in enumerate(trials.configurations):
         groups.setdefault((problem_of(one), one.variant), []).append(number)
-    order = {number: place for place, number in enumerate(ranked.tolist())}
     found: dict[str, list[Chosen]] = {}
     for (problem, _), numbers in groups.items():
-        best = sorted((n for n in numbers if n in order), key=order.get)[:top]
+        eligible = [number for number in numbers if np.isfinite(means[number])]
+        best = sorted(eligible, key=lambda number: -BETTER[metric] * means[number])[:top]
         grid = [trials.configurations[number] for number in numbers]
         varying = [h for h in HYPERPARAMETERS if len({getattr(one, h) for one in grid}) > 1]
         for rank, number in enumerate(best, 1):
             one = trials.configurations[number]
             words = [f"{h} {getattr(one, h)}" for h in varying if getattr(one, h) is not None]
-            chosen = Chosen(one, rank, len(grid), mean[number], ", ".join(words))
+            chosen = Chosen(one, rank, len(grid), float(means[number]), ", ".join(words))
             found.setdefault(problem, []).append(chosen)
     return found
 

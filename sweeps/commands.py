@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from hq_ray.sweeps.driver import Tally
     from hq_ray.sweeps.expand import Expanded
     from hq_ray.sweeps.options import RunOptions
+    from hq_ray.sweeps.plan import Plan
     from hq_ray.sweeps.spec import Sweep
 
 
 TEMPLATE = """\
 # `hq-ray plan sweep.yaml` counts the trials of this sweep, `hq-ray sweep sweep.yaml` runs them.
 # `hq-ray schema` prints a JSON schema, by which editors complete and check this file.
-name: my-sweep                # the results lie in results/my-sweep
+name: my-sweep                # written to results/my-sweep
 env:                          # one or more: an id, or an id with arguments of its own
   - CliffWalking-v1
   - {id: VelocityGrid-v0, max_speed: 2}
@@ -144,7 +145,7 @@ def plan_command(
     )
 
 
-def _show_counts(place: object, found: "Survey", expanded: object, planned: object) -> None:
+def _show_counts(place: "Results", found: "Survey", expanded: "Expanded", planned: "Plan") -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

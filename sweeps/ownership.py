@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
@@ -311,12 +310,7 @@ class Ownership:
         else:
             self._location.write(OWNER_FILE, content)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *problem: object) -> None:
         self._over.set()
         self._beats.join()
         try:

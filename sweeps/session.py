@@ -1,7 +1,6 @@
 """Starts and stops Ray in the background, since both take seconds."""
 
 import threading
-from types import TracebackType
 
 from hq_ray.store import Results
 from hq_ray.sweeps.executors import Executor
@@ -66,12 +65,7 @@ class Session:
     def __enter__(self) -> "Session":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *problem: object) -> None:
         self.close()
         interrupted = False
         # Not Thread.join, which after an interrupt takes a living thread for an ended one.

@@ -7,7 +7,7 @@ SE_COVERAGE = {2: 50, 3: 58, 4: 61, 5: 63, 6: 64, 7: 64, 8: 65, 9: 65}
 INTERVALS = {"se": "±1 standard error", "t": "95 % t interval of each episode alone"}
 
 
-def window_words(window: int, n_episodes: int) -> str:
+def smoothing_caption(window: int, n_episodes: int) -> str:
     """How a curve was smoothed."""
     if window == 1:
         return "window 1: not smoothed"
@@ -17,7 +17,7 @@ def window_words(window: int, n_episodes: int) -> str:
     return f"trailing mean over {window} episodes; first {points} what there is (drawn lighter)"
 
 
-def interval_words(counts: Mapping[str, int], interval: str) -> str:
+def interval_caption(counts: Mapping[str, int], interval: str) -> str:
     """What line and band stand for, given the number of seeds of each variant.
 
     Args:
@@ -41,7 +41,7 @@ def interval_words(counts: Mapping[str, int], interval: str) -> str:
     return " ".join(sentences)
 
 
-def counts_words(counts: Iterable[int]) -> str:
+def seed_counts(counts: Iterable[int]) -> str:
     """Numbers of seeds: `n = 10 seeds.`, `n = 4 to 10 seeds.`"""
     least, most = min(counts), max(counts)
     return f"n = {least} seeds." if least == most else f"n = {least} to {most} seeds."

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from hq_ray.analysis.charts.captions import interval_words, window_words
+from hq_ray.analysis.charts.captions import interval_caption, smoothing_caption
 from hq_ray.analysis.charts.page import PANEL_HEIGHT, chart, name_ends, page
 from hq_ray.analysis.charts.scales import (
     COMPRESSED_WORDS,
@@ -94,12 +94,12 @@ def curves_chart(
     levels = [0.0] if difference else [] if optimum is None else [optimum]
     values, settled = _drawn(curves, bands, levels, raw, with_seeds=not difference)
     longest, counts = int(frame["episode"].max()), {v: len(of) for v, of in curves.items()}
-    words = f"Each seed: {window_words(window, longest)}. {interval_words(counts, interval)}"
+    words = f"Each seed: {smoothing_caption(window, longest)}. {interval_caption(counts, interval)}"
     words += "" if difference or max(counts.values()) == 1 else " Thin: single seeds."
     words += "" if raw is None else " Faint: raw values of each episode."
-    scale_words = COMPRESSED_WORDS if not share and needs_compression(values, settled) else ""
+    scale_caption = COMPRESSED_WORDS if not share and needs_compression(values, settled) else ""
     height = max(PANEL_HEIGHT, 0.9 + ROOM_FOR_NAME * (len(curves) + len(levels)))
-    caption = [words, scale_words, *caption]
+    caption = [words, scale_caption, *caption]
     figure, (axes,) = page(title, caption, [label], panel_height=height)
     fit_episodes(axes, longest)
     if share:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from hq_ray.analysis.charts.captions import counts_words
+from hq_ray.analysis.charts.captions import seed_counts
 from hq_ray.analysis.charts.page import WIDTH, chart, page
 from hq_ray.analysis.charts.scales import hyperparameter_label, level_text, padded, write_numbers
 from hq_ray.analysis.charts.style import INK
@@ -45,7 +45,7 @@ def heat_chart(
     height = min(3.4, 1.1 + 0.3 * max(map(len, maps.values())))
     names = [*maps, *gaps]
     figure, panels = page(
-        title, [counts_words(frame["n"]), *caption], names, n_columns=n_columns, panel_height=height
+        title, [seed_counts(frame["n"]), *caption], names, n_columns=n_columns, panel_height=height
     )
     for tables, of, colours in (
         (maps, panels[: len(maps)], _score_colours(maps)),

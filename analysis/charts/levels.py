@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hq_ray.analysis.charts.captions import counts_words
+from hq_ray.analysis.charts.captions import seed_counts
 from hq_ray.analysis.charts.page import chart, name_ends, page
 from hq_ray.analysis.charts.scales import (
     MOSTLY_LINEAR_WORDS,
@@ -48,12 +48,12 @@ def levels_chart(
     levels = sorted(frame.loc[~lines, "level"].unique(), key=lambda one: (str(type(one)), one))
     ranges = {metric: _range(frame[frame["metric"] == metric], metric in zero) for metric in labels}
     compressed = any(needs_compression(*of) for of in ranges.values())
-    words = f"{counts_words(frame['n'])} {MARKS_WORDS}{EDGE_WORDS if frame['edge'].any() else ''}."
-    scale_words = MOSTLY_LINEAR_WORDS if compressed else ""
+    words = f"{seed_counts(frame['n'])} {MARKS_WORDS}{EDGE_WORDS if frame['edge'].any() else ''}."
+    scale_caption = MOSTLY_LINEAR_WORDS if compressed else ""
     n_names = frame["variant"].nunique()
     height = max(2.5, 0.9 + 0.19 * n_names)
     figure, panels = page(
-        title, [words, scale_words, *caption], list(labels.values()), panel_height=height
+        title, [words, scale_caption, *caption], list(labels.values()), panel_height=height
     )
     styles = variant_styles(dict.fromkeys(frame["variant"]))
     for axes, metric in zip(panels, labels, strict=True):

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from hq_ray.analysis.charts.captions import counts_words
+from hq_ray.analysis.charts.captions import seed_counts
 from hq_ray.analysis.charts.page import chart, page, wrapped
 from hq_ray.analysis.charts.scales import (
     MOSTLY_LINEAR_WORDS,
@@ -47,7 +47,7 @@ def scores_chart(
     counts = frame.groupby("variant", sort=False, observed=True)["seed"].nunique()
     figure, panels = page(
         title,
-        [_score_words(counts.to_dict()), *caption],
+        [_scores_caption(counts.to_dict()), *caption],
         [""] * len(labels),
         n_columns=len(labels),
         panel_height=0.9 + 0.4 * len(variants),
@@ -83,7 +83,7 @@ def scores_chart(
     return figure
 
 
-def _score_words(counts: Mapping[str, int]) -> str:
+def _scores_caption(counts: Mapping[str, int]) -> str:
     """Numbers of seeds, and what dots and bars are."""
     same = len(set(counts.values())) == 1
     each = ", ".join(f"{variant} {n}" for variant, n in counts.items())
@@ -110,7 +110,7 @@ def pairs_chart(
     compressed = any(needs_compression(*of) for of in ranges.values())
     figure, panels = page(
         title,
-        [counts_words(frame["n"]), MOSTLY_LINEAR_WORDS if compressed else "", *caption],
+        [seed_counts(frame["n"]), MOSTLY_LINEAR_WORDS if compressed else "", *caption],
         [f"{variant} − {baseline}" for variant in parts],
         panel_height=sum(heights) / len(heights),
         height_ratios=heights,

@@ -87,7 +87,7 @@ def compare_figure(
         caption=[settings],
         label=axis_label(quantity),
         window=smooth,
-        names={v: seeds_words(v, len(of), planned[v]) for v, of in curves.items()},
+        names={v: variant_with_counts(v, len(of), planned[v]) for v, of in curves.items()},
         share=quantity == "success",
     )
 
@@ -101,7 +101,7 @@ def _two_dimensional(values: np.ndarray) -> np.ndarray:
     return np.asarray(values)
 
 
-def seeds_words(variant: str, n_used: int, n_planned: int) -> str:
+def variant_with_counts(variant: str, n_used: int, n_planned: int) -> str:
     """A line's name: `harmonic (n = 5)`, or `harmonic (n = 4 of 5)` where seeds are missing."""
     of_planned = "" if n_planned == n_used else f" of {n_planned}"
     return f"{variant} (n = {n_used}{of_planned})"

@@ -20,12 +20,12 @@ from hq_ray.analysis.reporting.report_tables import (
     configurations_table,
     failures_table,
     metrics_table,
-    nothing_words,
     provenance_table,
     verdict_table,
+    why_no_verdict,
 )
 from hq_ray.analysis.study import Study
-from hq_ray.analysis.verdict import basis_words, judge, overall_words
+from hq_ray.analysis.verdict import basis_sentence, judge, overall_sentence
 from hq_ray.store import DONE, FAILED
 from hq_ray.trial import FIRST_FRESH_SEED
 from hq_ray.versions import versions
@@ -70,9 +70,9 @@ def render(
         study=study,
         verdicts=verdict_table(study.comparisons) if study.comparisons else None,
         sentences=[judge(one).sentence for one in study.comparisons],
-        overall=overall_words(study.comparisons),
-        nothing=None if study.comparisons else nothing_words(study),
-        basis=basis_words(study.comparisons),
+        overall=overall_sentence(study.comparisons),
+        nothing=None if study.comparisons else why_no_verdict(study),
+        basis=basis_sentence(study.comparisons),
         environments=_environments(study, figures),
         most_open=MOST_OPEN,
         health=[figure for one, figure in figures if not one.env],

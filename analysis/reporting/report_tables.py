@@ -44,10 +44,10 @@ def verdict_table(found: Sequence[Comparison]) -> Table:
                 "verdict": f"{row['kind']}, {basis(one)}",
                 "difference": row["difference"],
                 "95 % interval": _interval(row),
-                "p": _p_words(row["p_value"]),
-                "Holm's p": _p_words(row["p_holm"]),
+                "p": _p_cell(row["p_value"]),
+                "Holm's p": _p_cell(row["p_holm"]),
                 "detectable difference": detectable(one) if undecided else None,
-                "seeds": _n_words(row) + (f", {one.lost} failed" if one.lost else ""),
+                "seeds": _seed_counts_text(row) + (f", {one.lost} failed" if one.lost else ""),
                 "configuration": row["configuration"],
             }
         )
@@ -71,7 +71,7 @@ def metrics_table(found: Sequence[Comparison], env: str) -> list[Table]:
         {
             "metric": WHEN.get(name, "") + row["metric"],
             "variant": _choice(row),
-            "seeds": _n_words(row),
+            "seeds": _seed_counts_text(row),
             "mean": row["mean"],
             f"mean of {row['baseline']}": row["baseline_mean"],
             "difference": row["difference"],
@@ -88,14 +88,14 @@ def _choice(row: Mapping) -> str:
     return row["variant"] + (f" (choice {row['rank']})" if row["rank"] > 1 else "")
 
 
-def _n_words(row: Mapping) -> str:
+def _seed_counts_text(row: Mapping) -> str:
     if row["n"] is None:
         return "too few"
     same = row["n"] == row["baseline_n"]
     return str(row["n"]) if same else f"{row['n']} and {row['baseline_n']}"
 
 
-def _p_words(p_value: float | None) -> str | None:
+def _p_cell(p_value: float | None) -> str | None:
     return None if p_value is None else p_text(p_value).removeprefix("= ")
 
 
@@ -119,7 +119,7 @@ def chosen_table(study: Study, env: str) -> list[Table]:
     return [("Chosen configurations", pd.DataFrame(rows))] if rows else []
 
 
-def nothing_words(study: Study) -> str:
+def why_no_verdict(study: Study) -> str:
     """Why there is no verdict."""
     if not study.table:
         return "No trial is done, so nothing can be said."

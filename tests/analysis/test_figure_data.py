@@ -51,7 +51,7 @@ def test_every_figure_is_drawn_and_says_what_it_shows(grid, figures):
         assert name == file_stem(name)
         assert one.shows.endswith(".")
         assert one.title.startswith(one.env)
-        assert one.arguments["caption"][-1] == grid.data_words
+        assert one.arguments["caption"][-1] == grid.data_digest
         assert one.figure().get_suptitle().split()[0] in one.title
 
 

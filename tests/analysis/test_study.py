@@ -149,8 +149,8 @@ def test_the_digest_is_of_the_trials_not_of_their_files(published):
     whole = study([published(name="a")], with_curves=False)
     halves = study([published(name="b", seeds="2-3"), published(name="c", seeds="0-1")],
                    with_curves=False)  # fmt: skip
-    assert whole.data_words == halves.data_words
-    assert whole.data_words != study([published(name="d", seeds="0-4")]).data_words
+    assert whole.data_digest == halves.data_digest
+    assert whole.data_digest != study([published(name="d", seeds="0-4")]).data_digest
 
 
 def test_stems_tell_environments_apart(published):

@@ -14,9 +14,9 @@ from hq_ray.analysis.verdict import (
     TOO_FEW,
     UNDECIDED,
     WORSE,
-    basis_words,
+    basis_sentence,
     judge,
-    overall_words,
+    overall_sentence,
 )
 
 
@@ -149,12 +149,12 @@ def test_holm_decides_in_a_family():
 def test_the_whole_in_a_sentence():
     scores = np.random.default_rng(2).normal(size=(2, 3, 11))
     found = [compared(*scores), compared(np.zeros(5), np.zeros(5), env="B-v0")]
-    assert overall_words(found).startswith("Over 2 environments, harmonic against standard: ")
-    assert "identical on 1" in overall_words(found)
-    assert basis_words(found[:1]).startswith(
+    assert overall_sentence(found).startswith("Over 2 environments, harmonic against standard: ")
+    assert "identical on 1" in overall_sentence(found)
+    assert basis_sentence(found[:1]).startswith(
         "Exploratory: each variant's configuration was chosen from its whole"
     )
-    assert basis_words(found[1:]) == (
+    assert basis_sentence(found[1:]) == (
         "Where both have one configuration nothing was chosen and all seeds count."
     )
-    assert basis_words([compared([1.0], [2.0])]) == ""
+    assert basis_sentence([compared([1.0], [2.0])]) == ""
