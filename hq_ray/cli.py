@@ -33,8 +33,9 @@ class Count(click.ParamType):
             return None
         if not text.isdecimal() or len(text) > 10 or not 1 <= int(text) < 2**31:
             word = "'auto' or " if self.auto else ""
+            flag = param.name if param is not None else "the value"
             raise InputError(
-                f"{param.name} must be {word}a whole number from 1 to 2147483647, got {value!r}"
+                f"{flag} must be {word}a whole number from 1 to 2147483647, got {value!r}"
             )
         return int(text)
 
@@ -140,7 +141,7 @@ def cli() -> None:
     """Compare tabular Q-learning update rules: train on Ray, log in Parquet, plot."""
 
 
-def run_command_line(arguments: list[str] | None = None, command: Callable = cli) -> int:
+def run_command_line(arguments: list[str] | None = None, command: click.Command = cli) -> int:
     """Runs a command and turns what it raises into one sentence and an exit code."""
     try:
         code = _exit_code(arguments, command)
@@ -152,7 +153,7 @@ def run_command_line(arguments: list[str] | None = None, command: Callable = cli
         return _say(_refusal(problem), 1)
 
 
-def _exit_code(arguments: list[str] | None, command: Callable) -> int:
+def _exit_code(arguments: list[str] | None, command: click.Command) -> int:
     try:
         result = command.main(args=arguments, prog_name="hq-ray", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as problem:

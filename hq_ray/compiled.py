@@ -5,17 +5,18 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import numba
 import numpy as np
-from numba import config
 from numba.core import event
 
+config: Any = numba.config
 # False under NUMBA_DISABLE_JIT=1.
 COMPILES = not config.DISABLE_JIT
 
 
-def njit(*, cache: bool = False, **options: object) -> Callable[[Callable], Callable]:
+def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable], Any]:
     """`numba.njit`; with `cache`, what is compiled is kept on disk if that can be done."""
     if not COMPILES:
         # The function itself, silent where its numbers wrap around, as compiled ones are.
@@ -24,7 +25,7 @@ def njit(*, cache: bool = False, **options: object) -> Callable[[Callable], Call
     return lambda function: _forgiving(compiled(function))
 
 
-def _forgiving(compiled: Callable) -> Callable:
+def _forgiving(compiled: Any) -> Any:
     """Compiles anew where what is kept is damaged, and goes on where the disk is full."""
     cache = compiled._cache
     load, save = cache.load_overload, cache.save_overload

@@ -1,6 +1,7 @@
 """What training a trial yields: one entry per episode, the final Q table, and a summary."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class Trained:
     trial: Trial
     log: EpisodeLog
     engine: str
-    summary: dict[str, float | int | None]
+    summary: dict[str, Any]
     train_seconds: float
     evaluate_seconds: float
 

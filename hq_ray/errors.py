@@ -52,7 +52,7 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]} ..."
 
 
-def near_miss(word: str, known: Iterable[str]) -> str:
+def near_miss(word: object, known: Iterable[str]) -> str:
     """The tail of an error message: the closest known name, else all known names.
 
     Returns `; did you mean 'harmonic'?` or `; known: standard, harmonic`, of which 20 at most.

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection
-from numbers import Number
+from typing import SupportsFloat
 
 import gymnasium
 import numpy as np
@@ -105,7 +105,7 @@ def _number(reward: object) -> float:
         number = reward
         if not isinstance(number, float | int):
             (number,) = np.asarray(reward).ravel().tolist()
-        if isinstance(number, Number) and not isinstance(number, complex):
+        if isinstance(number, SupportsFloat):
             return float(number)
     except (TypeError, ValueError, OverflowError):
         pass

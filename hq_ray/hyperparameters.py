@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import Any
 
 from hq_ray.errors import InputError, near_miss
 from hq_ray.schedules import SCHEDULE_KINDS
@@ -29,10 +30,10 @@ class Hyperparameter:
     kind: type
     default: Value
     must: str
-    holds: Callable[[Value], bool]
+    holds: Callable[[Any], bool]
     summary: str
 
-    def check(self, value: object) -> Value:
+    def check(self, value: Any) -> Any:
         """The value as its kind, or an InputError that says what must hold and what was given."""
         checked = value if self.kind is str else _as_number(value, self.kind)
         if checked is None or not self.holds(checked):
@@ -41,16 +42,16 @@ class Hyperparameter:
         return checked
 
 
-def _as_number(value: object, kind: type) -> float | int | None:
+def _as_number(value: Any, kind: type) -> float | int | None:
     # float32 and NumPy integers are numbers too; True and "0.1" are not.
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
     if kind is float:
         # Adding zero makes -0.0 the 0.0 that it equals, so that the two are one trial.
         return float(value) + 0.0 if math.isfinite(value) else None
-    if isinstance(value, Integral) or float(value).is_integer():
+    if isinstance(value, Integral):
         return int(value)
-    return None
+    return int(float(value)) if float(value).is_integer() else None
 
 
 # What must hold, and whether it does.
@@ -61,8 +62,8 @@ POSITIVE = "a finite number > 0", lambda v: v > 0
 KIND = "one of " + ", ".join(SCHEDULE_KINDS), lambda v: v in SCHEDULE_KINDS
 
 HYPERPARAMETERS: dict[str, Hyperparameter] = {
-    name: Hyperparameter(name, type(default), default, *bounds, summary)
-    for name, default, bounds, summary in (
+    name: Hyperparameter(name, type(default), default, must, holds, summary)
+    for name, default, (must, holds), summary in (
         ("alpha", 0.2, STEP_SIZE, "step size"),
         ("alpha_schedule", "constant", KIND, "how alpha moves over episodes"),
         ("alpha_end", 0.05, STEP_SIZE, "step size that alpha_schedule ends at"),
@@ -78,7 +79,7 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
 }
 
 
-def used_hyperparameters(variant: str, values: Mapping[str, Value]) -> dict[str, Value | None]:
+def used_hyperparameters(variant: str, values: Mapping[str, Value]) -> dict[str, Any]:
     """The values that decide a trial's log; None for those that this trial does not read.
 
     A standard trial has no eps_shift, a constant schedule has no end and no length. Trials that

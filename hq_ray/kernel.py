@@ -72,7 +72,7 @@ def _compile_update(variant, q_value, target, alpha, alpha_down, eps_shift):
 
 # numba's cache looks at the file of the loop alone; what the loop calls lies in these two.
 SOURCES = hashlib.sha256(
-    b"".join(Path(module.__file__).read_bytes() for module in (updates, pcg64))
+    b"".join(Path(str(module.__file__)).read_bytes() for module in (updates, pcg64))
 ).hexdigest()
 
 

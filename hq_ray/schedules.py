@@ -26,8 +26,8 @@ class Schedule:
 
     kind: str
     start: float
-    end: float | None = None
-    decay_episodes: int | None = None
+    end: float = 0.0
+    decay_episodes: int = 1
 
     def values(self, episodes: int) -> np.ndarray:
         """float64 (episodes,), read-only because it is shared between trials."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -57,15 +58,14 @@ def train_together(trials: Sequence[Trial], engine: str = "auto") -> list[Traine
     tables = kernel_tables(model) if COMPILES and model is not None else None
     if engine == "kernel" and tables is None:
         raise InputError(f"the kernel needs a transition table, and {first.env} has none to use")
-    on_kernel = tables is not None and engine != "gymnasium"
-    if on_kernel:
+    if tables is not None and engine != "gymnasium":
         _load_loop(tables, first.variant)
-    started = time.perf_counter()
-    if on_kernel:
-        engine, logs = "kernel", train_on_kernel(trials, tables)
+        engine, started = "kernel", time.perf_counter()
+        logs = train_on_kernel(trials, tables)
         _check_finite(trials, logs, model)
     else:
-        engine, logs = "gymnasium", [_train_on_gymnasium(trial, model) for trial in trials]
+        engine, started = "gymnasium", time.perf_counter()
+        logs = [_train_on_gymnasium(trial, model) for trial in trials]
     seconds = time.perf_counter() - started
     total_steps = sum(int(log.steps.sum(dtype=np.int64)) for log in logs)
     trained = []
@@ -108,7 +108,7 @@ def _train_on_gymnasium(trial: Trial, model: Model | None) -> EpisodeLog:
         close(environment)
 
 
-def _check_finite(trials: Sequence[Trial], logs: Sequence[EpisodeLog], model: Model) -> None:
+def _check_finite(trials: Sequence[Trial], logs: Sequence[EpisodeLog], model: Model | None) -> None:
     """The kernel looks for no overflow; but a value that is not finite never becomes so again."""
     for trial, log in zip(trials, logs, strict=True):
         if not (np.isfinite(log.episode_return).all() and np.isfinite(log.q_values).all()):
@@ -151,7 +151,7 @@ def n_final(episodes: int) -> int:
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, float | int | None]:
+def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, Any]:
     """The scalars of a run, over all episodes and over the last tenth; exact values from a model.
 
     start_value is max_a Q(s0, a), policy_value the exact value of the greedy policy of the final

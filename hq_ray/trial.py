@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 from hq_ray.errors import InputError
@@ -59,7 +59,7 @@ class Trial:
     alpha_end: float | None = None
     alpha_decay_episodes: int | None = None
     alpha_down: float | None = None
-    gamma: float | None = None
+    gamma: float = 0.99
     eps_schedule: str | None = None
     eps_start: float | None = None
     eps_end: float | None = None
@@ -88,19 +88,24 @@ class Trial:
     @cached_property
     def config_id(self) -> str:
         """16 hex digits of the configuration: the same for all seeds."""
-        return hashlib.sha256(_canonical(replace(self, seed=None).identity)).hexdigest()[:16]
+        identity = {name: value for name, value in self.identity.items() if name != "seed"}
+        return hashlib.sha256(_canonical(identity)).hexdigest()[:16]
 
     @property
     def epsilon_schedule(self) -> Schedule:
         """The exploration probability over episodes."""
-        return Schedule(self.eps_schedule, self.eps_start, self.eps_end, self.eps_decay_episodes)
+        return _schedule(self.eps_schedule, self.eps_start, self.eps_end, self.eps_decay_episodes)
 
     @property
     def step_size_schedule(self) -> Schedule:
         """alpha over episodes; zeros for a variant that has no alpha."""
-        if self.alpha is None:
-            return Schedule("constant", 0.0)
-        return Schedule(self.alpha_schedule, self.alpha, self.alpha_end, self.alpha_decay_episodes)
+        return _schedule(self.alpha_schedule, self.alpha, self.alpha_end, self.alpha_decay_episodes)
+
+
+def _schedule(
+    kind: str | None, start: float | None, end: float | None, decay_episodes: int | None
+) -> Schedule:
+    return Schedule(kind or "constant", start or 0.0, end or 0.0, decay_episodes or 1)
 
 
 TRIAL_FIELDS = tuple(field.name for field in fields(Trial))
