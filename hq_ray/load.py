@@ -4,7 +4,10 @@ The trials files say which episodes file holds a trial, and its column `trial_id
 they follow each other, in the order of the episodes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -13,34 +16,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hq_ray import schema
-from hq_ray.conditions import Where, all_of, conditions, named
+from hq_ray.conditions import Condition, Where, conditions, filtered, named
 from hq_ray.errors import InputError, ResultsError, near_miss
 from hq_ray.hyperparameters import HYPERPARAMETERS
-from hq_ray.published import COUNTED, Place, opened, readers, trials_table, warn
-from hq_ray.store import DONE, Results
+from hq_ray.published import COUNTED, Place, opened, trials_table, warn
+from hq_ray.store import DONE, READERS, Results
 from hq_ray.trial import Trial
 
 SORTED_BY = (
     *("env", "env_args", "variant", *HYPERPARAMETERS, "episodes", "max_steps"),
     *("fingerprint", "seed", "trial_id"),
 )
-# `stream_curves` holds about this much; a group that needs more is held alone.
+# Episodes are read in parts of about this size.
 BUDGET_BYTES = 512 * 2**20
 # An error message lists this many trials.
 LISTED = 5
 
 Curves = dict[str, np.ndarray]
-Spot = tuple[int, str, int]
-"""Of a trial: the number of its folder, the name of its files, how many episodes it has."""
 
 
-class Run(NamedTuple):
-    """Consecutive rows of one trial: their first episode, the first row, the row after the last."""
+class Stored(NamedTuple):
+    """The episodes of a trial: number of the folder and name of the file, how many they are."""
 
-    trial_id: str
-    episode: int
-    start: int
-    stop: int
+    file: tuple[int, str]
+    episodes: int
 
 
 def load_trials(
@@ -73,9 +72,8 @@ def load_trials(
     """
     folders = opened(results)
     names = _checked(schema.TRIALS.names if columns is None else columns, schema.TRIALS)
-    condition = all_of(conditions(where, schema.TRIALS))
     read = list(dict.fromkeys([*names, *COUNTED, *SORTED_BY]))
-    table = trials_table(folders, read, damaged, condition)
+    table = trials_table(folders, read, damaged, conditions(where, schema.TRIALS))
     if not quiet:
         warn(folders, table)
     return table.sort_by([(name, "ascending") for name in SORTED_BY]).select(names).to_pandas()
@@ -106,46 +104,33 @@ def load_episodes(
     """
     folders = opened(results)
     names = _checked(schema.EPISODES.names if columns is None else columns, schema.JOINED)
-    of_trials, rest = [], []
+    of_trials: list[Condition] = []
+    of_rows: list[Condition] = []
     for part in conditions(where, schema.JOINED):
-        of_trial = set(named(part, schema.JOINED)) <= set(schema.TRIALS.names)
-        (of_trials if of_trial else rest).append(part)
-    of_rows = all_of(rest)
-    needed = pa.schema(
-        schema.JOINED.field(name)
-        for name in dict.fromkeys([*names, *named(of_rows, schema.JOINED)])
-    )
-    constant = [name for name in needed.names if name in schema.TRIALS.names]
-    logged = [name for name in needed.names if name not in constant]
-    read = ["trial_id", "episodes", *COUNTED, *constant]
-    trials = trials_table(folders, list(dict.fromkeys(read)), where=all_of(of_trials))
+        is_of_trials = set(named([part], schema.JOINED)) <= set(schema.TRIALS.names)
+        (of_trials if is_of_trials else of_rows).append(part)
+    needed = list(dict.fromkeys([*names, *named(of_rows, schema.JOINED)]))
+    constant = [name for name in needed if name in schema.TRIALS.names]
+    logged = [name for name in needed if name not in constant]
+    read = list(dict.fromkeys(["trial_id", "episodes", *COUNTED, *constant]))
+    trials = trials_table(folders, read, where=of_trials)
     if not quiet:
         warn(folders, trials)
     trials = trials.filter(pc.equal(trials["status"], DONE)).combine_chunks()
-    ids, lengths = trials["trial_id"].to_pylist(), trials["episodes"].to_pylist()
-    shared = schema.conformed(trials, pa.schema(needed.field(name) for name in constant))
-
-    def rows_of_file(file: tuple[int, str], number: Mapping[str, int]) -> pa.Table:
-        """The rows of one file, where the trials of these ids are."""
-        wanted = {trial_id: lengths[n] for trial_id, n in number.items()}
-        whole, trial = [], []
-        for runs, table in _rows_of_trials(folders[file[0]], file[1], wanted, logged):
-            whole += [table.slice(run.start, run.stop - run.start) for run in runs]
-            trial += [np.full(run.stop - run.start, number[run.trial_id]) for run in runs]
-        of_trial = shared.take(pa.array(np.concatenate(trial)))
-        of_episode = pa.concat_tables(whole)
-        columns = [(of_trial if n in constant else of_episode)[n] for n in needed.names]
-        table = pa.table(columns, schema=needed)
-        return (table if of_rows is None else table.filter(of_rows)).select(names)
-
-    files: dict[tuple[int, str], dict[str, int]] = {}
-    places = zip(trials["place"].to_pylist(), trials["batch"].to_pylist(), ids, strict=True)
-    for n, (place, batch, trial_id) in enumerate(places):
-        files.setdefault((place, batch), {})[trial_id] = n
-    with readers(folders) as pool:
-        tables = list(pool.map(rows_of_file, files.keys(), files.values()))
-    frame = pa.concat_tables([needed.empty_table().select(names), *tables])
-    frame = frame.unify_dictionaries().to_pandas()
+    stored = _stored(trials)
+    ids, lengths = list(stored), [one.episodes for one in stored.values()]
+    of_trial = schema.conformed(trials, pa.schema(schema.JOINED.field(name) for name in constant))
+    kinds = pa.schema(schema.JOINED.field(name) for name in needed)
+    tables = [kinds.empty_table().select(names)]
+    for numbers in _parts(lengths, logged):
+        rows = np.repeat(numbers, [lengths[n] for n in numbers])
+        arrays = _read(folders, stored, [ids[n] for n in numbers], logged)
+        # NaN is an unknown success.
+        logs = {n: pa.array(a, from_pandas=n == "success") for n, a in arrays.items()}
+        columns = logs | {name: of_trial[name].take(pa.array(rows)) for name in constant}
+        table = pa.table([columns[field.name].cast(field.type) for field in kinds], kinds)
+        tables.append(filtered(table, of_rows).select(names))
+    frame = pa.concat_tables(tables).unify_dictionaries().to_pandas()
     for label in frame.select_dtypes("category"):
         used = frame[label].cat.remove_unused_categories()
         frame[label] = used.cat.reorder_categories(sorted(used.cat.categories))
@@ -173,31 +158,34 @@ def stream_curves(
             of episodes; a file is damaged, or does not hold its trials' episodes in order.
     """
     folders = opened(results)
-    kinds = {name: _array_type(name) for name in columns}
-    spots = _spots(folders, groups)
-    lengths = [_common_length(number, group, spots) for number, group in enumerate(groups)]
-    per_episode = sum(kind.itemsize for kind in kinds.values())
+    for name in columns:
+        _array_type(name)
+    stored = _stored(trials_table(folders, ["trial_id", "status", "episodes"]))
+    wanted = {trial_id for group in groups for trial_id in group}
+    if missing := sorted(wanted - stored.keys()):
+        where = " and ".join(folder.location.text for folder in folders)
+        raise ResultsError(
+            f"trials must be published as done in {where}, but {len(missing):,} of "
+            f"{len(wanted):,} are not: {_listed(missing)}"
+        )
+    shapes = [
+        (len(group), _common_length(number, group, stored)) for number, group in enumerate(groups)
+    ]
 
-    def filled(some: dict[int, Curves]) -> Iterator[tuple[int, Curves]]:
-        _fill(folders, groups, spots, some)
-        # What is handed over is the caller's to keep or to free.
-        for number in list(some):
-            yield number, some.pop(number)
+    def parts() -> Iterator[tuple[int, Curves]]:
+        for numbers in _parts([n_trials * n for n_trials, n in shapes], columns):
+            ids = [trial_id for number in numbers for trial_id in groups[number]]
+            arrays = _read(folders, stored, ids, columns)
+            start = 0
+            for number in numbers:
+                stop = start + math.prod(shapes[number])
+                yield (
+                    number,
+                    {name: a[start:stop].reshape(shapes[number]) for name, a in arrays.items()},
+                )
+                start = stop
 
-    def rounds() -> Iterator[tuple[int, Curves]]:
-        some: dict[int, Curves] = {}
-        held = 0
-        for number, (group, length) in enumerate(zip(groups, lengths, strict=True)):
-            size = len(group) * length * per_episode
-            if some and held + size > BUDGET_BYTES:
-                yield from filled(some)
-                held = 0
-            some[number] = {n: np.empty((len(group), length), kind) for n, kind in kinds.items()}
-            held += size
-        if some:
-            yield from filled(some)
-
-    return rounds()
+    return parts()
 
 
 def load_curves(
@@ -209,52 +197,39 @@ def load_curves(
     return {ids[n]: {name: rows[0] for name, rows in curves.items()} for n, curves in found}
 
 
-def load_q_values(results: Results, trials: Sequence[Trial]) -> Mapping[str, np.ndarray]:
+def load_q_values(results: Results, trials: Sequence[Trial]) -> dict[str, np.ndarray]:
     """Final Q tables (n_states, n_actions) by trial_id, for those trials that kept theirs."""
     kept = results.names("q_values")
-    asked = {trial.trial_id for trial in trials}
+    stored = _stored(trials_table(results, ["trial_id", "status", "episodes"]))
     batches: dict[str, set[str]] = {}
-    table = trials_table(results, ["trial_id", "status"])
-    for trial_id, status, _, batch in zip(*(c.to_pylist() for c in table.columns), strict=True):
-        if status == DONE and trial_id in asked and batch in kept:
-            batches.setdefault(batch, set()).add(trial_id)
+    for trial_id in {trial.trial_id for trial in trials} & stored.keys():
+        batches.setdefault(stored[trial_id].file[1], set()).add(trial_id)
     tables = {}
-    for batch, mine in batches.items():
+    for batch in sorted(batches.keys() & set(kept)):
         rows = results.read("q_values", batch)
         for trial_id, start, stop in _runs(rows["trial_id"]):
-            if trial_id in mine:
+            if trial_id in batches[batch]:
                 n_actions = len(pc.unique(rows["action"][start:stop]))
                 tables[trial_id] = rows["q_value"][start:stop].to_numpy().reshape(-1, n_actions)
     return tables
 
 
-def _spots(folders: Sequence[Results], groups: Sequence[Sequence[str]]) -> dict[str, Spot]:
-    """The spots of the trials of the groups; refuses those that are not done."""
-    wanted = {trial_id for group in groups for trial_id in group}
-    columns = ("trial_id", "status", "place", "batch", "episodes")
-    table = trials_table(folders, ["trial_id", "status", "episodes"])
-    rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
-    spots = {
-        trial_id: tuple(spot)
-        for trial_id, status, *spot in rows
-        if status == DONE and trial_id in wanted
+def _stored(trials: pa.Table) -> dict[str, Stored]:
+    """Where the episodes of each trial are that is done."""
+    done = trials.filter(pc.equal(trials["status"], DONE))
+    columns = (done[name].to_pylist() for name in ("trial_id", "place", "batch", "episodes"))
+    return {
+        trial_id: Stored((place, batch), episodes)
+        for trial_id, place, batch, episodes in zip(*columns, strict=True)
     }
-    missing = sorted(wanted - set(spots))
-    if missing:
-        where = " and ".join(folder.location.text for folder in folders)
-        raise ResultsError(
-            f"trials must be published as done in {where}, but {len(missing):,} of "
-            f"{len(wanted):,} are not: {_listed(missing)}"
-        )
-    return spots
 
 
-def _common_length(number: int, group: Sequence[str], spots: Mapping[str, Spot]) -> int:
+def _common_length(number: int, group: Sequence[str], stored: Mapping[str, Stored]) -> int:
     if not group:
         raise InputError(f"a group must have at least one trial; group {number} has none")
     by_length: dict[int, list[str]] = {}
     for trial_id in group:
-        by_length.setdefault(spots[trial_id][2], []).append(trial_id)
+        by_length.setdefault(stored[trial_id].episodes, []).append(trial_id)
     if len(by_length) > 1:
         found = "; ".join(f"{n:,} episodes: {_listed(ids)}" for n, ids in sorted(by_length.items()))
         raise ResultsError(
@@ -276,86 +251,79 @@ def _array_type(column: str) -> np.dtype:
     return np.dtype(np.float64 if column == "success" else kind.to_pandas_dtype())
 
 
-def _fill(
+def _parts(n_episodes: Sequence[int], columns: Sequence[str]) -> Iterator[list[int]]:
+    """Numbers of what has so many episodes, in parts of about BUDGET_BYTES."""
+    row_bytes = sum(_array_type(name).itemsize for name in columns)
+    starts = (np.cumsum([0, *n_episodes[:-1]]) * row_bytes // BUDGET_BYTES).tolist()
+    for _, numbers in groupby(range(len(n_episodes)), key=lambda number: starts[number]):
+        yield list(numbers)
+
+
+def _read(
     folders: Sequence[Results],
-    groups: Sequence[Sequence[str]],
-    spots: Mapping[str, Spot],
-    curves: Mapping[int, Curves],
-) -> None:
-    """Reads the trials of some groups into their arrays, file by file."""
-    files: dict[tuple[int, str], dict[str, list[Curves]]] = {}
-    for number, arrays in curves.items():
-        for row, trial_id in enumerate(groups[number]):
-            place, batch, _ = spots[trial_id]
-            rows = files.setdefault((place, batch), {}).setdefault(trial_id, [])
-            rows.append({name: array[row] for name, array in arrays.items()})
-    names = list(next(iter(curves.values())))
-
-    def fill(file: tuple[int, str], rows: Mapping[str, list[Curves]]) -> None:
-        wanted = {trial_id: spots[trial_id][2] for trial_id in rows}
-        for runs, table in _rows_of_trials(folders[file[0]], file[1], wanted, names):
-            # A truth value that may be null is a number, and null is NaN.
-            if "success" in names:
-                known = table["success"].cast(pa.float64())
-                table = table.set_column(names.index("success"), "success", known)
-            arrays = {name: table[name].to_numpy() for name in names}
-            for trial_id, episode, start, stop in runs:
-                for row in rows[trial_id]:
-                    for name, array in arrays.items():
-                        row[name][episode : episode + stop - start] = array[start:stop]
-
-    with readers(folders) as pool:
-        list(pool.map(fill, files.keys(), files.values()))
-
-
-def _rows_of_trials(
-    results: Results, name: str, wanted: Mapping[str, int], columns: Sequence[str]
-) -> Iterator[tuple[list[Run], pa.Table]]:
-    """The row groups of an episodes file that hold wanted trials, and which rows are theirs.
-
-    Args:
-        results: the folder.
-        name: of the file.
-        wanted: trial_id -> the number of episodes that it must have, all of them in this file.
-        columns: of the episodes to read.
+    stored: Mapping[str, Stored],
+    trial_ids: Sequence[str],
+    columns: Sequence[str],
+) -> Curves:
+    """Columns of the episodes of these trials, one trial after the other.
 
     Raises:
-        ResultsError: the file is damaged or missing, a trial has more or fewer episodes, or they
-            are not in order.
+        ResultsError: a file is damaged or missing, or does not hold its trials' episodes in order.
     """
-    read = pa.schema(schema.EPISODES.field(c) for c in dict.fromkeys(["episode", *columns]))
-    found = dict.fromkeys(wanted, 0)
+    lengths = [stored[trial_id].episodes for trial_id in trial_ids]
+    arrays = {name: np.empty(sum(lengths), _array_type(name)) for name in columns}
+    starts: dict[tuple[int, str], dict[str, list[int]]] = {}
+    start = 0
+    for trial_id, length in zip(trial_ids, lengths, strict=True):
+        starts.setdefault(stored[trial_id].file, {}).setdefault(trial_id, []).append(start)
+        start += length
+
+    def read_file(file: tuple[int, str]) -> None:
+        found = dict.fromkeys(starts[file], 0)
+        path = folders[file[0]].location.child(f"episodes/{file[1]}").text
+        for runs, values in _row_groups(folders[file[0]], file[1], found.keys(), columns):
+            for trial_id, start, stop in runs:
+                first, last = found[trial_id], found[trial_id] + stop - start
+                episodes = stored[trial_id].episodes
+                order = np.arange(first, last)
+                if last > episodes or not np.array_equal(values["episode"][start:stop], order):
+                    raise ResultsError(
+                        f"episodes of trial {trial_id} must be 0 to {episodes - 1:,} in order in "
+                        f"{path}"
+                    )
+                found[trial_id] = last
+                for offset in starts[file][trial_id]:
+                    for name, array in arrays.items():
+                        array[offset + first : offset + last] = values[name][start:stop]
+        for trial_id, n in found.items():
+            if n != stored[trial_id].episodes:
+                raise ResultsError(
+                    f"trial {trial_id} must have {stored[trial_id].episodes:,} episodes in {path}, "
+                    f"found {n:,}"
+                )
+
+    with ThreadPoolExecutor(READERS) as pool:
+        list(pool.map(read_file, starts))
+    return arrays
+
+
+def _row_groups(
+    results: Results, name: str, trial_ids: Collection[str], columns: Sequence[str]
+) -> Iterator[tuple[list[tuple[str, int, int]], Curves]]:
+    """The row groups of an episodes file that hold wanted trials: which rows, and all values."""
+    read = list(dict.fromkeys(["episode", *columns]))
     with results.open("episodes", name) as file:
-        for field in read:
+        for field in (schema.EPISODES.field(column) for column in read):
             # Exactly: a damaged footer may say that numbers are of another type.
             if file.schema_arrow.field(field.name).type != field.type:
                 raise pa.ArrowInvalid(f"its column {field.name!r} must be {field.type}")
         for group in range(file.num_row_groups):
             labels = file.read_row_group(group, ["trial_id"], use_threads=False)["trial_id"]
-            runs = []
-            for trial_id, start, stop in _runs(labels):
-                if trial_id in found:
-                    runs.append(Run(trial_id, found[trial_id], start, stop))
-                    found[trial_id] += stop - start
-            if not runs:
-                continue
-            table = file.read_row_group(group, read.names, use_threads=False)
-            episodes = table["episode"].to_numpy()
-            for trial_id, episode, start, stop in runs:
-                last = episode + stop - start
-                order = np.arange(episode, last, dtype=np.int32)
-                if last > wanted[trial_id] or not np.array_equal(episodes[start:stop], order):
-                    raise ResultsError(
-                        f"episodes of trial {trial_id} must be 0 to {wanted[trial_id] - 1:,} in "
-                        f"order in {results.location.child(f'episodes/{name}').text}"
-                    )
-            yield runs, table.select(columns)
-    for trial_id, episodes in wanted.items():
-        if found[trial_id] != episodes:
-            raise ResultsError(
-                f"trial {trial_id} must have {episodes:,} episodes in "
-                f"{results.location.child(f'episodes/{name}').text}, found {found[trial_id]:,}"
-            )
+            runs = [run for run in _runs(labels) if run[0] in trial_ids]
+            if runs:
+                table = file.read_row_group(group, read, use_threads=False)
+                kinds = {c: pa.from_numpy_dtype(_array_type(c)) for c in read}
+                yield runs, {c: table[c].cast(kind).to_numpy() for c, kind in kinds.items()}
 
 
 def _runs(labels: pa.ChunkedArray) -> Iterator[tuple[str, int, int]]:

@@ -1,45 +1,31 @@
-"""Where results lie: a folder or an object-store prefix, through pyarrow's filesystems.
+"""Where results are: a folder on a disk, or a prefix in an object store (through obstore).
 
-Files appear whole. On a local disk a file is written under a name that begins with a dot, which
-Parquet readers skip, and renamed; on an object store one request puts the whole object (above
-10 MB, the last of several). What a store refuses is asked for again for a while.
+Files appear whole. On a disk a file is written under a name that begins with a dot, which Parquet
+readers skip, and renamed; a store publishes an object when the request that puts it ends (above
+5 MB, the last of several). obstore repeats requests that fail.
 """
 
-import contextlib
-import copy
 import os
 import re
-import time
 import uuid
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from urllib.parse import unquote, urlsplit
 
-import pyarrow as pa
-from pyarrow import fs
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import ObjectStore
 
 from hq_ray.errors import InputError, ResultsError
-from hq_ray.store_uri import open_uri, refuse_credentials
+from hq_ray.store_uri import check_uri, open_store
 
-# The name of a file until it is whole; see `_replace_local`.
+# The name of a file on a disk until it is whole.
 UNFINISHED = re.compile(r"\..+\.[0-9a-f]{12}")
-# Between one try of a request to an object store and the next.
-PAUSES_SECONDS = (0.5, 1.0, 2.0)
-# No try begins later than this after the first: a server that is silent takes 10 s each time.
-PATIENCE_SECONDS = 10.0
-# Refusals that another try would meet again, as the AWS library spells them.
-FINAL = (
-    "ACCESS_DENIED",
-    "EXPIRED_TOKEN",
-    "INVALID_ACCESS_KEY_ID",
-    "INVALID_CLIENT_TOKEN_ID",
-    "NO_SUCH_BUCKET",
-    "SIGNATURE_DOES_NOT_MATCH",
-)
 
-T = TypeVar("T")
+# What stores say of a bucket or container that is not there.
+NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist")
 
 
 class StoreError(ResultsError, OSError):
@@ -48,173 +34,179 @@ class StoreError(ResultsError, OSError):
 
 @dataclass(frozen=True)
 class Location:
-    """A folder on some filesystem.
+    """A folder on a disk or in an object store.
 
     Attributes:
-        filesystem: pyarrow's.
-        path: of the folder on it, without a trailing slash.
+        path: of the folder on its disk, or bucket and prefix; without a trailing slash.
         text: as the person wrote it, for messages.
+        store: that holds the bucket; None for a disk.
     """
 
-    filesystem: fs.FileSystem
     path: str
     text: str
+    store: ObjectStore | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, text: str | os.PathLike) -> "Location":
-        """The location that a path or a URI such as `s3://bucket/prefix` names."""
+        """The location that a path or a URI such as `s3://bucket/prefix` names.
+
+        Raises:
+            InputError: it names none, holds credentials, or a store needs some and has none.
+        """
         text = os.fspath(text)
         if not text:
             raise InputError("results must be a path or a URI, got ''")
-        if "://" not in text:
-            refuse_credentials(text)
-            return cls(fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(text)), text)
-        filesystem, path = open_uri(text)
-        if not path.strip("/"):
-            raise InputError(f"results must be a path or a URI, got {text!r}: it names no bucket")
-        if filesystem.type_name == "s3":
-            # The copy tries a request 3 times, as a worker's does that gets it from the driver; the
-            # original would try 31 times, which takes minutes if the server is silent.
-            filesystem = copy.copy(filesystem)
-        return cls(filesystem, path.rstrip("/"), text)
+        check_uri(text)
+        parts = urlsplit(text) if "://" in text else None
+        if parts is None or parts.scheme == "file":
+            path = text if parts is None else unquote(parts.path)
+            return cls(os.path.abspath(os.path.expanduser(path)), text)
+        return cls(f"{parts.netloc}{parts.path}".rstrip("/"), text, open_store(text))
+
+    def __reduce__(self) -> tuple:
+        # A worker opens a store anew, with the credentials that are there.
+        return (Location, (self.path, self.text)) if self.is_local else (Location.of, (self.text,))
 
     @property
     def is_local(self) -> bool:
         """Whether ordinary file calls reach it."""
-        return isinstance(self.filesystem, fs.LocalFileSystem)
+        return self.store is None
 
     def child(self, name: str) -> "Location":
         """The location of a name below this one."""
-        place, mark, settings = self.text.partition("?")
-        text = f"{place.rstrip('/')}/{name}{mark}{settings}"
-        return Location(self.filesystem, f"{self.path}/{name}", text)
+        return Location(f"{self.path}/{name}", f"{self.text.rstrip('/')}/{name}", self.store)
+
+    def key(self, name: str = "") -> str:
+        """What the store calls this folder, or a file below."""
+        return f"{self.path}/{name}".partition("/")[2].rstrip("/")
 
     def exists(self) -> bool:
-        """Whether something lies there."""
-        return self._info().type != fs.FileType.NotFound
+        """Whether something is there."""
+        if self.store is None:
+            return os.path.exists(self.path)
+        return self.is_file() or any(self._listed())
 
     def is_file(self) -> bool:
-        """Whether a file lies there."""
-        return self._info().is_file
+        """Whether a file is there."""
+        if self.store is None:
+            return os.path.isfile(self.path)
+        with suppress(FileNotFoundError), self.asking("looking"):
+            return bool(self.key()) and bool(obstore.head(self.store, self.key()))
+        return False
 
     def files(self, suffix: str = "") -> list[str]:
         """Sorted names of the visible files directly below; empty where there is no such folder."""
-        return [n for n in self._names() if n.endswith(suffix) and not n.startswith((".", "_"))]
+        names = self._listed()[0]
+        return [n for n in names if n.endswith(suffix) and not n.startswith((".", "_"))]
 
     def folders(self) -> list[str]:
         """Sorted names of the visible folders directly below; empty where they cannot be listed."""
-        with contextlib.suppress(OSError):
-            found = self.filesystem.get_file_info(fs.FileSelector(self.path))
-            names = [info.base_name for info in found if info.type == fs.FileType.Directory]
-            return sorted(name for name in names if not name.startswith((".", "_")))
+        with suppress(OSError):
+            return [name for name in self._listed()[1] if not name.startswith((".", "_"))]
         return []
 
     def unfinished(self) -> list[str]:
         """Sorted names of files below that are being written, or were when their writer died."""
-        return [name for name in self._names() if UNFINISHED.fullmatch(name)]
+        return [name for name in self._listed()[0] if UNFINISHED.fullmatch(name)]
 
     def read(self, name: str) -> bytes:
         """The bytes of a file below."""
-
-        def get() -> bytes:
-            with self.filesystem.open_input_stream(f"{self.path}/{name}") as stream:
-                return stream.read()
-
-        return self._ask(f"reading {name}", get)
+        if self.store is None:
+            return Path(self.path, name).read_bytes()
+        with self.asking(f"reading {name}"):
+            return bytes(obstore.get(self.store, self.key(name)).bytes())
 
     def end_of(self, name: str, count: int) -> tuple[int, bytes]:
         """The size of a file below, and its last bytes."""
-
-        def get() -> tuple[int, bytes]:
-            with self.filesystem.open_input_file(f"{self.path}/{name}") as file:
-                size = file.size()
+        if self.store is None:
+            with open(f"{self.path}/{name}", "rb") as file:
+                size = file.seek(0, os.SEEK_END)
                 file.seek(max(0, size - count))
                 return size, file.read()
-
-        return self._ask(f"reading {name}", get)
+        with self.asking(f"reading {name}"):
+            size = obstore.head(self.store, self.key(name))["size"]
+            start = max(0, size - count)
+            if start == size:
+                return size, b""
+            end = obstore.get_range(self.store, self.key(name), start=start, end=size)
+            return size, bytes(end)
 
     def write(self, name: str, content: bytes | memoryview) -> None:
         """Publishes a file below, whole or not at all, replacing one of that name."""
-        if self.is_local:
-            _replace_local(Path(self.path), name, content)
+        if self.store is None:
+            self._replace(name, content)
             return
-        buffer = pa.py_buffer(content)
-
-        def put() -> None:
-            with self.filesystem.open_output_stream(f"{self.path}/{name}") as stream:
-                stream.write(buffer)
-
-        # An exception between opening and closing would publish what was written so far. The only
-        # one that can come there is Ctrl-C, and that reaches no other thread than the main one.
-        with ThreadPoolExecutor(1) as thread:
-            self._ask(f"writing {name}", lambda: thread.submit(put).result())
+        with self.asking(f"writing {name}"):
+            obstore.put(self.store, self.key(name), memoryview(content).cast("B"))
 
     def delete(self, name: str) -> None:
         """Removes a file below, if it is there."""
-
-        def remove() -> None:
-            with contextlib.suppress(FileNotFoundError):
-                self.filesystem.delete_file(f"{self.path}/{name}")
-
-        self._ask(f"deleting {name}", remove)
+        with suppress(FileNotFoundError):
+            if self.store is None:
+                os.unlink(f"{self.path}/{name}")
+                return
+            with self.asking(f"deleting {name}"):
+                obstore.delete(self.store, self.key(name))
 
     def move(self, name: str, folder: "Location") -> None:
-        """Moves a file below into a folder of the same filesystem, if it is there."""
+        """Moves a file below into a folder of the same disk or bucket, if it is there."""
+        if not self.child(name).exists():
+            return
+        if self.store is None:
+            os.makedirs(folder.path, exist_ok=True)
+            os.replace(f"{self.path}/{name}", f"{folder.path}/{name}")
+            return
+        with self.asking(f"moving {name}"):
+            obstore.rename(self.store, self.key(name), folder.key(name))
 
-        def rename() -> None:
-            self.filesystem.move(f"{self.path}/{name}", f"{folder.path}/{name}")
-
-        if self.child(name).exists():
-            if self.is_local:
-                Path(folder.path).mkdir(parents=True, exist_ok=True)
-            self._ask(f"moving {name}", rename)
-
-    def _info(self) -> fs.FileInfo:
-        return self._ask("looking", lambda: self.filesystem.get_file_info(self.path))
-
-    def _names(self) -> list[str]:
-        selector = fs.FileSelector(self.path, allow_not_found=True)
-        found = self._ask("listing files", lambda: self.filesystem.get_file_info(selector))
-        return sorted(info.base_name for info in found if info.is_file)
-
-    def _ask(self, doing: str, request: Callable[[], T]) -> T:
-        """The answer to a request, which an object store may need to be asked for again.
+    @contextmanager
+    def asking(self, doing: str) -> Iterator[None]:
+        """Turns a store's refusal into a sentence.
 
         Raises:
-            FileNotFoundError: there is no such file to read.
-            StoreError: the store refuses, or a few tries have failed.
+            FileNotFoundError: there is no such object.
+            StoreError: the store refuses, or does not answer.
         """
-        if self.is_local:
-            return request()
-        started = time.monotonic()
-        for pause in (*PAUSES_SECONDS, None):
-            try:
-                return request()
-            except FileNotFoundError:
+        try:
+            yield
+        except (BaseError, OSError, NotImplementedError, ValueError) as problem:
+            if isinstance(problem, FileNotFoundError) and not NO_BUCKET.search(str(problem)):
                 raise
-            except OSError as problem:
-                late = pause is None or time.monotonic() - started > PATIENCE_SECONDS
-                if late or any(word in str(problem) for word in FINAL):
-                    raise StoreError(
-                        f"results at {self.text} must be in a store that answers, but {doing} "
-                        f"there failed: {problem}"
-                    ) from None
-            time.sleep(pause)
-        raise AssertionError("the last try returns or raises")
+            # The store's own message, or the first line of obstore's: debugging output follows.
+            message = re.search(r"<Message>(.*?)</Message>", str(problem))
+            reason = message[1] if message else str(problem).strip().partition("\n")[0].rstrip(": ")
+            raise StoreError(
+                f"results at {self.text} must be in a store that answers, but {doing} there "
+                f"failed: {reason}"
+            ) from None
 
+    def _listed(self) -> tuple[list[str], list[str]]:
+        """Sorted names of the files and of the folders directly below."""
+        if self.store is None:
+            files, folders = [], []
+            with suppress(FileNotFoundError), os.scandir(self.path) as entries:
+                for entry in entries:
+                    (folders if entry.is_dir() else files).append(entry.name)
+            return sorted(files), sorted(folders)
+        with self.asking("listing files"):
+            found = obstore.list_with_delimiter(self.store, self.key())
+        names = [one["path"].rpartition("/")[2] for one in found["objects"]]
+        return sorted(names), sorted(p.rpartition("/")[2] for p in found["common_prefixes"])
 
-def _replace_local(folder: Path, name: str, content: bytes | memoryview) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    hidden = folder / f".{name}.{uuid.uuid4().hex[:12]}"
-    try:
-        with hidden.open("xb") as stream:
-            stream.write(content)
-            stream.flush()
-            # A power cut after the rename must not leave an empty file under the final name.
-            os.fsync(stream.fileno())
-        os.replace(hidden, folder / name)
-    except BaseException as problem:
-        hidden.unlink(missing_ok=True)
-        if isinstance(problem, OSError):
-            problem.filename = str(folder / name)
-        raise
+    def _replace(self, name: str, content: bytes | memoryview) -> None:
+        """Writes a file on a disk under a hidden name and renames it."""
+        path = Path(self.path, name)
+        hidden = path.with_name(f".{name}.{uuid.uuid4().hex[:12]}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with hidden.open("xb") as stream:
+                stream.write(content)
+                stream.flush()
+                # A power cut after the rename must not leave an empty file under the final name.
+                os.fsync(stream.fileno())
+            os.replace(hidden, path)
+        except BaseException as problem:
+            hidden.unlink(missing_ok=True)
+            if isinstance(problem, OSError):
+                problem.filename = str(path)
+            raise

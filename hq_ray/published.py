@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hq_ray import schema
-from hq_ray.conditions import named
+from hq_ray.conditions import Condition, filtered, named
 from hq_ray.errors import InputError, ResultsError, near_miss
 from hq_ray.location import Location
 from hq_ray.store import DONE, FAILED, READERS, Results
@@ -39,7 +39,7 @@ def trials_table(
     results: Results | Sequence[Results],
     columns: Sequence[str] = schema.TRIALS.names,
     damaged: list[str] | None = None,
-    where: pc.Expression | None = None,
+    where: Sequence[Condition] = (),
     without: Collection[str] = (),
 ) -> pa.Table:
     """One row per committed trial in the order of the files, and where it is.
@@ -51,15 +51,14 @@ def trials_table(
         results: one folder or several.
         columns: of the trials files; those of PLACED are added.
         damaged: list to append an error message to for each unreadable file; None raises the first.
-        where: which trials.
+        where: conditions on trials, see `conditions.conditions`.
         without: names of trials files that are left out.
 
     Raises:
         ResultsError: a trials file is damaged or foreign.
     """
     folders = [results] if isinstance(results, Results) else list(results)
-    needed = [*columns, *named(where, schema.TRIALS), "trial_id", "status"]
-    names = list(dict.fromkeys(needed))
+    names = list(dict.fromkeys([*columns, *named(where, schema.TRIALS), "trial_id", "status"]))
 
     def read(place: int, name: str) -> pa.Table:
         try:
@@ -79,7 +78,7 @@ def trials_table(
         for name in folder.names("trials")
         if name not in without
     ]
-    with readers(folders) as pool:
+    with ThreadPoolExecutor(READERS) as pool:
         tables = pool.map(lambda file: read(*file), files)
         table = pa.concat_tables([NO_TRIALS.select([*names, *PLACED]), *tables])
     ids = table["trial_id"].combine_chunks().dictionary_encode()
@@ -88,7 +87,7 @@ def trials_table(
         order = np.argsort(pc.not_equal(table["status"], DONE).to_numpy(), kind="stable")
         _, first = np.unique(ids.indices.to_numpy()[order], return_index=True)
         table = table.take(pa.array(np.sort(order[first])))
-    return (table if where is None else table.filter(where)).select([*columns, *PLACED])
+    return filtered(table, where).select([*columns, *PLACED])
 
 
 def opened(results: Place | Sequence[Place]) -> list[Results]:
@@ -119,12 +118,6 @@ def _no_results(location: Location) -> InputError:
     if len(below) == 1:
         inside = f"; did you mean {location.child(below[0]).text!r}?"
     return InputError(f"{must}, which has none{inside}")
-
-
-def readers(folders: Sequence[Results]) -> ThreadPoolExecutor:
-    """Threads to read files with: one waits for a store, and not for a disk."""
-    local = all(folder.location.is_local for folder in folders)
-    return ThreadPoolExecutor(pa.cpu_count() if local else READERS)
 
 
 def problems(results: Place | Sequence[Place], trials: pd.DataFrame | pa.Table) -> list[str]:

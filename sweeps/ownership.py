@@ -9,26 +9,21 @@ when its card is a minute old.
 
 import json
 import os
-import re
 import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from datetime import timedelta
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import parse_qsl, urlsplit
 
 import obstore
-import obstore.store
-from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.exceptions import AlreadyExistsError, PreconditionError
 
 from hq_ray.errors import InputError
-from hq_ray.location import Location, StoreError
+from hq_ray.location import Location
 from hq_ray.store import Superseded
-from hq_ray.store_uri import AWS, has_aws_profile, has_aws_variables, s3_settings
 from hq_ray.sweeps.progress import notice
 
 OWNER_FILE = "_driver.json"
@@ -41,14 +36,6 @@ POLLS = 20
 SETTLE_SECONDS = 1.0
 # A process id and its start time identify a process where these three agree.
 MACHINE = ("host", "boot", "pid_namespace")
-# All cards have the same length: pyarrow asks an object store for the length of an object first,
-# and the object may be replaced before it reads that many bytes.
-CARD_BYTES = 1024
-RETRIES = {
-    "max_retries": 3,
-    "retry_timeout": timedelta(seconds=10),
-    "backoff": {"init_backoff": timedelta(milliseconds=100)},
-}
 # Tokens that this process has given up although a store that was unreachable still names them.
 _GIVEN_UP: set[str] = set()
 
@@ -147,34 +134,14 @@ class _StoreCard:
 
     def __init__(self, location: Location):
         self._location = location
-        self._path = f"{location.path.partition('/')[2]}/{OWNER_FILE}"
-        parts = urlsplit(location.text)
-        settings: dict[str, object] = {}
-        if parts.scheme == "s3":
-            query = s3_settings(dict(parse_qsl(parts.query)))
-            settings["region"] = location.filesystem.region
-            if host := query.get("endpoint_override"):
-                settings["endpoint"] = f"{query.get('scheme', 'https')}://{host}"
-            if has_aws_profile() and not has_aws_variables():
-                settings["credential_provider"] = _profile_credentials()
-        elif parts.username == "anonymous":
-            raise InputError(f"results at {location.text} can be read but not written as anonymous")
-        with self._errors():
-            self._store = obstore.store.from_url(
-                f"{parts.scheme.replace('gcs', 'gs')}://{parts.netloc}",
-                client_options={"allow_http": True, "timeout": "10s"},
-                retry_config=RETRIES,
-                **settings,
-            )
+        self._path = location.key(OWNER_FILE)
 
     def fetch(self) -> tuple[dict, Mapping | None]:
         """What it says, and its version; None if there is no card."""
-        with self._errors():
-            try:
-                found = obstore.get(self._store, self._path)
-                return _parse(bytes(found.bytes())), found.meta
-            except FileNotFoundError:
-                return {}, None
+        with suppress(FileNotFoundError), self._location.asking("reading the driver's card"):
+            found = obstore.get(self._location.store, self._path)
+            return _parse(bytes(found.bytes())), found.meta
+        return {}, None
 
     def put(self, content: bytes, version: Mapping | None) -> None:
         """Writes the card if its version is still that one.
@@ -185,33 +152,11 @@ class _StoreCard:
         mode: str | dict = "create"
         if version is not None:
             mode = {name: version[name] for name in ("e_tag", "version") if version[name]}
-        with self._errors():
-            obstore.put(self._store, self._path, content, mode=mode)
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (AlreadyExistsError, PreconditionError):
-            raise _Changed from None
-        except (BaseError, OSError, ValueError, NotImplementedError) as problem:
-            # The store's own message, or the first line of obstore's: debugging output follows.
-            said = re.search(r"<Message>(.*?)</Message>", str(problem))
-            raise StoreError(
-                f"results at {self._location.text} must be in a store that answers and has "
-                "conditional puts (s3://, gs://, abfs://), but the driver's card cannot be written "
-                f"there: {said[1] if said else str(problem).strip().partition(chr(10))[0]}"
-            ) from None
-
-
-def _profile_credentials() -> object:
-    try:
-        from obstore.auth.boto3 import Boto3CredentialProvider
-    except ImportError:
-        raise InputError(
-            f"credentials in ~/.aws need boto3 to write to s3://; install it, or set {AWS}"
-        ) from None
-    return Boto3CredentialProvider()
+        with self._location.asking("writing the driver's card by a conditional put"):
+            try:
+                obstore.put(self._location.store, self._path, content, mode=mode)
+            except (AlreadyExistsError, PreconditionError):
+                raise _Changed from None
 
 
 class Ownership:
@@ -304,7 +249,7 @@ class Ownership:
     def _put(self, version: Mapping | None) -> None:
         """Writes this driver's card; on a store only over the version given."""
         owner = {"token": self.token, **this_process(), "since": self._since, "beat": time.time()}
-        content = json.dumps(owner).encode().ljust(CARD_BYTES)
+        content = json.dumps(owner).encode()
         if self._card is not None:
             self._card.put(content, version)
         else:

@@ -1,5 +1,3 @@
-import datetime
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -9,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hq_ray import schema
-from hq_ray.conditions import all_of, check, conditions, evaluate
+from hq_ray.conditions import check, conditions, evaluate, filtered
 from hq_ray.errors import InputError
 
 LABEL = pa.dictionary(pa.int32(), pa.string())
@@ -92,8 +90,7 @@ def texts():
 def kept(table, where):
     """Numbers of the rows that are kept, in memory."""
     numbered = table.append_column("row", pa.array(np.arange(len(table))))
-    wanted = all_of(conditions(where, table.schema))
-    return (numbered if wanted is None else numbered.filter(wanted))["row"].to_pylist()
+    return filtered(numbered, conditions(where, table.schema))["row"].to_pylist()
 
 
 @given(rows(), texts())
@@ -136,7 +133,6 @@ def table():
         ("alpha not in [] and seed in [1, decay]", [1]),
         ("alpha == -0.1", []),
         ("alpha > -1e-3", [0, 1]),
-        ("alpha < +0.15", [0]),
         ("seed in {0, 1.0, 0.5}", [0, 1]),
         ("seed == 1152921504606846976", [2]),
         ("seed > 1152921504606846975", [2]),
@@ -168,10 +164,8 @@ def table():
         ("success == 1", [1]),
         ("success != True", [0, 2]),
         ("success is None", [0]),
-        ("(alpha == 0.1) | (seed == 1)", [0, 1]),
-        ("(alpha > 0) & ~(seed == 1)", [0]),
         ("  alpha == 0.1\n or seed == 1 ", [0, 1]),
-        ("alpha * 10 - seed / 2 == +1", [0]),
+        ("alpha * 10 - seed / 2 == 1", [0]),
         ("not -alpha > -0.15", [1, 2]),
         ("alpha / 0 > 1", [0, 1]),
         ("truncated == success", [2]),
@@ -180,15 +174,6 @@ def table():
 )
 def test_hand_worked(table, text, expected):
     assert kept(table, text) == expected
-
-
-def test_times_are_text_in_iso_form():
-    times = pa.array([datetime.datetime(2024, 1, day, tzinfo=datetime.UTC) for day in (1, 2, 3)])
-    table = pa.table({"finished_at": times.cast(pa.timestamp("us", tz="UTC"))})
-    assert kept(table, "finished_at >= '2024-01-02'") == [1, 2]
-    assert kept(table, "finished_at in ['2024-01-02T01:00+01:00']") == [1]
-    with pytest.raises(InputError, match="yesterday"):
-        kept(table, "finished_at > 'yesterday'")
 
 
 @pytest.mark.parametrize(
@@ -205,16 +190,6 @@ def test_times_are_text_in_iso_form():
 )
 def test_filters_and_expressions_of_pyarrow(table, filters, expected):
     assert kept(table, filters) == expected
-
-
-def test_the_outermost_ands_are_cut():
-    found = conditions(
-        "alpha == 1 and (seed == 2 and decay > 3) and (seed == 1 or alpha < 2)", SCHEMA
-    )
-    assert len(found) == 4
-    assert len(conditions([("alpha", "==", 1), ("seed", "==", 2)], SCHEMA)) == 2
-    assert conditions(None, SCHEMA) == []
-    assert all_of([]) is None
 
 
 def test_long_conditions_are_not_deep(table):
@@ -249,11 +224,11 @@ def test_text_without_quotes_is_told_so():
         ("alpha == 'x'", "a number and text cannot be compared"),
         ("alpha in ['x']", "a number and text cannot be compared"),
         ("alpha == variant", "a number and text cannot be compared"),
-        ("variant * 2 == 3", "a number and text cannot be compared"),
-        ("-variant == 3", "a number and text cannot be compared"),
         ("alpha == None", "None is neither a number nor text"),
         ("alpha == 1j", "1j is neither a number nor text"),
-        ("seed == 2 ** 3", "'2 ** 3' has another operator than + - * /"),
+        ("-variant == 3", "text cannot be calculated with"),
+        ("seed == 2 ** 3", "it has another operator than + - * /"),
+        ("seed == 2 & truncated", "it has another operator than + - * /"),
         ("variant == f'{seed}'", "Sorry, JoinedStr is not available in this evaluator"),
         ("alpha = 0.2", "invalid syntax"),
         ("", "invalid syntax"),
@@ -262,8 +237,8 @@ def test_text_without_quotes_is_told_so():
         ("alpha == \0", "source code string cannot contain null bytes"),
         ("(" * 999 + "truncated" + ")" * 999, "too many nested parentheses"),
         ("not " * 3000 + "truncated", "it is too deep"),
-        ("alpha", "'alpha' is neither true nor false"),
-        ("alpha and seed == 1", "'alpha' is neither true nor false"),
+        ("alpha", "a number is neither true nor false"),
+        ("alpha and seed == 1", "a number is neither true nor false"),
         ("f(alpha)", "Sorry, Call is not available"),
         ("abs(alpha) < 1", "Sorry, Call is not available"),
         ("variant.upper() == 'X'", "Sorry, Call is not available"),
@@ -294,7 +269,7 @@ def test_any_text_is_a_condition_or_an_input_error(text):
         found = conditions(text, schema.EPISODES)
     except InputError:
         return
-    assert schema.EPISODES.empty_table().filter(all_of(found)).num_rows == 0
+    assert filtered(schema.EPISODES.empty_table(), found).num_rows == 0
 
 
 def test_nothing_is_evaluated(tmp_path):

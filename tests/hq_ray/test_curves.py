@@ -123,20 +123,21 @@ def test_several_sweeps(tmp_path, results, groups, trials, expected):
     assert as_bytes(stream_curves([first, second], groups, COLUMNS)) == expected
 
 
-def test_no_more_is_held_than_the_budget(results, groups, monkeypatch):
-    held, fill = [], load._fill
+def test_no_more_is_read_at_once_than_the_budget_and_a_group(results, groups, monkeypatch):
+    parts, read = [], load._read
 
-    def noted(folders, groups, spots, curves):
-        held.append([array.nbytes for arrays in curves.values() for array in arrays.values()])
-        fill(folders, groups, spots, curves)
+    def noted(*arguments):
+        parts.append(read(*arguments))
+        return parts[-1]
 
-    monkeypatch.setattr(load, "_fill", noted)
+    monkeypatch.setattr(load, "_read", noted)
+    largest = 3 * 200 * 8
     for budget in (6000, 1000):
         monkeypatch.setattr(load, "BUDGET_BYTES", budget)
-        held.clear()
+        parts.clear()
         dict(stream_curves(results, groups, ["episode_return"]))
-        assert sum(map(len, held)) == len(groups)
-        assert all(sum(sizes) <= budget or len(sizes) == 1 for sizes in held)
+        assert sum(part["episode_return"].size for part in parts) == 4 * 3 * (1 + 40 + 200)
+        assert all(part["episode_return"].nbytes < budget + largest for part in parts)
 
 
 def test_only_the_row_groups_that_hold_them_are_decoded(tmp_path, trials, groups, monkeypatch):

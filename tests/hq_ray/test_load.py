@@ -13,7 +13,6 @@ from object_store import empty_store, point_at, served
 from hq_ray import schema
 from hq_ray.errors import InputError, ResultsError
 from hq_ray.load import load_curves, load_episodes, load_q_values, load_trials, stream_curves
-from hq_ray.location import Location
 from hq_ray.published import ResultsWarning, problems
 from hq_ray.store import DONE, FAILED, Results
 
@@ -476,8 +475,7 @@ def test_episodes_of_another_type_are_named(published):
 
 def test_results_in_an_object_store(monkeypatch, grid_trials):
     with served(empty_store()) as endpoint:
-        point_at(endpoint, monkeypatch)
-        Location.of("s3://bucket?allow_bucket_creation=true").filesystem.create_dir("bucket")
+        point_at(endpoint, monkeypatch, "bucket")
         results = Results.at("s3://bucket/some/sweep")
         results.publish([trained(trial) for trial in grid_trials])
         assert len(load_trials("s3://bucket/some/sweep", "seed == 1")) == 4

@@ -2,14 +2,12 @@
 
 import pickle
 import socket
-from urllib.parse import urlsplit
 
 import pytest
 from object_store import empty_store, point_at, served
 
-from hq_ray import location as location_module
 from hq_ray.cli import run_command_line
-from hq_ray.errors import HqRayError, InputError, ResultsError
+from hq_ray.errors import InputError, ResultsError
 from hq_ray.location import Location, StoreError
 
 MANY = 1000
@@ -48,18 +46,15 @@ def server():
 
 @pytest.fixture
 def store(server, monkeypatch):
-    point_at(server.endpoint, monkeypatch)
     server.faults.clear()
+    point_at(server.endpoint, monkeypatch, "bucket")
     return server
 
 
 @pytest.fixture
 def place(store, request):
-    bucket = request.node.name.replace("_", "-").split("[")[0][:60].strip("-")
-    store_root = Location.of(f"s3://{bucket}?allow_bucket_creation=true")
-    store_root.filesystem.create_dir(bucket)
     store.requests.clear()
-    return Location.of(f"s3://{bucket}/some/where/")
+    return Location.of(f"s3://bucket/{request.node.name}/")
 
 
 def ask(place, method):
@@ -72,42 +67,39 @@ def ask(place, method):
         place.child("x").exists()
 
 
-def closed_port():
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]
-
-
-def test_what_was_written_is_read(place):
-    place.child("a").write("x.bin", b"\x00\xff" * 1000)
-    place.child("a").write("x.bin", memoryview(b"new"))
-    assert place.child("a").read("x.bin") == b"new"
-    assert place.child("a").files() == ["x.bin"]
-    assert place.child("a").files(".parquet") == []
-    assert (place.child("a").exists(), place.child("b").exists()) == (True, False)
-    assert (place.child("a/x.bin").is_file(), place.child("a").is_file()) == (True, False)
-    assert place.child("b").files() == []
+def test_what_was_written_is_read_listed_moved_and_deleted(place):
+    a = place.child("a")
+    a.write("x.bin", b"\x00\xff" * 1000)
+    a.write("x.bin", memoryview(b"new"))
+    a.write("empty", b"")
+    assert (a.read("x.bin"), a.end_of("x.bin", 2)) == (b"new", (3, b"ew"))
+    assert (a.end_of("x.bin", 9), a.end_of("empty", 9)) == ((3, b"new"), (0, b""))
+    assert (a.files(), a.files(".bin")) == (["empty", "x.bin"], ["x.bin"])
+    assert (place.files(), place.folders(), place.child("b").files()) == ([], ["a"], [])
+    assert (a.exists(), place.child("b").exists()) == (True, False)
+    assert (place.child("a/x.bin").is_file(), a.is_file()) == (True, False)
+    assert Location.of("s3://bucket/").exists()
+    a.move("x.bin", place.child("b"))
+    a.move("x.bin", place.child("b"))
+    assert (a.files(), place.child("b").read("x.bin")) == (["empty"], b"new")
+    a.delete("empty")
+    a.delete("empty")
+    assert not a.exists()
     with pytest.raises(FileNotFoundError):
         place.read("x.bin")
 
 
-def test_deleting_twice_is_deleting(place):
-    place.write("x", b"1")
-    place.delete("x")
-    place.delete("x")
-    assert place.files() == []
+@pytest.mark.parametrize("name", ["a b", "speed=2,x", "ümlaut", "50%25", "a+b", "#1", "a[1]"])
+def test_any_name_is_kept(place, name):
+    place.child(name).write(name, b"1")
+    assert (place.folders(), place.child(name).files()) == ([name], [name])
+    assert place.child(name).read(name) == b"1"
 
 
-def test_names_keep_what_the_person_wrote(place):
-    assert not place.is_local
-    assert urlsplit(place.child("a").text).path == "/some/where/a"
-    assert Location.of("s3://bucket/").child("a").path == "bucket/a"
-
-
-@pytest.mark.parametrize("size", [0, 1, 1_000_000, 9_000_000])
+@pytest.mark.parametrize("size", [0, 1, 4_000_000])
 def test_one_request_puts_a_whole_object(place, store, size):
-    place.write(f"{size}.bin", b"x" * size)
+    place.write("x.bin", b"x" * size)
     assert store.requests == ["PUT"], "an upload in parts begins with a POST"
-    assert place.child(f"{size}.bin").is_file()
 
 
 def test_a_large_object_is_there_whole_or_not_at_all(place, store):
@@ -120,96 +112,49 @@ def test_a_large_object_is_there_whole_or_not_at_all(place, store):
     assert place.read("x.bin") == content
 
 
-def test_what_cannot_be_written_is_found_before_the_object_is_opened(place, store):
-    with pytest.raises(TypeError):
-        place.write("x.bin", "text")
-    assert store.requests == []
-    assert place.files() == []
-
-
-def test_an_interrupt_in_the_main_thread_publishes_nothing_half(place, monkeypatch):
-    """Ctrl-C while the main thread waits for the writing one."""
-    wait = location_module.ThreadPoolExecutor.submit
-
-    def submit(self, put):
-        wait(self, put)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(location_module.ThreadPoolExecutor, "submit", submit)
-        with pytest.raises(KeyboardInterrupt):
-            place.write("x.bin", b"whole")
-    assert place.read("x.bin") == b"whole"
-
-
 @pytest.mark.parametrize(("method", "status"), [("PUT", 500), ("GET", 503), ("HEAD", 429)])
-def test_a_passing_fault_is_not_noticed(place, store, method, status):
+def test_a_passing_fault_is_not_noticed_and_a_lasting_one_is_a_sentence(
+    place, store, method, status
+):
     place.write("x", b"1")
-    store.fail(method, status, 4)
+    store.fail(method, status, 2)
     ask(place, method)
-    assert store.requests.count(method) > 4
     assert place.read("x") == b"1"
-
-
-def test_a_lasting_fault_is_one_sentence(place, store, monkeypatch):
-    monkeypatch.setattr(location_module, "PAUSES_SECONDS", (0.01,))
-    store.fail("HEAD", 503, MANY)
-    with pytest.raises(StoreError, match=r"results at s3://.*/x must be in a store that answers"):
-        place.child("x").exists()
-    assert store.requests.count("HEAD") == 6, "2 tries of 3 requests"
+    store.fail(method, status, MANY)
+    with pytest.raises(StoreError, match=r"results at s3://.* must be in a store that answers"):
+        ask(place, method)
 
 
 @pytest.mark.parametrize("method", ["PUT", "GET", "HEAD"])
 def test_who_is_refused_is_told_at_once(place, store, method):
     store.fail(method, 403, MANY)
-    with pytest.raises(StoreError, match="ACCESS_DENIED"):
+    with pytest.raises(StoreError, match=r"there failed: .*403 Forbidden$") as caught:
         ask(place, method)
+    assert "\n" not in str(caught.value)
     assert store.requests == [method]
 
 
 def test_a_bucket_that_is_not_there_is_named(store):
     place = Location.of("s3://nowhere/results")
-    assert not place.exists()
-    assert place.files() == []
-    with pytest.raises(StoreError, match=r"'nowhere'.*bucket does not exist"):
-        place.write("x", b"1")
+    for request in (place.files, place.exists, lambda: place.write("x", b"1")):
+        with pytest.raises(StoreError, match=r"s3://nowhere.*bucket does not exist$"):
+            request()
 
 
-def test_no_try_begins_after_the_patience_is_over(place, store, monkeypatch):
-    monkeypatch.setattr(location_module, "PATIENCE_SECONDS", 0.0)
-    store.fail("PUT", 503, MANY)
-    with pytest.raises(StoreError):
-        place.write("x", b"1")
-    assert store.requests == ["PUT"] * 3
+def test_the_error_is_of_both_kinds():
+    assert issubclass(StoreError, ResultsError)
+    assert issubclass(StoreError, OSError), "who holds results goes on through a passing fault"
 
 
-def test_an_endpoint_that_does_not_answer_is_one_sentence(store, monkeypatch):
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port()}")
-    with pytest.raises(ResultsError, match=r"store that answers, but: 127.*Connection refused"):
-        Location.of("s3://bucket/results")
+def test_a_location_travels(place):
+    back = pickle.loads(pickle.dumps(place.child("a")))
+    back.write("x", b"1")
+    assert place.child("a").read("x") == b"1"
 
 
-def test_the_error_is_of_both_kinds_and_travels():
-    error = StoreError("results at s3://bucket must be there")
-    assert isinstance(error, ResultsError)
-    assert isinstance(error, HqRayError)
-    assert isinstance(error, OSError), "who holds results goes on through a passing fault"
-    back = pickle.loads(pickle.dumps(error))
-    assert (type(back), str(back)) == (StoreError, str(error))
-
-
-def test_a_location_travels(place, store, monkeypatch):
-    """To a worker that does not know the endpoint."""
-    monkeypatch.delenv("AWS_ENDPOINT_URL")
-    back = pickle.loads(pickle.dumps(place))
-    back.write("x", b"1" * 1000)
-    assert store.requests == ["PUT"], "in one request there too"
-    assert place.read("x") == b"1" * 1000
-
-
-@pytest.mark.parametrize("text", ["s3://", "s3://?region=x", "s3://b/x?no_such_setting=1"])
+@pytest.mark.parametrize("text", ["s3://", "foo://bucket/prefix", "https://example.org/x"])
 def test_what_names_no_place_is_one_sentence(store, text):
-    with pytest.raises(InputError, match="results must be a path or a URI"):
+    with pytest.raises(InputError, match=f"results must be a path or a URI, got '{text}'"):
         Location.of(text)
 
 
@@ -217,9 +162,10 @@ def test_what_names_no_place_is_one_sentence(store, text):
 @pytest.mark.parametrize("wrong", ["port", "key", "bucket"])
 def test_the_command_line_says_it_in_one_line(store, capfd, monkeypatch, tmp_path, command, wrong):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(location_module, "PAUSES_SECONDS", ())
     if wrong == "port":
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port()}")
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            port = listening.getsockname()[1]
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
     elif wrong == "key":
         for method in ("GET", "HEAD", "PUT"):
             store.fail(method, 403, MANY)
@@ -229,16 +175,6 @@ def test_the_command_line_says_it_in_one_line(store, capfd, monkeypatch, tmp_pat
         flags += ["--results", "s3://nowhere/results"]
     assert run_command_line(flags) in (1, 2)
     output, problem = capfd.readouterr()
-    assert problem.startswith("Error: ")
+    assert problem.startswith("Error: results at s3://nowhere/results")
     assert problem.count("\n") == 1
     assert "Traceback" not in output + problem
-
-
-def test_a_file_that_goes_while_it_is_read_is_not_there(place, store):
-    """It was there when its length was asked for."""
-    place.write("x", b"1")
-    store.fail("GET", 404, 1)
-    assert place.read("x") == b"1", "404 of what is there is a passing fault"
-    place.delete("x")
-    with pytest.raises(FileNotFoundError):
-        place.read("x")

@@ -9,11 +9,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from made_up import failure, trained
-from pyarrow import fs
 
 from hq_ray import schema
 from hq_ray.errors import InputError
-from hq_ray.location import Location
 from hq_ray.store import DONE, FAILED, Results, Superseded
 from hq_ray.trial import SEMANTICS_VERSION
 from hq_ray.versions import versions
@@ -230,15 +228,6 @@ def test_a_write_that_fails_half_way_leaves_nothing_of_its_file(
     assert len(everything(results)) == writes
     assert not any(Path(p).name.startswith(".") for p in everything(results))
     assert results.published() == {}
-
-
-def test_another_filesystem_takes_and_gives_batches(tmp_path, batches):
-    for kind in ("episodes", "trials"):
-        (tmp_path / kind).mkdir()
-    there = fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem())
-    results = Results(Location(there, ".", "store://here"))
-    results.publish(batches[0])
-    assert set(results.published()) == {done.trial.trial_id for done in batches[0]}
 
 
 def test_files_of_batches_that_were_never_committed_are_listed_and_can_go(results, batches):

@@ -1,14 +1,16 @@
 """An object store for tests: moto's, in a thread, behind a WSGI application of the test."""
 
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from hq_ray import location
+from hq_ray import store_uri
 
 
 class Quiet(WSGIRequestHandler):
@@ -35,11 +37,16 @@ def served(application: Callable) -> Iterator[str]:
     running.server_close()
 
 
-def point_at(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has S3 locations go there, with credentials of no one and short pauses between tries."""
+def point_at(endpoint: str, monkeypatch: pytest.MonkeyPatch, bucket: str) -> None:
+    """Has S3 locations go there, with credentials of no one and short pauses between tries.
+
+    The bucket is made.
+    """
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", endpoint)
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    monkeypatch.setattr(location, "PAUSES_SECONDS", (0.01, 0.01, 0.01))
+    pause = {"init_backoff": timedelta(milliseconds=1), "max_backoff": timedelta(milliseconds=10)}
+    monkeypatch.setitem(store_uri.OPTIONS["retry_config"], "backoff", pause)
+    request = urllib.request.Request(f"{endpoint}/{bucket}", method="PUT")
+    urllib.request.urlopen(request).close()
