@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial, reduce
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,9 +28,9 @@ from simpleeval import InvalidExpression, NameNotDefined, OperatorNotDefined, Si
 from hq_ray import schema
 from hq_ray.errors import InputError, near_miss
 
-Where = str | pc.Expression | Sequence
-Condition = ast.expr | pc.Expression
-Values = pa.ChunkedArray | pa.Scalar
+Where: TypeAlias = str | pc.Expression | Sequence
+Condition: TypeAlias = ast.expr | pc.Expression
+Values: TypeAlias = pa.ChunkedArray | pa.Scalar
 
 EXAMPLE = "\"alpha == 0.2 and variant == 'harmonic'\""
 QUOTED_CHARACTERS = 200

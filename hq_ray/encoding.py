@@ -13,14 +13,8 @@ from hq_ray.episode_log import Failure, Trained
 from hq_ray.trial import TRIAL_FIELDS, Trial
 
 ROW_GROUP_ROWS = 131_072
-LOG_TYPES = {
-    "episode_return": np.float64,
-    "steps": np.int32,
-    "terminated": np.bool_,
-    "truncated": np.bool_,
-    "success": np.bool_,
-}
 LABELS = [f.name for f in schema.EPISODES if pa.types.is_dictionary(f.type)]
+LOGGED = ("episode_return", "steps", "terminated", "truncated", "success")
 # Of what was measured the quickest that keeps files small; statistics take a fifth of the time.
 EPISODES_OPTIONS = {
     "compression": "zstd",
@@ -38,11 +32,7 @@ Q_VALUES_OPTIONS = {"compression": "zstd", "write_page_checksum": True}
 
 
 def encode_episodes(batch: Sequence[Trained]) -> pa.Buffer:
-    """The episodes file of a batch, trials in the order given, each whole in one row group.
-
-    Raises:
-        ValueError: a log is not of its trial's length.
-    """
+    """The episodes file of a batch, trials in the order given, each whole in one row group."""
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, schema.EPISODES, **EPISODES_OPTIONS) as writer:
         for group in _row_groups(batch):
@@ -53,17 +43,23 @@ def encode_episodes(batch: Sequence[Trained]) -> pa.Buffer:
 
 def encode_trials(trained: Sequence[Trained], failures: Sequence[Failure]) -> pa.Buffer:
     """The trials file of a batch; null is what a row lacks."""
-    rows = []
-    for one in (*trained, *failures):
-        row = {name: getattr(one.trial, name) for name in ("trial_id", "config_id", *TRIAL_FIELDS)}
-        row["finished_at"] = datetime.datetime.now(datetime.UTC)
-        if isinstance(one, Failure):
-            row |= {"status": schema.FAILED, "error_type": one.error_type}
-            row |= {"error_message": one.message, "error_traceback": one.traceback}
-        else:
-            row |= {"status": schema.DONE, "engine": one.engine, **one.summary}
-            row |= {"train_seconds": one.train_seconds, "evaluate_seconds": one.evaluate_seconds}
-        rows.append(row)
+    done = [
+        {"status": schema.DONE, "engine": one.engine, **one.summary}
+        | {"train_seconds": one.train_seconds, "evaluate_seconds": one.evaluate_seconds}
+        for one in trained
+    ]
+    failed = [
+        {"status": schema.FAILED, "error_type": one.error_type, "error_message": one.message}
+        | {"error_traceback": one.traceback}
+        for one in failures
+    ]
+    trials = [one.trial for one in trained] + [one.trial for one in failures]
+    now = datetime.datetime.now(datetime.UTC)
+    rows = [
+        {name: getattr(trial, name) for name in ("trial_id", "config_id", *TRIAL_FIELDS)}
+        | {"finished_at": now, **row}
+        for trial, row in zip(trials, [*done, *failed], strict=True)
+    ]
     return encode_table(pa.Table.from_pylist(rows, schema=schema.TRIALS), TRIALS_OPTIONS)
 
 
@@ -121,27 +117,15 @@ def _episodes(group: Sequence[Trained]) -> pa.Table:
         **{name: _labels([getattr(d.trial, name) for d in group], lengths) for name in LABELS},
         "seed": np.repeat(np.array([done.trial.seed for done in group], np.int64), lengths),
         "episode": np.concatenate([count[:length] for length in lengths]),
-        **{name: _logged(group, name) for name in LOG_TYPES},
     }
+    for name in LOGGED:
+        kind = schema.EPISODES.field(name).type
+        logs = [getattr(done.log, name) for done in group]
+        columns[name] = pa.concat_arrays(
+            pa.nulls(length, kind) if log is None else pa.array(log, kind)
+            for log, length in zip(logs, lengths, strict=True)
+        )
     return pa.table(columns, schema=schema.EPISODES)
-
-
-def _logged(group: Sequence[Trained], name: str) -> np.ndarray | pa.Array:
-    """One column of the trials' logs, end to end; null where a trial knows nothing of it."""
-    logs = [getattr(done.log, name) for done in group]
-    for done, log in zip(group, logs, strict=True):
-        if log is not None and len(log) != done.trial.episodes:
-            raise ValueError(
-                f"{name} of {done.trial.trial_id} must have {done.trial.episodes} entries, "
-                f"got {len(log)}"
-            )
-    unknown = [log is None for log in logs]
-    if not any(unknown):
-        return np.concatenate(logs, dtype=LOG_TYPES[name])
-    lengths = [done.trial.episodes for done in group]
-    filled = [np.zeros(n) if log is None else log for n, log in zip(lengths, logs, strict=True)]
-    values = np.concatenate(filled).astype(LOG_TYPES[name])
-    return pa.array(values, mask=np.repeat(unknown, lengths))
 
 
 def _labels(values: Sequence[str], lengths: Sequence[int]) -> pa.DictionaryArray:

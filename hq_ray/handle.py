@@ -1,13 +1,13 @@
 """Results in Python and in a notebook: a handle that shows itself, loads, compares and reports."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 import hq_ray
+from hq_ray.conditions import Where
 from hq_ray.load import load_episodes, load_trials
 from hq_ray.published import Place, opened
 from hq_ray.store import DONE, FAILED, Results
@@ -31,25 +31,20 @@ class Handle:
         return load_trials(self.results)
 
     def episodes(
-        self,
-        columns: Collection[str] | None = None,
-        trial_ids: Collection[str] | None = None,
+        self, columns: Sequence[str] | None = None, where: Where | None = None
     ) -> pd.DataFrame:
-        """One row per episode, of all finished trials or of those given."""
-        where = None
-        if trial_ids is not None:
-            where = pc.field("trial_id").isin(pa.array(list(trial_ids), pa.string()))
+        """One row per episode of the finished trials, as `load_episodes` has them."""
         return load_episodes(self.results, where, columns, quiet=True)
 
-    def curves(self, **options: object) -> pd.DataFrame:
+    def curves(self, **options: Any) -> pd.DataFrame:
         """Learning curves of the chosen configurations; options as of `hq_ray.curves`."""
         return hq_ray.curves(self.results, **options)
 
-    def compare(self, **options: object) -> pd.DataFrame:
+    def compare(self, **options: Any) -> pd.DataFrame:
         """The verdicts, one row each; options as of `hq_ray.compare`."""
         return hq_ray.compare(self.results, **options)
 
-    def report(self, folder: str | None = None, **options: object) -> str:
+    def report(self, folder: str | None = None, **options: Any) -> str:
         """Writes the report and returns its path; options as of `hq_ray.report`."""
         return hq_ray.report(self.results, folder, **options)
 

@@ -127,8 +127,8 @@ def load_episodes(
         arrays = _read(folders, stored, [ids[n] for n in numbers], logged)
         # NaN is an unknown success.
         logs = {n: pa.array(a, from_pandas=n == "success") for n, a in arrays.items()}
-        columns = logs | {name: of_trial[name].take(pa.array(rows)) for name in constant}
-        table = pa.table([columns[field.name].cast(field.type) for field in kinds], kinds)
+        found = logs | {name: of_trial[name].take(pa.array(rows)) for name in constant}
+        table = pa.table([found[field.name].cast(field.type) for field in kinds], kinds)
         tables.append(filtered(table, of_rows).select(names))
     frame = pa.concat_tables(tables).unify_dictionaries().to_pandas()
     for label in frame.select_dtypes("category"):

@@ -183,7 +183,8 @@ class Location:
     def _listed(self) -> tuple[list[str], list[str]]:
         """Sorted names of the files and of the folders directly below."""
         if self.store is None:
-            files, folders = [], []
+            files: list[str] = []
+            folders: list[str] = []
             with suppress(FileNotFoundError), os.scandir(self.path) as entries:
                 for entry in entries:
                     (folders if entry.is_dir() else files).append(entry.name)

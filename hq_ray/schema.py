@@ -50,20 +50,6 @@ SUMMARY = {
     **dict.fromkeys(("start_value", "policy_value", "optimal_value"), pa.float64()),
     **dict.fromkeys(("q_bias", "q_rmse", "q_max_error"), pa.float64()),
 }
-# Metrics that are columns of `trials` and have a better end: 1 where more is better, else -1.
-BETTER = {
-    "mean_return": 1,
-    "final_return": 1,
-    "mean_steps": -1,
-    "final_steps": -1,
-    "success_rate": 1,
-    "final_success_rate": 1,
-    "truncation_rate": -1,
-    "policy_value": 1,
-    "q_rmse": -1,
-    "q_max_error": -1,
-}
-
 _KINDS = {float: pa.float64(), int: pa.int32(), str: pa.string()}
 _SECONDS = dict.fromkeys(("train_seconds", "evaluate_seconds"), pa.float64())
 _ERROR = dict.fromkeys(("error_type", "error_message", "error_traceback"), pa.string())

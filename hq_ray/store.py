@@ -13,11 +13,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from hq_ray import encoding, schema
 from hq_ray.episode_log import Failure, Trained
@@ -32,18 +32,22 @@ KINDS = ("episodes", "q_values", "trials")
 DAMAGED = "_damaged"
 SCHEMAS = {"episodes": schema.EPISODES, "trials": schema.TRIALS, "q_values": schema.Q_VALUES}
 READERS = 8
-# The mappings of sweep.json, and what their values are.
-MAPPINGS = {
-    "spec": object,
-    "fingerprints": str | None,
-    "sources": str | None,
-    "engines": str,
-    "planned": dict,
-    "confirmed": list,
-    "versions": str | None,
-}
 # The end of a file that is read for its footer; some of a few row groups are a tenth as long.
 FOOTER_BYTES = 2**16
+
+
+class _Description(BaseModel, strict=True):
+    """What readers of sweep.json rely on."""
+
+    schema_version: int
+    name: str
+    spec: dict[str, object] = {}
+    fingerprints: dict[str, str | None] = {}
+    sources: dict[str, str | None] = {}
+    engines: dict[str, str] = {}
+    planned: dict[str, dict[str, NonNegativeInt]] = {}
+    confirmed: dict[str, list] = {}
+    versions: dict[str, str | None] = {}
 
 
 class Superseded(HqRayError):
@@ -135,14 +139,15 @@ class Results:
     def _description(self) -> tuple[dict, str | None]:
         place = self.location
         try:
-            info = json.loads(place.read(SWEEP_FILE))
+            content = place.read(SWEEP_FILE)
+            info = json.loads(content)
             version = info.get("schema_version") if isinstance(info, dict) else None
             if type(version) is int and version > schema.SCHEMA_VERSION:
                 raise InputError(
                     f"results at {place.text} must have schema version {schema.SCHEMA_VERSION} or "
                     f"older, got {version}; update hq_ray to read them"
                 )
-            _check_description(info)
+            _Description.model_validate_json(content)
             return info, None
         except FileNotFoundError:
             return {}, None
@@ -152,9 +157,13 @@ class Results:
         except HqRayError:
             raise
         except (OSError, ValueError, RecursionError) as problem:
+            reason = str(problem)
+            if isinstance(problem, ValidationError):
+                first = problem.errors()[0]
+                reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
             return {}, (
                 f"{place.child(SWEEP_FILE).text} must be as a sweep writes it, but it is not used, "
-                f"because: {problem}; the next sweep writes it anew"
+                f"because: {reason}; the next sweep writes it anew"
             )
 
     def describe(self, name: str, spec: Mapping, **told: Mapping[str, object]) -> None:
@@ -202,48 +211,54 @@ class Results:
         names = self.names("trials")
         # After the trials, whose episodes have been there for longer.
         files = {kind: set(self.names(kind)) for kind in ("episodes", "q_values")}
-        check = partial(self._checked_batch, files=files)
         status: dict[str, str] = {}
         damaged: dict[str, str] = {}
         repeated: set[str] = set()
         logged = set()
+
+        def check(name: str) -> pa.Table | ResultsError:
+            try:
+                return self._checked_batch(name, files)
+            except StoreError:
+                raise
+            except ResultsError as problem:
+                return problem
+
         with ThreadPoolExecutor(READERS) as pool:
             for name, batch in zip(names, pool.map(check, names), strict=True):
-                if isinstance(batch, str):
+                if isinstance(batch, ResultsError):
                     # A driver at work may have taken the batch away meanwhile.
                     if self.location.child(f"trials/{name}").exists():
-                        damaged[name] = batch
+                        damaged[name] = str(batch)
                     continue
-                done = [trial_id for trial_id, how in batch if how == DONE]
-                repeated.update(one for one in done if status.get(one) == DONE)
-                status.update(pair for pair in batch if status.get(pair[0]) != DONE)
-                if done:
-                    logged.add(name)
+                for trial_id, how in zip(*(c.to_pylist() for c in batch.columns), strict=True):
+                    if how == DONE:
+                        logged.add(name)
+                    if status.get(trial_id) != DONE:
+                        status[trial_id] = how
+                    elif how == DONE:
+                        repeated.add(trial_id)
         stray = [(kind, n) for kind in files for n in sorted(files[kind] - logged - damaged.keys())]
         return Survey(status, damaged, len(repeated), stray)
 
-    def _checked_batch(
-        self, name: str, files: Mapping[str, set[str]]
-    ) -> list[tuple[str, str]] | str:
-        """(trial_id, status) of a batch's trials, or what is wrong with it.
+    def _checked_batch(self, name: str, files: Mapping[str, set[str]]) -> pa.Table:
+        """The ids and statuses of a batch, whose other files are whole.
 
-        The footers of its other files are read and not their rows: what is cut short has none.
+        Of those the footers are read and not the rows: what is cut short has none.
+
+        Raises:
+            ResultsError: a file is damaged or missing; the message names it.
         """
-        try:
-            table = self.read("trials", name, ["trial_id", "status", "episodes"])
-            rows = pc.sum(table.filter(pc.equal(table["status"], DONE))["episodes"]).as_py()
-            if rows is not None:
-                if name not in files["episodes"]:
-                    file = self.location.child(f"episodes/{name}").text
-                    return f"{file} must be there, because its trials file is"
-                self._check_footer("episodes", name, rows)
-                if name in files["q_values"]:
-                    self._check_footer("q_values", name)
-        except StoreError:
-            raise
-        except ResultsError as problem:
-            return str(problem)
-        return list(zip(*(table[c].to_pylist() for c in ("trial_id", "status")), strict=True))
+        table = self.read("trials", name, ["trial_id", "status", "episodes"])
+        rows = pc.sum(table.filter(pc.equal(table["status"], DONE))["episodes"]).as_py()
+        if rows is not None:
+            if name not in files["episodes"]:
+                file = self.location.child(f"episodes/{name}").text
+                raise ResultsError(f"{file} must be there, because its trials file is")
+            self._check_footer("episodes", name, rows)
+            if name in files["q_values"]:
+                self._check_footer("q_values", name)
+        return table.select(["trial_id", "status"])
 
     def _check_footer(self, kind: str, name: str, rows: int | None = None) -> None:
         """Checks that a file is whole and has so many rows.
@@ -364,22 +379,6 @@ class Results:
             raise Superseded.at(self.location)
         self.location.child("trials").write(name, content)
         return name.removesuffix(".parquet")
-
-
-def _check_description(info: object) -> None:
-    """Raises a ValueError if something in a sweep.json is not as `describe` writes it."""
-    if not isinstance(info, dict):
-        raise ValueError("it is no JSON object")
-    json.dumps(info, ensure_ascii=False).encode()  # half a character can be neither shown nor kept
-    if type(info.get("schema_version")) is not int or not isinstance(info.get("name"), str):
-        raise ValueError("it has no schema_version, or no name")
-    for key, kind in MAPPINGS.items():
-        values = info.get(key, {})
-        if not isinstance(values, dict) or not all(isinstance(v, kind) for v in values.values()):
-            raise ValueError(f"its {key!r} has values of another kind")
-    counts = [n for cells in info.get("planned", {}).values() for n in cells.values()]
-    if not all(type(n) is int and n >= 0 for n in counts):
-        raise ValueError("its 'planned' has values of another kind")
 
 
 def batch_name(trials: Iterable[Trial]) -> str:

@@ -27,10 +27,10 @@ def test_the_handle_has_trials_and_episodes(tmp_path):
     assert len(episodes) == 12 * 20
     assert set(episodes["trial_id"]) == set(trials["trial_id"])
     some = trials["trial_id"][:2].tolist()
-    part = handle.episodes(["trial_id", "episode_return"], some)
+    part = handle.episodes(["trial_id", "episode_return"], f"trial_id in {some}")
     assert list(part.columns) == ["trial_id", "episode_return"]
     assert len(part) == 40
-    assert handle.episodes(trial_ids=[]).empty
+    assert handle.episodes(where="trial_id in []").empty
 
 
 def test_a_second_run_runs_what_is_new(tmp_path):
