@@ -96,11 +96,11 @@ def opened(results: Place | Sequence[Place]) -> list[Results]:
     Raises:
         InputError: one of them is not there, or no run or sweep wrote it.
     """
-    single = isinstance(results, str | os.PathLike | Location | Results)
-    places = [results] if single else list(results)
-    if not places:
+    if isinstance(results, str | os.PathLike | Location | Results):
+        results = [results]
+    if not results:
         raise InputError("results must be at least one folder that a run or sweep wrote, got none")
-    folders = [place if isinstance(place, Results) else Results.at(place) for place in places]
+    folders = [place if isinstance(place, Results) else Results.at(place) for place in results]
     for folder in folders:
         if not folder.is_there():
             raise _no_results(folder.location)
@@ -132,13 +132,15 @@ def problems(results: Place | Sequence[Place], trials: pd.DataFrame | pa.Table) 
     """
     if isinstance(trials, pd.DataFrame):
         trials = pa.Table.from_pandas(trials[list(COUNTED)])
-    counts, folders = _counted(trials, COUNTED), opened(results)
-    told = [problem for folder in folders if (problem := folder.description_problem())]
-    if failed := sum(row["n"] for row in counts if row["status"] == FAILED):
-        told.append(
+    folders = opened(results)
+    sentences = [problem for folder in folders if (problem := folder.description_problem())]
+    if failed := pc.sum(pc.equal(trials["status"], FAILED)).as_py():
+        sentences.append(
             f"{failed:,} of {len(trials):,} trials failed and enter no curve and no average"
         )
-    return [*told, *_mixed_models(counts), *_not_there(folders, counts)]
+    there = _cells(trials)
+    missing = [text for folder in folders if (text := _missing(folder, there))]
+    return [*sentences, *_mixed_models(trials), *missing]
 
 
 def warn(folders: Sequence[Results], trials: pa.Table) -> None:
@@ -147,49 +149,44 @@ def warn(folders: Sequence[Results], trials: pa.Table) -> None:
         warnings.warn(sentence, ResultsWarning, stacklevel=3)
 
 
-def _counted(trials: pa.Table, columns: Sequence[str]) -> list[dict]:
-    """The distinct values of columns, and in `n` how many trials have them."""
-    counts = trials.group_by(list(columns)).aggregate([([], "count_all")])
-    return counts.rename_columns([*columns, "n"]).to_pylist()
+def _counted(trials: pa.Table, column: str) -> Iterator[tuple[str, str, int]]:
+    """(`env args`, value of a column, number of trials) for each such pair."""
+    counts = trials.group_by(["env", "env_args", column]).aggregate([([], "count_all")])
+    for env, args, value, n in zip(*(c.to_pylist() for c in counts.columns), strict=True):
+        yield f"{env} {args}", value, n
 
 
-def _mixed_models(counts: Sequence[dict]) -> Iterator[str]:
+def _cells(trials: pa.Table) -> Counter:
+    """(`env args`, variant) -> number of trials."""
+    return Counter({(env, variant): n for env, variant, n in _counted(trials, "variant")})
+
+
+def _mixed_models(trials: pa.Table) -> Iterator[str]:
     models: dict[str, Counter] = {}
-    for row in counts:
-        prints = models.setdefault(f"{row['env']} {row['env_args']}", Counter())
-        prints[short_fingerprint(row["fingerprint"])] += row["n"]
+    for env, fingerprint, n in _counted(trials, "fingerprint"):
+        models.setdefault(env, Counter())[short_fingerprint(fingerprint)] += n
     for env, prints in sorted(models.items()):
         if len(prints) > 1:
-            shown = ", ".join(f"{mark}: {n:,} trials" for mark, n in sorted(prints.items()))
+            listed = ", ".join(f"{mark}: {n:,} trials" for mark, n in sorted(prints.items()))
             yield (
                 f"trials of {env} were trained on {len(prints)} different models of it and "
-                f"must not be compared ({shown})"
+                f"must not be compared ({listed})"
             )
 
 
-def _cells(counts: Sequence[dict]) -> Counter:
-    """(`env args`, variant) -> number of trials."""
-    there: Counter = Counter()
-    for row in counts:
-        there[f"{row['env']} {row['env_args']}", row["variant"]] += row["n"]
-    return there
-
-
-def _not_there(folders: Sequence[Results], counts: Sequence[dict]) -> Iterator[str]:
-    there = _cells(counts)
-    for folder in folders:
-        planned = folder.description().get("planned", {})
-        plan = {(env, variant): n for env, row in planned.items() for variant, n in row.items()}
-        if all(there[cell] >= n for cell, n in plan.items()):
-            continue
-        # Perhaps they are there and only not among these.
-        columns = ["env", "env_args", "variant"]
-        found = _cells(_counted(trials_table(folder, columns), columns))
-        short = [f"{found[c]:,} of {n:,} {c[1]} on {c[0]}" for c, n in plan.items() if found[c] < n]
-        if short:
-            more = f" and {len(short) - CELLS_NAMED} more" if len(short) > CELLS_NAMED else ""
-            lacking = sum(max(0, n - found[cell]) for cell, n in plan.items())
-            yield (
-                f"{lacking:,} of {sum(plan.values()):,} planned trials are not in "
-                f"{folder.location.text}: there are {', '.join(short[:CELLS_NAMED])}{more}"
-            )
+def _missing(folder: Results, there: Counter) -> str | None:
+    """A sentence on the planned trials that a folder lacks; `there` may count only some."""
+    planned = folder.description().get("planned", {})
+    plan = {(env, variant): n for env, row in planned.items() for variant, n in row.items()}
+    if all(there[cell] >= n for cell, n in plan.items()):
+        return None
+    found = _cells(trials_table(folder, ["env", "env_args", "variant"]))
+    short = [f"{found[c]:,} of {n:,} {c[1]} on {c[0]}" for c, n in plan.items() if found[c] < n]
+    if not short:
+        return None
+    more = f" and {len(short) - CELLS_NAMED} more" if len(short) > CELLS_NAMED else ""
+    lacking = sum(max(0, n - found[cell]) for cell, n in plan.items())
+    return (
+        f"{lacking:,} of {sum(plan.values()):,} planned trials are not in "
+        f"{folder.location.text}: there are {', '.join(short[:CELLS_NAMED])}{more}"
+    )

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
@@ -134,12 +134,13 @@ class _StoreCard:
 
     def __init__(self, location: Location):
         self._location = location
+        self._store: Any = location.store
         self._path = location.key(OWNER_FILE)
 
     def fetch(self) -> tuple[dict, Mapping | None]:
         """What it says, and its version; None if there is no card."""
         with suppress(FileNotFoundError), self._location.asking("reading the driver's card"):
-            found = obstore.get(self._location.store, self._path)
+            found = obstore.get(self._store, self._path)
             return _parse(bytes(found.bytes())), found.meta
         return {}, None
 
@@ -149,12 +150,12 @@ class _StoreCard:
         Raises:
             _Changed: it is another.
         """
-        mode: str | dict = "create"
+        mode: Any = "create"
         if version is not None:
             mode = {name: version[name] for name in ("e_tag", "version") if version[name]}
         with self._location.asking("writing the driver's card by a conditional put"):
             try:
-                obstore.put(self._location.store, self._path, content, mode=mode)
+                obstore.put(self._store, self._path, content, mode=mode)
             except (AlreadyExistsError, PreconditionError):
                 raise _Changed from None
 

@@ -81,12 +81,6 @@ def test_a_trial_that_raises_is_a_row_and_its_neighbours_are_done(results, fragi
     assert sorted(episodes["seed"].unique()) == [0, 2]
 
 
-def test_a_batch_of_failures_only(results, fragile):
-    report = run_batch(fragile(range(4), KeyError("state")), results)
-    assert (report.done, report.steps, report.train_seconds) == ((), 0, 0)
-    assert set(results.published().values()) == {FAILED}
-
-
 class Unprintable(Exception):
     def __str__(self):
         raise RuntimeError("cannot be shown")
@@ -154,19 +148,6 @@ def test_another_model_here_than_planned_stops_the_batch(results, trials):
     with pytest.raises(ModelError, match="must be the planned one"):
         run_batch([trials[0], changed], results)
     assert results.published() == {}
-
-
-def test_a_failure_that_is_retried_with_success_is_as_if_it_had_not_been(
-    results, fragile, tmp_path
-):
-    run_batch(fragile({0}, OSError("gone"))[:1], results)
-    run_batch(fragile({}, None)[:1], results)
-    once = Results.at(tmp_path / "once")
-    run_batch(fragile({}, None)[:1], once)
-    assert results.published() == once.published()
-    (name,) = once.location.child("episodes").files()
-    files = [there.location.child("episodes").read(name) for there in (results, once)]
-    assert files[0] == files[1]
 
 
 def test_the_engine_changes_nothing_of_the_episodes(results, trials, tmp_path):

@@ -103,13 +103,6 @@ def test_any_groups_in_any_order(results, groups, expected, order, picked):
     assert found == {number: expected[g] for number, g in enumerate(order[:picked])}
 
 
-def test_seeds_come_in_the_order_given(results, groups, expected):
-    group = groups[2]
-    ((_, forth),) = stream_curves(results, [group], ["steps"])
-    ((_, back),) = stream_curves(results, [group[::-1]], ["steps"])
-    assert back["steps"].tolist() == forth["steps"][::-1].tolist()
-
-
 def test_a_trial_may_be_in_several_groups(results, groups):
     one = groups[2][0]
     found = dict(stream_curves(results, [[one], [one, one], groups[2]], ["steps"]))
@@ -267,8 +260,3 @@ def test_groups_that_cannot_be(results, groups):
 def test_columns_that_are_no_curves(results, groups, column, message):
     with pytest.raises(InputError, match=message):
         stream_curves(results, groups, [column])
-
-
-def test_a_place_without_results(tmp_path):
-    with pytest.raises(InputError, match="results must be a folder that a run or sweep wrote"):
-        stream_curves(tmp_path / "none", [], ["steps"])

@@ -127,17 +127,6 @@ def test_q_values_come_back_bit_for_bit(any_batch, data):
         assert rows["q_value"].to_numpy().tobytes() == done.log.q_values.tobytes()
 
 
-@given(data=st.data(), random=st.randoms(use_true_random=False))
-@settings(max_examples=20, deadline=None)
-def test_the_order_of_a_batch_changes_no_row(any_batch, data, random):
-    batch = any_batch(data)
-    shuffled = random.sample(batch, len(batch))
-    table, other = decode(encode_episodes(batch)), decode(encode_episodes(shuffled))
-    for done in batch:
-        found = [rows_of(t, done.trial)["episode_return"].to_numpy() for t in (table, other)]
-        assert found[0].tobytes() == found[1].tobytes()
-
-
 @given(data=st.data())
 @settings(max_examples=20, deadline=None)
 def test_encoding_twice_gives_the_same_bytes(any_batch, data):
@@ -183,17 +172,3 @@ def test_a_trial_longer_than_a_row_group_is_still_whole(make_trial):
     long = made(make_trial(episodes=1_100_000))
     file = pq.ParquetFile(pa.BufferReader(encode_episodes([long, made(make_trial(seed=1))])))
     assert [file.metadata.row_group(i).num_rows for i in range(2)] == [1_100_000, 30]
-
-
-def test_a_file_has_no_pandas_metadata(make_trial):
-    batch = [made(make_trial())]
-    for buffer in (encode_episodes(batch), encode_q_values(batch), encode_trials([], [])):
-        assert b"pandas" not in pq.read_schema(pa.BufferReader(buffer)).metadata
-
-
-def test_the_encoder_keeps_little_in_memory(make_trial):
-    encode_episodes([made(make_trial(episodes=100_000))])
-    before = pa.total_allocated_bytes()
-    for seed in range(1, 31):
-        encode_episodes([made(make_trial(seed=seed, episodes=100_000 + seed))])
-    assert pa.total_allocated_bytes() - before < 16 * 2**20

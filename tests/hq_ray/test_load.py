@@ -76,12 +76,6 @@ def test_a_failure_that_was_retried_counts_once(published, batch, make_trial):
     assert status.to_dict() == {d.trial.trial_id: DONE for d in batch} | {hopeless.trial_id: FAILED}
 
 
-def test_curves_are_the_logs(published, batch):
-    curves = load_curves(published, [done.trial for done in batch], QUANTITIES)
-    assert list(curves) == [done.trial.trial_id for done in batch]
-    assert all(same_curves(published, done) for done in batch)
-
-
 def test_success_is_null_without_a_model(published, batch):
     curves = load_curves(published, [done.trial for done in batch], ["success"])
     assert np.isnan(curves[batch[0].trial.trial_id]["success"]).all()
@@ -144,14 +138,6 @@ def test_q_values_are_numbered_as_the_environment_does(results, make_trial):
     assert rows["q_value"].tolist() == log.q_values.ravel().tolist()
     for table in load_q_values(results, [plain.trial, shifted.trial]).values():
         assert table.tolist() == log.q_values.tolist()
-
-
-def test_trials_that_kept_no_q_values_are_left_out(published, batch, make_trial):
-    without = trained(make_trial(seed=8))
-    published.publish([without])
-    tables = load_q_values(published, [batch[0].trial, without.trial])
-    assert list(tables) == [batch[0].trial.trial_id]
-    assert load_q_values(published, [without.trial]) == {}
 
 
 def test_what_is_not_damaged_is_still_read(published):
@@ -275,18 +261,6 @@ def test_episodes_by_what_only_trials_know(grid):
     assert frame["trial_id"].cat.categories.tolist() == [best["trial_id"]]
 
 
-def test_conditions_and_columns_on_both_episodes_and_trials(grid):
-    columns = ["trial_id", "eps_schedule", "total_steps", "episode"]
-    frame = load_episodes(
-        grid, "total_steps > max_steps and steps == alpha or episode == 1", columns
-    )
-    assert frame["episode"].tolist() == [1] * 12
-    assert list(frame.columns) == columns
-    assert frame["eps_schedule"].cat.categories.tolist() == ["linear"]
-    totals = load_trials(grid).set_index("trial_id")["total_steps"]
-    assert frame.set_index("trial_id")["total_steps"].to_dict() == totals.to_dict()
-
-
 def test_a_failure_is_not_seen_where_the_retry_was_done(published, batch):
     published.publish([], [failure(batch[0].trial)])
     assert len(load_trials(published, "status == 'failed'")) == 0
@@ -350,14 +324,6 @@ def test_places_that_hold_no_results(published, tmp_path, load):
         load([])
 
 
-def test_many_neighbours_are_not_listed(tmp_path):
-    for number in range(12):
-        (tmp_path / f"{number:030}").mkdir()
-    with pytest.raises(InputError) as caught:
-        load_trials(tmp_path / "zzz")
-    assert str(caught.value).endswith("/zzz', which is not there")
-
-
 def test_files_without_their_sweep_file_are_results(published, batch):
     assert not published.location.child("sweep.json").exists()
     assert len(load_trials(published.location)) == len(batch)
@@ -417,13 +383,6 @@ def test_missing_trials_are_told(published, batch):
     planned["Table-v0 {}"] |= {"standard": 1, "minimum": 1}
     published.describe("a", {}, planned=planned)
     assert problems(published, frame[:1]) == []
-
-
-def test_what_is_missing_in_many_cells_is_cut_short(published):
-    published.describe("a", {}, planned={f"E{n} {{}}": {"standard": 2} for n in range(9)})
-    (sentence,) = problems(published, load_trials(published, quiet=True))
-    assert sentence.startswith("18 of 18 planned trials are not in ")
-    assert sentence.endswith("0 of 2 standard on E4 {} and 4 more")
 
 
 # Files of other versions

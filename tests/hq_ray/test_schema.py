@@ -31,7 +31,3 @@ def test_only_what_can_be_unknown_may_be_null():
     assert {field.name for field in schema.EPISODES if field.nullable} == {"success"}
     nullable = {field.name for field in schema.TRIALS if field.nullable}
     assert set(HYPERPARAMETERS) - nullable == {"gamma", "eps_schedule", "eps_start"}
-
-
-def test_a_summary_may_be_unknown():
-    assert all(schema.TRIALS.field(name).nullable for name in schema.SUMMARY)
