@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from hq_ray.analysis.reading.smoothing import trailing_mean
-from hq_ray.analysis.report import write_report
+from hq_ray.analysis.report.page import write_report
+from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.analysis.statistics.means import mean_and_se
 from hq_ray.analysis.study import study
 from hq_ray.analysis.verdict import summary
@@ -57,10 +57,10 @@ def curves(
     frames = []
     for (env, variant), columns in found.curves.items():
         for quantity in ("episode_return", "steps"):
-            over = mean_and_se(trailing_mean(columns[quantity], smooth))
+            mean, se = mean_and_se(trailing_mean(columns[quantity], smooth))
             names = {"env": env, "variant": variant, "quantity": quantity}
-            numbers = {"episode": range(len(over.mean)), "mean": over.mean, "se": over.se}
-            frames.append(pd.DataFrame({**names, **numbers, "n": over.n}))
+            numbers = {"episode": range(len(mean)), "mean": mean, "se": se}
+            frames.append(pd.DataFrame({**names, **numbers, "n": len(columns[quantity])}))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 

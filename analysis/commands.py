@@ -3,8 +3,8 @@
 import hashlib
 import json
 import webbrowser
-from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,11 @@ from hq_ray.errors import InputError, near_miss
 from hq_ray.store import Results
 from hq_ray.sweeps.progress import Progress
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hq_ray.analysis.study import Study
+
 FORMAT = click.Choice(["png", "svg", "pdf"])
 PER_SEED = click.Choice(["none", "best", "all"])
 RESULTS = click.argument("results", nargs=-1, required=True)
@@ -22,6 +27,8 @@ METRIC = click.option(
     "--metric", help="What to judge by [default: that of the confirmation, else mean_return]."
 )
 SMOOTH = click.option("--smooth", type=Count(), default=151, help="Window of curves, episodes.")
+VERDICT_COLUMNS = ["environment", "variant", "verdict", "difference", "95 % interval", "Holm's p"]
+VERDICT_COLUMNS += ["seeds"]
 SHOWN_OF_TRIALS = ("mean_return", "final_return", "policy_value")
 OUT = click.option("--out", help="Folder to write to [default: plots/<name of the results>].")
 SUCCESSES = click.option("--successes_only", is_flag=True, help="Steps of successes only.")
@@ -46,7 +53,7 @@ def open_results(places: tuple[str, ...]) -> list[Results]:
     return found
 
 
-def read_study(places: list[Results], where: str | None, **options: object) -> object:
+def read_study(places: list[Results], where: str | None, **options: Any) -> "Study":
     """The study of these results, as `analysis.study.study` makes it.
 
     Raises:
@@ -74,70 +81,47 @@ def results_name(places: list[Results], where: str | None = None) -> str:
     return file_stem(f"{name}-where-{where}") + f"-{digest}"
 
 
-def show_verdicts(found: object) -> None:
+def show_verdicts(found: "Study") -> None:
     """The comparisons as a table, three metrics, each verdict as a sentence, what is amiss."""
-    from hq_ray.analysis.reporting.report_tables import why_no_verdict
-    from hq_ray.analysis.verdict import basis_sentence, overall_sentence, summary, three_metrics
+    from hq_ray.analysis.report.tables import (
+        chosen_table,
+        metrics_table,
+        verdict_table,
+        why_no_verdict,
+    )
+    from hq_ray.analysis.verdict import basis_sentence, judge, overall_sentence
 
     some = found.comparisons
-    rows = [summary(one) for one in some]
-    names = ("environment", "variant", "n", "difference", "95 % interval", "Holm's p", "verdict")
-    lines = []
-    for row in rows:
-        p_value = "–" if row["p_holm"] is None else f"{row['p_holm']:.3g}"
-        kind = row["kind"] + " (exploratory)" * (row["basis"] == "exploratory")
-        lines.append([row["env"], _who(row), *_numbers(row), p_value, kind])
-    against = f"against {' or '.join(dict.fromkeys(row['baseline'] for row in rows))}"
-    if rows:
-        _show_table(f"By {some[0].metric.axis_label}, {against}", names, lines)
-    for env, of_env in three_metrics(some).items():
-        names = ("variant", "metric", "n", "mean", "baseline", "difference", "95 % interval")
-        lines = []
-        for row in of_env:
-            n, difference, interval = _numbers(row)
-            means = (f"{row[name]:,.4g}" for name in ("mean", "baseline_mean"))
-            lines.append([_who(row), row["metric"], n, *means, difference, interval])
-        chosen = [side for (of, _), side in found.chosen.items() if of == env]
-        words = [f"{s.cell.variant} {s.label} (of {len(s.cell)})" for s in chosen]
-        _show_table(f"{env}, {against}: {'; '.join(words)}", names, lines)
-    for row in rows:
-        say(row["verdict"])
+    if some:
+        caption, frame = verdict_table(some)
+        _show_table(caption, frame[VERDICT_COLUMNS])
+    for env in found.table:
+        for caption, frame in (*metrics_table(some, env), *chosen_table(found, env)):
+            _show_table(f"{env}: {caption}", frame)
+    for one in some:
+        say(judge(one).sentence)
     say(f"{overall_sentence(some)} {basis_sentence(some)}" if some else why_no_verdict(found))
     for note in found.notes:
         say(f"Note: {note}")
 
 
-def _show_table(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table in the terminal; words to the left, numbers to the right."""
+def _show_table(title: str, frame: "pd.DataFrame") -> None:
+    """A table in the terminal; numbers to the right."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    words = ("environment", "variant", "metric", "configuration", "verdict")
-    title = Text(title) if title else None
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in names:
-        side = "left" if name in words else "right"
-        table.add_column(name, justify=side, overflow="fold")
-    for row in rows:
+    from hq_ray.analysis.report.tables import cells, columns
+
+    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in columns(frame):
+        table.add_column(
+            column["name"], justify="right" if column["number"] else "left", overflow="fold"
+        )
+    for row in cells(frame):
         table.add_row(*map(Text, row))
     Console().print(table)
-
-
-def _who(row: Mapping) -> str:
-    return row["variant"] + (f" (choice {row['rank']})" if row["rank"] > 1 else "")
-
-
-def _numbers(row: Mapping) -> list[str]:
-    """n, difference and interval, a dash for what there is not."""
-    if row["difference"] is None:
-        return ["–"] * 3
-    equal = row["n"] == row["baseline_n"]
-    n = str(row["n"]) if equal else f"{row['n']}, {row['baseline_n']}"
-    known = min(row["n"], row["baseline_n"]) > 1
-    interval = f"{row['low']:,.3g} to {row['high']:,.3g}" if known else "–"
-    return [n, f"{row['difference']:,.3g}", interval]
 
 
 @click.command(name="trials", context_settings=SETTINGS)
@@ -203,8 +187,7 @@ def plot_command(
 ) -> None:
     """Draw the figures: curves, scores, hyperparameters, pairs, health; the data beside each."""
     from hq_ray.analysis.figure_data import figures_of, planned_counts
-    from hq_ray.analysis.per_seed import write_per_seed
-    from hq_ray.analysis.report import writable, write_pictures
+    from hq_ray.analysis.figure_files import writable, write_figures, write_per_seed
 
     places = open_results(results)
     folder = out or f"plots/{results_name(places, where)}"
@@ -212,7 +195,7 @@ def plot_command(
     with Progress() as progress:
         found = read_study(places, where, metric_name=metric, smooth=smooth)
         figures = figures_of(found, {} if where else planned_counts(found), successes_only)
-        write_pictures(figures, folder, kind, progress.show)
+        write_figures(figures, folder, kind, progress.show)
         if per_seed != "none":
             write_per_seed(found, per_seed == "all", folder, kind, progress.show)
     for note in found.notes:
@@ -248,12 +231,7 @@ def compare_command(
     found = read_study(open_results(results), where, with_curves=with_curves, **options)
     show_verdicts(found)
     if threshold is not None:
-        names = ("environment", "variant", "n", "seeds that reached it", "median episode")
-        lines = [
-            [env, variant, str(n), f"{share:.0%}", "–" if median is None else f"{median:,.10g}"]
-            for env, variant, n, share, median in found.reached(threshold)
-        ]
-        _show_table(f"Smoothed return of at least {threshold:g}", names, lines)
+        _show_table(f"Smoothed return of at least {threshold:g}", found.reached(threshold))
 
 
 @click.command(name="report", context_settings=SETTINGS)
@@ -276,7 +254,8 @@ def report_command(
     opened: bool,
 ) -> None:
     """Write one HTML page that answers which variant wins, where, by how much and how surely."""
-    from hq_ray.analysis.report import writable, write_report
+    from hq_ray.analysis.figure_files import writable
+    from hq_ray.analysis.report.page import write_report
 
     places = open_results(results)
     folder = out or f"reports/{results_name(places)}"

@@ -9,16 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
-from hq_ray.analysis.cells import Cell
+from hq_ray.analysis.cells import PROBLEM, Cell
 from hq_ray.analysis.metrics import Metric
-from hq_ray.analysis.statistics.comparison import (
+from hq_ray.analysis.statistics.t_tests import (
     Difference,
     difference_of_means,
     holm_adjusted,
     tied_to_zero,
 )
-from hq_ray.analysis.statistics.means import seed_means
+from hq_ray.store import DONE
 from hq_ray.trial import FIRST_FRESH_SEED
 
 Choices = Mapping[tuple[str, int], Mapping]
@@ -30,44 +31,44 @@ NOTHING_CHOSEN: Choices = {}
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """A configuration of a variant, and the seeds that it is compared on.
+    """A configuration of a variant, and some of its trials.
 
     Attributes:
         cell: of the variant.
         number: of the configuration.
-        seeds: `(n_seeds,)`, rising.
-        rows: their rows in `cell.trials`.
-        tried: how many seeds were tried, the failed ones too.
+        trials: by rising seed, which is the index.
     """
 
     cell: Cell
     number: int
-    seeds: np.ndarray
-    rows: np.ndarray
-    tried: int
+    trials: pd.DataFrame
 
     def scores(self, name: str) -> np.ndarray:
-        """A column of its trials, `(n_seeds,)`."""
-        return self.cell.column(name)[self.rows]
+        """A column of its trials, `(n_seeds,)`, NaN where it is null."""
+        return self.trials[name].to_numpy(dtype=float, na_value=np.nan)
+
+    @property
+    def seeds(self) -> np.ndarray:
+        """`(n_seeds,)`, rising."""
+        return self.trials.index.to_numpy()
 
     @property
     def fresh(self) -> bool:
         """Whether these are the seeds of a confirmation."""
-        return bool(len(self.seeds)) and int(self.seeds[0]) >= FIRST_FRESH_SEED
+        return bool((self.seeds >= FIRST_FRESH_SEED).any())
 
     @property
     def label(self) -> str:
-        """The configuration in words."""
+        """What varies in the configuration."""
         return self.cell.labels[self.number]
-
-    @property
-    def trial_ids(self) -> list[str]:
-        """Of its trials, in the order of the seeds."""
-        return self.cell.trials["trial_id"].iloc[self.rows].tolist()
 
     def on(self, seeds: np.ndarray) -> "Side":
         """The same on some of its seeds."""
-        return replace(self, seeds=seeds, rows=self.rows[np.searchsorted(self.seeds, seeds)])
+        return replace(self, trials=self.trials.loc[seeds])
+
+    def scored(self, name: str) -> "Side":
+        """The same on the seeds that have a score by a column."""
+        return self.on(self.seeds[np.isfinite(self.scores(name))])
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +78,9 @@ class Comparison:
     Attributes:
         metric: by what.
         cell, baseline_cell: all configurations of both.
-        ours, base: the two that are compared; None where there are too few seeds.
         paired: whether the seeds of both are the same and mean the same random numbers.
         n_common: seeds that could be used; of the fewer where these are not paired.
+        ours, base: the two that are compared; None where there are too few seeds.
         difference: of the mean scores, variant minus baseline; None where there are too few seeds.
         block: of fresh seeds; None where the comparison is exploratory.
         rank: of the configuration among those of its variant that were confirmed, from 1.
@@ -93,10 +94,10 @@ class Comparison:
     metric: Metric
     cell: Cell
     baseline_cell: Cell
-    ours: Side | None
-    base: Side | None
     paired: bool
     n_common: int
+    ours: Side | None = None
+    base: Side | None = None
     difference: Difference | None = None
     block: int | None = None
     rank: int = 1
@@ -129,17 +130,19 @@ class Comparison:
     @property
     def key(self) -> tuple:
         """What it compares, however the problem is labelled."""
-        return self.cell.problem, self.variant, self.baseline, self.rank
+        return self.cell.common_values(PROBLEM), self.variant, self.baseline, self.rank
 
     @property
     def p_value(self) -> float:
         """Of the t test; NaN without one."""
-        return float("nan") if self.difference is None else float(self.difference.p_value[0])
+        return float("nan") if self.difference is None else float(self.difference.p_value)
 
     def by(self, name: str) -> tuple[np.ndarray, np.ndarray, Difference] | None:
         """Scores of both by another column, on those of the seeds that have it, and their
         difference; None where there are none.
         """
+        if self.ours is None or self.base is None:
+            return None
         ours, base = self.ours.scores(name), self.base.scores(name)
         known = [np.isfinite(ours), np.isfinite(base)]
         if self.paired:
@@ -148,6 +151,12 @@ class Comparison:
         if not ours.size or not base.size:
             return None
         return ours, base, difference_of_means(ours, base, self.paired)
+
+    def tested(self, ours: Side, base: Side) -> "Comparison":
+        """The same with two configurations, whose seeds are those of the test."""
+        scores = ours.scores(self.metric.name), base.scores(self.metric.name)
+        difference = difference_of_means(*scores, self.paired)
+        return replace(self, ours=ours, base=base, difference=difference)
 
 
 def choices_of(descriptions: Sequence[Mapping]) -> Choices:
@@ -163,30 +172,35 @@ def choices_of(descriptions: Sequence[Mapping]) -> Choices:
 
 def fresh_blocks(row: Mapping[str, Cell], judged: Metric, choices: Choices) -> list[int]:
     """The blocks of a problem, rising, whose choice was by that metric as far as is known."""
-    ids = {one for cell in row.values() for one in cell.config_ids}
+    ids = {one for cell in row.values() for one in cell.settings.index}
     said = {block: chosen["metric"] for (one, block), chosen in choices.items() if one in ids}
-    there = {int(block) for cell in row.values() for block in cell.fresh["block"]}
+    there = {int(block) for cell in row.values() for block in cell.fresh["block"].unique()}
     return sorted(b for b in there | said.keys() if said.get(b, judged.name) == judged.name)
 
 
 def fresh_sides(cell: Cell, block: int, judged: Metric, choices: Choices) -> list[Side]:
-    """The confirmed configurations of a variant in the order of the choice, with all their trials;
-    the rows of those without a score are -1.
+    """The confirmed configurations of a variant in the order of the choice, with all their trials,
+    the failed ones too.
     """
-    scored = np.append(np.isfinite(cell.column(judged.name)), False)
-    explored = judged.upwards(seed_means(cell.scores(judged.name)))
-    sides = []
-    for number, part in cell.fresh[cell.fresh["block"] == block].groupby("number"):
-        rows = part["row"].to_numpy()
-        rows = np.where(scored[rows], rows, -1)
-        sides.append(Side(cell, int(number), part["seed"].to_numpy(), rows, len(part)))
+    explored = np.nan_to_num(judged.upwards(cell.means(judged.name)), nan=-np.inf)
 
     def place(side: Side) -> tuple:
-        config_id = cell.config_ids[side.number]
-        rank = choices.get((config_id, block), {}).get("rank", len(sides))
-        return rank, -np.nan_to_num(explored[side.number], nan=-np.inf), config_id
+        config_id = cell.settings.index[side.number]
+        rank = choices.get((config_id, block), {}).get("rank", len(cell))
+        return rank, -explored[side.number], config_id
 
+    sides = [
+        Side(cell, cell.settings.index.get_loc(config_id), trials.set_index("seed"))
+        for config_id, trials in cell.fresh[cell.fresh["block"] == block].groupby("config_id")
+    ]
     return sorted(sides, key=place)
+
+
+def explored_side(cell: Cell, number: int) -> Side:
+    """A configuration with its done trials of the exploration."""
+    of_it = cell.explored["config_id"] == cell.settings.index[number]
+    trials = cell.explored[of_it & (cell.explored["status"] == DONE)]
+    return Side(cell, number, trials.set_index("seed"))
 
 
 def choose(cell: Cell, judged: Metric, choosing: np.ndarray, seeds: np.ndarray) -> int | None:
@@ -211,38 +225,41 @@ def best_configuration(cell: Cell, judged: Metric) -> int | None:
     """The best mean over the seeds that all were tried on; else over those that each one has."""
     common = cell.common
     best = choose(cell, judged, common, common) if common.size else None
-    scores = judged.upwards(cell.scores(judged.name))
-    known = np.isfinite(scores).any(axis=1)
-    if best is None and known.any():
-        best = int(np.flatnonzero(known)[np.nanmean(scores[known], axis=1).argmax()])
+    means = judged.upwards(cell.means(judged.name))
+    if best is None and not np.isnan(means).all():
+        best = int(np.nanargmax(means))
     return best
 
 
-def shared_seeds(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray | None:
-    """The seeds by which two are compared in pairs; None where these are too few.
+def seeds_to_compare(
+    seeds: Sequence[np.ndarray], unseeded: bool
+) -> tuple[bool, Sequence[np.ndarray]]:
+    """Whether two are compared in pairs, and the seeds of both.
 
-    They are at least half of the seeds of the one that has fewer, and two where it has two.
+    They are where their common seeds are at least half of the seeds of the one that has fewer, and
+    two where it has two.
+
+    Args:
+        seeds: of both.
+        unseeded: equal seeds do not mean the same random numbers.
     """
-    common = np.intersect1d(ours, theirs)
-    fewer = min(len(ours), len(theirs))
-    return common if common.size >= max(1, min(2, fewer), fewer / 2) else None
+    common, fewer = np.intersect1d(*seeds), min(map(len, seeds))
+    if unseeded or common.size < max(1, min(2, fewer), fewer / 2):
+        return False, seeds
+    return True, [common, common]
 
 
 def confirmed(ours: Side, base: Side, judged: Metric, block: int, rank: int) -> Comparison:
     """Two chosen configurations on their fresh seeds; a seed that failed drops its pair."""
-    sides = ours, base
-    done = [one.seeds[one.rows >= 0] for one in sides]
-    failed = [one.seeds[one.rows < 0] for one in sides]
-    shared = None if ours.cell.unseeded else shared_seeds(*done)
-    paired = shared is not None
-    seeds = [shared, shared] if paired else done
+    done = [side.scored(judged.name).seeds for side in (ours, base)]
+    failed = [np.setdiff1d(ours.seeds, done[0]), np.setdiff1d(base.seeds, done[1])]
+    paired, seeds = seeds_to_compare(done, ours.cell.unseeded)
+    lost = len(np.union1d(*failed)) if paired else sum(map(len, failed))
+    n_common = min(map(len, seeds))
     found = Comparison(
-        judged, ours.cell, base.cell, None, None, paired, min(map(len, seeds)), block=block,
-        rank=rank, lost=len(np.union1d(*failed)) if paired else sum(map(len, failed)),
-    )  # fmt: skip
-    if found.n_common < LEAST_SEEDS:
-        return found
-    return _tested(found, *(one.on(of) for one, of in zip(sides, seeds, strict=True)))
+        judged, ours.cell, base.cell, paired, n_common, block=block, rank=rank, lost=lost
+    )
+    return found if n_common < LEAST_SEEDS else found.tested(ours.on(seeds[0]), base.on(seeds[1]))
 
 
 def exploratory(cell: Cell, baseline: Cell, judged: Metric) -> Comparison | None:
@@ -265,31 +282,18 @@ def exploratory(cell: Cell, baseline: Cell, judged: Metric) -> Comparison | None
         one.common if len(one) > 1 else one.seeds[there[0]]
         for one, there in zip(cells, done, strict=True)
     ]
-    shared = None if cell.unseeded else shared_seeds(*seeds)
-    paired = shared is not None
-    if paired:
-        seeds = [shared, shared]
-    found = Comparison(judged, *cells, None, None, paired, min(map(len, seeds)))
-    halves = [len(of) // 2 if tuned else 0 for of in seeds]
-    least = LEAST_TESTING if tuned else LEAST_SEEDS
-    if min(len(of) - half for of, half in zip(seeds, halves, strict=True)) < least:
-        return found
-    numbers = [
-        choose(one, judged, of[:half] if tuned else of, of)
-        for one, of, half in zip(cells, seeds, halves, strict=True)
-    ]
-    if None in numbers:
-        return found
-    sides = (
-        Side(one, number, one.seeds, one.rows[number], len(one.seeds)).on(of[half:])
-        for one, number, of, half in zip(cells, numbers, seeds, halves, strict=True)
-    )
-    return _tested(found, *sides)
-
-
-def _tested(found: Comparison, ours: Side, base: Side) -> Comparison:
-    found = replace(found, ours=ours, base=base)
-    return replace(found, difference=found.by(found.metric.name)[2])
+    paired, seeds = seeds_to_compare(seeds, cell.unseeded)
+    found = Comparison(judged, *cells, paired, min(map(len, seeds)))
+    sides = []
+    for one, of in zip(cells, seeds, strict=True):
+        half = len(of) // 2 if tuned else 0
+        if len(of) - half < (LEAST_TESTING if tuned else LEAST_SEEDS):
+            return found
+        number = choose(one, judged, of[:half] if tuned else of, of)
+        if number is None:
+            return found
+        sides.append(explored_side(one, number).on(of[half:]))
+    return found.tested(*sides)
 
 
 def compare_row(
@@ -299,19 +303,19 @@ def compare_row(
     one of the two has none there, exploratory.
     """
     baseline, *others = row.values()
-    blocks = fresh_blocks(row, judged, choices)
-    last = blocks[-1] if blocks else -1
+    last = max(fresh_blocks(row, judged, choices), default=-1)
     bases = fresh_sides(baseline, last, judged, choices)
     found = []
     for cell in others:
         sides = fresh_sides(cell, last, judged, choices) if bases else []
         for rank, ours in enumerate(sides, start=1):
-            one = confirmed(ours, bases[0], judged, last, rank)
-            planned = choices.get((cell.config_ids[ours.number], last), {}).get("seeds", 0)
+            config_id = cell.settings.index[ours.number]
+            planned = choices.get((config_id, last), {}).get("seeds", 0)
             missing = max(0, planned - min(len(ours.seeds), len(bases[0].seeds)))
-            found.append(replace(one, missing=missing))
-        if not sides and (one := exploratory(cell, baseline, judged)) is not None:
-            found.append(one)
+            on_fresh = confirmed(ours, bases[0], judged, last, rank)
+            found.append(replace(on_fresh, missing=missing))
+        if not sides and (explored := exploratory(cell, baseline, judged)) is not None:
+            found.append(explored)
     return found
 
 
@@ -325,17 +329,17 @@ def compare_all(
     """Every variant against the baseline of its problem, which is its first variant.
 
     Args:
-        table: cells by problem and variant, see `analysis.cells.by_environment`.
+        table: cells by problem and variant, see `analysis.cells.cells_by_problem`.
         judged: the metric.
         rope: the size up to which a difference does not matter.
         choices: what was chosen to be confirmed.
         family: p-values by `Comparison.key` of comparisons that Holm's correction is for, too.
     """
     found = [one for row in table.values() for one in compare_row(row, judged, choices)]
-    p_values = dict(family or {}) | {one.key: one.p_value for one in found}
+    p_values = {**(family or {}), **{one.key: one.p_value for one in found}}
     adjusted = dict(zip(p_values, holm_adjusted(np.array([*p_values.values()])), strict=True))
-    m = int(np.count_nonzero(~np.isnan([*adjusted.values()])))
-    return [replace(o, adjusted=float(adjusted[o.key]), family=m, rope=rope) for o in found]
+    m = int(np.count_nonzero(~np.isnan([*p_values.values()])))
+    return [replace(one, adjusted=float(adjusted[one.key]), family=m, rope=rope) for one in found]
 
 
 def wins_ties_losses(

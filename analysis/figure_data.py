@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from hq_ray.analysis.charts.levels import levels_chart
 from hq_ray.analysis.charts.scores import pairs_chart, scores_chart
 from hq_ray.analysis.figure_grids import heat_frame, importance_frame, level_frame, swept
 from hq_ray.analysis.metrics import METRICS
-from hq_ray.analysis.reading.smoothing import trailing_mean
+from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.analysis.study import Study
 from hq_ray.analysis.tables import pairs_table
 from hq_ray.analysis.words import file_stem
@@ -90,7 +91,7 @@ class FigureData:
         """What stands above it."""
         return self.arguments["title"]
 
-    def figure(self) -> object:
+    def figure(self) -> Any:
         """The matplotlib Figure."""
         return self.draw(self.frame, **self.arguments)
 

@@ -8,9 +8,9 @@ import pandas as pd
 from scipy import stats
 
 from hq_ray.analysis.cells import Cell
-from hq_ray.analysis.statistics.comparison import LEVEL, t_interval
-from hq_ray.analysis.statistics.grid import best_by_level, levels_of
 from hq_ray.analysis.statistics.importance import importance
+from hq_ray.analysis.statistics.means import t_interval
+from hq_ray.analysis.statistics.t_tests import LEVEL
 from hq_ray.analysis.study import Study
 
 # The first ones are what a reader asks for; a report of all would not be read.
@@ -29,6 +29,17 @@ def swept(row: Mapping[str, Cell]) -> list[str]:
             counts[name] = counts.get(name, 0) + 1
     order = sorted(counts, key=lambda name: (name != "alpha", name != "eps_shift", -counts[name]))
     return order[:MOST_HYPERPARAMETERS]
+
+
+def levels_of(column: pd.Series) -> tuple[list, np.ndarray]:
+    """The levels of a hyperparameter in order, and for each configuration the index of its level.
+
+    None, at last, says that a configuration does not read the hyperparameter.
+    """
+    levels = sorted(column.dropna().unique().tolist())
+    codes = pd.Index(levels).get_indexer(column)
+    missing = codes < 0
+    return levels + [None] * bool(missing.any()), np.where(missing, len(levels), codes)
 
 
 def level_frame(
@@ -59,7 +70,10 @@ def level_frame(
         rows = np.array([best])
         if name in cell.varying:
             levels, codes = levels_of(cell.varying[name])
-            rows = best_by_level(judged, codes, half or common.sum())
+            means = pd.Series(judged[:, : half or common.sum()].mean(axis=1))
+            means = means[np.isfinite(judged).all(axis=1)]
+            best_rows = means.groupby(codes[means.index]).idxmax()
+            rows = best_rows.reindex(range(len(levels)), fill_value=-1).to_numpy()
         read = [level for level in levels if level is not None]
         for metric in metrics:
             values = cell.scores(metric)[:, common][:, half:]
@@ -141,7 +155,8 @@ def _plane(cell: Cell, names: Sequence[str], study: Study) -> dict[tuple, pd.Ser
 
 def importance_frame(study: Study, env: str) -> tuple[pd.DataFrame, list[str]]:
     """Shares of the variance over configurations, and sentences on what was left out of them."""
-    rows, notes = [], {}
+    rows: list[tuple] = []
+    notes: dict[str, list[str]] = {}
     for variant, cell in study.table[env].items():
         if not len(cell.varying.columns):
             continue

@@ -4,8 +4,7 @@ A metric's name is the column of `analysis.summaries.summarise_trials` that hold
 """
 
 from dataclasses import dataclass
-
-import numpy as np
+from typing import Any
 
 from hq_ray.errors import InputError, near_miss
 from hq_ray.schema import BETTER
@@ -45,9 +44,9 @@ class Metric:
     @property
     def axis_label(self) -> str:
         """Label and unit, `length of final episodes [steps]`."""
-        return f"{self.label} [{self.unit}]" if self.unit else self.label
+        return f"{self.label} [{self.unit}]"
 
-    def upwards(self, values: np.ndarray) -> np.ndarray:
+    def upwards(self, values: Any) -> Any:
         """The values, or differences of them, with the sign that makes more of them better."""
         return values if self.sign > 0 else -values
 
@@ -92,28 +91,18 @@ ROWS = (
 METRICS = {row[0]: Metric(*row) for row in ROWS}
 
 
-def metric(name: str) -> Metric:
-    """The metric of that name.
-
-    Raises:
-        InputError: there is none; the message has the near miss.
-    """
-    if name not in METRICS:
-        raise InputError(f"unknown metric {name!r}{near_miss(name, METRICS)}")
-    return METRICS[name]
-
-
 def judging_metric(name: str) -> Metric:
     """The metric of that name, if one end of it is the better one.
 
     Raises:
-        InputError: there is none, or it is best at 0.
+        InputError: there is none; the message has the near miss. Or it is best at 0.
     """
-    found = metric(name)
-    if not found.sign:
+    if name not in METRICS:
+        raise InputError(f"unknown metric {name!r}{near_miss(name, METRICS)}")
+    if not METRICS[name].sign:
         usable = [row.name for row in METRICS.values() if row.sign]
         raise InputError(
             f"the metric to judge by must have a better end, but {name} is best at 0; "
             f"take one of {', '.join(usable)}"
         )
-    return found
+    return METRICS[name]

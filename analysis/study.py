@@ -3,13 +3,13 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from hq_ray.analysis.cells import BASELINE, Cell, by_environment, cells
+from hq_ray.analysis.cells import BASELINE, Cell, cells_by_problem
 from hq_ray.analysis.comparison import (
     Choices,
     Comparison,
@@ -17,12 +17,13 @@ from hq_ray.analysis.comparison import (
     best_configuration,
     choices_of,
     compare_all,
+    explored_side,
     fresh_blocks,
     fresh_sides,
 )
 from hq_ray.analysis.metrics import Metric, judging_metric
-from hq_ray.analysis.reading.smoothing import trailing_mean
-from hq_ray.analysis.summaries import summarise_trials
+from hq_ray.analysis.smoothing import trailing_mean
+from hq_ray.analysis.summaries import REFERENCE_KEY, summarise_trials
 from hq_ray.errors import InputError, near_miss
 from hq_ray.load import load_trials, stream_curves
 from hq_ray.published import problems
@@ -40,15 +41,14 @@ class Study:
     Attributes:
         results: what was read.
         trials: every committed trial, failed ones and fresh seeds too.
-        table: cells by problem and variant, the baseline first; of exploration alone.
+        table: cells by problem and variant, the baseline first.
         judged: the metric of the verdict.
         smooth: window of all curves, in episodes.
         notes: sentences on what is missing, failed, left out, mixed or unknown.
         references: by problem, where its model is at hand.
         comparisons: every variant against its problem's baseline.
-        best: by (problem, variant), the configuration that was confirmed or compared, or else the
-            best one.
-        chosen: likewise, that configuration with its fresh seeds, or else with all its seeds.
+        chosen: by (problem, variant), the configuration that was confirmed, with its fresh seeds;
+            or else the one that was compared, or the best one, with all its seeds.
         curves: likewise, its episodes, (n_seeds, n_episodes) by column.
     """
 
@@ -61,11 +61,11 @@ class Study:
     references: Mapping[str, object]
     comparisons: Sequence[Comparison]
     chosen: Mapping[tuple[str, str], Side]
-    curves: Mapping[tuple[str, str], Mapping[str, np.ndarray]] = field(default_factory=dict)
+    curves: Mapping[tuple[str, str], Mapping[str, np.ndarray]]
 
     @property
     def best(self) -> dict[tuple[str, str], int]:
-        """See above."""
+        """The numbers of the chosen configurations."""
         return {key: side.number for key, side in self.chosen.items()}
 
     @property
@@ -95,28 +95,34 @@ class Study:
     @property
     def lead(self) -> str:
         """One sentence on what was read."""
-        n_configurations = sum(map(len, self.cells))
-        counts = (
-            (len(self.trials), "trial"),
-            (n_configurations, "configuration"),
-            (len({cell.variant for cell in self.cells}), "variant"),
-            (len(self.table), "environment"),
-        )
-        words = ", ".join(f"{n:,} {word}{'' if n == 1 else 's'}" for n, word in counts)
+        counts = {
+            "trial": len(self.trials),
+            "configuration": sum(map(len, self.cells)),
+            "variant": len({cell.variant for cell in self.cells}),
+            "environment": len(self.table),
+        }
+        words = ", ".join(f"{n:,} {word}{'' if n == 1 else 's'}" for word, n in counts.items())
         return f"{words}. Judged by {self.judged.label}."
 
-    def reached(self, threshold: float) -> list[tuple[str, str, int, float, float | None]]:
+    def reached(self, threshold: float) -> pd.DataFrame:
         """By problem and variant: seeds, the share of them whose smoothed return comes up to the
-        threshold, and the episode by which half of them have, None where fewer ever do.
+        threshold, and the episode by which half of them have, null where fewer ever do.
         """
         rows = []
         for (env, variant), curves in self.curves.items():
             there = trailing_mean(curves["episode_return"], self.smooth) >= threshold
             first = np.where(there.any(axis=1), there.argmax(axis=1) + 1.0, np.inf)
-            median = float(np.median(first))
-            share = float(there.any(axis=1).mean())
-            rows.append((env, variant, len(first), share, median if median < np.inf else None))
-        return rows
+            median = np.median(first)
+            rows.append(
+                {
+                    "environment": env,
+                    "variant": variant,
+                    "seeds": len(first),
+                    "seeds that reached it": f"{there.any(axis=1).mean():.0%}",
+                    "median episode": median if median < np.inf else np.nan,
+                }
+            )
+        return pd.DataFrame(rows)
 
     def stem(self, kind: str, env: str) -> str:
         """A file name for a figure of one problem; without it where there is only one."""
@@ -173,39 +179,38 @@ def study(
     chosen = _chosen(table, judged, choices, comparisons)
     references = {}
     for env, row in table.items():
-        of_problem = found.references.get(next(iter(row.values())).reference_key)
-        references |= {env: of_problem} if of_problem else {}
+        key = next(iter(row.values())).common_values(REFERENCE_KEY)
+        if key in found.references:
+            references[env] = found.references[key]
     notes = [*damaged, *problems(list(results), trials), *found.notes]
+    for env, row in table.items():
+        notes += _confirmation_notes(env, row, judged, choices)
+    curves = {}
+    if with_curves:
+        groups = [side.trials["trial_id"].tolist() for side in chosen.values()]
+        keys = list(chosen)
+        curves = {keys[number]: of for number, of in stream_curves(results, groups, CURVES)}
     return Study(
-        results=results,
-        trials=trials,
-        table=table,
-        judged=judged,
-        smooth=smooth,
-        notes=[*notes, *_confirmation_notes(table, judged, choices)],
-        references=references,
-        comparisons=comparisons,
-        chosen=chosen,
-        curves=_curves(results, chosen) if with_curves else {},
+        results, trials, table, judged, smooth, notes, references, comparisons, chosen, curves
     )
 
 
 def _table(
     results: Sequence[Results], frame: pd.DataFrame, baseline: str | None
 ) -> dict[str, dict[str, Cell]]:
-    """Cells by problem and variant; those that are no numbers count as tried, like failed ones."""
+    """Cells by problem and variant, variants in the order of the specs."""
     known = set(frame["variant"])
     if baseline is not None and known and baseline not in known:
         raise InputError(
             f"the baseline must be a variant of the results, got {baseline!r}"
             f"{near_miss(baseline, known)}"
         )
-    names = []
+    names: list[str] = []
     for one in results:
         spec = one.description().get("spec") or {}
         names += spec.get("variant") or []
         names += [entry["variant"] for entry in spec.get("configurations") or []]
-    return by_environment(cells(frame), names, baseline or BASELINE)
+    return cells_by_problem(frame, names, baseline or BASELINE)
 
 
 def _chosen(
@@ -214,65 +219,57 @@ def _chosen(
     choices: Choices,
     comparisons: Sequence[Comparison],
 ) -> dict[tuple[str, str], Side]:
-    """By problem and variant, what is drawn: the first choice with its fresh seeds; without any the
-    configuration that was compared, or the best one, with all its seeds.
-    """
-    compared = {}
+    """See `Study.chosen`; of several that were confirmed, the first."""
+    compared: dict[tuple[str, str], int] = {}
     for one in comparisons:
-        for side in (one.base, one.ours) if one.difference is not None else ():
-            compared.setdefault((one.env, side.cell.variant), side.number)
+        for side in (one.base, one.ours):
+            if side is not None:
+                compared.setdefault((one.env, side.cell.variant), side.number)
     found = {}
     for env, row in table.items():
         last = max(fresh_blocks(row, judged, choices), default=-1)
         for variant, cell in row.items():
             sides = fresh_sides(cell, last, judged, choices)
             number = compared.get((env, variant), best_configuration(cell, judged))
-            if number is not None and not sides:
-                sides = [Side(cell, number, cell.seeds, cell.rows[number], len(cell.seeds))]
-            if sides and (sides[0].rows >= 0).any():
-                side = sides[0]
-                found[env, variant] = side.on(side.seeds[side.rows >= 0])
+            if sides:
+                side = sides[0].scored(judged.name)
+            elif number is not None:
+                side = explored_side(cell, number)
+            else:
+                continue
+            if len(side.seeds):
+                found[env, variant] = side
     return found
 
 
 def _confirmation_notes(
-    table: Mapping[str, Mapping[str, Cell]], judged: Metric, choices: Choices
+    env: str, row: Mapping[str, Cell], judged: Metric, choices: Choices
 ) -> list[str]:
     """Of earlier choices, of choices without fresh seeds, and of those by another metric."""
-    notes = []
-    for env, row in table.items():
-        blocks = fresh_blocks(row, judged, choices)
-        if not blocks:
-            if any(len(cell.fresh) for cell in row.values()):
-                notes.append(
-                    f"the fresh seeds on {env} are of a choice by another metric: by {judged.name} "
-                    "the verdict is exploratory"
-                )
-            continue
-        for block in blocks[:-1]:
-            sides = [s for cell in row.values() for s in fresh_sides(cell, block, judged, choices)]
-            said = "; ".join(
-                f"{one.cell.variant} {one.label}, {(one.rows >= 0).sum()} seeds" for one in sides
-            )
-            notes.append(f"an earlier choice on {env} was confirmed, and has no part: {said}")
-        ids = {(one, blocks[-1]) for cell in row.values() for one in cell.config_ids}
-        after = {n for key in ids & choices.keys() for n in choices[key].get("extended_after", ())}
-        notes += [f"the confirmation on {env} was extended after {n} seeds" for n in sorted(after)]
-        lacking = [
-            v for v, cell in row.items() if not fresh_sides(cell, blocks[-1], judged, choices)
+    blocks = fresh_blocks(row, judged, choices)
+    if not blocks:
+        if all(cell.fresh.empty for cell in row.values()):
+            return []
+        return [
+            f"the fresh seeds on {env} are of a choice by another metric: by {judged.name} "
+            "the verdict is exploratory"
         ]
-        if lacking:
-            notes.append(
-                f"on {env} {' and '.join(lacking)} has no fresh seeds of the last choice: what it "
-                "is compared in is exploratory"
-            )
+    *earlier, last = blocks
+    notes = []
+    for block in earlier:
+        sides = [s for cell in row.values() for s in fresh_sides(cell, block, judged, choices)]
+        said = "; ".join(
+            f"{side.cell.variant} {side.label}, {len(side.scored(judged.name).seeds)} seeds"
+            for side in sides
+        )
+        notes.append(f"an earlier choice on {env} was confirmed, and has no part: {said}")
+    ids = {(one, last) for cell in row.values() for one in cell.settings.index}
+    after = {n for key in ids & choices.keys() for n in choices[key].get("extended_after", ())}
+    notes += [f"the confirmation on {env} was extended after {n} seeds" for n in sorted(after)]
+    lacking = [v for v, cell in row.items() if not fresh_sides(cell, last, judged, choices)]
+    if lacking:
+        notes.append(
+            f"on {env} {' and '.join(lacking)} has no fresh seeds of the last choice: what it "
+            "is compared in is exploratory"
+        )
     return notes
-
-
-def _curves(
-    results: Sequence[Results], chosen: Mapping[tuple[str, str], Side]
-) -> dict[tuple[str, str], dict[str, np.ndarray]]:
-    """The episodes of the chosen configurations."""
-    keys = list(chosen)
-    groups = [side.trial_ids for side in chosen.values()]
-    return {keys[number]: columns for number, columns in stream_curves(results, groups, CURVES)}

@@ -9,19 +9,15 @@ from scipy import stats
 from hq_ray.analysis.cells import SETTINGS, Cell
 from hq_ray.analysis.comparison import wins_ties_losses
 from hq_ray.analysis.metrics import METRICS, Metric
-from hq_ray.analysis.statistics.comparison import (
-    LEVEL,
-    difference_of_means,
-    holm_adjusted,
-    t_interval,
-)
-from hq_ray.analysis.statistics.means import seed_means
+from hq_ray.analysis.statistics.means import mean_and_se, t_interval
+from hq_ray.analysis.statistics.t_tests import LEVEL, difference_of_means, holm_adjusted
 
 Table = Mapping[str, Mapping[str, Cell]]
-NAMES = ["env", "variant", "configuration", *SETTINGS]
 STATISTICS = ["mean", "sd", "se", "low", "high", "median", "iqm", "min", "max", "worst_tenth"]
 COUNTS = ["wins", "ties", "losses"]
 PAIRED = ["mean", "baseline_mean", "difference", "se", "low", "high", "p_value", *COUNTS]
+NAMES = ["env", "variant", "configuration"]
+PAIR_NAMES = ["env", "variant", "baseline", "configuration", "baseline_configuration"]
 
 
 def summary_table(table: Table, judged: Metric) -> pd.DataFrame:
@@ -33,39 +29,31 @@ def summary_table(table: Table, judged: Metric) -> pd.DataFrame:
     """
     found = [cell for row in table.values() for cell in row.values()]
     metrics = [name for name in METRICS if all(name in cell.trials for cell in found)]
-    frames = []
+    frames = [pd.DataFrame(columns=[*NAMES, *SETTINGS, "n", "metric"])]
     for cell in found:
         scores = cell.scores(judged.name)
-        numbers = np.full((len(cell), len(STATISTICS)), np.nan)
+        numbers = pd.DataFrame(np.nan, range(len(cell)), STATISTICS)
         for rows, values in _by_count(scores):
-            numbers[rows] = _statistics(values, judged)
+            numbers.loc[rows] = _statistics(values, judged)
         frame = _configurations(cell).assign(n=np.isfinite(scores).sum(axis=1), metric=judged.name)
-        means = {name: seed_means(cell.scores(name)) for name in metrics}
-        frames.append(
-            pd.concat(
-                [frame, pd.DataFrame(numbers, columns=STATISTICS), pd.DataFrame(means)], axis=1
-            )
-        )
-    return (
-        pd.concat(frames, ignore_index=True)
-        if frames
-        else pd.DataFrame(columns=[*NAMES, "n", "metric"])
-    )
+        means = pd.DataFrame({name: cell.means(name) for name in metrics})
+        frames.append(pd.concat([frame, numbers, means], axis=1))
+    return pd.concat(frames[1:] or frames, ignore_index=True)
 
 
 def _configurations(cell: Cell) -> pd.DataFrame:
     """Names and settings of a cell's configurations."""
     names = {"env": cell.env, "variant": cell.variant, "configuration": cell.labels}
-    return pd.concat([pd.DataFrame(names), cell.settings], axis=1)
+    return pd.concat([pd.DataFrame(names), cell.settings.reset_index(drop=True)], axis=1)
 
 
 def _statistics(values: np.ndarray, judged: Metric) -> np.ndarray:
     """The columns of STATISTICS for configurations of equally many seeds, `(rows, n)`."""
     n = values.shape[1]
     mean, low, high = t_interval(values)
-    sd = values.std(axis=1, ddof=1) if n > 1 else np.full(len(values), np.nan)
+    se = mean_and_se(values, axis=1)[1]
     worst = np.sort(judged.upwards(values), axis=1)[:, : -(-n // 10)].mean(axis=1)
-    columns = [mean, sd, sd / np.sqrt(n), low, high, np.median(values, axis=1)]
+    columns = [mean, se * np.sqrt(n), se, low, high, np.median(values, axis=1)]
     columns += [stats.trim_mean(values, 0.25, axis=1), values.min(axis=1), values.max(axis=1)]
     return np.column_stack([*columns, judged.upwards(worst)])
 
@@ -87,16 +75,10 @@ def pairs_table(table: Table, judged: Metric) -> pd.DataFrame:
     where the two are identical or have one seed. `holm` says whether it stays below 5 % after
     Holm's correction within its problem and variant.
     """
-    frames = [
-        _pairs(cell, baseline, judged)
-        for baseline, *others in (row.values() for row in table.values())
-        for cell in others
-    ]
-    frames = [frame for frame in frames if len(frame)]
-    if not frames:
-        names = [*NAMES[:2], "baseline", "configuration", "baseline_configuration", *SETTINGS]
-        return pd.DataFrame(columns=[*names, "metric", "n", *PAIRED, "holm"])
-    return pd.concat(frames, ignore_index=True)
+    frames = [pd.DataFrame(columns=[*PAIR_NAMES, *SETTINGS, "metric", "n", *PAIRED, "holm"])]
+    for baseline, *others in (row.values() for row in table.values()):
+        frames += [frame for cell in others if len(frame := _pairs(cell, baseline, judged))]
+    return pd.concat(frames[1:] or frames, ignore_index=True)
 
 
 def _pairs(cell: Cell, baseline: Cell, judged: Metric) -> pd.DataFrame:
@@ -108,27 +90,21 @@ def _pairs(cell: Cell, baseline: Cell, judged: Metric) -> pd.DataFrame:
     frame = _configurations(cell).iloc[ours].reset_index(drop=True)
     frame.insert(2, "baseline", baseline.variant)
     frame.insert(4, "baseline_configuration", [baseline.labels[number] for number in theirs])
-    numbers = np.full((len(a), len(PAIRED)), np.nan)
+    numbers = pd.DataFrame(np.nan, range(len(a)), PAIRED)
     for rows, x, y in _by_count(a, b):
         d = difference_of_means(x, y, paired=not cell.unseeded)
         columns = [x.mean(axis=1), y.mean(axis=1), d.mean, d.se, d.low, d.high, d.p_value]
-        numbers[rows] = np.column_stack([*columns, *wins_ties_losses(judged, x, y)])
-    found = pd.DataFrame(numbers, columns=PAIRED)
-    holm = holm_adjusted(found["p_value"].to_numpy()) < LEVEL
-    frame = pd.concat([frame.assign(metric=judged.name, n=n), found], axis=1).assign(holm=holm)
+        numbers.loc[rows] = np.column_stack([*columns, *wins_ties_losses(judged, x, y)])
+    holm = holm_adjusted(numbers["p_value"]) < LEVEL
+    frame = pd.concat([frame.assign(metric=judged.name, n=n), numbers], axis=1).assign(holm=holm)
     return frame[n > 0].astype(dict.fromkeys(COUNTS, np.int64))
 
 
 def matched(cell: Cell, baseline: Cell) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of the configurations of both that agree in every setting that both read."""
-    shared = [
-        name
-        for name in SETTINGS
-        if cell.settings[name].notna().any() and baseline.settings[name].notna().any()
-    ]
-    sides = [
-        one.settings[shared].assign(**{number: range(len(one))})
-        for one, number in ((cell, "_ours"), (baseline, "_theirs"))
-    ]
-    both = sides[0].merge(sides[1], on=shared).sort_values(["_ours", "_theirs"])
-    return both["_ours"].to_numpy(), both["_theirs"].to_numpy()
+    read = cell.settings.notna().any() & baseline.settings.notna().any()
+    shared = [*read.index[read]]
+    ours = cell.settings[shared].assign(ours=range(len(cell)))
+    theirs = baseline.settings[shared].assign(theirs=range(len(baseline)))
+    both = ours.merge(theirs, on=shared).sort_values(["ours", "theirs"])
+    return both["ours"].to_numpy(), both["theirs"].to_numpy()

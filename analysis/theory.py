@@ -17,9 +17,11 @@ from hq_ray.compiled import njit
 from hq_ray.errors import InputError
 from hq_ray.updates import EPS_DIV, harmonic
 
+Values = float | np.ndarray
+
 
 def effective_step_size(
-    q_value: np.ndarray, target: np.ndarray, alpha: np.ndarray, eps_shift: np.ndarray
+    q_value: Values, target: Values, alpha: Values, eps_shift: Values
 ) -> np.ndarray:
     """The share of the way from Q to y that the harmonic update goes, elementwise.
 
@@ -36,7 +38,7 @@ def effective_step_size(
     return weight / ((1.0 - np.asarray(alpha)) * v + weight)
 
 
-def harmonic_step(delta: np.ndarray, alpha: np.ndarray, eps_shift: np.ndarray) -> np.ndarray:
+def harmonic_step(delta: Values, alpha: Values, eps_shift: Values) -> np.ndarray:
     """Q' - Q for a TD error delta in the non-positive regime, elementwise.
 
         delta >= 0:   alpha eps delta / (eps + (1 - alpha) delta)         < alpha eps / (1 - alpha)
@@ -52,7 +54,7 @@ def harmonic_step(delta: np.ndarray, alpha: np.ndarray, eps_shift: np.ndarray) -
     return up - down
 
 
-def utility(delta: np.ndarray, eps_shift: np.ndarray) -> np.ndarray:
+def utility(delta: Values, eps_shift: Values) -> np.ndarray:
     """U(delta), the step of a small alpha divided by alpha, in the non-positive regime.
 
         U = delta / (1 + delta / eps_shift)   above 0,   delta (1 + |delta| / eps_shift)   below
@@ -95,7 +97,7 @@ def fixed_point(
 
 
 def fixed_point_approximation(
-    outcomes: Sequence[float], probabilities: Sequence[float], eps_shift: np.ndarray
+    outcomes: Sequence[float], probabilities: Sequence[float], eps_shift: Values
 ) -> np.ndarray:
     """E[y] - Var(y) / eps_shift: the fixed point where eps_shift is far above the spread of y.
 

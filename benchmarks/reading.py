@@ -49,8 +49,8 @@ def ours(folder: str, alpha: float, decay: int, first: int) -> Queries:
         cells = trials.groupby(KEYS)["trial_id"].agg(list)
         frames = []
         for _, columns in stream_curves(folder, list(cells), ["episode_return"]):
-            over = mean_and_se(columns["episode_return"])
-            numbers = {"episode": range(len(over.mean)), "mean": over.mean, "se": over.se}
+            mean, se = mean_and_se(columns["episode_return"])
+            numbers = {"episode": range(len(mean)), "mean": mean, "se": se}
             frames.append(pd.DataFrame(numbers))
         return pd.concat(dict(zip(cells.index, frames, strict=True)), names=KEYS).reset_index(KEYS)
 

@@ -104,7 +104,7 @@ def test_analysis_never_reaches_the_loops(name):
             {"hq_ray.cli", "hq_ray.sweeps.commands", "hq_ray.sweeps.results_commands"}
             | {f"{ANALYSIS}.commands", f"{ANALYSIS}.run_command"},
         ),
-        ("jinja2", {f"{ANALYSIS}.reporting.report_page"}),
+        ("jinja2", {f"{ANALYSIS}.report.page"}),
     ],
 )
 def test_libraries_stay_at_home(library, homes):

@@ -17,9 +17,8 @@ from hq_ray.analysis.charts.scales import (
     needs_compression,
 )
 from hq_ray.analysis.charts.style import MUTED, REFERENCE_STYLE, LineStyle, variant_styles
-from hq_ray.analysis.reading.smoothing import thin_indices
-from hq_ray.analysis.statistics.comparison import t_interval
-from hq_ray.analysis.statistics.means import mean_and_se
+from hq_ray.analysis.smoothing import thin_indices
+from hq_ray.analysis.statistics.means import mean_and_se, t_interval
 from hq_ray.analysis.words import round_number
 from hq_ray.errors import InputError, near_miss
 
@@ -136,12 +135,10 @@ def _band(seeds: np.ndarray, interval: str, share: bool) -> np.ndarray:
     found = np.full((3, seeds.shape[1]), np.nan)
     known = np.isfinite(seeds).all(axis=0)
     if interval == "t":
-        found[:, known] = t_interval(seeds[:, known].T)
-    elif known.any():
-        over = mean_and_se(seeds[:, known])
-        found[0, known] = over.mean
-        if over.se is not None:
-            found[1:, known] = over.mean - over.se, over.mean + over.se
+        found[:, known] = t_interval(seeds[:, known], axis=0)
+    else:
+        mean, se = mean_and_se(seeds[:, known])
+        found[:, known] = mean, mean - se, mean + se
     return found.clip(0.0, 1.0) if share else found
 
 

@@ -17,7 +17,7 @@ from hq_ray.analysis.charts.scales import (
     write_numbers,
 )
 from hq_ray.analysis.charts.style import LABEL_SIZE, MUTED, variant_styles
-from hq_ray.analysis.statistics.comparison import t_interval
+from hq_ray.analysis.statistics.means import t_interval
 
 GOLDEN = (5**0.5 - 1) / 2
 # With more rows than these there is no room for their names.

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from hq_ray.analysis.charts.curves import axis_label, curve_frame, curves_chart
 from hq_ray.analysis.charts.page import picture
-from hq_ray.analysis.reading.smoothing import trailing_mean
+from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.errors import InputError
 from hq_ray.location import Location
 

@@ -20,8 +20,6 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from hq_ray.analysis.statistics.means import seed_means
-
 ROUNDING = 1e-12
 
 
@@ -74,7 +72,7 @@ def importance(scores: np.ndarray, settings: pd.DataFrame) -> Importance:
                 f"{lacking} of {len(complete)} seeds left out, which some configurations lack"
             )
     else:
-        table = seed_means(scores)[rows][..., None]
+        table = pd.DataFrame(scores).mean(axis=1).to_numpy()[rows][..., None]
         notes.append("the noise is not known, and nothing is subtracted")
     # Means of one constant over different numbers of seeds differ in their last digit.
     scale = np.abs(table).max()
@@ -125,7 +123,7 @@ def _effects(table: np.ndarray, names: list[str]) -> dict[tuple[str, ...], np.nd
     single = {
         k: table.mean(axis=tuple(a for a in axes if a != k), keepdims=True) - mean for k in axes
     }
-    effects = {(names[k],): effect for k, effect in single.items()}
+    effects: dict[tuple[str, ...], np.ndarray] = {(names[k],): of for k, of in single.items()}
     for k, m in combinations(axes, 2):
         both = table.mean(axis=tuple(a for a in axes if a not in (k, m)), keepdims=True)
         effects[names[k], names[m]] = both - single[k] - single[m] - mean

@@ -1,63 +1,36 @@
-"""Means over seeds with their standard errors.
+"""Means over seeds with their standard errors and intervals.
 
 The seed is the unit of replication. Episodes of one seed are never independent samples.
 """
 
-import math
-from dataclasses import dataclass
-
 import numpy as np
-
-from hq_ray.errors import InputError
-
-
-@dataclass(frozen=True, eq=False)
-class MeanAndSE:
-    """Mean over seeds and its standard error, point by point.
-
-    Attributes:
-        mean: `(n_points,)`.
-        se: `(n_points,)`, or None with one seed: one seed has no interval.
-        n: number of seeds.
-    """
-
-    mean: np.ndarray
-    se: np.ndarray | None
-    n: int
+from scipy import stats
 
 
-def mean_and_se(values: np.ndarray) -> MeanAndSE:
-    """Mean over seeds with SE = sd / sqrt(n), where sd has n - 1 in its denominator.
+def mean_and_se(values: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over seeds and SE = sd / sqrt(n), where sd has n - 1 in its denominator.
 
     Args:
-        values: `(n_seeds, n_points)`.
+        values: finite, such as `(n_seeds, n_points)`.
+        axis: of the seeds.
 
-    Raises:
-        InputError: when values are not two-dimensional, empty, or not finite.
+    Returns:
+        Both without that axis; the SE is NaN with one seed.
     """
-    seeds = np.asarray(values, dtype=np.float64)
-    if seeds.ndim != 2 or seeds.size == 0:
-        raise InputError(
-            "a mean over seeds needs an array (n_seeds, n_points) with at least one of each; "
-            f"given shape {seeds.shape}"
-        )
-    bad = np.flatnonzero(~np.isfinite(seeds).all(axis=1))
-    if bad.size:
-        raise InputError(
-            "a mean over seeds needs finite values; given NaN or infinite values in "
-            f"{bad.size} of {len(seeds)} seeds, the first in row {bad[0]}"
-        )
+    seeds = np.moveaxis(np.asarray(values, dtype=np.float64), axis, 0)
     # Deviations from one seed: equal seeds give that value and an SE of exactly 0.
     deviations = seeds - seeds[0]
     mean = seeds[0] + deviations.mean(axis=0)
     if len(seeds) == 1:
-        return MeanAndSE(mean, None, 1)
-    return MeanAndSE(mean, deviations.std(axis=0, ddof=1) / math.sqrt(len(seeds)), len(seeds))
+        return mean, np.full(mean.shape, np.nan)
+    return mean, deviations.std(axis=0, ddof=1) / np.sqrt(len(seeds))
 
 
-def seed_means(scores: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of what is there, NaN where nothing is."""
-    present = ~np.isnan(scores)
-    counts = np.count_nonzero(present, axis=-1)
-    sums = np.where(present, scores, 0.0).sum(axis=-1)
-    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+def t_interval(values: np.ndarray, axis: int = -1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over seeds and the limits of its 95 % t interval, which are NaN with one seed.
+
+    Args as of `mean_and_se`.
+    """
+    mean, se = mean_and_se(values, axis)
+    reach = stats.t.ppf(0.975, np.shape(values)[axis] - 1) * se
+    return mean, mean - reach, mean + reach

@@ -2,13 +2,13 @@ import numpy as np
 import pandas as pd
 from trial_frames import alphas, table_of, trials_of
 
-from hq_ray.analysis.cells import SETTINGS, by_environment, cells, environment_labels
+from hq_ray.analysis.cells import PROBLEM, SETTINGS, cells_by_problem, environment_labels
 
 NAN, FAILED = float("nan"), float("inf")
 
 
 def only(*frames):
-    (cell,) = cells(pd.concat(frames, ignore_index=True))
+    ((cell,),) = (row.values() for row in table_of(*frames).values())
     return cell
 
 
@@ -22,14 +22,11 @@ def test_a_cell_is_configurations_by_seeds():
     assert cell.settings["eps_shift"].isna().all()
 
 
-def test_missing_trials_are_nan_and_have_no_id():
+def test_missing_trials_are_nan():
     scores = [[1, NAN, 3], [NAN, 5, NAN]]
     cell = only(trials_of("standard", alphas(2), range(3), scores))
     assert np.array_equal(cell.scores("final_return"), scores, equal_nan=True)
-    assert cell.rows.tolist()[1][0] == -1
-    assert len(cell.trial_ids(0)) == 2
-    by_seed = cell.trials.set_index("trial_id")["seed"]
-    assert by_seed[cell.trial_ids(0)].tolist() == [0, 2]
+    assert cell.means("final_return").tolist() == [2, 5]
 
 
 def test_whatever_order_the_trials_come_in():
@@ -39,14 +36,14 @@ def test_whatever_order_the_trials_come_in():
         trials_of("standard", alphas(2), range(4), np.arange(8).reshape(2, 4)),
     ]  # fmt: skip
     trials = pd.concat(frames, ignore_index=True)
-    expected = cells(trials)
-    shuffled = cells(trials.sample(frac=1, random_state=0))
-    for one, other in zip(expected, shuffled, strict=True):
-        assert (one.env, one.variant) == (other.env, other.variant)
+    expected = table_of(trials)["Table-v0"]
+    shuffled = table_of(trials.sample(frac=1, random_state=0))["Table-v0"]
+    assert list(expected) == list(shuffled)
+    for one, other in zip(expected.values(), shuffled.values(), strict=True):
         pd.testing.assert_frame_equal(one.settings, other.settings)
         assert one.labels == other.labels
         assert np.array_equal(one.scores("final_return"), other.scores("final_return"))
-        assert one.trial_ids(1) == other.trial_ids(1)
+        assert one.explored["trial_id"].tolist() == other.explored["trial_id"].tolist()
 
 
 def test_labels_name_what_varies_and_is_read():
@@ -69,9 +66,9 @@ def test_failed_trials_are_tried_and_have_no_score():
         trials_of("standard", alphas(3), range(3), [[1, 2, NAN], [FAILED, 3, 4], [FAILED] * 3])
     )
     assert len(cell) == 2
-    assert cell.tried.tolist() == [[True, True, False], [True, True, True]]
+    assert cell.common.tolist() == [0, 1]
     assert np.array_equal(cell.scores("final_return"), [[1, 2, NAN], [NAN, 3, 4]], equal_nan=True)
-    assert cells(trials_of("standard", [{}], [0], [[FAILED]])) == []
+    assert table_of(trials_of("standard", [{}], [0], [[FAILED]])) == {}
 
 
 # Environments
@@ -112,7 +109,7 @@ def test_lengths_and_discounts_make_problems():
         "Table-v0, episodes 200, gamma 0.99",
     ]
     assert [len(row["standard"]) for row in table.values()] == [2, 1, 1, 1]
-    problem = table["Table-v0, a 1"]["standard"].problem
+    problem = table["Table-v0, a 1"]["standard"].common_values(PROBLEM)
     assert problem == ("Table-v0", '{"a":1}', None, 100, 9, 0.99)
 
 
@@ -124,4 +121,4 @@ def test_variants_stand_in_the_order_of_the_spec_with_the_baseline_first():
     table = table_of(*frames, order=order)
     assert list(table["Table-v0"]) == ["standard", "minimum", "harmonic", "asymmetric"]
     assert next(iter(table_of(*frames[:3], order=order)["Table-v0"])) == "minimum"
-    assert by_environment([]) == {}
+    assert cells_by_problem(frames[0][:0]) == {}

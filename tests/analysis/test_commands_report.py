@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from small_sweeps import make_up, train
 
-from hq_ray.analysis import report
+from hq_ray.analysis import figure_files
 from hq_ray.cli import run_command_line
 from hq_ray.load import load_trials
 
@@ -50,7 +50,7 @@ def elsewhere(tmp_path, monkeypatch):
     """Another folder, and figures that are made but not encoded, which takes most of the time."""
     monkeypatch.chdir(tmp_path)
     pixel = b"\x89PNG\r\n\x1a\n" + bytes(16)
-    monkeypatch.setattr(report, "drawn", lambda one, kind: (one.figure(), pixel)[1])
+    monkeypatch.setattr(figure_files, "picture", lambda figure, kind: pixel)
 
 
 def run(capsys, *arguments):

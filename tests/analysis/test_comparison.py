@@ -1,19 +1,17 @@
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
+from small_sweeps import fresh
 from trial_frames import alphas, table_of, trials_of
 
-from hq_ray.analysis.cells import Cell
 from hq_ray.analysis.comparison import (
     best_configuration,
     compare_all,
-    compare_row,
     exploratory,
-    shared_seeds,
+    seeds_to_compare,
 )
 from hq_ray.analysis.metrics import METRICS
-from hq_ray.analysis.statistics.comparison import difference_of_means
+from hq_ray.analysis.statistics.t_tests import difference_of_means
 from hq_ray.analysis.verdict import summary
 
 NAN, FAILED = float("nan"), float("inf")
@@ -94,7 +92,7 @@ def test_the_whole_grid_is_chosen_from_however_large():
     base = noise(7, 20)
     worse = base.min() - 1 - noise(42, 20, seed=1) ** 2
     found = compared(np.concatenate([base, worse]), base)
-    assert found.difference.identical[0]
+    assert found.difference.identical
 
 
 def test_ties_go_to_the_first_configuration():
@@ -157,8 +155,11 @@ def test_a_metric_that_is_nowhere_compares_nothing():
     ],
 )
 def test_pairing_takes_half_of_the_seeds(ours, theirs, common):
-    found = shared_seeds(np.array(ours, int), np.array(theirs, int))
-    assert (None if found is None else len(found)) == common
+    seeds = [np.array(ours, int), np.array(theirs, int)]
+    paired, found = seeds_to_compare(seeds, unseeded=False)
+    assert paired == (common is not None)
+    assert list(map(len, found)) == ([common] * 2 if paired else list(map(len, seeds)))
+    assert not seeds_to_compare(seeds, unseeded=True)[0]
 
 
 def test_seeds_that_differ_are_compared_by_welch():
@@ -224,29 +225,19 @@ def test_the_power_is_that_of_a_paired_t_test(n_seeds, power):
     assert rejected(n_seeds, 4, 0.8 * np.sqrt(2)) == pytest.approx(power, abs=0.01)
 
 
-def fresh_cell(variant, number, explored, fresh):
-    """A cell of these scores, quickly; `fresh` ones are of a configuration."""
-    scores = np.append(explored, fresh)
-    trials = pd.DataFrame({"final_return": scores, "fingerprint": "f"})
-    rows, seeds = np.arange(explored.size).reshape(explored.shape), np.arange(explored.shape[1])
-    confirmed = {"block": 0, "number": number, "seed": range(100, 100 + len(fresh))}
-    confirmed["row"] = range(explored.size, len(scores))
-    ids, every = list(map(str, range(len(rows)))), np.ones(rows.shape, bool)
-    frame = pd.DataFrame(confirmed)
-    return Cell("A-v0", variant, trials[[]], ids, seeds, rows, every, frame, trials)
-
-
 def test_the_whole_way_from_choice_to_verdict_keeps_the_level():
     rng = np.random.default_rng(0)
     p_values = []
-    for _ in range(400):
-        cells = []
+    for _ in range(100):
+        frames = []
         for variant in ("standard", "harmonic"):
-            explored = rng.normal(size=(4, 5))
-            best = explored.mean(axis=1).argmax()
-            cells.append(fresh_cell(variant, best, explored, rng.normal(size=10)))
-        row = {cell.variant: cell for cell in cells}
-        (found,) = compare_row(row, RETURN)
+            explored, scores = rng.normal(size=(4, 5)), np.full((4, 15), NAN)
+            scores[:, :5] = explored
+            scores[explored.mean(axis=1).argmax(), 5:] = rng.normal(size=10)
+            seeds = [*range(5), *fresh(0, 10)]
+            frames.append(trials_of(variant, alphas(4), seeds, scores))
+        (found,) = compare_all(table_of(*frames), RETURN)
+        assert found.block == 0
         p_values.append(found.p_value)
     # Of a null hypothesis the p-values are uniform.
     assert stats.kstest(p_values, "uniform").pvalue > 0.01

@@ -5,7 +5,7 @@ from small_sweeps import train
 
 from hq_ray.analysis.figure_data import figures_of, planned_counts
 from hq_ray.analysis.figure_grids import heat_frame, level_frame, no_more_than_noise, swept
-from hq_ray.analysis.reading.smoothing import trailing_mean
+from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.analysis.study import study
 from hq_ray.analysis.words import file_stem
 from hq_ray.store import Results

@@ -66,7 +66,7 @@ def test_a_study_holds_what_was_read(published):
     ]
     assert found.notes == []
     for key, side in found.chosen.items():
-        ids = found.table[key[0]][key[1]].trial_ids(side.number)
+        ids = side.trials["trial_id"].tolist()
         (curves,) = (columns for _, columns in stream_curves(place, [ids], ["episode_return"]))
         assert np.array_equal(found.curves[key]["episode_return"], curves["episode_return"])
     assert found.references[LAKE] == references(load_model(LAKE, "{}"), 0.99, 100)
@@ -173,6 +173,6 @@ def test_common_random_numbers_make_equal_variants_equal(published):
         )
     ])  # fmt: skip
     (one,) = found.comparisons
-    assert one.difference.identical[0]
+    assert one.difference.identical
     assert judge(one).kind == "identical"
     assert pd.isna(found.trials["eps_shift"]).all()

@@ -8,7 +8,7 @@ from trial_frames import alphas, table_of, trials_of
 
 from hq_ray.analysis.cells import SETTINGS
 from hq_ray.analysis.metrics import METRICS
-from hq_ray.analysis.statistics.comparison import holm_adjusted
+from hq_ray.analysis.statistics.t_tests import holm_adjusted
 from hq_ray.analysis.tables import matched, pairs_table, summary_table
 
 NAN = float("nan")

@@ -75,7 +75,7 @@ def test_the_evidence_is_given_in_full():
 
 def test_what_could_have_been_found_is_told():
     found = compared(normal(0.1), np.zeros(10))
-    size = float(f"{found.difference.se[0] * 3.149632886:.3g}")  # scipy's nct at 9 degrees, 0.8
+    size = float(f"{found.difference.se * 3.149632886:.3g}")  # scipy's nct at 9 degrees, 0.8
     words = f"So many seeds find a true difference of {size} reward units in four of five cases."
     assert judge(found).sentence.endswith(words)
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from hq_ray import schema
-from hq_ray.analysis.cells import by_environment, cells
+from hq_ray.analysis.cells import cells_by_problem
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import DONE, FAILED
 from hq_ray.trial import TRIAL_FIELDS, Trial
@@ -31,7 +31,9 @@ def trials_of(variant, levels, seeds, scores, env="Table-v0", metric="final_retu
         for seed, score in zip(seeds, of_seeds, strict=True):
             if not np.isnan(score):
                 trial = Trial(env=env, variant=variant, seed=int(seed), **identity, **used)
-                row = {name: getattr(trial, name) for name in (*TRIAL_FIELDS, "trial_id")}
+                row = {
+                    name: getattr(trial, name) for name in (*TRIAL_FIELDS, "trial_id", "config_id")
+                }
                 failed = np.isinf(score)
                 row |= {"status": FAILED if failed else DONE, "finished_at": NOW}
                 rows.append(row | {metric: None if failed else float(score)})
@@ -47,7 +49,7 @@ def typed(rows):
 
 def table_of(*frames, order=()):
     """Cells by problem and variant of these trials."""
-    return by_environment(cells(pd.concat(frames, ignore_index=True)), order)
+    return cells_by_problem(pd.concat(frames, ignore_index=True), order)
 
 
 def alphas(n):

@@ -8,7 +8,7 @@ from scipy import stats
 
 from hq_ray.analysis.charts.curves import MOST_POINTS, curve_frame, curves_chart
 from hq_ray.analysis.charts.trials import compare_figure, curve_figure
-from hq_ray.analysis.reading.smoothing import trailing_mean
+from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.errors import InputError
 
 LENGTHS = (1, 2, 150, 151, 152, 4000)

@@ -16,12 +16,13 @@ from small_sweeps import (
     train,
 )
 
-from hq_ray.analysis import report
+from hq_ray.analysis import figure_files
 from hq_ray.analysis.api import compare
+from hq_ray.analysis.figure_files import writable
 from hq_ray.analysis.metrics import METRICS
-from hq_ray.analysis.report import PAGE, writable, write_report
-from hq_ray.analysis.reporting import report_page
-from hq_ray.analysis.reporting.report_tables import verdict_latex
+from hq_ray.analysis.report import page as report_page
+from hq_ray.analysis.report.page import PAGE, write_report
+from hq_ray.analysis.report.tables import verdict_latex
 from hq_ray.analysis.study import study
 from hq_ray.analysis.words import round_number
 from hq_ray.errors import InputError
@@ -93,7 +94,7 @@ def sketched(monkeypatch):
         b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\nIDATx\x9cc\xf8"
         b"\x0f\0\x01\x01\x01\0\x1b\xb6\xeeV\0\0\0\0IEND\xaeB`\x82"
     )
-    monkeypatch.setattr(report, "drawn", lambda one, kind: (one.figure(), pixel)[1])
+    monkeypatch.setattr(figure_files, "picture", lambda figure, kind: pixel)
 
 
 def test_the_page_needs_nothing_beside_it(written):

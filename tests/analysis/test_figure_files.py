@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from small_sweeps import make_up, train
 
-from hq_ray.analysis.per_seed import write_per_seed
+from hq_ray.analysis.figure_files import write_per_seed
 from hq_ray.analysis.study import study
 from hq_ray.store import Results
 

@@ -9,8 +9,18 @@ import pandas as pd
 
 from hq_ray.analysis.cells import SETTINGS
 from hq_ray.analysis.comparison import Comparison
+from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.study import Study
-from hq_ray.analysis.verdict import basis, detectable, p_text, summary, three_metrics
+from hq_ray.analysis.verdict import (
+    THREE_METRICS,
+    UNDECIDED,
+    basis,
+    compared_name,
+    detectable,
+    numbers,
+    p_text,
+    summary,
+)
 from hq_ray.analysis.words import format_number, round_number
 from hq_ray.store import FAILED, Results
 from hq_ray.trial import seeds_text
@@ -19,15 +29,12 @@ MOST_FAILURES = 20
 MOST_CHARACTERS = 400
 MISSING = "–"
 # Beside the statistics of the metric of the verdict, the table of configurations has these means.
-OTHER_MEANS = ("mean_return", "final_return", "policy_value", "success_rate")
-STATISTICS = ("n", "mean", "se", "low", "high", "iqm")
-WHEN = {
-    "mean_return": "while learning: ",
-    "final_return": "at the end: ",
-    "policy_value": "what was learned: ",
-}
+OTHER_MEANS = (*THREE_METRICS, "success_rate")
+STATISTICS = ["n", "mean", "se", "low", "high", "iqm"]
+WHEN = dict(zip(THREE_METRICS, ("while learning", "at the end", "what was learned"), strict=True))
 
 Table = tuple[str, pd.DataFrame]
+"""A caption and the rows."""
 
 
 def verdict_table(found: Sequence[Comparison]) -> Table:
@@ -35,19 +42,19 @@ def verdict_table(found: Sequence[Comparison]) -> Table:
     rows = []
     for one in found:
         row = summary(one)
-        undecided = row["kind"] == "undecided"
+        failed = f", {one.lost} failed" if one.lost else ""
         rows.append(
             {
                 "environment": one.env,
-                "variant": _choice(row),
+                "variant": compared_name(one),
                 "against": one.baseline,
                 "verdict": f"{row['kind']}, {basis(one)}",
                 "difference": row["difference"],
                 "95 % interval": _interval(row),
-                "p": _p_cell(row["p_value"]),
-                "Holm's p": _p_cell(row["p_holm"]),
-                "detectable difference": detectable(one) if undecided else None,
-                "seeds": _seed_counts_text(row) + (f", {one.lost} failed" if one.lost else ""),
+                "p": _p_value(row["p_value"]),
+                "Holm's p": _p_value(row["p_holm"]),
+                "detectable difference": detectable(one) if row["kind"] == UNDECIDED else None,
+                "seeds": _seed_counts(row) + failed,
                 "configuration": row["configuration"],
             }
         )
@@ -65,43 +72,43 @@ def verdict_latex(found: Sequence[Comparison]) -> str:
 
 
 def metrics_table(found: Sequence[Comparison], env: str) -> list[Table]:
-    """The compared configurations of a problem by three metrics, on the same seeds."""
-    of_env = three_metrics(found).get(env, [])
-    rows = [
-        {
-            "metric": WHEN.get(name, "") + row["metric"],
-            "variant": _choice(row),
-            "seeds": _seed_counts_text(row),
-            "mean": row["mean"],
-            f"mean of {row['baseline']}": row["baseline_mean"],
-            "difference": row["difference"],
-            "95 % interval": _interval(row),
-        }
-        for name in dict.fromkeys(row["name"] for row in of_env)
-        for row in of_env
-        if row["name"] == name
-    ]
+    """The compared configurations of a problem by the metric of the verdict and THREE_METRICS, on
+    the same seeds.
+    """
+    of_env = [one for one in found if one.env == env and one.difference is not None]
+    rows = []
+    for name in dict.fromkeys((*THREE_METRICS, *(one.metric.name for one in of_env))):
+        when = f"{WHEN[name]}: " if name in WHEN else ""
+        rows += [
+            {
+                "metric": when + METRICS[name].axis_label,
+                "variant": compared_name(one),
+                "seeds": _seed_counts(row),
+                "mean": row["mean"],
+                f"mean of {one.baseline}": row["baseline_mean"],
+                "difference": row["difference"],
+                "95 % interval": _interval(row),
+            }
+            for one in of_env
+            if (row := numbers(one, name))
+        ]
     return [("The compared configurations by three metrics", pd.DataFrame(rows))] if rows else []
 
 
-def _choice(row: Mapping) -> str:
-    return row["variant"] + (f" (choice {row['rank']})" if row["rank"] > 1 else "")
-
-
-def _seed_counts_text(row: Mapping) -> str:
+def _seed_counts(row: Mapping) -> str:
     if row["n"] is None:
         return "too few"
     same = row["n"] == row["baseline_n"]
     return str(row["n"]) if same else f"{row['n']} and {row['baseline_n']}"
 
 
-def _p_cell(p_value: float | None) -> str | None:
+def _p_value(p_value: float | None) -> str | None:
     return None if p_value is None else p_text(p_value).removeprefix("= ")
 
 
 def _interval(row: Mapping) -> str | None:
     low, high = row["low"], row["high"]
-    return None if low is None or low != low else f"{round_number(low)} to {round_number(high)}"
+    return None if pd.isna(low) else f"{round_number(low)} to {round_number(high)}"
 
 
 def chosen_table(study: Study, env: str) -> list[Table]:
@@ -123,9 +130,9 @@ def why_no_verdict(study: Study) -> str:
     """Why there is no verdict."""
     if not study.table:
         return "No trial is done, so nothing can be said."
-    variants = {variant for row in study.table.values() for variant in row}
+    variants = {cell.variant for cell in study.cells}
     if len(variants) == 1:
-        return f"Only {next(iter(variants))} was run, so there is nothing to compare it with."
+        return f"Only {variants.pop()} was run, so there is nothing to compare it with."
     if not any(len(row) > 1 for row in study.table.values()):
         return "No environment was run with two variants, so none can be compared."
     return f"No two variants have trials with {study.judged.name}, so none can be compared."
@@ -140,16 +147,16 @@ def configurations_table(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
         for name in OTHER_MEANS
         if name != study.judged.name and name in summary and summary[name].notna().any()
     ]
-    explored, fresh = [], []
+    seeds: dict[str, list] = {"seeds": [], "fresh_seeds": []}
     for cell in study.cells:
-        done = cell.fresh[cell.fresh["row"] >= 0]
-        confirmed = done.groupby("number")["seed"].agg(seeds_text)
-        explored += [seeds_text(cell.seeds[rows >= 0].tolist()) for rows in cell.rows]
-        fresh += [confirmed.get(number) for number in range(len(cell))]
-    seeds = ["seeds", "fresh_seeds"] if any(fresh) else ["seeds"]
-    rows = summary.assign(seeds=explored, fresh_seeds=fresh)[
-        ["env", "variant", *settings, *STATISTICS, *others, *seeds]
-    ]
+        for column, trials in (("seeds", cell.explored), ("fresh_seeds", cell.fresh)):
+            done = trials[trials["status"] != FAILED]
+            texts = done.groupby("config_id")["seed"].agg(seeds_text)
+            seeds[column] += texts.reindex(cell.settings.index).tolist()
+    columns = ["env", "variant", *settings, *STATISTICS, *others, *seeds]
+    rows = summary.assign(**seeds)[columns]
+    if rows["fresh_seeds"].isna().all():
+        rows = rows.drop(columns="fresh_seeds")
     order = [True, study.judged.sign < 0]
     return rows.sort_values(["env", "mean"], ascending=order, kind="stable")
 
@@ -159,16 +166,15 @@ def failures_table(study: Study) -> Table | None:
     failed = study.trials[study.trials["status"] == FAILED]
     if not len(failed):
         return None
-    reasons = failed["error_type"] + ": " + failed["error_message"]
     found = (
-        failed.assign(reason=reasons)
-        .groupby("reason", sort=True)
+        failed.assign(reason=failed["error_type"] + ": " + failed["error_message"])
+        .groupby("reason", as_index=False)
         .agg(trials=("trial_id", "size"), one=("trial_id", "min"))
+        .sort_values("trials", ascending=False, kind="stable")
     )
-    order = found.sort_values("trials", ascending=False, kind="stable").reset_index()
-    rows = order.head(MOST_FAILURES).assign(reason=order["reason"].map(_cut))
-    more = f", the commonest {MOST_FAILURES} of {len(order):,}"
-    caption = f"Why trials failed{more if len(order) > MOST_FAILURES else ''}"
+    rows = found.head(MOST_FAILURES).assign(reason=lambda rows: rows["reason"].map(_cut))
+    more = f", the commonest {MOST_FAILURES} of {len(found):,}"
+    caption = f"Why trials failed{more if len(found) > MOST_FAILURES else ''}"
     return caption, rows[["trials", "reason", "one"]].rename(columns={"one": "such as trial"})
 
 
@@ -178,14 +184,9 @@ def provenance_table(results: Results, info: Mapping) -> Table:
     rows |= {name: value for name, value in info.get("versions", {}).items() if value is not None}
     rows |= {f"model of {name}": one for name, one in info.get("fingerprints", {}).items()}
     spec = info.get("spec", {})
-    kept = {k: v for k, v in spec.items() if v not in (None, [], {})}
-    rows |= {f"spec: {name}": value for name, value in kept.items()}
-    frame = pd.DataFrame(
-        [
-            {"what": what, "value": _cut(one if isinstance(one, str) else json.dumps(one))}
-            for what, one in rows.items()
-        ]
-    )
+    rows |= {f"spec: {k}": value for k, value in spec.items() if value not in (None, [], {})}
+    texts = [_cut(one if isinstance(one, str) else json.dumps(one)) for one in rows.values()]
+    frame = pd.DataFrame({"what": list(rows), "value": texts})
     return info.get("name", results.location.text), frame
 
 
@@ -200,6 +201,22 @@ def cell_text(value: object) -> str:
     if isinstance(value, Real):
         return round_number(float(value)) if math.isfinite(value) else "∞"
     return str(value)
+
+
+def columns(frame: pd.DataFrame) -> list[dict]:
+    """Names of the columns, and whether they are of numbers."""
+    return [
+        {"name": name, "number": any(map(_is_number, frame[name].astype(object)))} for name in frame
+    ]
+
+
+def cells(frame: pd.DataFrame) -> list[list[str]]:
+    """The rows as text."""
+    return [list(map(cell_text, row)) for row in frame.astype(object).to_numpy().tolist()]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and value == value
 
 
 def _cut(text: str) -> str:

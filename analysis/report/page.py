@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else: no network, no files beside it."""
+"""The report: one HTML page that answers, and beside it every number that it rests on."""
 
 import base64
 import json
@@ -7,29 +7,44 @@ import re
 from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.resources import files
-from numbers import Real
+from os import PathLike
 
 import pandas as pd
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from hq_ray.analysis.figure_data import FigureData
-from hq_ray.analysis.reporting.report_tables import (
-    cell_text,
+from hq_ray.analysis.figure_data import FigureData, figures_of, planned_counts
+from hq_ray.analysis.figure_files import (
+    Progress,
+    drawn,
+    parquet,
+    unwritable_as_input_error,
+    writable,
+    write_figure,
+)
+from hq_ray.analysis.report.tables import (
+    cells,
     chosen_table,
+    columns,
     configurations_table,
     failures_table,
     metrics_table,
     provenance_table,
+    verdict_latex,
     verdict_table,
     why_no_verdict,
 )
 from hq_ray.analysis.study import Study
+from hq_ray.analysis.tables import pairs_table, summary_table
 from hq_ray.analysis.verdict import basis_sentence, judge, overall_sentence
+from hq_ray.analysis.verdict import summary as verdict_row
+from hq_ray.location import Location
 from hq_ray.store import DONE, FAILED
 from hq_ray.trial import FIRST_FRESH_SEED
 from hq_ray.versions import versions
 
+PAGE = "report.html"
+FIGURE_ID = re.compile(r'<figure id="figure-([A-Za-z0-9._-]+)">')
 # A browser handles this many; the rest is in summary.parquet.
 MOST_ROWS = 5_000
 # With more environments than these each is folded away.
@@ -37,9 +52,69 @@ MOST_OPEN = 4
 FOLDED = "sensitivity"
 
 
+def write_report(
+    study: Study,
+    folder: str | PathLike,
+    where: str | None = None,
+    progress: Progress | None = None,
+) -> str:
+    """Writes the report of a study.
+
+        report.html       the page; it needs nothing beside it
+        verdict.csv       the verdicts with every number, as `hq_ray.compare` gives them
+        verdict.tex       the verdict table for LaTeX
+        figures/*         the figures as PNG, and the data of each as Parquet
+        summary.parquet   one row per configuration
+        pairs.parquet     one row per pair at equal hyperparameters
+
+    Files appear whole, the page last; the same study writes the same bytes. Figures of an earlier
+    report in the same folder that this one does not have are removed.
+
+    Args:
+        study: with curves.
+        folder: a path or a URI to write to; made where it is not there.
+        where: which trials the study was made of, for the record; None for all.
+        progress: told of each figure that is drawn.
+
+    Returns:
+        The page's path or URI.
+
+    Raises:
+        InputError: nothing can be written there.
+    """
+    place = writable(folder)
+    planned = {} if where else planned_counts(study)
+    summary = summary_table(study.table, study.judged)
+    pairs = pairs_table(study.table, study.judged)
+    figures = list(drawn(figures_of(study, planned), "png", progress))
+    page = render(study, figures, summary, sum(planned.values()), where)
+    verdicts = pd.DataFrame([verdict_row(one) for one in study.comparisons])
+    with unwritable_as_input_error(place):
+        _remove_others(place, {one.name for one, _ in figures})
+        for one, png in figures:
+            write_figure(place.child("figures"), one, png, "png")
+        place.write("verdict.csv", verdicts.to_csv(index=False).encode())
+        place.write("verdict.tex", verdict_latex(study.comparisons).encode())
+        place.write("summary.parquet", parquet(summary))
+        place.write("pairs.parquet", parquet(pairs))
+        place.write(PAGE, page.encode())
+    return place.child(PAGE).text
+
+
+def _remove_others(place: Location, names: set[str]) -> None:
+    """Removes the figures that the page there shows, and that are not drawn now."""
+    try:
+        before = FIGURE_ID.findall(place.read(PAGE).decode())
+    except (OSError, ValueError):
+        return
+    for name in set(before) - names:
+        for kind in ("png", "parquet"):
+            place.child("figures").delete(f"{name}.{kind}")
+
+
 def render(
     study: Study,
-    drawn: Sequence[tuple[FigureData, bytes]],
+    figures: Sequence[tuple[FigureData, bytes]],
     summary: pd.DataFrame,
     n_planned: int,
     where: str | None = None,
@@ -48,18 +123,27 @@ def render(
 
     Args:
         study: with curves.
-        drawn: each figure and its PNG.
+        figures: each figure and its PNG.
         summary: see `analysis.tables.summary_table`.
         n_planned: number of trials; 0 where not all were read.
         where: which trials were read, as the person said it.
     """
-    figures = [(one, _figure(one, png)) for one, png in drawn]
+    shown = [(one, _figure(one, png)) for one, png in figures]
+    environments = [
+        {
+            "label": env,
+            "tables": [*metrics_table(study.comparisons, env), *chosen_table(study, env)],
+            "figures": [f for one, f in shown if one.env == env and one.section != FOLDED],
+            "more": [f for one, f in shown if one.env == env and one.section == FOLDED],
+        }
+        for env in study.table
+    ]
     status, explored = study.trials["status"], study.trials["seed"] < FIRST_FRESH_SEED
     ours = {name: versions()[name] for name in ("hq_ray", "git_commit")}
     ours |= {name: version(name) for name in ("numpy", "scipy", "pandas", "matplotlib")}
     ours["python"] = platform.python_version()
     described = zip(study.results, study.descriptions, strict=True)
-    web = files("hq_ray.analysis.reporting") / "web"
+    web = files("hq_ray.analysis.report") / "web"
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"marked": marked, "columns": columns, "cells": cells}
     # CSS and script are ours and go in as they are; all else is escaped.
@@ -73,9 +157,9 @@ def render(
         overall=overall_sentence(study.comparisons),
         nothing=None if study.comparisons else why_no_verdict(study),
         basis=basis_sentence(study.comparisons),
-        environments=_environments(study, figures),
+        environments=environments,
         most_open=MOST_OPEN,
-        health=[figure for one, figure in figures if not one.env],
+        health=[figure for one, figure in shown if not one.env],
         configurations=len(summary) and browser_rows(configurations_table(study, summary)),
         n_configurations=len(summary),
         most_rows=MOST_ROWS,
@@ -91,38 +175,9 @@ def render(
     )
 
 
-def _environments(study: Study, drawn: Sequence[tuple[FigureData, dict]]) -> list[dict]:
-    """For each problem its tables, the figures that are shown at first and those that are not."""
-    return [
-        {
-            "label": env,
-            "tables": [*metrics_table(study.comparisons, env), *chosen_table(study, env)],
-            "figures": [f for one, f in drawn if one.env == env and one.section != FOLDED],
-            "more": [f for one, f in drawn if one.env == env and one.section == FOLDED],
-        }
-        for env in study.table
-    ]
-
-
 def marked(text: str) -> Markup:
     """Text for the page: escaped, and what stands between backticks set as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
-
-
-def columns(frame: pd.DataFrame) -> list[dict]:
-    """Names of the columns, and whether they are of numbers."""
-    return [
-        {"name": name, "number": any(map(_is_number, frame[name].astype(object)))} for name in frame
-    ]
-
-
-def cells(frame: pd.DataFrame) -> list[list[str]]:
-    """The rows as text."""
-    return [list(map(cell_text, row)) for row in frame.astype(object).to_numpy().tolist()]
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and value == value
 
 
 def _figure(one: FigureData, png: bytes) -> dict:

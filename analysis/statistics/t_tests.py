@@ -18,13 +18,12 @@ TIE = 1e-9
 class Difference:
     """The difference of means a - b, its 95 % t interval and its two-sided t test.
 
-    Every array is by leading index. With fewer than two seeds there are no limits and no p-value
-    (NaN). Where all is the same on every seed no t test exists: the limits are the mean, and p is
-    0, or NaN where the difference is 0.
+    Arrays have the leading axes of a and b. With fewer than two seeds there are no limits and no
+    p-value (NaN). Where all is the same on every seed no t test exists: the limits are the mean,
+    and p is 0, or NaN where the difference is 0.
 
     Attributes:
         n, m: seeds of a and of b.
-        paired: whether seed i of a is compared with seed i of b; else Welch's test.
         mean: of the difference.
         se: its standard error.
         freedom: degrees of freedom of the test.
@@ -37,7 +36,6 @@ class Difference:
 
     n: int
     m: int
-    paired: bool
     mean: np.ndarray
     se: np.ndarray
     freedom: np.ndarray
@@ -54,62 +52,42 @@ def difference_of_means(a: np.ndarray, b: np.ndarray, paired: bool) -> Differenc
     Args:
         a: `(..., n)`.
         b: `(..., m)`; m = n where paired.
-        paired: seed i of a belongs to seed i of b.
+        paired: seed i of a belongs to seed i of b; else Welch's test.
     """
-    a, b = (np.atleast_2d(np.asarray(values, dtype=float)) for values in (a, b))
+    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    n, m = a.shape[-1], b.shape[-1]
+    with warnings.catch_warnings():
+        # Of one seed, or of equal ones, which are dealt with below.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        if paired:
+            test = stats.ttest_rel(a, b, axis=-1)
+            se = stats.sem(a - b, axis=-1)
+        else:
+            test = stats.ttest_ind(a, b, axis=-1, equal_var=False)
+            se = np.hypot(stats.sem(a, axis=-1), stats.sem(b, axis=-1))
+        limits = test.confidence_interval(CONFIDENCE)
     if paired:
         gaps = tied_to_zero(a, b)
         constant = np.ptp(gaps, axis=-1) <= _tolerance(a, b).max(axis=-1)
-        mean, n, m = gaps.mean(axis=-1), a.shape[-1], a.shape[-1]
+        mean = gaps.mean(axis=-1)
     else:
-        tolerance = np.maximum(*(_tolerance(x, x).max(axis=-1) for x in (a, b)))
+        tolerance = np.maximum(_tolerance(a, a).max(axis=-1), _tolerance(b, b).max(axis=-1))
         constant = np.maximum(np.ptp(a, axis=-1), np.ptp(b, axis=-1)) <= tolerance
-        mean, n, m = a.mean(axis=-1) - b.mean(axis=-1), a.shape[-1], b.shape[-1]
+        mean = a.mean(axis=-1) - b.mean(axis=-1)
         mean = np.where(constant & (np.abs(mean) <= tolerance), 0.0, mean)
-    identical = constant & (mean == 0)
-    found = {name: np.full(len(a), np.nan) for name in ("se", "freedom", "low", "high", "p_value")}
-    if min(n, m) > 1:
-        found["se"][constant] = 0.0
-        found["low"][constant] = found["high"][constant] = mean[constant]
-        found["p_value"][constant & ~identical] = 0.0
-        varies = ~constant
-        tested = _tested(a[varies], b[varies], paired)
-        for name, values in tested.items():
-            found[name][varies] = values
-    return Difference(n, m, paired, mean, **found, constant=constant, identical=identical)
-
-
-def _tested(a: np.ndarray, b: np.ndarray, paired: bool) -> dict[str, np.ndarray]:
-    """scipy's t test of rows that vary."""
-    with warnings.catch_warnings():
-        # Of one group whose seeds are all equal beside one whose seeds are not.
-        warnings.filterwarnings("ignore", "Precision loss occurred", RuntimeWarning)
-        if paired:
-            found = stats.ttest_rel(a, b, axis=-1)
-            errors = stats.sem(a - b, axis=-1)
-        else:
-            found = stats.ttest_ind(a, b, axis=-1, equal_var=False)
-            errors = np.hypot(stats.sem(a, axis=-1), stats.sem(b, axis=-1))
-    limits = found.confidence_interval(CONFIDENCE)
-    return {
-        "se": errors,
-        "freedom": found.df,
-        "low": limits.low,
-        "high": limits.high,
-        "p_value": found.pvalue,
-    }
-
-
-def t_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean over seeds, the last axis, and its 95 % t interval; NaN limits with one seed."""
-    n = values.shape[-1]
-    # Deviations from one seed: equal seeds give that value and an interval of no width.
-    gaps = values - values[..., :1]
-    mean = values[..., 0] + gaps.mean(axis=-1)
-    if n == 1:
-        return mean, np.full(mean.shape, np.nan), np.full(mean.shape, np.nan)
-    reach = stats.t.ppf(0.975, n - 1) * gaps.std(axis=-1, ddof=1) / np.sqrt(n)
-    return mean, mean - reach, mean + reach
+    known = constant & (min(n, m) > 1)
+    return Difference(
+        n,
+        m,
+        mean,
+        se=np.where(known, 0.0, se),
+        freedom=np.where(constant, np.nan, test.df),
+        low=np.where(known, mean, limits.low),
+        high=np.where(known, mean, limits.high),
+        p_value=np.where(known, np.where(mean == 0, np.nan, 0.0), test.pvalue),
+        constant=constant,
+        identical=constant & (mean == 0),
+    )
 
 
 def tied_to_zero(a: np.ndarray, b: np.ndarray) -> np.ndarray:

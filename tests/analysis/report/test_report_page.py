@@ -3,8 +3,8 @@ import json
 import pandas as pd
 import pytest
 
-from hq_ray.analysis.reporting.report_page import browser_rows, cells, columns, marked
-from hq_ray.analysis.reporting.report_tables import cell_text
+from hq_ray.analysis.report.page import browser_rows, marked
+from hq_ray.analysis.report.tables import cell_text, cells, columns
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,131 @@
+"""Figures written to a folder, which may be a URI."""
+
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+
+import pandas as pd
+
+from hq_ray.analysis.charts.page import picture
+from hq_ray.analysis.charts.trials import curve_figure
+from hq_ray.analysis.comparison import explored_side
+from hq_ray.analysis.figure_data import FigureData
+from hq_ray.analysis.study import Study
+from hq_ray.analysis.words import file_stem
+from hq_ray.errors import InputError
+from hq_ray.load import stream_curves
+from hq_ray.location import Location
+
+QUANTITIES = {"returns": "episode_return", "steps": "steps"}
+OPTIMA = {"returns": "optimal_return", "steps": "optimal_steps"}
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how many are done, of how many."""
+
+
+def writable(folder: str | PathLike) -> Location:
+    """The location of a folder that can be written to, as far as one can say without making it.
+
+    Raises:
+        InputError: it cannot.
+    """
+    place = Location.of(folder)
+    with unwritable_as_input_error(place):
+        if not place.is_local:
+            place.write("writable.tmp", b"")
+            place.delete("writable.tmp")
+            return place
+        nearest = next(p for p in (Path(place.path), *Path(place.path).parents) if p.exists())
+        if not nearest.is_dir():
+            raise NotADirectoryError(0, f"{nearest} is a file")
+        if not os.access(nearest, os.W_OK):
+            raise PermissionError(0, f"{nearest} does not allow it")
+    return place
+
+
+@contextmanager
+def unwritable_as_input_error(place: Location) -> Iterator[None]:
+    """Turns what writing below a place may raise into a sentence."""
+    try:
+        yield
+    except OSError as problem:
+        raise InputError(
+            f"the folder to write to must be one that can be written, got {place.text!r}: "
+            f"{problem.strerror or problem}"
+        ) from None
+
+
+def drawn(
+    figures: Sequence[FigureData], kind: str, progress: Progress | None
+) -> Iterator[tuple[FigureData, bytes]]:
+    """Each figure with its file of a kind: png, svg or pdf."""
+    for number, one in enumerate(figures):
+        if progress:
+            progress("drawing figures", number, len(figures))
+        yield one, picture(one.figure(), kind)
+
+
+def write_figures(
+    figures: Sequence[FigureData], folder: str | PathLike, kind: str, progress: Progress
+) -> None:
+    """Draws figures into a folder, the data of each beside it.
+
+    Raises:
+        InputError: nothing can be written there.
+    """
+    place = writable(folder)
+    for one, content in drawn(figures, kind, progress):
+        with unwritable_as_input_error(place):
+            write_figure(place, one, content, kind)
+
+
+def write_figure(place: Location, one: FigureData, content: bytes, kind: str) -> None:
+    """A drawn figure, and its data as Parquet."""
+    place.write(f"{one.name}.{kind}", content)
+    place.write(f"{one.name}.parquet", parquet(one.frame))
+
+
+def parquet(frame: pd.DataFrame) -> bytes:
+    """A frame as a file."""
+    stream = io.BytesIO()
+    frame.to_parquet(stream, index=False)
+    return stream.getvalue()
+
+
+def write_per_seed(study: Study, every: bool, folder: str, kind: str, progress: Progress) -> None:
+    """Draws the returns and the steps of each explored seed.
+
+    The figures are `per_seed/<env>/<variant>[/<settings>]/s<seed>/seed_<quantity>.<kind>` below
+    the folder; they are of the best configuration of each cell, or of every configuration.
+    """
+    sides = [
+        explored_side(cell, number)
+        for cell in study.cells
+        for number in range(len(cell))
+        if every or number == study.best.get((cell.env, cell.variant))
+    ]
+    groups = [side.trials["trial_id"].tolist() for side in sides]
+    n_drawn = 0
+    for index, curves in stream_curves(study.results, groups, list(QUANTITIES.values())):
+        side, cell = sides[index], sides[index].cell
+        label = side.label if len(cell) > 1 else ""
+        parts = [cell.env, cell.variant, *([label.replace(", ", "_")] if label else [])]
+        place = Location.of(folder).child("/".join(["per_seed", *map(file_stem, parts)]))
+        for row, seed in enumerate(side.seeds.tolist()):
+            for quantity, column in QUANTITIES.items():
+                figure = curve_figure(
+                    curves[column][row],
+                    variant=cell.variant,
+                    seed=seed,
+                    env=cell.env,
+                    quantity=quantity,
+                    smooth=study.smooth,
+                    optimum=getattr(study.references.get(cell.env), OPTIMA[quantity], None),
+                    settings=label,
+                    raw=True,
+                )
+                place.child(f"s{seed}").write(f"seed_{quantity}.{kind}", picture(figure, kind))
+            n_drawn += 1
+            progress("drawing trials", n_drawn, sum(map(len, groups)))

@@ -1,1 +1,0 @@
-"""Curves from Parquet: streamed, smoothed, and the times that they take."""

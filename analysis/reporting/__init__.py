@@ -1,1 +1,0 @@
-"""What a report shows: exhibits, chapters, the page."""

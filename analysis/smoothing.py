@@ -1,0 +1,61 @@
+"""Smoothing of episode curves, and their thinning for a screen of finite width."""
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from hq_ray.errors import InputError
+
+
+def trailing_mean(values: np.ndarray, window: int) -> np.ndarray:
+    """Average each episode with those before it, at most `window` episodes in all.
+
+    S_t = (1 / k_t) * sum of values[t - k_t + 1 .. t],  k_t = min(t, window),  t = 1..T
+
+    The average is causal, loses no episode and exists for T < window.
+
+    Args:
+        values: `(..., n_episodes)`, any real type; computed in float64.
+        window: number of episodes; 1 returns the values unchanged.
+
+    Returns:
+        float64 array of the shape of `values`.
+
+    Raises:
+        InputError: the window is less than 1, or values are empty or not finite.
+    """
+    episodes = np.asarray(values, dtype=np.float64)
+    if window < 1:
+        raise InputError(f"the smoothing window must be a whole number >= 1, got {window!r}")
+    if not episodes.size or not np.isfinite(episodes).all():
+        raise InputError(
+            f"a curve must have at least one episode and finite values, got shape {episodes.shape} "
+            f"with {np.count_nonzero(~np.isfinite(episodes))} NaN or infinite"
+        )
+    curves = pd.DataFrame(episodes.reshape(-1, episodes.shape[-1]).T)
+    means = curves.rolling(window, min_periods=1).mean().to_numpy()
+    return means.T.reshape(episodes.shape)
+
+
+def thin_indices(values: np.ndarray, n_bins: int) -> np.ndarray:
+    """Positions of a curve that keep its look when it is drawn `n_bins` pixels wide.
+
+    Keeps the least and the greatest value of each bin and both ends, so no spike is lost; a curve
+    of at most 2 * n_bins points is kept whole.
+
+    Args:
+        values: `(n_points,)`.
+        n_bins: number of bins of equal width.
+
+    Returns:
+        Increasing int array of at most 2 * n_bins + 2 positions.
+    """
+    n_points = len(values)
+    if n_points <= 2 * n_bins:
+        return np.arange(n_points)
+    positions = [0, n_points - 1]
+    for start, stop in pairwise(np.linspace(0, n_points, n_bins + 1).astype(int)):
+        part = values[start:stop]
+        positions += [start + part.argmin(), start + part.argmax()]
+    return np.unique(positions)
