@@ -148,7 +148,7 @@ def problem_labels(trials: pd.DataFrame) -> pd.Series:
     several = several.drop_duplicates(PROBLEM)
     labels = several["environment"]
     for name in LENGTHS_AND_GAMMA:
-        added = f", {name} " + several[name].map(level_text)
+        added = several[name].map(level_text).astype(object).radd(f", {name} ")
         labels = _told_apart(labels, several["environment"], several[name], added)
     return _by_trial(trials, PROBLEM, labels)
 

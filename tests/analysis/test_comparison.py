@@ -226,18 +226,18 @@ def test_the_power_is_that_of_a_paired_t_test(n_seeds, power):
 
 
 def test_the_whole_way_from_choice_to_verdict_keeps_the_level():
-    rng = np.random.default_rng(0)
-    p_values = []
-    for _ in range(100):
-        frames = []
-        for variant in ("standard", "harmonic"):
-            explored, scores = rng.normal(size=(4, 5)), np.full((4, 15), NAN)
-            scores[:, :5] = explored
-            scores[explored.mean(axis=1).argmax(), 5:] = rng.normal(size=10)
-            seeds = [*range(5), *fresh(0, 10)]
-            frames.append(trials_of(variant, alphas(4), seeds, scores))
-        (found,) = compare_all(table_of(*frames), RETURN)
-        assert found.block == 0
-        p_values.append(found.p_value)
+    """Sixty problems, which differ in gamma, at once."""
+    rng, gammas = np.random.default_rng(0), np.linspace(0.1, 0.9, 60)
+    levels = [{"alpha": a, "gamma": g} for g in gammas for a in (0.1, 0.2, 0.3)]
+    frames = []
+    for variant in ("standard", "harmonic"):
+        scores = np.full((60, 3, 11), NAN)
+        scores[..., :5] = rng.normal(size=(60, 3, 5))
+        best = scores[..., :5].mean(axis=2).argmax(axis=1)
+        scores[range(60), best, 5:] = rng.normal(size=(60, 6))
+        seeds = [*range(5), *fresh(0, 6)]
+        frames.append(trials_of(variant, levels, seeds, scores.reshape(180, 11)))
+    found = compare_all(table_of(*frames), RETURN)
+    assert {one.block for one in found} == {0}
     # Of a null hypothesis the p-values are uniform.
-    assert stats.kstest(p_values, "uniform").pvalue > 0.01
+    assert stats.kstest([one.p_value for one in found], "uniform").pvalue > 0.01

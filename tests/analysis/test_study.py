@@ -95,11 +95,10 @@ def test_failed_trials_are_in_no_score_and_told(published):
     assert cell.seeds.tolist() == list(range(6))
     assert found.comparisons[0].n_common == 6
     # The other configuration is chosen, as this one is not done on every seed.
-    assert cell.settings["alpha"][found.best[LAKE, "standard"]] == 0.5
+    assert cell.settings["alpha"].iloc[found.best[LAKE, "standard"]] == 0.5
 
 
-@pytest.mark.parametrize("env", [LAKE, CLIFF, "Blackjack-v1"])
-@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+@pytest.mark.parametrize(("env", "bad"), [(LAKE, np.nan), (CLIFF, -np.inf)])
 def test_an_older_trial_with_what_is_no_number_is_named_and_counts_as_failed(
     published, tmp_path, env, bad
 ):
