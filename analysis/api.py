@@ -35,8 +35,14 @@ def compare(
     Raises:
         InputError: a column, the metric, the baseline or the results are not known.
     """
-    options = {"metric_name": metric, "baseline": baseline, "rope": rope}
-    found = study(opened(results), where=where, with_curves=False, **options)
+    found = study(
+        opened(results),
+        where=where,
+        metric_name=metric,
+        baseline=baseline,
+        rope=rope,
+        with_curves=False,
+    )
     return pd.DataFrame([summary(one) for one in found.comparisons])
 
 
@@ -79,8 +85,6 @@ def report(
 
     Args and errors as of `compare`.
     """
-    options = {"metric_name": metric, "baseline": baseline, "rope": rope}
-    found = study(opened(results), where=where, **options)
-    return write_report(
-        found, folder or f"reports/{found.name}", None if where is None else str(where)
-    )
+    found = study(opened(results), where=where, metric_name=metric, baseline=baseline, rope=rope)
+    used = None if where is None else str(where)
+    return write_report(found, folder or f"reports/{found.name}", used)

@@ -6,7 +6,6 @@ alone, NaN where no trial is done, so that no seed ever counts for a configurati
 run on; the trials of a confirmation are kept apart.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +17,13 @@ import pandas as pd
 from hq_ray.analysis.words import format_number
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.store import DONE
-from hq_ray.trial import BLOCK, FIRST_FRESH_SEED, UNSEEDED, short_fingerprint
+from hq_ray.trial import (
+    BLOCK,
+    FIRST_FRESH_SEED,
+    UNSEEDED,
+    environment_name,
+    short_fingerprint,
+)
 
 SETTINGS = (*HYPERPARAMETERS, "episodes", "max_steps")
 ENVIRONMENT = ["env", "env_args", "fingerprint"]
@@ -115,13 +120,6 @@ def level_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return "none" if pd.isna(value) else format_number(float(value))
-
-
-def environment_name(env: str, env_args: str) -> str:
-    """The name of an environment for a reader, as `VelocityGrid-v0, max_speed 2`."""
-    arguments = json.loads(env_args).items()
-    words = [f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in arguments]
-    return ", ".join([env, *words])
 
 
 def environment_labels(trials: pd.DataFrame) -> pd.Series:

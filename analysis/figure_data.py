@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hq_ray.analysis.cells import environment_labels, environment_name
+from hq_ray.analysis.cells import environment_labels
 from hq_ray.analysis.charts.curves import LABELS, curve_frame, curves_chart
 from hq_ray.analysis.charts.health import health_chart
 from hq_ray.analysis.charts.heat import heat_chart
@@ -23,7 +23,7 @@ from hq_ray.analysis.study import Study
 from hq_ray.analysis.tables import pairs_table
 from hq_ray.analysis.words import file_stem
 from hq_ray.store import DONE, FAILED
-from hq_ray.trial import FIRST_FRESH_SEED
+from hq_ray.trial import FIRST_FRESH_SEED, environment_name
 
 OPTIMA = {"returns": "optimal_return", "steps": "optimal_steps"}
 COLUMNS = {"returns": "episode_return", "steps": "steps", "success": "success"}

@@ -1,11 +1,8 @@
 """Figures written to a folder, which may be a URI."""
 
 import io
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from os import PathLike
-from pathlib import Path
 
 import pandas as pd
 
@@ -15,46 +12,13 @@ from hq_ray.analysis.comparison import explored_side
 from hq_ray.analysis.figure_data import FigureData
 from hq_ray.analysis.study import Study
 from hq_ray.analysis.words import file_stem
-from hq_ray.errors import InputError
 from hq_ray.load import stream_curves
-from hq_ray.location import Location
+from hq_ray.location import Location, writable
 
 QUANTITIES = {"returns": "episode_return", "steps": "steps"}
 OPTIMA = {"returns": "optimal_return", "steps": "optimal_steps"}
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many are done, of how many."""
-
-
-def writable(folder: str | PathLike) -> Location:
-    """The location of a folder that can be written to, as far as one can say without making it.
-
-    Raises:
-        InputError: it cannot.
-    """
-    place = Location.of(folder)
-    with unwritable_as_input_error(place):
-        if not place.is_local:
-            place.write("writable.tmp", b"")
-            place.delete("writable.tmp")
-            return place
-        nearest = next(p for p in (Path(place.path), *Path(place.path).parents) if p.exists())
-        if not nearest.is_dir():
-            raise NotADirectoryError(0, f"{nearest} is a file")
-        if not os.access(nearest, os.W_OK):
-            raise PermissionError(0, f"{nearest} does not allow it")
-    return place
-
-
-@contextmanager
-def unwritable_as_input_error(place: Location) -> Iterator[None]:
-    """Turns what writing below a place may raise into a sentence."""
-    try:
-        yield
-    except OSError as problem:
-        raise InputError(
-            f"the folder to write to must be one that can be written, got {place.text!r}: "
-            f"{problem.strerror or problem}"
-        ) from None
 
 
 def drawn(
@@ -77,8 +41,7 @@ def write_figures(
     """
     place = writable(folder)
     for one, content in drawn(figures, kind, progress):
-        with unwritable_as_input_error(place):
-            write_figure(place, one, content, kind)
+        write_figure(place, one, content, kind)
 
 
 def write_figure(place: Location, one: FigureData, content: bytes, kind: str) -> None:

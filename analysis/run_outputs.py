@@ -1,77 +1,314 @@
-"""What `hq-ray run` makes from published trials: CSV logs, figures, films."""
+"""What `hq-ray run` writes besides the results: CSV logs, figures and films.
 
-import math
-from collections.abc import Mapping, Sequence
+The paths are fixed and name no environment. So each folder has a list of what was written there and
+from which setting: a run of another setting replaces the files on it, all of which can be made
+again from the results, and touches no other file. Comparisons have their tag in their names; those
+of other tags stay.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from hq_ray.analysis.run_manifest import OutputRoot
-from hq_ray.analysis.run_paths import Outputs
+import numpy as np
+import pandas as pd
+
 from hq_ray.cli import say
 from hq_ray.encoding import encode_csv
-from hq_ray.environments import Environment
+from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value
-from hq_ray.load import load_q_values
+from hq_ray.load import load_curves, load_q_values, load_trials
 from hq_ray.location import Location
 from hq_ray.store import Results
-from hq_ray.sweeps.expand import Expanded
-from hq_ray.training import n_final, train
-from hq_ray.trial import Trial
+from hq_ray.sweeps.progress import notice
+from hq_ray.training import train
+from hq_ray.trial import Trial, environment_name
 
 # Figure file and log names speak of returns and steps; the columns are one entry each.
 QUANTITIES = {"returns": "episode_return", "steps": "steps"}
-# So many trials without a film are named in a sentence.
-TRIALS_NAMED = 3
-Curves = Mapping[str, Mapping[str, object]]
+# All that `hq-ray run` ever writes; a list that names anything more is not believed.
+WRITTEN = re.compile(
+    r"compare/[^/\\]+_mean_se_(returns|steps)\.png"
+    r"|[^/\\.][^/\\]*/(s\d+/[^/\\]+_(returns|steps)\.csv"
+    r"|(learning|steps)_curve_s\d+\.png|greedy_s\d+\.(mp4|gif))"
+)
+# Trials without a film, and differences between settings, in one sentence.
+MAX_NAMED = 3
+
+Setting = Mapping[str, Any]
+Curves = Mapping[str, Mapping[str, np.ndarray]]
 
 
-def output_files(outputs: Outputs, trials: Sequence[Trial]) -> dict[str, list[Path]]:
-    """What the tasks write of these trials, by the flag of the folder."""
-    from hq_ray.video import film_path
+@dataclass(frozen=True)
+class Outputs:
+    """What a run makes of its trials, and where: the flags of these names.
 
-    files: dict[str, list[Path]] = {}
-    if "train" in outputs.tasks:
-        files["--log_root"] = [outputs.log(trial, one) for trial in trials for one in QUANTITIES]
-    if outputs.tasks & {"plot", "compare"}:
-        curves = [outputs.curve(trial, one) for trial in trials for one in QUANTITIES]
-        comparisons = [outputs.comparison(one) for one in QUANTITIES]
-        files["--plots_root"] = [
-            *(curves if "plot" in outputs.tasks else ()),
-            *(comparisons if "compare" in outputs.tasks else ()),
+    The tag is None until the environment is known.
+    """
+
+    task: str
+    smooth: int
+    record_video: bool
+    video_max_steps: int
+    tag: str | None
+    log_root: Path
+    plots_root: Path
+    videos_root: Path
+
+    def makes(self, task: str) -> bool:
+        """Whether a task is to be done."""
+        return self.task in (task, "all")
+
+    def log(self, trial: Trial, quantity: str) -> Path:
+        """CSV log of one trial; `quantity` is `returns` or `steps`."""
+        folder = self.log_root / trial.variant / f"s{trial.seed}"
+        return folder / f"{trial.variant}_{quantity}.csv"
+
+    def curve(self, trial: Trial, quantity: str) -> Path:
+        """Figure of one trial."""
+        stem = {"returns": "learning_curve", "steps": "steps_curve"}[quantity]
+        return self.plots_root / trial.variant / f"{stem}_s{trial.seed}.png"
+
+    def comparison(self, quantity: str) -> Path:
+        """Figure of all variants, mean and standard error over seeds."""
+        return self.plots_root / "compare" / f"{self.tag}_mean_se_{quantity}.png"
+
+    def video_stem(self, trial: Trial) -> Path:
+        """Film of one trial's greedy policy, without suffix."""
+        return self.videos_root / trial.variant / f"greedy_s{trial.seed}"
+
+
+@dataclass(frozen=True)
+class OutputRoot:
+    """A folder that a run writes to.
+
+    Attributes:
+        kind: `logs`, `plots` or `videos`; folders may be shared, and each kind has its own list.
+        flag: the flag that names another folder.
+        folder: where the files go.
+        setting: all that decides what the files hold, except variants and seeds; `tag` among it.
+        files: the paths to write.
+    """
+
+    kind: str
+    flag: str
+    folder: Path
+    setting: Setting
+    files: Sequence[Path]
+
+    def check(self) -> None:
+        """Refuses to write over files that no run is known to have written.
+
+        Raises:
+            InputError: some are there, or the list is damaged.
+        """
+        known = self._read()
+        foreign = [
+            path
+            for path in self.files
+            if os.path.lexists(path) and not (self._name(path) in known and self._is_inside(path))
         ]
-    if outputs.record_video:
-        files["--videos_root"] = [film_path(outputs.video_stem(trial)) for trial in trials]
-    return files
+        if foreign:
+            more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+            raise InputError(
+                f"{foreign[0]}{more} must be written by this run, but there is such a file and no "
+                f"note that `hq-ray run` wrote it; move it away, or name another folder with "
+                f"{self.flag}"
+            )
+
+    def differences(self) -> list[str]:
+        """In what the settings of the files that `writing` removes differ: `alpha 0.2`."""
+        known = self._read()
+        return [
+            f"{name} {known[file].get(name)}"
+            for file in self._stale(known)
+            if (self.folder / file).exists()
+            for name, value in self.setting.items()
+            if known[file].get(name) != value
+        ]
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A block that may write the files, after those of other settings have gone.
+
+        Killed at any moment it leaves no file that is not on the list; the next run goes on.
+        """
+        new = not self.folder.is_dir()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with _locked(self.folder):
+                self.check()
+                known = self._read()
+                for name in self._stale(known):
+                    self._remove(name)
+                    del known[name]
+                known |= dict.fromkeys(map(self._name, self.files), self.setting)
+                self._write(known)
+                try:
+                    yield
+                finally:
+                    there = {n: one for n, one in known.items() if (self.folder / n).exists()}
+                    with suppress(OSError):
+                        self._write(there)
+        finally:
+            if new:
+                with suppress(OSError):  # not empty
+                    self.folder.rmdir()
+
+    def _stale(self, known: Mapping[str, Setting]) -> list[str]:
+        """Those of other settings, without the comparisons of other tags."""
+        others = [name for name, setting in known.items() if setting != self.setting]
+        mine = {f"compare/{self.setting['tag']}_mean_se_{one}.png" for one in QUANTITIES}
+        return [name for name in others if name in mine or not name.startswith("compare/")]
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
+
+    def _is_inside(self, path: Path) -> bool:
+        """Whether it is in the folder itself; a link may lead anywhere."""
+        return not path.is_symlink() and path.resolve().is_relative_to(self.folder.resolve())
+
+    def _remove(self, name: str) -> None:
+        """Removes a file, and its folders where they are empty then."""
+        path = self.folder / name
+        if not self._is_inside(path):
+            return
+        path.unlink(missing_ok=True)
+        for folder in Path(name).parents[:-1]:
+            with suppress(OSError):  # not empty
+                (self.folder / folder).rmdir()
+
+    @property
+    def _list(self) -> str:
+        return f".hq_ray_{self.kind}.json"
+
+    def _read(self) -> dict[str, Setting]:
+        """The files on the list, and the setting of each."""
+        path = self.folder / self._list
+        try:
+            info = json.loads(path.read_bytes())
+            settings = info["settings"]
+            known: dict[str, Setting] = {n: dict(settings[k]) for n, k in info["files"].items()}
+            if all(map(WRITTEN.fullmatch, known)):
+                return known
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            pass
+        raise InputError(
+            f"{path} must be the list of what `hq-ray run` wrote there, but it is damaged; "
+            f"empty the folder, or name another with {self.flag}"
+        )
+
+    def _write(self, known: Mapping[str, Setting]) -> None:
+        place = Location.of(self.folder)
+        if not known:
+            place.delete(self._list)
+            return
+        settings: list[Setting] = []
+        for setting in known.values():
+            if setting not in settings:
+                settings.append(setting)
+        info = {
+            "files": {name: str(settings.index(setting)) for name, setting in known.items()},
+            "settings": {str(key): setting for key, setting in enumerate(settings)},
+        }
+        place.write(self._list, json.dumps(info, indent=1).encode())
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Waits until no other run writes here."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        yield
+        return
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a network disk without locks
+            try:
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                notice(f"waiting for another run that writes to {folder}")
+                fcntl.flock(number, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(number)
 
 
 def output_roots(
-    outputs: Outputs, expanded: Expanded, given: Mapping[str, Value]
-) -> dict[str, OutputRoot]:
-    """The folder of each flag, with the setting that decides what its files hold.
+    outputs: Outputs, trials: Sequence[Trial], given: Mapping[str, Value]
+) -> list[OutputRoot]:
+    """The folders that the task writes to, each with the files of these trials.
 
     Of the setting are the hyperparameters given and the defaults of all others, also of those that
     these variants do not read: their files stay beside those of another variant.
     """
-    (environment,) = expanded.environments.values()
-    trained = expanded.trials.configurations[0]
-    setting = {
-        "env": environment.id,
-        "env_args": environment.args,
-        "episodes": trained.episodes,
-        "max_steps": trained.max_steps,
-        **{name: given.get(name, row.default) for name, row in HYPERPARAMETERS.items()},
-        "tag": outputs.tag,
-        "model": environment.fingerprint,
-    }
+    from hq_ray.video import film_path
+
+    names = ("env", "env_args", "episodes", "max_steps")
+    setting = {name: getattr(trials[0], name) for name in names}
+    setting |= {name: given.get(name, row.default) for name, row in HYPERPARAMETERS.items()}
+    setting |= {"tag": outputs.tag, "model": trials[0].fingerprint}
     drawn, filmed = {"smooth": outputs.smooth}, {"video_max_steps": outputs.video_max_steps}
-    return {
-        "--log_root": OutputRoot(outputs.log_root, "--log_root", setting),
-        "--plots_root": OutputRoot(outputs.plots_root, "--plots_root", setting | drawn),
-        "--videos_root": OutputRoot(outputs.videos_root, "--videos_root", setting | filmed),
-    }
+    logs, figures, films = [], [], []
+    if outputs.makes("train"):
+        logs = [outputs.log(trial, one) for trial in trials for one in QUANTITIES]
+    if outputs.makes("plot"):
+        figures += [outputs.curve(trial, one) for trial in trials for one in QUANTITIES]
+    if outputs.makes("compare"):
+        figures += [outputs.comparison(one) for one in QUANTITIES]
+    if outputs.record_video:
+        films = [film_path(outputs.video_stem(trial)) for trial in trials]
+    roots = (
+        OutputRoot("logs", "--log_root", outputs.log_root, setting, logs),
+        OutputRoot("plots", "--plots_root", outputs.plots_root, setting | drawn, figures),
+        OutputRoot("videos", "--videos_root", outputs.videos_root, setting | filmed, films),
+    )
+    return [root for root in roots if root.files]
 
 
-def write_logs(outputs: Outputs, trials: Sequence[Trial], curves: Curves) -> None:
-    """Writes two CSV files per trial, returns and steps by episode."""
+def write_outputs(
+    outputs: Outputs,
+    trials: Sequence[Trial],
+    results: Results,
+    roots: Sequence[OutputRoot],
+    n_seeds: int,
+) -> None:
+    """Writes logs, figures and films of done trials, and says what they replace.
+
+    `n_seeds` is how many were asked for; some may have failed.
+    """
+    curves = load_curves(results, trials, list(QUANTITIES.values()))
+    replaced = [root for root in roots if root.differences()]
+    if replaced:
+        differences = dict.fromkeys(one for root in replaced for one in root.differences())
+        folders = dict.fromkeys(str(root.folder) for root in replaced)
+        flags = " and ".join(root.flag for root in replaced)
+        say(
+            f"Notice: {' and '.join(folders)} held files of an earlier run with "
+            f"{', '.join([*differences][:MAX_NAMED])}, which this run replaces; "
+            f"to keep both, name other folders with {flags}"
+        )
+    for root in roots:
+        with root.writing():
+            if root.kind == "logs":
+                _write_logs(outputs, trials, curves)
+            elif root.kind == "plots":
+                _draw(outputs, trials, curves, n_seeds)
+            else:
+                _film(outputs, trials, results)
+    if outputs.makes("train"):
+        _say_who_is_ahead(trials, results)
+
+
+def _write_logs(outputs: Outputs, trials: Sequence[Trial], curves: Curves) -> None:
     for trial in trials:
         for quantity, column in QUANTITIES.items():
             path = outputs.log(trial, quantity)
@@ -80,44 +317,30 @@ def write_logs(outputs: Outputs, trials: Sequence[Trial], curves: Curves) -> Non
     say(f"Logs: {outputs.log_root}")
 
 
-def say_who_is_ahead(trials: Sequence[Trial], curves: Curves) -> None:
-    """The mean final return of each variant and, by seed, its lead over the first one."""
-    import numpy as np
+def _draw(outputs: Outputs, trials: Sequence[Trial], curves: Curves, n_seeds: int) -> None:
+    from hq_ray.analysis.charts.trials import compare_figure, curve_figure, save_png
 
-    scores: dict[str, dict[int, float]] = {}
-    for trial in trials:
-        returns = curves[trial.trial_id]["episode_return"]
-        final = returns[-n_final(len(returns)) :].mean()
-        if math.isfinite(final):
-            scores.setdefault(trial.variant, {})[trial.seed] = float(final)
-    if not scores:
-        return
-
-    def words(values: Sequence[float]) -> str:
-        error = np.std(values, ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
-        spread = "" if math.isnan(error) else f" ± {error:.3g}"
-        return f"{np.mean(values):,.4g}{spread}"
-
-    means = ", ".join(f"{variant} {words([*of.values()])}" for variant, of in scores.items())
-    say(f"Final return (mean ± standard error over seeds): {means}")
-    first, *others = scores
-    for other in others:
-        common = sorted(scores[first].keys() & scores[other].keys())
-        leads = [scores[other][seed] - scores[first][seed] for seed in common]
-        if not leads:
-            continue
-        mean = float(np.mean(leads))
-        n = f"on {len(common)} seed{'s' * (len(common) > 1)}"
-        if mean > 0:
-            say(f"{other} is ahead of {first} by {words(leads)} {n}")
-        elif mean < 0:
-            say(f"{first} is ahead of {other} by {words([-lead for lead in leads])} {n}")
-        else:
-            say(f"{first} and {other} are level {n}")
+    env = environment_name(trials[0].env, trials[0].env_args)
+    variants = dict.fromkeys(trial.variant for trial in trials)
+    for quantity, column in QUANTITIES.items():
+        values = {trial: curves[trial.trial_id][column] for trial in trials}
+        shared: dict[str, Any] = {"env": env, "quantity": quantity, "smooth": outputs.smooth}
+        for trial in trials if outputs.makes("plot") else ():
+            names = {"variant": trial.variant, "seed": trial.seed, "settings": _caption([trial])}
+            save_png(curve_figure(values[trial], **names, **shared), outputs.curve(trial, quantity))
+        if outputs.makes("compare"):
+            figure = compare_figure(
+                {v: np.stack([values[t] for t in trials if t.variant == v]) for v in variants},
+                planned=dict.fromkeys(variants, n_seeds),
+                settings=_caption(trials),
+                **shared,
+            )
+            save_png(figure, outputs.comparison(quantity))
+    say(f"Figures: {outputs.plots_root}")
 
 
-def _settings(trials: Sequence[Trial]) -> str:
-    """The hyperparameters that these trials read, for a caption."""
+def _caption(trials: Sequence[Trial]) -> str:
+    """The hyperparameters that these trials read."""
     words = []
     for name in (*HYPERPARAMETERS, "max_steps"):
         values = dict.fromkeys(getattr(trial, name) for trial in trials)
@@ -125,93 +348,47 @@ def _settings(trials: Sequence[Trial]) -> str:
     return ", ".join(words)
 
 
-def draw(
-    outputs: Outputs,
-    environment: Environment,
-    trials: Sequence[Trial],
-    curves: Curves,
-    n_seeds: int,
-) -> None:
-    """Draws each trial's curves, the comparison over seeds, or both, as the tasks say.
-
-    `n_seeds` is how many were asked for; some may have failed.
-    """
-    from hq_ray.analysis.charts.trials import compare_figure, curve_figure, save_png
-
-    trials = _drawable(trials, curves)
-    if not trials:
-        return
-    env = environment.name.removesuffix(" {}")
-    for quantity, column in QUANTITIES.items():
-        if "plot" in outputs.tasks:
-            for trial in trials:
-                figure = curve_figure(
-                    curves[trial.trial_id][column],
-                    variant=trial.variant,
-                    seed=trial.seed,
-                    env=env,
-                    quantity=quantity,
-                    smooth=outputs.smooth,
-                    settings=_settings([trial]),
-                )
-                save_png(figure, outputs.curve(trial, quantity))
-        if "compare" in outputs.tasks:
-            by_variant = _stacked(trials, curves, column)
-            figure = compare_figure(
-                by_variant,
-                env=env,
-                quantity=quantity,
-                smooth=outputs.smooth,
-                planned=dict.fromkeys(by_variant, n_seeds),
-                settings=_settings(trials),
-            )
-            save_png(figure, outputs.comparison(quantity))
-    say(f"Figures: {outputs.plots_root}")
-
-
-def _drawable(trials: Sequence[Trial], curves: Curves) -> list[Trial]:
-    """The trials without those that would have failed today, and says so."""
-    import numpy as np
-
-    sound = [t for t in trials if np.isfinite(curves[t.trial_id]["episode_return"]).all()]
-    if len(sound) < len(trials):
-        lost = [trial for trial in trials if trial not in sound]
-        say(f"Notice: a return that is NaN or infinite is not drawn: {_named(lost)}")
-    return sound
-
-
-def _named(trials: Sequence[Trial]) -> str:
-    names = ", ".join(f"{trial.variant} seed {trial.seed}" for trial in trials[:TRIALS_NAMED])
-    more = f" and {len(trials) - TRIALS_NAMED} more" if len(trials) > TRIALS_NAMED else ""
-    return names + more
-
-
-def _stacked(trials: Sequence[Trial], curves: Curves, column: str) -> dict[str, object]:
-    import numpy as np
-
-    variants = dict.fromkeys(trial.variant for trial in trials)
-    return {
-        variant: np.stack([curves[t.trial_id][column] for t in trials if t.variant == variant])
-        for variant in variants
-    }
-
-
-def film(outputs: Outputs, trials: Sequence[Trial], results: Results, engine: str) -> None:
+def _film(outputs: Outputs, trials: Sequence[Trial], results: Results) -> None:
     """Films each trial's greedy policy; says which cannot be filmed, and goes on."""
     from hq_ray.video import NotFilmable, film_trial
 
     tables = load_q_values(results, trials)
-    refused: dict[str, list[Trial]] = {}
+    refused: dict[str, list[str]] = {}
     for trial in trials:
         q_values = tables.get(trial.trial_id)
         if q_values is None:
-            q_values = train(trial, engine).log.q_values
+            q_values = train(trial).log.q_values
         try:
             stem = outputs.video_stem(trial)
             film_trial(trial, q_values, stem, max_steps=outputs.video_max_steps)
         except NotFilmable as problem:
-            refused.setdefault(str(problem), []).append(trial)
-    for sentence, some in refused.items():
-        say(f"Notice: no video of {_named(some)}: {sentence}")
+            refused.setdefault(str(problem), []).append(f"{trial.variant} seed {trial.seed}")
+    for sentence, names in refused.items():
+        more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+        say(f"Notice: no video of {', '.join(names[:MAX_NAMED])}{more}: {sentence}")
     if sum(map(len, refused.values())) < len(trials):
         say(f"Videos: {outputs.videos_root}")
+
+
+def _say_who_is_ahead(trials: Sequence[Trial], results: Results) -> None:
+    """The mean final return of each variant and, by seed, its lead over the first one."""
+    frame = load_trials(results, quiet=True)
+    frame = frame[frame["trial_id"].isin([trial.trial_id for trial in trials])]
+    scores = frame.pivot(index="seed", columns="variant", values="final_return")
+
+    def mean_and_se(values: pd.Series) -> str:
+        error = values.sem()
+        return f"{values.mean():,.4g}" + (f" ± {error:.3g}" if error == error else "")
+
+    first, *others = dict.fromkeys(trial.variant for trial in trials)
+    means = ", ".join(f"{variant} {mean_and_se(scores[variant])}" for variant in (first, *others))
+    say(f"Final return (mean ± standard error over seeds): {means}")
+    for other in others:
+        leads = (scores[other] - scores[first]).dropna()
+        n = f"on {len(leads)} seed{'s' * (len(leads) != 1)}"
+        if leads.mean() > 0:
+            say(f"{other} is ahead of {first} by {mean_and_se(leads)} {n}")
+        elif leads.mean() < 0:
+            say(f"{first} is ahead of {other} by {mean_and_se(-leads)} {n}")
+        elif len(leads):
+            say(f"{first} and {other} are level {n}")

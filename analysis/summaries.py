@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pandas as pd
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.errors import ResultsError
 from hq_ray.store import DONE, FAILED
+from hq_ray.trial import trials_text
 
 # What decides the references of a trial.
 REFERENCE_KEY = ["env", "env_args", "fingerprint", "gamma", "max_steps"]
@@ -68,7 +70,7 @@ def summarise_trials(trials: pd.DataFrame, with_references: bool = True) -> Summ
     references: dict[tuple, object] = {}
     if with_references:
         references, missing = _references(frame)
-        notes += [f"regret is null for {_trials(n)}: {reason}" for reason, n in missing.items()]
+        notes += [f"regret is null for {trials_text(n)}: {reason}" for reason, n in missing.items()]
     falls = _falls(frame)
     going_wrong = 1 - frame["truncation_rate"] - frame["success_rate"]
     # A share of whole episodes, so that rounding leaves no -1e-17.
@@ -92,7 +94,7 @@ def _left_out_note(lost: pd.DataFrame) -> str:
     ]
     more = f" and {len(lost) - TRIALS_NAMED:,} more" if len(lost) > TRIALS_NAMED else ""
     return (
-        f"{_trials(len(lost))} with a return or value that is NaN or infinite left out: "
+        f"{trials_text(len(lost))} with a return or value that is NaN or infinite left out: "
         f"{', '.join(names[:TRIALS_NAMED])}{more}"
     )
 
@@ -105,7 +107,7 @@ def _references(frame: pd.DataFrame) -> tuple[dict[tuple, object], Counter]:
     found: dict[tuple, object] = {}
     missing: Counter = Counter()
     for key, part in frame[frame["status"] == DONE].groupby(REFERENCE_KEY, dropna=False):
-        known = tuple(None if pd.isna(value) else value for value in key)
+        known: tuple[Any, ...] = tuple(None if pd.isna(value) else value for value in key)
         try:
             found[known] = one = references_of(*known)
         except NoReferences as problem:
@@ -115,10 +117,6 @@ def _references(frame: pd.DataFrame) -> tuple[dict[tuple, object], Counter]:
             float(getattr(one, name)) for name in REFERENCE_COLUMNS
         ]
     return found, missing
-
-
-def _trials(count: int) -> str:
-    return f"{count:,} trial{'' if count == 1 else 's'}"
 
 
 def falls_of(returns: np.ndarray, steps: np.ndarray) -> np.ndarray:

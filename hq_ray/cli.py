@@ -97,7 +97,7 @@ def one_line(text: str) -> str:
 
 # name: (module below hq_ray, one line for `hq-ray --help`)
 COMMANDS = {
-    "run": ("analysis.run_command", "Train variants on one environment over seeds; draw, film."),
+    "run": ("analysis.run", "Train variants on one environment over seeds; draw, film."),
     "init": ("sweeps.commands", "Write a commented spec to start from."),
     "schema": ("sweeps.commands", "Print the JSON schema of a spec, for editors."),
     "plan": ("sweeps.commands", "Count what a spec means and estimate its cost; runs nothing."),

@@ -7,6 +7,7 @@ readers skip, and renamed; a store publishes an object when the request that put
 
 import os
 import re
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -211,3 +212,26 @@ class Location:
             if isinstance(problem, OSError):
                 problem.filename = str(path)
             raise
+
+
+def writable(folder: str | os.PathLike) -> Location:
+    """The location of a folder in which files can be made; the proof leaves no trace.
+
+    Raises:
+        InputError: it cannot be written to.
+    """
+    place = Location.of(folder)
+    try:
+        if place.is_local:
+            folders = (Path(place.path), *Path(place.path).parents)
+            with tempfile.TemporaryFile(dir=next(path for path in folders if path.exists())):
+                pass
+        else:
+            place.write("writable.tmp", b"")
+            place.delete("writable.tmp")
+    except OSError as problem:
+        raise InputError(
+            f"the folder to write to must be one that can be written, got {place.text!r}: "
+            f"{problem.strerror or problem}"
+        ) from None
+    return place

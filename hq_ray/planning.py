@@ -16,7 +16,7 @@ from hq_ray.compiled import njit
 from hq_ray.environments import load_model
 from hq_ray.errors import HqRayError, reason_of
 from hq_ray.model import Model
-from hq_ray.trial import is_model
+from hq_ray.trial import environment_name, is_model
 
 # Sweeps end when what is left to change of any value is at most this share of it; SciPy solves
 # what is not there after so many outcomes looked at, some milliseconds.
@@ -331,7 +331,7 @@ def references_of(
         NoReferences: the trials were trained without a model, or their environment cannot be made
             here, has no model here, another one than theirs, or no best policy.
     """
-    name = f"{env} {env_args}"
+    name = environment_name(env, env_args)
     if not is_model(fingerprint):
         raise NoReferences(f"{name} was trained without a model to compute exact values from")
     try:

@@ -18,7 +18,7 @@ from hq_ray.conditions import Condition, filtered, named
 from hq_ray.errors import InputError, ResultsError, near_miss
 from hq_ray.location import Location
 from hq_ray.store import DONE, FAILED, READERS, Results
-from hq_ray.trial import short_fingerprint
+from hq_ray.trial import environment_name, short_fingerprint
 
 # What `problems` looks at.
 COUNTED = ("status", "env", "env_args", "variant", "fingerprint")
@@ -169,7 +169,7 @@ def _mixed_models(trials: pa.Table) -> Iterator[str]:
         if len(prints) > 1:
             listed = ", ".join(f"{mark}: {n:,} trials" for mark, n in sorted(prints.items()))
             yield (
-                f"trials of {env} were trained on {len(prints)} different models of it and "
+                f"trials of {environment_name(*env.split(' ', 1))} were trained on {len(prints)} different models of it and "
                 f"must not be compared ({listed})"
             )
 
@@ -181,7 +181,11 @@ def _missing(folder: Results, there: Counter) -> str | None:
     if all(there[cell] >= n for cell, n in plan.items()):
         return None
     found = _cells(trials_table(folder, ["env", "env_args", "variant"]))
-    short = [f"{found[c]:,} of {n:,} {c[1]} on {c[0]}" for c, n in plan.items() if found[c] < n]
+    short = [
+        f"{found[env, variant]:,} of {n:,} {variant} on {environment_name(*env.split(' ', 1))}"
+        for (env, variant), n in plan.items()
+        if found[env, variant] < n
+    ]
     if not short:
         return None
     more = f" and {len(short) - CELLS_NAMED} more" if len(short) > CELLS_NAMED else ""

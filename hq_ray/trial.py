@@ -190,6 +190,18 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(seeds)
 
 
+def environment_name(env: str, env_args: str) -> str:
+    """An environment for a reader, as `VelocityGrid-v0, max_speed 2`."""
+    arguments = json.loads(env_args).items()
+    words = [f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in arguments]
+    return ", ".join([env, *words])
+
+
+def trials_text(count: int) -> str:
+    """`1 trial`, `12,000 trials`."""
+    return "1 trial" if count == 1 else f"{count:,} trials"
+
+
 def seeds_text(seeds: Iterable[int]) -> str:
     """Seeds as short text: runs as ranges."""
     parts: list[list[int]] = []

@@ -15,7 +15,7 @@ from hq_ray.schema import BETTER, DONE
 from hq_ray.store import Results
 from hq_ray.sweeps.plan import TrialSet
 from hq_ray.sweeps.spec_entries import Confirm
-from hq_ray.trial import BLOCK, CONFIRMATION, FIRST_FRESH_SEED, Trial, seeded
+from hq_ray.trial import BLOCK, CONFIRMATION, FIRST_FRESH_SEED, Trial, environment_name, seeded
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,10 @@ def _used_blocks(results: Results) -> dict[str, int]:
 def _sentence(problem: str, one: Chosen, metric: str, seeds: int) -> str:
     which = one.settings or "the only configuration"
     of = f"best of {one.of}" if one.rank == 1 else f"number {one.rank} of {one.of}"
+    trial = one.configuration
+    name = trial.label or environment_name(trial.env, trial.env_args)
+    problem = problem.replace(f"{trial.env} {trial.env_args}", name, 1)
     return (
-        f"Confirmed on {seeds} fresh seeds: {problem}: {one.configuration.variant} with {which}, "
+        f"Confirmed on {seeds} fresh seeds: {problem}: {trial.variant} with {which}, "
         f"{of} by {metric} ({one.score:.6g})"
     )

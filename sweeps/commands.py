@@ -9,6 +9,7 @@ import click
 
 from hq_ray.cli import SETTINGS, Count, ray_flags, say
 from hq_ray.errors import InputError
+from hq_ray.trial import environment_name, trials_text
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -159,7 +160,7 @@ def _show_counts(place: "Results", found: "Survey", expanded: "Expanded", planne
     n_seeds = len(expanded.trials.seeds)
     cells: dict[tuple[str, str], Counter] = {}
     for template, missing, bad in zip(expanded.trials.configurations, new, failed, strict=True):
-        shown = template.label or f"{template.env} {template.env_args}".removesuffix(" {}")
+        shown = template.label or environment_name(template.env, template.env_args)
         cell = cells.setdefault((shown, template.variant), Counter())
         cell.update(new=missing, failed=bad, done=n_seeds - missing - bad, configurations=1)
     # As Text, so that brackets in a name are not taken for markup.
@@ -172,8 +173,8 @@ def _show_counts(place: "Results", found: "Survey", expanded: "Expanded", planne
     for (shown, variant), cell in cells.items():
         table.add_row(Text(shown), variant, *(f"{cell[name]:,}" for name in columns))
     Console().print(table)
-    for name, environment in expanded.environments.items():
-        say(f"{name.removesuffix(' {}')} trains with engine {environment.engine}")
+    for one in expanded.environments.values():
+        say(f"{environment_name(one.id, one.args)} trains with engine {one.engine}")
     say(
         f"{len(planned.trials):,} trials: {len(planned.missing):,} new, {planned.n_done:,} done, "
         f"{len(planned.failed):,} failed"
@@ -245,11 +246,6 @@ def run_and_tell(
         for sentence in tally.confirmed:
             say(sentence)
     return tally
-
-
-def trials_text(count: int) -> str:
-    """`1 trial`, `12,000 trials`."""
-    return "1 trial" if count == 1 else f"{count:,} trials"
 
 
 def _nothing_left(tally: "Tally", where: str) -> str:

@@ -12,7 +12,7 @@ from hq_ray.published import trials_table
 from hq_ray.store import DONE, FAILED, Results, Survey
 from hq_ray.sweeps.ownership import is_gone, read_owner
 from hq_ray.sweeps.plan import Picked, TrialSet, count_by_configuration
-from hq_ray.trial import CONFIRMATION
+from hq_ray.trial import CONFIRMATION, environment_name
 
 # What makes another problem of an environment.
 OF_PROBLEM = ("episodes", "max_steps", "gamma")
@@ -91,7 +91,7 @@ def _mixed(table: pa.Table, spec: Mapping) -> list[str]:
             continue
         values: dict[str, list] = {}
         for row in _count(table, ["env", "env_args", name]):
-            env = f"{row['env']} {row['env_args']}".removesuffix(" {}")
+            env = environment_name(row["env"], row["env_args"])
             values.setdefault(env, []).append(row[name])
         sentences += [
             f"{env} has trials with {name} {' and '.join(map(str, sorted(some)))}, which are "

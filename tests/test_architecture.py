@@ -84,7 +84,7 @@ def test_our_packages_are_imported_below_hq_ray_only(name):
 
 
 # `hq-ray run` trains too, and commands start what they command.
-TRAINS = {"commands", "run_command", "run_outputs", "run_request", "run_tasks"}
+TRAINS = {"commands", "run", "run_outputs"}
 
 
 @pytest.mark.parametrize("name", sorted(n for n in MODULES if n.startswith(ANALYSIS)))
@@ -102,7 +102,7 @@ def test_analysis_never_reaches_the_loops(name):
         (
             "click",
             {"hq_ray.cli", "hq_ray.sweeps.commands", "hq_ray.sweeps.results_commands"}
-            | {f"{ANALYSIS}.commands", f"{ANALYSIS}.run_command"},
+            | {f"{ANALYSIS}.commands", f"{ANALYSIS}.run"},
         ),
         ("jinja2", {f"{ANALYSIS}.report.page"}),
     ],

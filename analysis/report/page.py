@@ -18,8 +18,6 @@ from hq_ray.analysis.figure_files import (
     Progress,
     drawn,
     parquet,
-    unwritable_as_input_error,
-    writable,
     write_figure,
 )
 from hq_ray.analysis.report.tables import (
@@ -38,7 +36,7 @@ from hq_ray.analysis.study import Study
 from hq_ray.analysis.tables import pairs_table, summary_table
 from hq_ray.analysis.verdict import basis_sentence, judge, overall_sentence
 from hq_ray.analysis.verdict import summary as verdict_row
-from hq_ray.location import Location
+from hq_ray.location import Location, writable
 from hq_ray.store import DONE, FAILED
 from hq_ray.trial import FIRST_FRESH_SEED
 from hq_ray.versions import versions
@@ -89,15 +87,14 @@ def write_report(
     figures = list(drawn(figures_of(study, planned), "png", progress))
     page = render(study, figures, summary, sum(planned.values()), where)
     verdicts = pd.DataFrame([verdict_row(one) for one in study.comparisons])
-    with unwritable_as_input_error(place):
-        _remove_others(place, {one.name for one, _ in figures})
-        for one, png in figures:
-            write_figure(place.child("figures"), one, png, "png")
-        place.write("verdict.csv", verdicts.to_csv(index=False).encode())
-        place.write("verdict.tex", verdict_latex(study.comparisons).encode())
-        place.write("summary.parquet", parquet(summary))
-        place.write("pairs.parquet", parquet(pairs))
-        place.write(PAGE, page.encode())
+    _remove_others(place, {one.name for one, _ in figures})
+    for one, png in figures:
+        write_figure(place.child("figures"), one, png, "png")
+    place.write("verdict.csv", verdicts.to_csv(index=False).encode())
+    place.write("verdict.tex", verdict_latex(study.comparisons).encode())
+    place.write("summary.parquet", parquet(summary))
+    place.write("pairs.parquet", parquet(pairs))
+    place.write(PAGE, page.encode())
     return place.child(PAGE).text
 
 
@@ -132,7 +129,7 @@ def render(
     environments = [
         {
             "label": env,
-            "tables": [*metrics_table(study.comparisons, env), *chosen_table(study, env)],
+            "tables": [*metrics_table(study, env), *chosen_table(study, env)],
             "figures": [f for one, f in shown if one.env == env and one.section != FOLDED],
             "more": [f for one, f in shown if one.env == env and one.section == FOLDED],
         }

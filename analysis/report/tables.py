@@ -8,8 +8,9 @@ from numbers import Integral, Real
 import pandas as pd
 
 from hq_ray.analysis.cells import SETTINGS
-from hq_ray.analysis.comparison import Comparison
+from hq_ray.analysis.comparison import Comparison, Side
 from hq_ray.analysis.metrics import METRICS
+from hq_ray.analysis.statistics.means import t_interval
 from hq_ray.analysis.study import Study
 from hq_ray.analysis.verdict import (
     THREE_METRICS,
@@ -71,11 +72,11 @@ def verdict_latex(found: Sequence[Comparison]) -> str:
     return f"% {caption}\n{text}".translate({ord(sign): f"${sign}$" for sign in "<>|"})
 
 
-def metrics_table(found: Sequence[Comparison], env: str) -> list[Table]:
+def metrics_table(study: Study, env: str) -> list[Table]:
     """The compared configurations of a problem by the metric of the verdict and THREE_METRICS, on
-    the same seeds.
+    the same seeds; where none are compared, the best configuration of each variant.
     """
-    of_env = [one for one in found if one.env == env and one.difference is not None]
+    of_env = [one for one in study.comparisons if one.env == env and one.difference is not None]
     rows = []
     for name in dict.fromkeys((*THREE_METRICS, *(one.metric.name for one in of_env))):
         when = f"{WHEN[name]}: " if name in WHEN else ""
@@ -92,7 +93,25 @@ def metrics_table(found: Sequence[Comparison], env: str) -> list[Table]:
             for one in of_env
             if (row := numbers(one, name))
         ]
-    return [("The compared configurations by three metrics", pd.DataFrame(rows))] if rows else []
+    if rows:
+        return [("The compared configurations by three metrics", pd.DataFrame(rows))]
+    sides = [side for (of, _), side in study.chosen.items() if of == env]
+    rows = [_mean_row(side, name) for name in THREE_METRICS for side in sides]
+    chosen = any(len(side.cell) > 1 and not side.fresh for side in sides)
+    caption = "Three metrics" + ", on the seeds that chose the configuration" * chosen
+    return [(caption, pd.DataFrame(rows))] if rows else []
+
+
+def _mean_row(side: Side, name: str) -> dict[str, object]:
+    """A metric of one configuration: its mean over seeds and the t interval of the mean."""
+    scores = side.scored(name).scores(name)
+    row: dict[str, object] = {"metric": f"{WHEN[name]}: {METRICS[name].axis_label}"}
+    row |= {"variant": side.cell.variant, "seeds": str(len(scores))}
+    row |= {"mean": None, "95 % interval": None}
+    if len(scores):
+        mean, low, high = map(float, t_interval(scores))
+        row |= {"mean": mean, "95 % interval": _interval({"low": low, "high": high})}
+    return row
 
 
 def _seed_counts(row: Mapping) -> str:

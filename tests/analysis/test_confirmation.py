@@ -274,10 +274,31 @@ def test_the_terminal_says_what_is_confirmed(tmp_path, capsys, monkeypatch):
     said = capsys.readouterr().out
     assert "better" in said
     assert "exploratory" not in said
-    assert "value of the learned policy [discounted return]" in said
+    assert "what was learned" in said
     reached = noise(9, seed=1, mean=-18) >= -18.5
     assert f"{reached.mean():.0%}" in said
     assert not (tmp_path / "plots").exists()
+
+
+def test_no_name_is_broken_at_80_columns_and_one_variant_has_its_metrics(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    scores = confirmed(explored(), (noise(9), noise(9, seed=1, mean=-18)))
+    folder = publish_scores(tmp_path / "x", scores, {0: choice()}, env="CliffHanging-v1")
+    where = ["--where", "variant == 'standard' and role == 'confirmation'"]
+    for flags in ([], where):
+        assert run_command_line(["compare", str(folder), *flags]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        table = lines[
+            : next(n for n, line in enumerate(lines) if line.startswith(("Conf", "Only")) and n)
+        ]
+        assert max(map(len, table)) <= 80
+        assert any(line.startswith((" CliffHanging-v1 ", "CliffHanging-v1: ")) for line in table)
+    (learned,) = [line.split() for line in table if line.startswith(" what was learned")]
+    mean, se = noise(9).mean(), noise(9).std(ddof=1) / 3
+    low, high = -mean - 2.306 * se, -mean + 2.306 * se
+    assert learned[3:] == ["standard", "9", f"{-mean:.3g}", f"{low:.3g}", "to", f"{high:.3g}"]
 
 
 def test_trials_are_listed_with_their_ids(tmp_path, capsys, monkeypatch):

@@ -360,7 +360,7 @@ def test_different_models_are_told(published, make_trial):
         load_trials(published, columns=["seed"])
     (warning,) = caught
     assert str(warning.message) == (
-        "trials of FrozenLake-v1 {} were trained on 2 different models of it and must not be "
+        "trials of FrozenLake-v1 were trained on 2 different models of it and must not be "
         f"compared (00000000: 1 trials, {old.fingerprint[:8]}: 1 trials)"
     )
 
@@ -373,7 +373,7 @@ def test_missing_trials_are_told(published, batch):
     published.describe("a", {}, planned=planned)
     sentence = (
         f"3 of 7 planned trials are not in {published.location.text}: there are "
-        "1 of 3 standard on Table-v0 {}, 1 of 2 minimum on Table-v0 {}"
+        "1 of 3 standard on Table-v0, 1 of 2 minimum on Table-v0"
     )
     with pytest.warns(ResultsWarning) as caught:
         frame = load_trials(published)

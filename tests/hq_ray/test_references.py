@@ -185,14 +185,14 @@ def test_references_of_trials(make_trial):
 @pytest.mark.parametrize(
     ("env", "fingerprint", "reason"),
     [
-        ("Blackjack-v1", None, "Blackjack-v1 {} was trained without a model to compute exact"),
-        ("Blackjack-v1", "00", "Blackjack-v1 {} has no transition table here"),
+        ("Blackjack-v1", None, "Blackjack-v1 was trained without a model to compute exact"),
+        ("Blackjack-v1", "00", "Blackjack-v1 has no transition table here"),
         ("Nowhere-v3", "00", r"Nowhere-v3 {} cannot be made here \(unknown environment "),
         ("no_such_module:Grid-v0", "00", r"cannot be made here \(the module "),
         (
             "FrozenLake-v1",
             "00",
-            r"the model of FrozenLake-v1 {} must be the one of the trials \(00\)",
+            r"the model of FrozenLake-v1 must be the one of the trials \(00\)",
         ),
     ],
 )

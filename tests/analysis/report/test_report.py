@@ -18,7 +18,6 @@ from small_sweeps import (
 
 from hq_ray.analysis import figure_files
 from hq_ray.analysis.api import compare
-from hq_ray.analysis.figure_files import writable
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.report import page as report_page
 from hq_ray.analysis.report.page import PAGE, write_report
@@ -27,6 +26,7 @@ from hq_ray.analysis.study import study
 from hq_ray.analysis.words import round_number
 from hq_ray.errors import InputError
 from hq_ray.load import load_trials
+from hq_ray.location import writable
 from hq_ray.store import Results
 
 CHAPTERS = ["verdict", "environment-1", "configurations", "health", "methods", "files"]

@@ -7,11 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from standard_error import complaints
 
-from hq_ray.analysis import run_manifest, run_outputs
-from hq_ray.analysis.run_manifest import OutputRoot
-from hq_ray.cli import run_command_line
+from hq_ray.analysis import run_outputs
+from hq_ray.analysis.charts import trials
+from hq_ray.analysis.run_outputs import OutputRoot
 from hq_ray.errors import InputError
 
 GRID = ["run", "--env", "VelocityGrid-v0", "--episodes", "6", "--smooth", "2", "--local"]
@@ -19,17 +18,11 @@ CLIFF = [*GRID, "--env", "CliffWalking-v1", "--max_steps", "20"]
 LISTS = {"logs/.hq_ray_logs.json", "plots/.hq_ray_plots.json", "videos/.hq_ray_videos.json"}
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Runs a command in an empty folder; gives code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*arguments):
-        code = run_command_line([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return code, out, complaints(err)
-
-    return command
+@pytest.fixture(autouse=True)
+def sketched(monkeypatch):
+    """Figures are neither drawn nor encoded, which takes most of the time."""
+    for name in ("curve_figure", "compare_figure", "picture"):
+        monkeypatch.setattr(trials, name, lambda *_, **__: b"figure")
 
 
 def files(*roots):
@@ -103,7 +96,6 @@ def test_the_same_setting_adds_and_replaces(run):
     ("changed", "difference"),
     [
         (["--episodes", "7"], "episodes 6"),
-        (["--max_steps", "9"], "max_steps 200"),
         (["--env_args", "max_speed=2", "--tag", "VelocityGrid-v0"], "env_args {}"),
         (["--gamma", "0.5"], "gamma 0.99"),
         (["--tag", "other"], "tag VelocityGrid-v0"),
@@ -169,60 +161,43 @@ def test_a_file_that_no_run_has_noted_is_not_written_over(run):
     assert mine.read_text() == "mine"
 
 
-def changed_list(change):
-    """The list of logs, changed; the folder has a log of seed 0 then."""
-    path = Path("logs/.hq_ray_logs.json")
-    info = json.loads(path.read_text())
-    change(info)
-    path.write_text(json.dumps(info))
+LOG = "standard/s0/standard_steps.csv"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("../precious.csv", "../standard/s0/standard_steps.csv", "notes.txt", "", ".", "s0"),
-        *("standard/../../precious.csv", "standard/s0/mine.csv", "standard/s0/a\\b_steps.csv"),
-        "ABSOLUTE/standard/s0/standard_steps.csv",
-    ],
-)
-def test_a_list_that_names_what_no_run_writes_removes_nothing(run, name, tmp_path):
-    assert run(*GRID, "--seeds", "0", "--task", "train")[0] == 0
-    names = {tmp_path / "precious.csv", tmp_path / "logs/notes.txt"}
-    for path in names | {tmp_path / "logs/standard/s0/mine.csv"}:
-        path.write_text("mine")
-    name = name.replace("ABSOLUTE", str(tmp_path / "logs"))
-    changed_list(lambda info: info["files"].update({name: next(iter(info["settings"]))}))
-    before = files(".")
-    code, out, err = run(*CLIFF, "--seeds", "0", "--task", "train")
-    assert (code, out) == (2, "")
-    assert err.startswith(
-        "Error: logs/.hq_ray_logs.json must be the list of what `hq-ray run` wrote"
-    )
-    assert "--log_root" in err
-    assert files(".") == before
+def root_of(folder, tag="t"):
+    """A root that writes one log."""
+    return OutputRoot("logs", "--log_root", folder, {"tag": tag}, [folder / LOG])
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        *(b"", b"{", b"[]", b"null", b"\xff\xfe", b"{}", b"[" * 100_000, b'{"files": {}}'),
-        b'{"files": {"standard/s0/standard_steps.csv": "k"}, "settings": {}}',
-        b'{"files": {"standard/s0/standard_steps.csv": "k"}, "settings": {"k": 3}}',
-        b'{"files": {"standard/s0/standard_steps.csv": []}, "settings": {"k": {"a": 1}}}',
-        b'{"files": ["standard/s0/standard_steps.csv"], "settings": {}}',
+        *("", "{", "[]", "null", "{}", "[" * 100_000),
+        *(f'{{"files": {{"{LOG}": "k"}}, "settings": {more}}}' for more in ("{}", '{"k": 3}')),
+        f'{{"files": ["{LOG}"], "settings": {{}}}}',
+        *(
+            json.dumps({"files": {name: "k"}, "settings": {"k": {"tag": "other"}}})
+            for name in (
+                *(f"../{LOG}", f"/{LOG}", f"standard/../../{LOG}", "notes.txt", "", ".", "s0"),
+                *("standard/s0/mine.csv", "standard/s0/a\\b_steps.csv"),
+            )
+        ),
     ],
 )
-def test_a_damaged_list_removes_nothing_and_is_named(tmp_path, content):
-    root = OutputRoot(tmp_path, "--log_root", {"tag": "t"})
-    log = tmp_path / "standard/s0/standard_steps.csv"
-    log.parent.mkdir(parents=True)
-    log.write_text("mine")
-    (tmp_path / ".hq_ray_logs.json").write_bytes(content)
+def test_a_list_that_is_damaged_or_names_what_no_run_writes_removes_nothing(tmp_path, content):
+    listed = tmp_path / "in/.hq_ray_logs.json"
+    mine = [tmp_path / LOG, tmp_path / "in" / LOG, tmp_path / "in/standard/s0/mine.csv"]
+    for path in [*mine, listed]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    listed.write_text(content)
+    root = root_of(tmp_path / "in")
     with pytest.raises(InputError, match=r"must be the list .* but it is damaged; .*--log_root"):
-        root.check([])
-    with pytest.raises(InputError), root.writing([]):
-        pass
-    assert (log.read_text(), (tmp_path / ".hq_ray_logs.json").read_bytes()) == ("mine", content)
+        root.check()
+    with pytest.raises(InputError), root.writing():
+        raise AssertionError("not reached")
+    assert {path.read_text() for path in mine} == {"mine"}
+    assert listed.read_text() == content
 
 
 @pytest.mark.parametrize("link", ["logs/standard/s0/standard_steps.csv", "logs/standard"])
@@ -286,43 +261,37 @@ def cliff_log(run, path):
     return Path("fresh", *Path(path).parts[1:]).read_text()
 
 
-def test_where_nothing_is_drawn_nothing_is_left(tmp_path):
-    root = OutputRoot(tmp_path / "a/b", "--videos_root", {"tag": "t"})
-    with root.writing([tmp_path / "a/b/standard/greedy_s0.mp4"]):
+def test_where_nothing_is_written_nothing_is_left(tmp_path, monkeypatch):
+    with root_of(tmp_path / "new").writing():
         pass
+    assert list(tmp_path.iterdir()) == []
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_outputs.Location, "write", full)
+    with pytest.raises(OSError, match="No space"), root_of(tmp_path / "new").writing():
+        raise AssertionError("not reached")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_two_runs_at_once_write_one_after_the_other(tmp_path, capsys):
-    log = tmp_path / "standard/s0/standard_steps.csv"
-    first, second = (OutputRoot(tmp_path, "--log_root", {"tag": tag}) for tag in "ab")
+    log = tmp_path / LOG
     seen = []
 
-    def write(root, content):
-        with root.writing([log]):
-            seen.append(log.read_text() if log.exists() else None)
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.write_text(content)
+    def write():
+        with root_of(tmp_path, "b").writing():
+            seen.append(log.exists())
 
-    waiting = threading.Thread(target=write, args=(second, "second"))
+    waiting = threading.Thread(target=write)
     told = ""
-    with first.writing([log]):
+    with root_of(tmp_path, "a").writing():
         waiting.start()
         while "waiting for another run" not in told:
             told += capsys.readouterr().err
             time.sleep(0.01)
         assert seen == []
+        log.parent.mkdir(parents=True)
+        log.write_text("first")
     waiting.join()
-    assert (seen, log.read_text()) == ([None], "second")
-
-
-def test_a_list_that_cannot_be_noted_stops_before_anything_is_written(tmp_path, monkeypatch):
-    def full(*arguments):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(run_manifest.Location, "write", full)
-    log = tmp_path / "new/standard/s0/standard_steps.csv"
-    root = OutputRoot(tmp_path / "new", "--log_root", {"tag": "t"})
-    with pytest.raises(OSError, match="No space"), root.writing([log]):
-        raise AssertionError("not reached")
-    assert list(tmp_path.iterdir()) == []
+    assert seen == [False]
