@@ -169,8 +169,8 @@ def _mixed_models(trials: pa.Table) -> Iterator[str]:
         if len(prints) > 1:
             listed = ", ".join(f"{mark}: {n:,} trials" for mark, n in sorted(prints.items()))
             yield (
-                f"trials of {environment_name(*env.split(' ', 1))} were trained on {len(prints)} different models of it and "
-                f"must not be compared ({listed})"
+                f"trials of {environment_name(*env.split(' ', 1))} were trained on {len(prints)} "
+                f"different models of it and must not be compared ({listed})"
             )
 
 
