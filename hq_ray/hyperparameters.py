@@ -94,7 +94,8 @@ def used_hyperparameters(variant: str, values: Mapping[str, Value]) -> dict[str,
         if name not in HYPERPARAMETERS:
             raise InputError(f"unknown hyperparameter {name!r}{near_miss(name, HYPERPARAMETERS)}")
     chosen = {
-        name: row.check(values.get(name, row.default)) for name, row in HYPERPARAMETERS.items()
+        name: row.check(values[name]) if name in values else row.default
+        for name, row in HYPERPARAMETERS.items()
     }
     if variant not in VARIANTS:
         raise InputError(f"unknown variant {variant!r}{near_miss(variant, VARIANTS)}")

@@ -204,7 +204,7 @@ def sweep_command(
 
     chosen = RunOptions(**options)
     if confirm is not None:
-        overrides = (*overrides, f"confirm={confirm}")
+        overrides = (*overrides, f"confirm.seeds={confirm}")
     opened = _open(spec, overrides, results)
     tally = run_and_tell(*opened, chosen)
     if tally.interrupted:

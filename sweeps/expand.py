@@ -3,9 +3,8 @@
 import hashlib
 import itertools
 import math
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,10 +12,10 @@ from hq_ray.conditions import evaluate
 from hq_ray.environments import Environment, resolve
 from hq_ray.errors import InputError, shortened
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
-from hq_ray.sweeps.parameters import Parameter
+from hq_ray.sweeps.parameters import Distribution, Parameter
 from hq_ray.sweeps.plan import TrialSet
 from hq_ray.sweeps.spec import Sweep
-from hq_ray.sweeps.spec_entries import Configuration
+from hq_ray.sweeps.spec_entries import Configuration, EnvironmentRequest
 from hq_ray.sweeps.spec_text import suggestion
 from hq_ray.trial import Trial
 from hq_ray.updates import VARIANTS
@@ -51,35 +50,42 @@ def expand(sweep: Sweep) -> Expanded:
     Raises:
         InputError: an environment or a hyperparameter cannot be used.
     """
-    _check_size(sweep)
-    environments = {}
-    for request, place in sweep.environments.items():
-        try:
-            environments[request] = resolve(request.id, request.arguments)
-        except InputError as problem:
-            raise InputError(f"{place}: {shortened(str(problem), 500)}") from problem
-    templates: dict[str, Trial] = {}
-    for configuration in configurations(sweep):
-        environment = environments[configuration.env]
-        template = Trial(
-            env=environment.id,
-            env_args=environment.args,
-            fingerprint=environment.fingerprint,
-            variant=configuration.variant,
-            seed=0,
-            episodes=configuration.episodes,
-            max_steps=configuration.max_steps or environment.max_steps,
-            source=environment.source,
-            label=configuration.env.label,
-            **dict(configuration.hyperparameters),
-        )
+    found = configurations(sweep)
+    environments = {env: _resolved(sweep, env) for env in dict.fromkeys(one.env for one in found)}
+    templates: dict[tuple, Trial] = {}
+    for one in found:
+        environment = environments[one.env]
+        values = dict(one.values)
+        values["max_steps"] = values["max_steps"] or environment.max_steps
         # Two names of one environment, or its own step limit spelled out, give the same trial.
-        templates.setdefault(template.trial_id, template)
+        key = (environment.name, *values.values())
+        if key not in templates:
+            templates[key] = Trial(
+                env=environment.id,
+                env_args=environment.args,
+                fingerprint=environment.fingerprint,
+                seed=0,
+                source=environment.source,
+                label=one.env.label,
+                **values,
+            )
     return Expanded(
         trials=TrialSet(list(templates.values()), sweep.seeds),
         environments={environment.name: environment for environment in environments.values()},
         notices=tuple(dict.fromkeys(n for one in environments.values() for n in one.notices)),
     )
+
+
+def _resolved(sweep: Sweep, env: EnvironmentRequest) -> Environment:
+    try:
+        return resolve(env.id, env.arguments)
+    except InputError as problem:
+        if sweep.configurations:
+            index = [one.env for one in sweep.configurations].index(env)
+            place = f"configurations[{index}].env"
+        else:
+            place = f"env[{sweep.env.index(env)}]" if len(sweep.env) > 1 else "env"
+        raise InputError(f"{place}: {shortened(str(problem), 500)}") from problem
 
 
 def check_read(sweep: Sweep, trials: TrialSet) -> None:
@@ -88,10 +94,14 @@ def check_read(sweep: Sweep, trials: TrialSet) -> None:
     Raises:
         InputError: no variant of the spec reads one, or no schedule.
     """
-    blocks = {None: sweep.parameters or {}, **(sweep.variant_parameters or {})}
-    for variant, block in blocks.items():
-        place = "parameters" if variant is None else f"variant_parameters.{variant}"
-        of = [one for one in trials.configurations if variant in (None, one.variant)]
+    places = {"parameters": sweep.parameters}
+    places |= {f"variant_parameters.{name}": of for name, of in sweep.variant_parameters.items()}
+    for place, block in places.items():
+        of = [
+            one
+            for one in trials.configurations
+            if place in ("parameters", f"variant_parameters.{one.variant}")
+        ]
         read = [
             name for name in HYPERPARAMETERS if any(getattr(one, name) is not None for one in of)
         ]
@@ -114,54 +124,49 @@ def configurations(sweep: Sweep) -> list[Configuration]:
         InputError: there are too many, none, or values that contradict each other.
     """
     _check_size(sweep)
-    if sweep.configurations is not None:
+    lengths: dict[str, Value | None] = {"episodes": sweep.episodes, "max_steps": sweep.max_steps}
+    if sweep.configurations:
         # An entry without lengths has the sweep's.
         filled = (
-            replace(
-                entry,
-                episodes=entry.episodes or sweep.episodes,
-                max_steps=entry.max_steps or sweep.max_steps,
+            tuple(
+                (name, lengths.get(name) if value is None else value) for name, value in one.values
             )
-            for entry in sweep.configurations
+            for one in sweep.configurations
         )
-        return list(dict.fromkeys(filled))
-    points = [
-        (number, variant, point)
-        for variant in sweep.variant
-        for number, point in enumerate(_points(sweep, variant))
-    ]
-    points.sort(key=lambda entry: entry[0])
-    kinds: dict[tuple, dict[str, Value | None]] = {}
-    contradictions: list[tuple[InputError, dict[str, Value | None]]] = []
-    for _, variant, point in points:
-        episodes = point.pop("episodes", sweep.episodes)
-        max_steps = point.pop("max_steps", sweep.max_steps)
-        values = {"variant": variant, "episodes": episodes, "max_steps": max_steps}
+        return list(
+            dict.fromkeys(map(Configuration, (one.env for one in sweep.configurations), filled))
+        )
+    points = [[(variant, point) for point in _points(sweep, variant)] for variant in sweep.variant]
+    by_number = itertools.chain.from_iterable(itertools.zip_longest(*points))
+    found: dict[tuple, InputError | None] = {}
+    for variant, point in filter(None, by_number):
+        values = {"variant": variant, **{name: point.pop(name, lengths[name]) for name in lengths}}
+        problem = None
         try:
             used = used_hyperparameters(variant, point)
-        except InputError as problem:
-            defaults = {name: row.default for name, row in HYPERPARAMETERS.items()}
-            contradictions.append((problem, defaults | point | values))
-        else:
-            kinds[variant, episodes, max_steps, tuple(used.items())] = used | values
-    allowed = _allowed(sweep.constraints, [values for _, values in contradictions])
-    for (problem, _), is_allowed in zip(contradictions, allowed, strict=True):
-        if is_allowed:
-            raise InputError(f"parameters: {problem}; a constraint can exclude it")
-    allowed = _allowed(sweep.constraints, list(kinds.values()))
-    kept = list(itertools.compress(kinds, allowed))
+        except InputError as contradiction:
+            problem = contradiction
+            used = {name: point.get(name, row.default) for name, row in HYPERPARAMETERS.items()}
+        found[(*values.items(), *used.items())] = problem
+    kept = []
+    for values, allowed in zip(found, _allowed(sweep, found), strict=True):
+        if allowed and found[values] is not None:
+            raise InputError(f"parameters: {found[values]}; a constraint can exclude it")
+        if allowed:
+            kept.append(values)
     if not kept:
         raise InputError("constraints: must leave a configuration, but no configuration meets all")
-    return [Configuration(env, *kind) for env in sweep.env for kind in kept]
+    return [Configuration(env, values) for env in sweep.env for values in kept]
 
 
-def _allowed(constraints: Sequence[str], rows: Sequence[Mapping[str, object]]) -> list[bool]:
-    """Whether each row meets all constraints, or may for all that is known of it."""
+def _allowed(sweep: Sweep, found: Mapping[tuple, object]) -> list[bool]:
+    """Whether each configuration meets all constraints, or may for all that is known of it."""
+    rows = [dict(values) for values in found] if sweep.constraints else []
     try:
-        found = [evaluate(text, rows) for text in constraints if rows]
+        columns = [evaluate(text, rows) for text in sweep.constraints]
     except InputError as problem:
         raise InputError(f"constraints: {problem}") from None
-    return [all(of[i] is not False for of in found) for i in range(len(rows))]
+    return [all(column[i] is not False for column in columns) for i in range(len(found))]
 
 
 def _parameters(sweep: Sweep, variant: str) -> dict[str, Parameter]:
@@ -181,45 +186,55 @@ def _check_size(sweep: Sweep) -> None:
     Raises:
         InputError: it means too many configurations or trials; the message names what to lower.
     """
-    sizes = {"seeds": len(sweep.seeds)}
-    if sweep.configurations is not None:
-        sizes["configurations"] = count = len(sweep.configurations)
-    elif sweep.method == "grid":
-        sizes["env"], count = len(sweep.env), 0
-        for variant in sweep.variant:
-            grid = _parameters(sweep, variant)
-            sizes |= {f"parameters.{name}": len(of.values) for name, of in grid.items()}
-            count += len(sweep.env) * math.prod(len(of.values) for of in grid.values())
-    else:
-        sizes |= {"env": len(sweep.env), "samples": sweep.samples}
+    sizes = {"env": len(sweep.env)}
+    if sweep.configurations:
+        sizes = {"configurations": len(sweep.configurations)}
+        count = len(sweep.configurations)
+    elif sweep.samples is not None:
+        sizes["samples"] = sweep.samples
         count = len(sweep.env) * len(sweep.variant) * sweep.samples
-    for what, found, most in (
-        ("configurations", count, MOST_CONFIGURATIONS),
-        ("trials", count * len(sweep.seeds), MOST_TRIALS),
-    ):
-        if found > most:
-            varied = [name for name in sizes if what == "trials" or name != "seeds"]
-            name = max(varied, key=sizes.get)
-            raise InputError(
-                f"{name}: must be fewer than {sizes[name]:,}, because the spec means {found:,} "
-                f"{what}, and may mean at most {most:,}"
-            )
+    else:
+        grids = [
+            {f"parameters.{name}": len(of) for name, of in _parameters(sweep, variant).items()}
+            for variant in sweep.variant
+        ]
+        count = len(sweep.env) * sum(math.prod(grid.values()) for grid in grids)
+        sizes |= {name: size for grid in grids for name, size in grid.items()}
+    if count > MOST_CONFIGURATIONS:
+        what, found, most = "configurations", count, MOST_CONFIGURATIONS
+    else:
+        what, found, most = "trials", count * len(sweep.seeds), MOST_TRIALS
+        sizes["seeds"] = len(sweep.seeds)
+    if found > most:
+        name = max(sizes, key=lambda name: sizes[name])
+        raise InputError(
+            f"{name}: must be fewer than {sizes[name]:,}, because the spec means {found:,} {what}, "
+            f"and may mean at most {most:,}"
+        )
 
 
 def _points(sweep: Sweep, variant: str) -> Iterator[dict[str, Value]]:
     """The values of a variant's parameters, point by point."""
     parameters = _parameters(sweep, variant)
-    if sweep.method == "grid":
-        product = itertools.product(*(p.values for p in parameters.values()))
-        return (dict(zip(parameters, values, strict=True)) for values in product)
-    uniforms = _uniforms(sweep, parameters)
-    return (
-        {name: parameters[name].at(float(uniforms[name][i])) for name in parameters}
-        for i in range(sweep.samples)
-    )
+    if sweep.samples is None:
+        columns = itertools.product(*parameters.values())
+    else:
+        uniforms = _uniforms(sweep, list(parameters))
+        drawn = [
+            [_drawn(of, u) for u in uniforms[name].tolist()] for name, of in parameters.items()
+        ]
+        columns = zip(*drawn, strict=True) if drawn else itertools.repeat((), sweep.samples)
+    return (dict(zip(parameters, values, strict=True)) for values in columns)
 
 
-def _uniforms(sweep: Sweep, parameters: Mapping[str, Parameter]) -> dict[str, np.ndarray]:
+def _drawn(parameter: Parameter, uniform: float) -> Value:
+    """The value that a uniform number in [0, 1) picks."""
+    if isinstance(parameter, Distribution):
+        return parameter.at(uniform)
+    return parameter[int(uniform * len(parameter))]
+
+
+def _uniforms(sweep: Sweep, names: list[str]) -> dict[str, np.ndarray]:
     """For each parameter, a uniform number per sample; number i depends on i and not on samples.
 
     random: a stream for each parameter, keyed by its name, so that another parameter changes none.
@@ -228,22 +243,23 @@ def _uniforms(sweep: Sweep, parameters: Mapping[str, Parameter]) -> dict[str, np
     """
     if sweep.method == "random":
         streams = {}
-        for name in parameters:
+        for name in names:
             key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
             seeds = np.random.SeedSequence([sweep.sample_seed, key])
             streams[name] = np.random.Generator(np.random.PCG64(seeds)).random(sweep.samples)
         return streams
     from scipy.stats import qmc
 
-    blocks = sweep.variant_parameters.values()
-    varied = [*sweep.parameters.items(), *(item for block in blocks for item in block.items())]
-    names = sorted({name for name, parameter in varied if parameter.varies})
-    fixed = dict.fromkeys(parameters, np.zeros(sweep.samples))
-    if not names:
-        return fixed
-    engine = qmc.Sobol(len(names), scramble=True, rng=np.random.default_rng(sweep.sample_seed))
-    with warnings.catch_warnings():
-        # A number of points that is no power of two is less balanced, which is the person's choice.
-        warnings.simplefilter("ignore", UserWarning)
-        columns = engine.random(sweep.samples).T
-    return fixed | dict(zip(names, columns, strict=True))
+    blocks = [sweep.parameters, *sweep.variant_parameters.values()]
+    varied = {
+        n
+        for block in blocks
+        for n, of in block.items()
+        if isinstance(of, Distribution) or len(of) > 1
+    }
+    uniforms = dict.fromkeys(names, np.zeros(sweep.samples))
+    if not varied:
+        return uniforms
+    engine = qmc.Sobol(len(varied), scramble=True, rng=np.random.default_rng(sweep.sample_seed))
+    points = engine.random_base2(math.ceil(math.log2(sweep.samples)))[: sweep.samples]
+    return uniforms | dict(zip(sorted(varied), points.T, strict=True))

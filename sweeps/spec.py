@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -33,7 +33,6 @@ from hq_ray.sweeps.parameters import (
     PARAMETERS,
     Distribution,
     Length,
-    Parameter,
     Parameters,
     Part,
     items_of,
@@ -48,7 +47,6 @@ from hq_ray.sweeps.spec_entries import (
     OneOrMore,
     Seed,
     Seeds,
-    VariantBlock,
     VariantEntry,
     VariantName,
 )
@@ -95,9 +93,9 @@ class Sweep(Part):
         ),
     ]
     """Of the results folder."""
-    env: OneOrMore[Environment] | None = None
+    env: OneOrMore[Environment] = ()
     """An id, a mapping with `id` and arguments, or a list of them."""
-    variant: OneOrMore[VariantEntry] | None = None
+    variant: Annotated[OneOrMore[VariantEntry], Field(validate_default=True)] = ("both",)
     """A name, `both` (the default), or names and mappings with `id` and `parameters`."""
     seeds: Seeds = tuple(range(5))
     """A range, a list, or text such as `0-9`."""
@@ -105,21 +103,21 @@ class Sweep(Part):
     """Of every trial, unless they are a parameter or a listed configuration has its own."""
     max_steps: Length | None = None
     """Of every episode, likewise; by default the environment's own limit."""
-    method: Literal["grid", "random", "sobol"] | None = None
+    method: Literal["grid", "random", "sobol"] = "grid"
     """How parameters are combined; `grid` by default."""
     samples: Annotated[int, Field(ge=1, le=10**7), BeforeValidator(plain_number)] | None = None
     """How many are drawn, for random and sobol."""
-    sample_seed: Seed | None = None
+    sample_seed: Seed = 0
     """Which ones are drawn; 0 by default."""
-    parameters: Parameters | None = None
+    parameters: Parameters = Field({})
     """By name, values or a distribution; common to all variants."""
-    constraints: OneOrMore[Annotated[str, BeforeValidator(_constraint)]] | None = None
+    constraints: OneOrMore[Annotated[str, BeforeValidator(_constraint)]] = ()
     """Comparisons that a configuration must meet."""
-    variant_parameters: dict[VariantName, Parameters] | None = None
+    variant_parameters: dict[VariantName, Parameters] = Field({})
     """By variant, what replaces or joins the common parameters."""
     confirm: Confirm | None = None
     """`{seeds: 30, metric: mean_return, top: 1}` runs the best configurations on fresh seeds."""
-    configurations: Annotated[tuple[Listed, ...], BeforeValidator(items_of)] | None = None
+    configurations: Annotated[tuple[Listed, ...], BeforeValidator(items_of)] = ()
     """Each configuration spelled out, in the place of env, variant, method, samples, sample_seed,
     parameters, constraints and variant_parameters."""
 
@@ -127,91 +125,53 @@ class Sweep(Part):
         self, /, name: object = None, env: object = None, variant: object = None, **more: object
     ):
         given = {"name": name, "env": env, "variant": variant} | more
+        given = {key: value for key, value in given.items() if value is not None}
         try:
             super().__init__(**given)
         except ValidationError as problem:
             raise InputError(sentence(problem, given)) from None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _only_what_is_given(cls, given: dict) -> dict:
-        given = {key: value for key, value in given.items() if value is not None}
-        if "configurations" not in given:
-            if "env" not in given:
-                raise InputError(".env: must be given, unless configurations are")
-            return given
-        for key in PRODUCT_KEYS:
-            if key in given:
-                raise InputError(
-                    f".{key}: must not be given together with configurations, "
-                    f"got {short_repr(given[key])}"
-                )
-        return given
-
     @model_validator(mode="after")
     def _settle(self) -> "Sweep":
-        """Fills in what is not given, and gathers the parameters of single variants."""
+        """Checks what depends on several keys, and gathers the parameters of single variants."""
         if self.confirm is not None and max(self.seeds) >= FIRST_FRESH_SEED:
             raise InputError(
                 f".seeds: must be below 2**62 in a sweep that confirms, got {max(self.seeds)}"
             )
-        if self.configurations is not None:
-            return self
-        entries = (("standard", "harmonic"),) if self.variant is None else self.variant
-        own = [entry for entry in entries if isinstance(entry, VariantBlock)]
-        names = [name for one in entries for name in ([one.id] if one in own else one)]
+        blocks = [block for entry in self.variant for block in entry]
+        names = [block.id for block in blocks]
+        if self.configurations:
+            for key in PRODUCT_KEYS:
+                if key in self.model_fields_set:
+                    raise InputError(f".{key}: must not be given together with configurations")
+        elif not self.env:
+            raise InputError(
+                ".env: must be at least one environment, unless configurations are given"
+            )
         if not names or len(set(names)) < len(names):
             raise InputError(f".variant: must name each variant once, got {short_repr(names)}")
-        blocks = dict(self.variant_parameters or {})
-        for entry in own:
-            if entry.parameters is not None:
-                if entry.id in blocks:
-                    raise InputError(f".variant_parameters.{entry.id}: must be given once")
-                blocks[entry.id] = entry.parameters
-        if not self.env:
-            raise InputError(".env: must name at least one environment")
-        for name in blocks:
+        own = dict(self.variant_parameters)
+        for block in blocks:
+            if block.parameters is not None:
+                if block.id in own:
+                    raise InputError(f".variant_parameters.{block.id}: must be given once")
+                own[block.id] = block.parameters
+        for name in own:
             if name not in names:
                 hint = suggestion(name, names)
                 raise InputError(f".variant_parameters: unknown variant {name!r}{hint}")
-        method = self.method or "grid"
-        self._check_method(method, [self.parameters or {}, *blocks.values()])
-        self.__dict__.update(
-            env=tuple(dict.fromkeys(self.env)),
-            variant=tuple(names),
-            method=method,
-            sample_seed=self.sample_seed or 0,
-            parameters=self.parameters or {},
-            constraints=self.constraints or (),
-            variant_parameters=blocks,
-        )
-        return self
-
-    def _check_method(self, method: str, blocks: list[Mapping[str, Parameter]]) -> None:
-        if method != "grid":
-            if self.samples is None:
-                raise InputError(f".samples: must be given for method {method}")
-            return
-        if self.samples is not None:
-            raise InputError(f".samples: must not be given for method grid, got {self.samples}")
-        for block in blocks:
+        if (self.samples is None) is (self.method != "grid"):
+            must = "must not be given" if self.method == "grid" else "must be given"
+            raise InputError(f".samples: {must} for method {self.method}")
+        for block in (self.parameters, *own.values()) if self.method == "grid" else ():
             for name, parameter in block.items():
                 if isinstance(parameter, Distribution):
                     raise InputError(
                         f".parameters.{name}: a grid needs values; a distribution is for method "
                         "random or sobol"
                     )
-
-    @property
-    def environments(self) -> dict[EnvironmentRequest, str]:
-        """Each environment that is asked for, with its place in the spec."""
-        if self.configurations is None:
-            of = self.env
-            return {env: f"env[{i}]" if len(of) > 1 else "env" for i, env in enumerate(of)}
-        places: dict[EnvironmentRequest, str] = {}
-        for index, configuration in enumerate(self.configurations):
-            places.setdefault(configuration.env, f"configurations[{index}].env")
-        return places
+        self.__dict__.update(variant=tuple(names), variant_parameters=own)
+        return self
 
     @classmethod
     def from_mapping(cls, spec: object) -> "Sweep":
@@ -233,9 +193,9 @@ class Sweep(Part):
         """A sweep from YAML text; see the top of this file."""
         return cls.from_mapping(read_yaml(text))
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """The spec as understood, in plain JSON values; `Sweep(**...)` makes it again."""
-        without = PRODUCT_KEYS if self.configurations is not None else ("configurations",)
+        without = PRODUCT_KEYS if self.configurations else ("configurations",)
         fields = [name for name in type(self).model_fields if name not in without]
         return {name: _plain(getattr(self, name)) for name in fields} | {
             "seeds": seeds_text(self.seeds)
@@ -278,7 +238,7 @@ def read_spec(path: str | os.PathLike) -> Sweep:
 def _plain(value: object) -> object:
     """A part of a sweep in plain JSON values."""
     if isinstance(value, Part):
-        return value.model_dump(mode="json")
+        return value.model_dump(mode="json", exclude_none=True)
     if isinstance(value, EnvironmentRequest | Configuration):
         return value.to_dict()
     if isinstance(value, Mapping):
@@ -286,42 +246,41 @@ def _plain(value: object) -> object:
     return [_plain(of) for of in value] if isinstance(value, tuple) else value
 
 
-def _override(spec: dict, text: str) -> None:
+def _override(spec: dict[str, Any], text: str) -> None:
     """Replaces a part of a spec as `Sweep.to_dict` makes it."""
     name, equals, given = (part.strip() for part in str(text).partition("="))
     name = name.replace("-", "_").removeprefix("parameters.")
     if not equals or not name:
         raise InputError(f"--set must be like alpha=0.1,0.2, got {short_repr(text)}")
-    if "configurations" in spec:
-        what, known, blocks = " of listed configurations", BESIDE_A_LIST, spec["configurations"]
-    else:
-        what, known = "", [*BESIDE_A_LIST, *ONE_BY_ONE, *HYPERPARAMETERS]
-        blocks = [spec["parameters"], *spec["variant_parameters"].values()]
-    if name not in known:
+    listed = "configurations" in spec
+    known = BESIDE_A_LIST if listed else (*BESIDE_A_LIST, *ONE_BY_ONE, *HYPERPARAMETERS)
+    key, dot, part = name.partition(".")
+    if key not in known or (dot and key != "confirm"):
+        what = " of listed configurations" if listed else ""
         raise InputError(f"--set {name}: unknown key{what}{suggestion(name, known)}")
-    if name in ("name", "seeds"):
-        spec[name] = given
+    if key in ("name", "seeds"):
+        spec[key] = given
         return
-    if name == "constraints":
-        spec[name] = [given] if given else []
+    if key == "constraints":
+        spec[key] = [given] if given else []
         return
     values = _values(name, given)
-    one = values[0] if len(values) == 1 else values
-    if name == "confirm":
-        spec[name] = one if isinstance(one, dict) else (spec[name] or {}) | {"seeds": one}
-        return
-    if name in PARAMETERS:
-        for block in blocks:
-            block.pop(name, None)
-    if name in HYPERPARAMETERS or (name in LENGTHS and one is values and "parameters" in spec):
-        spec["parameters"][name] = one if isinstance(one, dict) else {"values": values}
+    value = values[0] if len(values) == 1 else values
+    if key in PARAMETERS:
+        blocks = [spec["parameters"], *spec["variant_parameters"].values()]
+        for block in spec["configurations"] if listed else blocks:
+            block.pop(key, None)
+    if key in HYPERPARAMETERS or (key in LENGTHS and value is values and not listed):
+        spec["parameters"][key] = value if isinstance(value, dict) else values
+    elif part:
+        spec[key] = (spec[key] or {}) | {part: value}
     else:
-        spec[name] = one
-    if name == "variant":
-        names = Sweep(name="a", env="a", variant=one).variant
-        blocks = spec["variant_parameters"]
-        spec["variant_parameters"] = {key: blocks[key] for key in blocks if key in names}
-    if name == "method" and one == "grid":
+        spec[key] = value
+    if key == "variant":
+        names = Sweep(name="a", env="a", variant=value).variant
+        own = spec["variant_parameters"]
+        spec["variant_parameters"] = {name: own[name] for name in own if name in names}
+    if key == "method" and value == "grid":
         spec["samples"] = None
 
 

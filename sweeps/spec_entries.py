@@ -3,17 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
     GetJsonSchemaHandler,
     PlainValidator,
-    Tag,
     ValidatorFunctionWrapHandler,
     WithJsonSchema,
     WrapValidator,
@@ -28,16 +26,13 @@ from hq_ray.sweeps.spec_text import listed, short_repr, suggestion
 from hq_ray.trial import BLOCK, MAX_SEED, MOST_SEEDS, parse_seeds
 from hq_ray.updates import VARIANTS, parse_variants
 
-# Aliases of aliases make a short text mean millions of values.
-MOST_ARGUMENTS = 10_000
-
 T = TypeVar("T")
 
 
-def _entries(value: object) -> tuple:
+def _entries(value: object) -> list:
     """The items of a list, or the one value that stands for a list of itself."""
     items = listed(value)
-    return (value,) if items is None else tuple(items)
+    return [value] if items is None else items
 
 
 class _OneInPlaceOfAList:
@@ -82,24 +77,12 @@ def _environment(entry: object) -> EnvironmentRequest:
     if label is not None and not (isinstance(label, str) and 0 < len(label.strip()) <= 100):
         raise InputError(f".label: must be text of at most 100 letters, got {short_repr(label)}")
     args = {key: value for key, value in args.items() if key not in ("id", "label")}
-    _check_size(args)
     try:
         text = json.dumps(args, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as problem:
         reason = " ".join(str(problem).split())
         raise InputError(f"arguments must be plain JSON values, but: {reason}") from None
     return EnvironmentRequest(name.strip(), text, label and label.strip())
-
-
-def _check_size(args: Mapping) -> None:
-    open_, seen = [args], 0
-    while open_:
-        value = open_.pop()
-        seen += 1
-        inside = value.values() if isinstance(value, Mapping) else listed(value)
-        open_ += list(inside or ())[:MOST_ARGUMENTS]
-        if seen > MOST_ARGUMENTS:
-            raise InputError(f"arguments must be at most {MOST_ARGUMENTS:,} values")
 
 
 Environment = Annotated[
@@ -118,27 +101,28 @@ def _variant(name: object) -> str:
 
 
 VariantName = Annotated[str, PlainValidator(_variant), WithJsonSchema({"enum": list(VARIANTS)})]
-VariantNames = Annotated[
-    tuple[str, ...],
-    PlainValidator(parse_variants),
-    WithJsonSchema({"anyOf": [{"enum": [*VARIANTS, "both"]}, {"type": "string", "pattern": ","}]}),
-]
 
 
 class VariantBlock(Part):
-    """A variant with parameters of its own."""
+    """A variant, and parameters of its own where it has them."""
 
     id: VariantName
     parameters: Parameters | None = None
 
 
+def _blocks(given: object, handler: ValidatorFunctionWrapHandler) -> tuple[VariantBlock, ...]:
+    if isinstance(given, str):
+        return tuple(VariantBlock(id=name) for name in parse_variants(given))
+    return (handler(given),)
+
+
+_Names = Literal[(*VARIANTS, "both")] | Annotated[str, Field(pattern=",")]
 VariantEntry = Annotated[
-    Annotated[VariantNames, Tag("(names)")] | Annotated[VariantBlock, Tag("(block)")],
-    Discriminator(lambda given: "(names)" if isinstance(given, str) else "(block)"),
+    VariantBlock, WrapValidator(_blocks, json_schema_input_type=_Names | VariantBlock)
 ]
 
 
-# --- seeds
+# --- seeds and confirmation
 
 
 def _seeds(given: object, handler: ValidatorFunctionWrapHandler) -> tuple[int, ...]:
@@ -147,14 +131,9 @@ def _seeds(given: object, handler: ValidatorFunctionWrapHandler) -> tuple[int, .
             return parse_seeds(given)
         except InputError as problem:
             raise InputError(str(problem).removeprefix("seeds ")) from None
-    if isinstance(given, range):
-        if given[MOST_SEEDS:] or min(given, default=0) < 0 or max(given, default=0) > MAX_SEED:
-            raise ValueError(f"must be at most {MOST_SEEDS:,}, from 0")
-        seeds = tuple(given)
-    else:
-        seeds = handler(given)
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise InputError("must be at least one, each given once")
+    seeds = handler(given[: MOST_SEEDS + 1] if isinstance(given, range) else given)
+    if not 1 <= len(seeds) <= MOST_SEEDS or len(set(seeds)) < len(seeds):
+        raise InputError(f"must be at least one and at most {MOST_SEEDS:,}, each given once")
     return seeds
 
 
@@ -164,9 +143,6 @@ Seeds = Annotated[
     WrapValidator(_seeds),
     WithJsonSchema({"anyOf": [{"type": kind} for kind in ("string", "integer", "array")]}),
 ]
-
-
-# --- confirmation
 
 
 def _metric(name: object) -> str:
@@ -199,24 +175,17 @@ class Configuration:
 
     Attributes:
         env: what was asked for.
-        variant: a name of the VARIANTS table.
-        episodes: training length; None, in a list, for that of the sweep.
-        max_steps: step limit; None, in a list, for that of the sweep, then for the environment's.
-        hyperparameters: (name, value) of every hyperparameter, None where it is not read.
+        values: (name, value) of the variant, the lengths and every hyperparameter. None is a
+            hyperparameter that is not read, and a length that the spec or environment decides.
     """
 
     env: EnvironmentRequest
-    variant: str
-    episodes: int | None
-    max_steps: int | None
-    hyperparameters: tuple[tuple[str, Value | None], ...]
+    values: tuple[tuple[str, Value | None], ...]
 
     def to_dict(self) -> dict:
         """The form in a spec: every hyperparameter that is read, defaults too."""
-        lengths = {"episodes": self.episodes, "max_steps": self.max_steps}
-        values = dict(self.hyperparameters) | lengths
-        given = {name: value for name, value in values.items() if value is not None}
-        return {"env": self.env.to_dict(), "variant": self.variant, **given}
+        given = {name: value for name, value in self.values if value is not None}
+        return {"env": self.env.to_dict(), **given}
 
 
 _Entry = create_model(
@@ -228,23 +197,22 @@ _Entry = create_model(
 )
 
 
-def _configuration(entry: Part) -> Configuration:
-    values = {name: getattr(entry, name) for name in HYPERPARAMETERS}
-    values = {name: value for name, value in values.items() if value is not None}
-    used = used_hyperparameters(entry.variant, values)
+def _configuration(entry: Any) -> Configuration:
+    given = {name: getattr(entry, name) for name in HYPERPARAMETERS}
+    given = {name: value for name, value in given.items() if value is not None}
+    used = used_hyperparameters(entry.variant, given)
     # A value that makes no difference is refused: a list means what it says.
-    for name, value in values.items():
+    for name, value in given.items():
         if used[name] is None:
-            of = name.partition("_")[0]
-            ends = name in (f"{of}_end", f"{of}_decay_episodes")
-            constant = ends and used[f"{of}_schedule"] == "constant"
-            why = f"{of}_schedule constant" if constant else f"variant {entry.variant}"
+            schedules = [f"{s} {used[s]}" for s in ("alpha_schedule", "eps_schedule") if used[s]]
+            which = " and ".join(schedules)
             raise InputError(
-                f".{name}: must be left out or null, because {why} does not read it, got {value!r}"
+                f".{name}: must be left out or null, because variant {entry.variant} with {which} "
+                f"does not read it, got {value!r}"
             )
-    return Configuration(
-        entry.env, entry.variant, entry.episodes, entry.max_steps, tuple(used.items())
-    )
+    lengths = {"episodes": entry.episodes, "max_steps": entry.max_steps}
+    values = {"variant": entry.variant, **lengths, **used}
+    return Configuration(entry.env, tuple(values.items()))
 
 
 Listed = Annotated[

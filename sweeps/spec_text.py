@@ -8,13 +8,13 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import ConstructorError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.nodes import MappingNode, ScalarNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from hq_ray.errors import InputError, near_miss, shortened
 
-# Merges of merges make a short text mean millions of entries.
-MOST_MERGED = 10_000
+# Aliases of aliases make a short text mean billions of values.
+MOST_VALUES = 10**6
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 80
@@ -76,6 +76,8 @@ def _place(steps: Iterable[str | int], given: object) -> str:
     """Such as `variant[1].parameters.alpha`; steps that the text does not have are left out."""
     place = ""
     for step in steps:
+        if isinstance(step, int) and isinstance(given, Mapping) and "values" in given:
+            place, given = f"{place}.values", given["values"]
         items = listed(given)
         if isinstance(given, Mapping) and step in given:
             place, given = f"{place}.{step}" if place else str(step), given[step]
@@ -95,11 +97,22 @@ class _Constructor(SafeConstructor):
             raise ConstructorError(None, None, problem, key_node.start_mark)
         return True
 
-    def flatten_mapping(self, node: MappingNode) -> None:
-        super().flatten_mapping(node)
-        if len(node.value) > MOST_MERGED:
-            problem = f"a mapping is merged from more than {MOST_MERGED:,} entries"
+    def construct_document(self, node: Node) -> object:
+        if _size(node, {}) > MOST_VALUES:
+            problem = f"its aliases mean more than {MOST_VALUES:,} values"
             raise ConstructorError(None, None, problem, node.start_mark)
+        return super().construct_document(node)
+
+
+def _size(node: Node, sizes: dict[int, int]) -> int:
+    """The number of values that a node means once its aliases are written out."""
+    if id(node) not in sizes:
+        sizes[id(node)] = MOST_VALUES + 1  # of an alias within its own anchor
+        inside = node.value if isinstance(node, SequenceNode) else ()
+        if isinstance(node, MappingNode):
+            inside = [part for pair in node.value for part in pair]
+        sizes[id(node)] = 1 + sum(_size(part, sizes) for part in inside)
+    return sizes[id(node)]
 
 
 for _kind in ("timestamp", "value"):

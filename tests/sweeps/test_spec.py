@@ -10,7 +10,8 @@ from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.schedules import SCHEDULE_KINDS
 from hq_ray.sweeps.expand import configurations
-from hq_ray.sweeps.parameters import Distribution, Values
+from hq_ray.sweeps.parameters import Distribution
+Values = lambda values: values
 from hq_ray.sweeps.spec import EnvironmentRequest, Sweep, read_spec
 from hq_ray.sweeps.spec_text import read_yaml
 
