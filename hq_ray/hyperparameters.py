@@ -44,7 +44,7 @@ class Hyperparameter:
 
 def _as_number(value: Any, kind: type) -> float | int | None:
     # float32 and NumPy integers are numbers too; True and "0.1" are not.
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if isinstance(value, bool) or not isinstance(value, float | int | Real):
         return None
     if kind is float:
         # Adding zero makes -0.0 the 0.0 that it equals, so that the two are one trial.

@@ -15,7 +15,7 @@ from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
 from hq_ray.sweeps.parameters import Distribution, Parameter
 from hq_ray.sweeps.plan import TrialSet
 from hq_ray.sweeps.spec import Sweep
-from hq_ray.sweeps.spec_entries import Configuration, EnvironmentRequest
+from hq_ray.sweeps.spec_entries import SETTINGS, Configuration, EnvironmentRequest
 from hq_ray.sweeps.spec_text import suggestion
 from hq_ray.trial import Trial
 from hq_ray.updates import VARIANTS
@@ -55,10 +55,10 @@ def expand(sweep: Sweep) -> Expanded:
     templates: dict[tuple, Trial] = {}
     for one in found:
         environment = environments[one.env]
-        values = dict(one.values)
-        values["max_steps"] = values["max_steps"] or environment.max_steps
+        settings = one.settings
+        settings["max_steps"] = settings["max_steps"] or environment.max_steps
         # Two names of one environment, or its own step limit spelled out, give the same trial.
-        key = (environment.name, *values.values())
+        key = (environment.name, *settings.values())
         if key not in templates:
             templates[key] = Trial(
                 env=environment.id,
@@ -67,7 +67,7 @@ def expand(sweep: Sweep) -> Expanded:
                 seed=0,
                 source=environment.source,
                 label=one.env.label,
-                **values,
+                **settings,
             )
     return Expanded(
         trials=TrialSet(list(templates.values()), sweep.seeds),
@@ -124,30 +124,27 @@ def configurations(sweep: Sweep) -> list[Configuration]:
         InputError: there are too many, none, or values that contradict each other.
     """
     _check_size(sweep)
-    lengths: dict[str, Value | None] = {"episodes": sweep.episodes, "max_steps": sweep.max_steps}
     if sweep.configurations:
         # An entry without lengths has the sweep's.
         filled = (
-            tuple(
-                (name, lengths.get(name) if value is None else value) for name, value in one.values
-            )
+            (one.env, (variant, episodes or sweep.episodes, max_steps or sweep.max_steps, *rest))
             for one in sweep.configurations
+            for variant, episodes, max_steps, *rest in [one.values]
         )
-        return list(
-            dict.fromkeys(map(Configuration, (one.env for one in sweep.configurations), filled))
-        )
+        return list(dict.fromkeys(Configuration(*one) for one in filled))
     points = [[(variant, point) for point in _points(sweep, variant)] for variant in sweep.variant]
     by_number = itertools.chain.from_iterable(itertools.zip_longest(*points))
     found: dict[tuple, InputError | None] = {}
     for variant, point in filter(None, by_number):
-        values = {"variant": variant, **{name: point.pop(name, lengths[name]) for name in lengths}}
+        episodes = point.pop("episodes", sweep.episodes)
+        max_steps = point.pop("max_steps", sweep.max_steps)
         problem = None
         try:
             used = used_hyperparameters(variant, point)
         except InputError as contradiction:
             problem = contradiction
             used = {name: point.get(name, row.default) for name, row in HYPERPARAMETERS.items()}
-        found[(*values.items(), *used.items())] = problem
+        found[(variant, episodes, max_steps, *used.values())] = problem
     kept = []
     for values, allowed in zip(found, _allowed(sweep, found), strict=True):
         if allowed and found[values] is not None:
@@ -156,12 +153,14 @@ def configurations(sweep: Sweep) -> list[Configuration]:
             kept.append(values)
     if not kept:
         raise InputError("constraints: must leave a configuration, but no configuration meets all")
-    return [Configuration(env, values) for env in sweep.env for values in kept]
+    return [Configuration(env, values) for env in dict.fromkeys(sweep.env) for values in kept]
 
 
 def _allowed(sweep: Sweep, found: Mapping[tuple, object]) -> list[bool]:
     """Whether each configuration meets all constraints, or may for all that is known of it."""
-    rows = [dict(values) for values in found] if sweep.constraints else []
+    rows = (
+        [dict(zip(SETTINGS, values, strict=True)) for values in found] if sweep.constraints else []
+    )
     try:
         columns = [evaluate(text, rows) for text in sweep.constraints]
     except InputError as problem:
@@ -170,14 +169,16 @@ def _allowed(sweep: Sweep, found: Mapping[tuple, object]) -> list[bool]:
 
 
 def _parameters(sweep: Sweep, variant: str) -> dict[str, Parameter]:
-    """The parameters of a variant; of a grid only those that it may read."""
-    parameters = {**sweep.parameters, **sweep.variant_parameters.get(variant, {})}
-    if sweep.method != "grid":
-        return parameters
+    return {**sweep.parameters, **sweep.variant_parameters.get(variant, {})}
+
+
+def _grid(sweep: Sweep, variant: str) -> dict[str, tuple[Value, ...]]:
+    """The values of the parameters that a variant may read."""
     unread = {"alpha", "alpha_down", "eps_shift"} - VARIANTS[variant].uses
     if "alpha" in unread:
         unread |= {name for name in HYPERPARAMETERS if name.startswith("alpha_")}
-    return {name: of for name, of in parameters.items() if name not in unread}
+    parameters = _parameters(sweep, variant)
+    return {n: of for n, of in parameters.items() if n not in unread and isinstance(of, tuple)}
 
 
 def _check_size(sweep: Sweep) -> None:
@@ -195,8 +196,8 @@ def _check_size(sweep: Sweep) -> None:
         count = len(sweep.env) * len(sweep.variant) * sweep.samples
     else:
         grids = [
-            {f"parameters.{name}": len(of) for name, of in _parameters(sweep, variant).items()}
-            for variant in sweep.variant
+            {f"parameters.{name}": len(values) for name, values in grid.items()}
+            for grid in (_grid(sweep, variant) for variant in sweep.variant)
         ]
         count = len(sweep.env) * sum(math.prod(grid.values()) for grid in grids)
         sizes |= {name: size for grid in grids for name, size in grid.items()}
@@ -215,26 +216,25 @@ def _check_size(sweep: Sweep) -> None:
 
 def _points(sweep: Sweep, variant: str) -> Iterator[dict[str, Value]]:
     """The values of a variant's parameters, point by point."""
-    parameters = _parameters(sweep, variant)
     if sweep.samples is None:
-        columns = itertools.product(*parameters.values())
-    else:
-        uniforms = _uniforms(sweep, list(parameters))
-        drawn = [
-            [_drawn(of, u) for u in uniforms[name].tolist()] for name, of in parameters.items()
-        ]
-        columns = zip(*drawn, strict=True) if drawn else itertools.repeat((), sweep.samples)
-    return (dict(zip(parameters, values, strict=True)) for values in columns)
+        grid = _grid(sweep, variant)
+        for values in itertools.product(*grid.values()):
+            yield dict(zip(grid, values, strict=True))
+        return
+    parameters = _parameters(sweep, variant)
+    uniforms = _uniforms(sweep, list(parameters), sweep.samples)
+    for i in range(sweep.samples):
+        yield {name: _drawn(of, uniforms[name][i]) for name, of in parameters.items()}
 
 
 def _drawn(parameter: Parameter, uniform: float) -> Value:
     """The value that a uniform number in [0, 1) picks."""
     if isinstance(parameter, Distribution):
-        return parameter.at(uniform)
+        return parameter.at(float(uniform))
     return parameter[int(uniform * len(parameter))]
 
 
-def _uniforms(sweep: Sweep, names: list[str]) -> dict[str, np.ndarray]:
+def _uniforms(sweep: Sweep, names: list[str], samples: int) -> dict[str, np.ndarray]:
     """For each parameter, a uniform number per sample; number i depends on i and not on samples.
 
     random: a stream for each parameter, keyed by its name, so that another parameter changes none.
@@ -246,7 +246,7 @@ def _uniforms(sweep: Sweep, names: list[str]) -> dict[str, np.ndarray]:
         for name in names:
             key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
             seeds = np.random.SeedSequence([sweep.sample_seed, key])
-            streams[name] = np.random.Generator(np.random.PCG64(seeds)).random(sweep.samples)
+            streams[name] = np.random.Generator(np.random.PCG64(seeds)).random(samples)
         return streams
     from scipy.stats import qmc
 
@@ -257,9 +257,9 @@ def _uniforms(sweep: Sweep, names: list[str]) -> dict[str, np.ndarray]:
         for n, of in block.items()
         if isinstance(of, Distribution) or len(of) > 1
     }
-    uniforms = dict.fromkeys(names, np.zeros(sweep.samples))
+    uniforms = dict.fromkeys(names, np.zeros(samples))
     if not varied:
         return uniforms
     engine = qmc.Sobol(len(varied), scramble=True, rng=np.random.default_rng(sweep.sample_seed))
-    points = engine.random_base2(math.ceil(math.log2(sweep.samples)))[: sweep.samples]
+    points = engine.random_base2(math.ceil(math.log2(samples)))[:samples]
     return uniforms | dict(zip(sorted(varied), points.T, strict=True))

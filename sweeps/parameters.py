@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from numbers import Integral, Real
 from statistics import NormalDist
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -17,8 +17,6 @@ from pydantic import (
     Field,
     PlainValidator,
     Tag,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
     create_model,
     model_validator,
 )
@@ -26,7 +24,7 @@ from pydantic import (
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value
 from hq_ray.schedules import SCHEDULE_KINDS
-from hq_ray.sweeps.spec_text import listed, short_repr, suggestion
+from hq_ray.sweeps.spec_text import listed, short_repr, suggestion, validated
 
 # What can vary besides the hyperparameters; both are whole numbers >= 1.
 LENGTHS = ("episodes", "max_steps")
@@ -89,13 +87,13 @@ def _hyperparameter(value: object, name: str) -> Value:
         raise InputError(message) from None
 
 
-def value_type(name: str) -> object:
+def value_type(name: str) -> Any:
     """The type of one value of a parameter."""
     if name in LENGTHS:
         return Length
     row = HYPERPARAMETERS[name]
-    of = Literal[SCHEDULE_KINDS] if row.kind is str else row.kind
-    input_type = Annotated[of, Field(description=f"{row.summary}; {row.must}")]
+    of: Any = Literal[SCHEDULE_KINDS] if row.kind is str else row.kind
+    input_type: Any = Annotated[of, Field(description=f"{row.summary}; {row.must}")]
     check = partial(_hyperparameter, name=name)
     return Annotated[row.kind, PlainValidator(check, json_schema_input_type=input_type)]
 
@@ -190,41 +188,36 @@ def _kind(given: object) -> str:
     return "(distribution)" if drawn or isinstance(given, Distribution) else "(values)"
 
 
-def _parameter_type(name: str) -> object:
+def _parameter_type(name: str) -> Any:
     value = value_type(name)
-    input_type = value | list[value] | dict[Literal["values"], list[value]]
-    values = Annotated[
-        tuple[value, ...],
+    input_type: Any = value | list[value] | dict[Literal["values"], list[value]]  # type: ignore[valid-type]
+    values: Any = Annotated[
+        tuple[value, ...],  # type: ignore[valid-type]
         BeforeValidator(_values, json_schema_input_type=input_type),
         AfterValidator(lambda values: tuple(dict.fromkeys(values))),
     ]
     kind = int if name in LENGTHS else HYPERPARAMETERS[name].kind
     if kind is str:
         return values
-    kinds = (
-        ("int_uniform", "int_log_uniform") if kind is int else ("uniform", "log_uniform", "normal")
-    )
-    drawn = create_model(
-        f"{name}_distribution",
-        __base__=Distribution,
-        distribution=(Literal[kinds], ...),
-        min=(value, ...),
-        max=(value, ...),
-    )
-    return Annotated[
-        Annotated[values, Tag("(values)")] | Annotated[drawn, Tag("(distribution)")],
-        Discriminator(_kind),
-    ]
+    kinds: Any = Literal["uniform", "log_uniform", "normal"]
+    if kind is int:
+        kinds = Literal["int_uniform", "int_log_uniform"]
+    typed: dict[str, Any] = {"distribution": (kinds, ...), "min": (value, ...), "max": (value, ...)}
+    drawn: Any = create_model(f"{name}_distribution", __base__=Distribution, **typed)
+    tagged: Any = Annotated[values, Tag("(values)")] | Annotated[drawn, Tag("(distribution)")]
+    return Annotated[tagged, Discriminator(_kind)]
 
 
-_Parameters = create_model(
-    "Parameters", __base__=Part, **{name: (_parameter_type(name), None) for name in PARAMETERS}
-)
+_FIELDS: dict[str, Any] = {name: (_parameter_type(name), None) for name in PARAMETERS}
+_Parameters = create_model("Parameters", __base__=Part, **_FIELDS)
 
 
-def _in_order(given: object, handler: ValidatorFunctionWrapHandler) -> dict[str, Parameter]:
-    checked = handler(given)
+def _parameters(given: Any) -> dict[str, Parameter]:
+    checked = validated(_Parameters, given)
+    # In the order given, in which a grid varies them.
     return {name: getattr(checked, name) for name in given}
 
 
-Parameters = Annotated[_Parameters, WrapValidator(_in_order)]
+Parameters = Annotated[
+    dict[str, Any], PlainValidator(_parameters, json_schema_input_type=_Parameters)
+]

@@ -129,7 +129,8 @@ class Sweep(Part):
         try:
             super().__init__(**given)
         except ValidationError as problem:
-            raise InputError(sentence(problem, given)) from None
+            text = sentence(problem, given)
+            raise InputError(text[1:] if text[0] == "." else f"the spec: {text}") from None
 
     @model_validator(mode="after")
     def _settle(self) -> "Sweep":
@@ -267,8 +268,8 @@ def _override(spec: dict[str, Any], text: str) -> None:
     values = _values(name, given)
     value = values[0] if len(values) == 1 else values
     if key in PARAMETERS:
-        blocks = [spec["parameters"], *spec["variant_parameters"].values()]
-        for block in spec["configurations"] if listed else blocks:
+        blocks = [spec.get("parameters", {}), *spec.get("variant_parameters", {}).values()]
+        for block in (*blocks, *spec.get("configurations", ())):
             block.pop(key, None)
     if key in HYPERPARAMETERS or (key in LENGTHS and value is values and not listed):
         spec["parameters"][key] = value if isinstance(value, dict) else values

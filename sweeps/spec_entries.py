@@ -1,18 +1,16 @@
 """The entries of a spec: its environments, variants, seeds and listed configurations."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
     PlainValidator,
-    ValidatorFunctionWrapHandler,
     WithJsonSchema,
     WrapValidator,
     create_model,
@@ -21,8 +19,8 @@ from pydantic import (
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
 from hq_ray.schema import BETTER
-from hq_ray.sweeps.parameters import PARAMETERS, Parameters, Part, plain_number, value_type
-from hq_ray.sweeps.spec_text import listed, short_repr, suggestion
+from hq_ray.sweeps.parameters import LENGTHS, PARAMETERS, Parameters, Part, plain_number, value_type
+from hq_ray.sweeps.spec_text import listed, short_repr, suggestion, validated
 from hq_ray.trial import BLOCK, MAX_SEED, MOST_SEEDS, parse_seeds
 from hq_ray.updates import VARIANTS, parse_variants
 
@@ -66,7 +64,7 @@ class EnvironmentRequest:
         return {"id": self.id, **label, **self.arguments}
 
 
-def _environment(entry: object) -> EnvironmentRequest:
+def _environment(entry: Any) -> EnvironmentRequest:
     if isinstance(entry, EnvironmentRequest):
         return entry
     args = {"id": entry} if isinstance(entry, str) else entry
@@ -110,22 +108,20 @@ class VariantBlock(Part):
     parameters: Parameters | None = None
 
 
-def _blocks(given: object, handler: ValidatorFunctionWrapHandler) -> tuple[VariantBlock, ...]:
+def _blocks(given: object) -> tuple[VariantBlock, ...]:
     if isinstance(given, str):
         return tuple(VariantBlock(id=name) for name in parse_variants(given))
-    return (handler(given),)
+    return (validated(VariantBlock, given),)
 
 
-_Names = Literal[(*VARIANTS, "both")] | Annotated[str, Field(pattern=",")]
-VariantEntry = Annotated[
-    VariantBlock, WrapValidator(_blocks, json_schema_input_type=_Names | VariantBlock)
-]
+_Names: Any = Literal[(*VARIANTS, "both")] | Annotated[str, Field(pattern=",")]
+VariantEntry = Annotated[Any, PlainValidator(_blocks, json_schema_input_type=_Names | VariantBlock)]
 
 
 # --- seeds and confirmation
 
 
-def _seeds(given: object, handler: ValidatorFunctionWrapHandler) -> tuple[int, ...]:
+def _seeds(given: object, handler: Callable[[object], tuple[int, ...]]) -> tuple[int, ...]:
     if isinstance(given, str):
         try:
             return parse_seeds(given)
@@ -169,40 +165,48 @@ class Confirm(Part):
 # --- configurations
 
 
+# Of a configuration, besides its environment.
+SETTINGS = ("variant", *LENGTHS, *HYPERPARAMETERS)
+
+
 @dataclass(frozen=True)
 class Configuration:
     """A trial without its seed, its environment not yet resolved.
 
     Attributes:
         env: what was asked for.
-        values: (name, value) of the variant, the lengths and every hyperparameter. None is a
-            hyperparameter that is not read, and a length that the spec or environment decides.
+        values: in the order of SETTINGS. None is a hyperparameter that is not read, and a length
+            that the spec or the environment decides.
     """
 
     env: EnvironmentRequest
-    values: tuple[tuple[str, Value | None], ...]
+    values: tuple[Value | None, ...]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The values by name."""
+        return dict(zip(SETTINGS, self.values, strict=True))
 
     def to_dict(self) -> dict:
         """The form in a spec: every hyperparameter that is read, defaults too."""
-        given = {name: value for name, value in self.values if value is not None}
+        given = {name: value for name, value in self.settings.items() if value is not None}
         return {"env": self.env.to_dict(), **given}
 
 
-_Entry = create_model(
-    "Configuration",
-    __base__=Part,
-    env=(Environment, ...),
-    variant=(VariantName, ...),
-    **{name: (value_type(name) | None, None) for name in PARAMETERS},
-)
+_FIELDS: dict[str, Any] = {"env": (Environment, ...), "variant": (VariantName, ...)}
+_FIELDS |= {name: (value_type(name) | None, None) for name in PARAMETERS}
+_Entry = create_model("Configuration", __base__=Part, **_FIELDS)
 
 
-def _configuration(entry: Any) -> Configuration:
-    given = {name: getattr(entry, name) for name in HYPERPARAMETERS}
-    given = {name: value for name, value in given.items() if value is not None}
-    used = used_hyperparameters(entry.variant, given)
+def _configuration(given: object) -> Configuration:
+    if isinstance(given, Configuration):
+        return given
+    entry = validated(_Entry, given)
+    every = {name: getattr(entry, name) for name in HYPERPARAMETERS}
+    values = {name: value for name, value in every.items() if value is not None}
+    used = used_hyperparameters(entry.variant, values)
     # A value that makes no difference is refused: a list means what it says.
-    for name, value in given.items():
+    for name, value in values.items():
         if used[name] is None:
             schedules = [f"{s} {used[s]}" for s in ("alpha_schedule", "eps_schedule") if used[s]]
             which = " and ".join(schedules)
@@ -210,13 +214,9 @@ def _configuration(entry: Any) -> Configuration:
                 f".{name}: must be left out or null, because variant {entry.variant} with {which} "
                 f"does not read it, got {value!r}"
             )
-    lengths = {"episodes": entry.episodes, "max_steps": entry.max_steps}
-    values = {"variant": entry.variant, **lengths, **used}
-    return Configuration(entry.env, tuple(values.items()))
+    return Configuration(
+        entry.env, (entry.variant, entry.episodes, entry.max_steps, *used.values())
+    )
 
 
-Listed = Annotated[
-    _Entry,
-    BeforeValidator(lambda given: given.to_dict() if isinstance(given, Configuration) else given),
-    AfterValidator(_configuration),
-]
+Listed = Annotated[Configuration, PlainValidator(_configuration, json_schema_input_type=_Entry)]

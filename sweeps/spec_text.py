@@ -2,9 +2,10 @@
 
 import reprlib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import ConstructorError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError
@@ -42,18 +43,30 @@ def listed(value: object) -> list | None:
     return list(value) if isinstance(value, list | tuple | range) else None
 
 
+def validated(model: type[BaseModel], given: object) -> Any:
+    """A part of a spec as its model.
+
+    Raises:
+        InputError: one sentence on the first thing that is wrong, as of `sentence`.
+    """
+    try:
+        return model.model_validate(given)
+    except ValidationError as problem:
+        raise InputError(sentence(problem, given)) from None
+
+
 def sentence(problem: ValidationError, given: object) -> str:
-    """The first of pydantic's errors as one sentence that starts with its place in the spec.
+    """The first of pydantic's errors as one sentence; it starts with its place in what was given,
+    such as `.variant[1].parameters.alpha: `, where that is no root.
 
     A validator raises a ValueError to say what must hold; what was given is added here. An
-    InputError says both itself, and may start with the rest of the place, as in `.min: `.
+    InputError says both itself, and may start with the rest of the place.
     """
     error = problem.errors(include_url=False)[0]
     steps, value = error["loc"], error["input"]
     got = f", got {short_repr(value)}"
     if error["type"] == "missing":
-        steps, key = steps[:-1], steps[-1]
-        text = f".{key}: must be given"
+        text = f".{steps[-1]}: must be given"
     elif error["type"] == "literal_error":
         known = error["ctx"]["expected"].replace(" or ", ", ").replace("'", "")
         hint = suggestion(value, known.split(", ")).partition("; known")[0]
@@ -65,22 +78,19 @@ def sentence(problem: ValidationError, given: object) -> str:
         text = error["msg"].partition(",")[0].replace("Input should", "must") + got
         text = text.replace("greater than or equal to", "at least")
         text = text.replace("less than or equal to", "at most")
-    text = shortened(text, 500)
     place = _place(steps, given)
-    if text.startswith("."):
-        return f"{place}{text}".removeprefix(".")
-    return f"{place or 'the spec'}: {text}"
+    return f"{place}{': ' if place and not text.startswith('.') else ''}{shortened(text, 500)}"
 
 
 def _place(steps: Iterable[str | int], given: object) -> str:
-    """Such as `variant[1].parameters.alpha`; steps that the text does not have are left out."""
+    """Such as `.variant[1].parameters.alpha`; steps that the text does not have are left out."""
     place = ""
     for step in steps:
         if isinstance(step, int) and isinstance(given, Mapping) and "values" in given:
             place, given = f"{place}.values", given["values"]
         items = listed(given)
         if isinstance(given, Mapping) and step in given:
-            place, given = f"{place}.{step}" if place else str(step), given[step]
+            place, given = f"{place}.{step}", given[step]
         elif items is not None and isinstance(step, int) and step < len(items):
             place, given = f"{place}[{step}]", items[step]
     return place
