@@ -48,20 +48,19 @@ class Picked(Sequence[Trial]):
     """Some trials of a sequence, by index."""
 
     def __init__(self, trials: Sequence[Trial], indices: Sequence[int]):
-        self._trials, self._indices = trials, indices
-
-    @property
-    def indices(self) -> Sequence[int]:
-        """Where the picked trials stand in the sequence they were picked from."""
-        return self._indices
+        self.trials, self.indices = trials, indices
 
     def __len__(self) -> int:
-        return len(self._indices)
+        return len(self.indices)
 
+    @overload
+    def __getitem__(self, index: int) -> Trial: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Picked": ...
     def __getitem__(self, index: int | slice) -> "Trial | Picked":
         if isinstance(index, slice):
-            return Picked(self._trials, self._indices[index])
-        return self._trials[self._indices[index]]
+            return Picked(self.trials, self.indices[index])
+        return self.trials[self.indices[index]]
 
 
 @dataclass(frozen=True)
