@@ -45,9 +45,9 @@ def test_the_first_spec_is_run_and_grown(tmp_path, monkeypatch, capsys):
 def test_the_second_spec_has_paired_samples(tmp_path):
     from hq_ray.sweeps.expand import configurations
 
-    found = configurations(Sweep.from_yaml(blocks("yaml")[1]))
+    found = [c.settings for c in configurations(Sweep.from_yaml(blocks("yaml")[1]))]
     alphas = {
-        variant: [dict(c.hyperparameters)["alpha"] for c in found if c.variant == variant]
+        variant: [settings["alpha"] for settings in found if settings["variant"] == variant]
         for variant in ("standard", "harmonic")
     }
     assert len(alphas["standard"]) == 64

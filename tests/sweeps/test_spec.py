@@ -429,6 +429,8 @@ def test_a_number_too_long_to_be_shown():
             {"env": ["CliffWalking-v1", {"id": "VelocityGrid-v0", "max_speed": 2}]},
         ),
         (["name=2024"], {"name": "2024"}),
+        (["confirm.seeds=20", "confirm.top=2"], {"confirm": {"seeds": 20, "top": 2}}),
+        (["confirm={seeds: 20}"], {"confirm": {"seeds": 20}}),
         (["constraints=alpha < 0.3"], {"constraints": ["alpha < 0.3"]}),
         (
             ["method=random", "samples=4", "alpha={distribution: uniform, min: 0.1, max: 0.2}"],
@@ -469,6 +471,8 @@ def test_an_override_replaces_all_that_the_spec_says_of_it():
         ("configurations=[]", "--set configurations: unknown key; "),
         ("alhpa=0.1", "--set alhpa: unknown key; did you mean 'alpha'?"),
         ("seed=0-9", "--set seed: unknown key; did you mean 'seeds'?"),
+        ("confirm.sedes=3", "confirm: unknown key 'sedes'; did you mean 'seeds'?"),
+        ("env.max_speed=3", "--set env.max_speed: unknown key; "),
         ("alpha=0.1]", "--set alpha: must be values with commas between, got '0.1]'"),
         ("alpha=2024-13-45", "parameters.alpha[0]: must be in (0, 1], got '2024-13-45'"),
         ("alpha=", "parameters.alpha: must hold at least one value"),
