@@ -44,30 +44,9 @@ def test_failed_trials_can_be_left_alone(trials):
     assert (list(made.failed), made.n_done) == ([trials[2]], 1)
 
 
-def test_nothing_is_missing_once_all_is_done(trials):
-    made = plan(trials, {trial.trial_id: DONE for trial in trials})
-    assert (list(made.missing), made.n_done) == ([], 5)
-
-
 def test_a_trial_given_twice_is_run_once(trials):
     made = plan([*trials, *map(replace, trials)], {})
     assert list(made.missing) == list(made.trials) == trials
-
-
-def test_growing_keeps_what_is_done(trials, make_trial):
-    published = {trial.trial_id: DONE for trial in trials}
-    grown = [*trials, make_trial(seed=5), make_trial("harmonic")]
-    assert list(plan(grown, published).missing) == grown[5:]
-
-
-def test_nothing_planned_is_nothing_missing():
-    made = plan([], {"x": DONE})
-    assert (list(made.trials), list(made.missing), made.n_done) == ([], [], 0)
-
-
-def test_seeds_are_outermost():
-    found = [(trial.seed, trial.variant) for trial in cliff((0, 1, 2))]
-    assert found == [(seed, v) for seed in range(3) for v in ("standard", "harmonic")]
 
 
 def test_trials_are_the_same_however_they_are_looked_at():

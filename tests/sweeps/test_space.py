@@ -64,48 +64,6 @@ def test_what_a_variant_does_not_read_collapses():
     )
 
 
-def test_what_a_schedule_does_not_read_collapses():
-    sweep = Sweep(
-        **BASE,
-        variant="standard",
-        parameters={
-            "eps_schedule": ["linear", "constant"],
-            "eps_end": [0.01, 0.1],
-            "eps_decay_episodes": [10, 20, 30],
-            "alpha_end": [0.1, 0.2],
-        },
-    )
-    found = points(sweep, "eps_schedule", "eps_end", "eps_decay_episodes", "alpha_end")
-    assert found == [
-        ("standard", "linear", 0.01, 10, None),
-        ("standard", "linear", 0.01, 20, None),
-        ("standard", "linear", 0.01, 30, None),
-        ("standard", "linear", 0.1, 10, None),
-        ("standard", "linear", 0.1, 20, None),
-        ("standard", "linear", 0.1, 30, None),
-        ("standard", "constant", None, None, None),
-    ]
-
-
-def test_lengths_and_schedule_kinds_vary_like_anything_else():
-    sweep = Sweep(
-        **BASE,
-        variant="standard",
-        parameters={
-            "episodes": [5, 7],
-            "max_steps": [10, 20],
-            "alpha_schedule": ["constant", "inverse"],
-        },
-    )
-    found = points(sweep, "episodes", "max_steps", "alpha_schedule")
-    assert found[:3] == [
-        ("standard", 5, 10, "constant"),
-        ("standard", 5, 10, "inverse"),
-        ("standard", 5, 20, "constant"),
-    ]
-    assert len(found) == 8
-
-
 def test_environments_are_outside_of_configurations():
     envs = ["A-v0", {"id": "B-v0", "p": 1}, "A-v0"]
     found = configurations(Sweep("a", envs, "both", parameters={"alpha": [0.1, 0.2]}))
@@ -200,13 +158,6 @@ def test_what_does_not_fit_is_refused_before_it_is_made(spec, message):
     assert str(caught.value).startswith(message)
 
 
-def test_a_hundred_thousand_configurations():
-    hundred = [i / 1000 for i in range(1, 101)]
-    parameters = {"alpha": hundred, "gamma": hundred, "eps_start": [0.1 * i for i in range(1, 11)]}
-    found = configurations(Sweep(**BASE, variant="standard", parameters=parameters))
-    assert len(set(found)) == len(found) == 100_000
-
-
 # --- samples
 
 
@@ -255,13 +206,6 @@ def test_another_parameter_moves_no_random_value(sample_seed, samples):
     assert column("alpha", **spec, parameters=other) == alone
 
 
-@pytest.mark.parametrize("method", ["random", "sobol"])
-def test_the_order_of_parameters_does_not_matter(method):
-    spec = {"method": method, "samples": 5}
-    one = column("alpha", **spec, parameters={"alpha": UNIFORM, "gamma": UNIFORM})
-    assert column("alpha", **spec, parameters={"gamma": UNIFORM, "alpha": UNIFORM}) == one
-
-
 def test_sample_seeds_and_parameters_differ():
     spec = {"method": "random", "samples": 5, "parameters": {"alpha": UNIFORM, "gamma": UNIFORM}}
     columns = [column(name, **spec, sample_seed=s) for name in ("alpha", "gamma") for s in (0, 1)]
@@ -272,20 +216,3 @@ def test_these_samples_stay_these_samples():
     spec = {"samples": 3, "parameters": {"alpha": UNIFORM}}
     assert column("alpha", method="random", **spec) == RANDOM
     assert column("alpha", method="sobol", **spec) == SOBOL
-
-
-@pytest.mark.parametrize("n", [16, 64])
-def test_sobol_fills_evenly(n):
-    of = {"distribution": "uniform", "min": 0.0, "max": 0.99}
-    values = column("gamma", method="sobol", samples=n, parameters={"gamma": of})
-    # One point in each of n equal parts.
-    assert sorted(int(value / 0.99 * n) for value in values) == list(range(n))
-
-
-def test_samples_of_what_nobody_reads_are_one():
-    sweep = Sweep(
-        **BASE, variant="minimum", method="random", samples=9, parameters={"alpha": UNIFORM}
-    )
-    assert points(sweep, "alpha") == [("minimum", None)]
-    empty = Sweep(**BASE, variant="minimum", method="sobol", samples=9)
-    assert points(empty, "alpha") == [("minimum", None)]
