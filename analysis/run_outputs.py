@@ -78,9 +78,9 @@ class Outputs:
         """Figure of all variants, mean and standard error over seeds."""
         return self.plots_root / "compare" / f"{self.tag}_mean_se_{quantity}.png"
 
-    def video_stem(self, trial: Trial) -> Path:
-        """Film of one trial's greedy policy, without suffix."""
-        return self.videos_root / trial.variant / f"greedy_s{trial.seed}"
+    def video(self, trial: Trial) -> Path:
+        """Film of one trial's greedy policy."""
+        return self.videos_root / trial.variant / f"greedy_s{trial.seed}.mp4"
 
 
 @dataclass(frozen=True)
@@ -250,8 +250,6 @@ def output_roots(
     Of the setting are the hyperparameters given and the defaults of all others, also of those that
     these variants do not read: their files stay beside those of another variant.
     """
-    from hq_ray.video import film_path
-
     names = ("env", "env_args", "episodes", "max_steps")
     setting = {name: getattr(trials[0], name) for name in names}
     setting |= {name: given.get(name, row.default) for name, row in HYPERPARAMETERS.items()}
@@ -265,7 +263,7 @@ def output_roots(
     if outputs.makes("compare"):
         figures += [outputs.comparison(one) for one in QUANTITIES]
     if outputs.record_video:
-        films = [film_path(outputs.video_stem(trial)) for trial in trials]
+        films = [outputs.video(trial) for trial in trials]
     roots = (
         OutputRoot("logs", "--log_root", outputs.log_root, setting, logs),
         OutputRoot("plots", "--plots_root", outputs.plots_root, setting | drawn, figures),
@@ -359,8 +357,8 @@ def _film(outputs: Outputs, trials: Sequence[Trial], results: Results) -> None:
         if q_values is None:
             q_values = train(trial).log.q_values
         try:
-            stem = outputs.video_stem(trial)
-            film_trial(trial, q_values, stem, max_steps=outputs.video_max_steps)
+            path = outputs.video(trial)
+            film_trial(trial, q_values, path, max_steps=outputs.video_max_steps)
         except NotFilmable as problem:
             refused.setdefault(str(problem), []).append(f"{trial.variant} seed {trial.seed}")
     for sentence, names in refused.items():

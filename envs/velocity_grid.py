@@ -120,6 +120,8 @@ class VelocityGridEnv(gymnasium.Env):
         self.P = transition_table(
             self.width, self.height, self.max_speed, self.slip_prob, self._arrivals()
         )
+        tiles = np.array(list("".join(self._rows())))
+        self.goal_states = np.repeat(tiles == "G", self._n_speeds**2)
         self.initial_state_distrib = np.zeros(n_states)
         self.initial_state_distrib[self.encode(0, self.height - 1, 0, 0)] = 1.0
 

@@ -1,16 +1,15 @@
-"""What tells an environment without a believed table from another: a rollout, and its source.
+"""The identity of an environment without a believed table: a rollout, and its source.
 
-The digest of a rollout is part of every trial's id. It can miss what happens rarely, so the digest
-of the source files goes beside it, outside the id.
+The digest of a rollout is part of every trial's id. A rollout can miss what happens rarely, so a
+digest of the source files is kept beside it, outside the id.
 """
 
 import contextlib
 import hashlib
 import inspect
-import json
 import logging
+import multiprocessing
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -20,13 +19,13 @@ from typing import TypeVar
 import gymnasium
 import numpy as np
 
+from hq_ray.spaces import numbering
+
 ROLLOUT_SEED = 20_260_000
 ROLLOUT_EPISODES, ROLLOUT_STEPS = 10, 1_000
-# Actions are mostly repeated, which comes further than a random walk.
+# Repeating most actions gets further than a random walk.
 REPEAT_SHARE = 0.75
-# In the place of a digest where the rollout ends its process.
-DIED = "0" * 16
-# What an environment's own code may raise; Ctrl-C is the person's.
+# What an environment's own code may raise; KeyboardInterrupt is the user's Ctrl-C.
 RAISED = (Exception, SystemExit)
 
 Answer = TypeVar("Answer")
@@ -34,7 +33,7 @@ Answer = TypeVar("Answer")
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """For a block in which nothing that an environment prints, warns or logs is shown."""
+    """Hides what an environment prints, warns or logs within the block."""
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -42,9 +41,8 @@ def quiet() -> Iterator[None]:
             open(os.devnull, "w", encoding="utf-8", errors="replace") as nowhere,
             contextlib.redirect_stdout(nowhere),
             contextlib.redirect_stderr(nowhere),
-            warnings.catch_warnings(),
+            warnings.catch_warnings(action="ignore"),
         ):
-            warnings.simplefilter("ignore")
             yield
     finally:
         logging.disable(disabled)
@@ -53,21 +51,21 @@ def quiet() -> Iterator[None]:
 def rollout_digest(environment: gymnasium.Env) -> str:
     """16 hex digits over a fixed seeded rollout: observations, rewards, flags, as exact text.
 
-    It has up to 10 episodes and 1,000 steps, and ends where the environment raises.
+    The rollout has up to 10 episodes and 1,000 steps, and ends where the environment raises.
     """
     choose = np.random.Generator(np.random.PCG64(0))
-    actions = environment.action_space
+    numbered = numbering(environment)
     record: list[object] = []
-    steps, seed, action = 0, ROLLOUT_SEED, int(actions.start)
+    action, steps = numbered.first_action, 0
     try:
-        for _ in range(ROLLOUT_EPISODES):
-            observation, _ = environment.reset(seed=seed)
+        for episode in range(ROLLOUT_EPISODES):
+            observation, _ = environment.reset(seed=None if episode else ROLLOUT_SEED)
             record.append(_text(observation))
-            seed, over = None, False
+            over = False
             while not over and steps < ROLLOUT_STEPS:
                 steps += 1
                 if choose.random() >= REPEAT_SHARE:
-                    action = int(actions.start) + int(choose.random() * int(actions.n))
+                    action = numbered.first_action + int(choose.random() * numbered.n_actions)
                 observation, reward, terminated, truncated, _ = environment.step(action)
                 flags = bool(terminated), bool(truncated)
                 record.append((_text(observation), (float(reward) + 0.0).hex(), *flags))
@@ -78,7 +76,7 @@ def rollout_digest(environment: gymnasium.Env) -> str:
 
 
 def _text(observation: object) -> str:
-    """The same for a list, a tuple and an array of the same numbers, whatever their type."""
+    """Text that is equal for lists, tuples and arrays of equal numbers, whatever their type."""
     if isinstance(observation, np.ndarray | np.generic):
         observation = observation.tolist()
     if isinstance(observation, Mapping):
@@ -90,73 +88,72 @@ def _text(observation: object) -> str:
     return str(int(observation) if isinstance(observation, bool) else observation)
 
 
-def old_manner(environment: gymnasium.Env) -> str | None:
-    """In what an environment is one of the old gym; None where it is not, or raises otherwise."""
+def old_interface(environment: gymnasium.Env) -> str | None:
+    """How an environment has the interface of the old gym; None if it has not, or raises."""
     with contextlib.suppress(*RAISED):
         try:
-            answer = environment.reset(seed=ROLLOUT_SEED)
+            start = environment.reset(seed=ROLLOUT_SEED, options=None)
         except TypeError as problem:
-            for name in ("seed", "options"):
-                if f"unexpected keyword argument '{name}'" in str(problem):
-                    return f"its reset takes no {name}"
+            if "unexpected keyword argument" in str(problem):
+                return str(problem)
             raise
-        pair = isinstance(answer, tuple | list) and len(answer) == 2
-        if not pair or environment.observation_space.contains(answer):
-            return "its reset returns the observation alone"
-        answer = environment.step(int(environment.action_space.start))
-        n = len(answer) if isinstance(answer, tuple | list) else 1
-        if n != 5:
-            return f"its step returns {n} value{'s' * (n > 1)}"
+        pair = isinstance(start, tuple | list) and len(start) == 2
+        if not pair or environment.observation_space.contains(start):
+            return "reset() returns the observation alone"
+        n_values = len(environment.step(numbering(environment).first_action))
+        if n_values != 5:
+            return f"step() returns {n_values} values"
     return None
 
 
-def apart(function: Callable[[], Answer]) -> Answer | None:
-    """What a function answers, as JSON, in a process of its own; None where that dies.
+def in_child_process(function: Callable[[], Answer]) -> Answer | None:
+    """Calls a function in a forked process; None if that process dies.
 
-    So an environment that ends its process does not end this one, and what it prints by any way is
-    not seen. Only Linux forks safely; elsewhere it is called here.
+    So an environment that ends its process does not end this one, and nothing it prints is shown.
+    Only Linux forks safely; elsewhere the function is called here.
     """
     if sys.platform != "linux":
         return function()
-    receiver, sender = os.pipe()
+    fork = multiprocessing.get_context("fork")
+    receiver, sender = fork.Pipe(duplex=False)
+
+    def answer() -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        sender.send(function())
+
+    child = fork.Process(target=answer)
     with quiet():  # Python warns of forks where there are threads; nothing of theirs is called
-        child = os.fork()
-    if child == 0:
-        try:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, 1)
-            os.dup2(nowhere, 2)
-            os.write(sender, json.dumps(function()).encode() + b"\n")
-        finally:
-            os._exit(0)
-    os.close(sender)
+        child.start()
+    sender.close()
     try:
-        with open(receiver, encoding="utf-8") as stream:
-            text = stream.readline()
+        return receiver.recv()
+    except EOFError:
+        return None
     finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-    return json.loads(text) if text else None
+        receiver.close()
+        child.kill()
+        child.join()
 
 
 def source_digest(environment: gymnasium.Env, creator: Callable) -> str | None:
     """16 hex digits over the source files of an environment, its wrappers and what creates it.
 
-    Gymnasium's and Python's own are left out; None where no other is left.
+    Gymnasium's and Python's own files are left out; None if no other file is left.
     """
-    kinds: list = [getattr(creator, "func", creator), *type(environment.unwrapped).__mro__]
+    kinds: list = [getattr(creator, "func", creator), *type(environment).__mro__]
     while isinstance(environment, gymnasium.Wrapper):
-        kinds += type(environment).__mro__
         environment = environment.env
-    kinds += type(environment).__mro__
+        kinds += type(environment).__mro__
     contents = set()
     for kind in kinds:
         package = str(getattr(kind, "__module__", "")).partition(".")[0]
         if package == "gymnasium" or package in sys.stdlib_module_names:
             continue
-        # What is typed into a notebook has no file.
+        # A class typed into a notebook has no file.
         with contextlib.suppress(TypeError, OSError):
-            contents.add(Path(inspect.getsourcefile(kind)).read_bytes())
+            contents.add(Path(inspect.getsourcefile(kind) or "").read_bytes())
     if not contents:
         return None
     return hashlib.sha256(b"\0".join(sorted(contents))).hexdigest()[:16]

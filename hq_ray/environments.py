@@ -1,10 +1,9 @@
-"""Environments by id: resolved, checked, made, and read into models.
+"""Environments by id: found, checked, made, and read into models.
 
-`resolve` does what is done once, where the sweep starts; `load_model` and `load_source` are what
-every process needs.
+`resolve` does what is done once, where a sweep starts; `load_model` and `load_source` serve every
+process.
 """
 
-import dis
 import importlib
 import inspect
 import json
@@ -14,8 +13,8 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial, wraps
-from typing import NamedTuple
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import gymnasium
 from gymnasium import error as gymnasium_error
@@ -23,19 +22,18 @@ from gymnasium.envs import registration
 
 import hq_ray
 from hq_ray import envs  # registers VelocityGrid-v0
+from hq_ray.belief import believed_model, read_model
 from hq_ray.compiled import COMPILES
 from hq_ray.env_identity import (
-    DIED,
     RAISED,
-    apart,
-    old_manner,
+    in_child_process,
+    old_interface,
     quiet,
     rollout_digest,
     source_digest,
 )
 from hq_ray.errors import HqRayError, InputError, near_miss, reason_of
 from hq_ray.model import Model
-from hq_ray.replay import believed_model, read_model
 from hq_ray.spaces import numbering
 from hq_ray.tables import kernel_tables
 from hq_ray.trial import ROLLOUT, UNSEEDED
@@ -43,9 +41,10 @@ from hq_ray.trial import ROLLOUT, UNSEEDED
 DEFAULT_MAX_STEPS = 1000
 # Gymnasium's way of asking for no step limit; one that is left is the environment's own.
 NO_LIMIT = -1
-# Rollouts that must agree with the first one. Each may agree by chance.
-REPEATS = 3
-OURS = envs.__name__
+# Two of them may agree by chance.
+ROLLOUTS = 4
+# In place of a digest where the rollout ends its process.
+DIED = "0" * 16
 
 
 @dataclass(frozen=True)
@@ -56,10 +55,10 @@ class Environment:
         id: the Gymnasium id that exists here.
         args: keyword arguments as canonical JSON.
         max_steps: its own step limit, or 1000 where it has none.
-        fingerprint: of its model; without a table that is believed, of a rollout or `unseeded`.
+        fingerprint: of its model; without a believed table, of a rollout, or `unseeded`.
         source: digest of the files of its classes outside Gymnasium, if there are any.
         engine: which engine trains it, and why.
-        notices: sentences to show the person, such as an old id that was replaced.
+        notices: sentences for the user, such as an old id that was replaced.
     """
 
     id: str
@@ -76,13 +75,13 @@ class Environment:
         return f"{self.id} {self.args}"
 
 
-def told_of(environments: Iterable[Environment]) -> dict[str, dict[str, str | None]]:
-    """What sweep.json says of environments, by name."""
-    of = list(environments)
+def sweep_json_entries(environments: Iterable[Environment]) -> dict[str, dict[str, str | None]]:
+    """What sweep.json records of environments, by name."""
+    recorded = list(environments)
     return {
-        "fingerprints": {one.name: one.fingerprint for one in of},
-        "sources": {one.name: one.source for one in of},
-        "engines": {one.name: one.engine for one in of},
+        "fingerprints": {one.name: one.fingerprint for one in recorded},
+        "sources": {one.name: one.source for one in recorded},
+        "engines": {one.name: one.engine for one in recorded},
     }
 
 
@@ -100,23 +99,30 @@ def make(
     """The environment with `max_steps` as its step limit, without Gymnasium's checker."""
     module, _, _ = env.rpartition(":")
     if module:
-        _import_users(module)
+        _import_user_module(module)
     keywords = json.loads(args)
     if render_mode is not None:
         keywords["render_mode"] = render_mode
-    with warnings.catch_warnings():
-        # Notices about newer versions are given once, by `resolve`.
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):  # `resolve` tells of newer versions
         return gymnasium.make(
             env, max_episode_steps=max_steps, disable_env_checker=True, **keywords
         )
 
 
-def _import_users(module: str) -> None:
-    """Imports a module of the user's own, whatever it is called.
+def close(environment: gymnasium.Env) -> str | None:
+    """Closes an environment; returns what its `close` raised, if it did."""
+    try:
+        environment.close()
+    except RAISED as problem:
+        return reason_of(problem)
+    return None
 
-    Where a source tree of ours is on the path, its folders `envs`, `sweeps` and `analysis` are not
-    to stand in for the user's of these names.
+
+def _import_user_module(module: str) -> None:
+    """Imports a module of the user's own, whatever its name.
+
+    In a source tree of ours, its folders `envs`, `sweeps` and `analysis` must not be taken for the
+    user's of the same name.
     """
     ours = [path for path in sys.path if path in hq_ray.__path__ and path != os.getcwd()]
     sys.path[:] = [path for path in sys.path if path not in ours]
@@ -126,114 +132,79 @@ def _import_users(module: str) -> None:
         sys.path += ours
 
 
-def _while_registered(function: Callable) -> Callable:
-    """Keeps what a function says of (env, args), each until its id is registered anew.
-
-    It is called with the registered spec before these.
-    """
-    kept: dict[tuple[str, str], tuple] = {}
-
-    @wraps(function)
-    def ask(env: str, args: str) -> object:
-        spec, _ = _find(env)
-        key = (spec, _creator(spec))
-        before, answer = kept.get((env, args), ((None, None), None))
-        if before[0] is not key[0] or before[1] is not key[1]:
-            answer = function(spec, env, args)
-            kept[env, args] = key, answer
-        return answer
-
-    return ask
-
-
 class _Examined(NamedTuple):
-    """What one build of an environment shows; `closing` is what its `close` raises."""
+    """What one build of an environment shows; `closing` is what its `close` raised."""
 
     model: Model | None
-    why: str
-    hint: str
+    reason: str
     source: str | None
     closing: str | None
 
 
 def load_model(env: str, args: str) -> Model | None:
     """The environment's model, read once per process; None where no table of it is believed."""
-    return _examine(env, args).model
+    return _examine(env, args, *_registration(_find(env)[0])).model
 
 
 def load_source(env: str, args: str) -> str | None:
     """The digest of the environment's source files as they are here; see `source_digest`."""
-    return _examine(env, args).source
-
-
-@_while_registered
-def _examine(spec: registration.EnvSpec, env: str, args: str) -> _Examined:
-    with _built(env, args, NO_LIMIT) as environment:
-        numbering(environment, env)
-        model, why, hint = believed_model(environment)
-        source = source_digest(environment, _creator(spec))
-        return _Examined(model, why, hint, source, close(environment))
-
-
-@contextmanager
-def _built(env: str, args: str, max_steps: int) -> Iterator[gymnasium.Env]:
-    """An environment for the length of a block in which it shows nothing on the terminal."""
-    with quiet():
-        with _refused(f"environment {env} refuses {args}"):
-            environment = make(env, args, max_steps)
-        try:
-            yield environment
-        finally:
-            close(environment)
-
-
-def close(environment: gymnasium.Env) -> str | None:
-    """Closes an environment that is of no more use; what it raises is only told."""
-    try:
-        environment.close()
-    except RAISED as problem:
-        return reason_of(problem)
-    return None
+    return _examine(env, args, *_registration(_find(env)[0])).source
 
 
 def resolve(env: str, args: Mapping[str, object] | None = None) -> Environment:
     """Finds, builds and checks an environment.
 
-    A transition table is believed where it must describe the steps (see `hq_ray.replay`);
+    A transition table is believed where it must describe the steps (see `hq_ray.belief`);
     otherwise the Gymnasium loop trains on the environment itself, and a notice says so.
 
     Raises:
-        InputError: unknown id or arguments, a space that is not finite, an environment in the
-            manner of the old gym.
+        InputError: unknown id or arguments, a space that is not finite, an environment with the
+            interface of the old gym.
     """
     args = dict(args or {})
     spec, notices = _find(env)
-    _check_args(spec, args)
+    notices += _check_args(spec, args)
     module, colon, _ = env.rpartition(":")
-    found = _resolve(f"{module}{colon}{spec.id}", canonical_args(args))
-    return replace(found, notices=(*notices, *_at_default(spec, args), *found.notices))
-
-
-@_while_registered
-def _resolve(spec: registration.EnvSpec, env: str, args: str) -> Environment:
     limit = spec.max_episode_steps or DEFAULT_MAX_STEPS
-    model, why, hint, source, closing = _examine(env, args)
+    full_id = f"{module}{colon}{spec.id}"
+    found = _resolve(full_id, canonical_args(args), limit, *_registration(spec))
+    return replace(found, notices=(*notices, *found.notices))
+
+
+def _registration(spec: registration.EnvSpec) -> tuple[Callable, str]:
+    """What changes when an id is registered anew: the cached functions below depend on it."""
+    return _creator(spec), repr(spec)
+
+
+@lru_cache(maxsize=256)
+def _examine(env: str, args: str, creator: Callable, registered: str) -> _Examined:
+    with _built(env, args, NO_LIMIT) as environment:
+        numbering(environment, env)
+        model, reason = believed_model(environment)
+        source = source_digest(environment, creator)
+        return _Examined(model, reason, source, close(environment))
+
+
+@lru_cache(maxsize=256)
+def _resolve(env: str, args: str, limit: int, creator: Callable, registered: str) -> Environment:
+    model, reason, source, closing = _examine(env, args, creator, registered)
     engine, notices = "gymnasium", []
     if model is None:
-        fingerprint = _known_by_rollouts(env, args, limit)
-    elif _model_again(env, args) != model.fingerprint:
-        fingerprint, why = UNSEEDED, "has another transition table each time it is built"
+        fingerprint = _rollout_fingerprint(env, args, limit)
+    elif _fingerprint_of_another_build(env, args) != model.fingerprint:
+        fingerprint, reason = UNSEEDED, "has another transition table each time it is built"
     else:
         fingerprint = model.fingerprint
         if not COMPILES:
-            why = "has a transition table, but NUMBA_DISABLE_JIT is set"
+            reason = "has a transition table, but NUMBA_DISABLE_JIT is set"
         elif kernel_tables(model) is None:
-            why = "has a transition table that is too large for the kernel"
+            reason = "has a transition table that is too large for the kernel"
         else:
             engine = "kernel"
     if engine == "gymnasium" and COMPILES:
         notices.append(
-            f"{env} {why}, so it trains on the Gymnasium loop, some hundred times slower{hint}"
+            f"{env} trains on the Gymnasium loop, some hundred times slower than the kernel: it "
+            f"{reason}"
         )
     if fingerprint == UNSEEDED:
         notices.append(
@@ -244,76 +215,71 @@ def _resolve(spec: registration.EnvSpec, env: str, args: str) -> Environment:
         )
     if closing is not None:
         notices.append(f"close() of {env} must not raise, but: {closing}")
-    return Environment(
-        id=env,
-        args=args,
-        max_steps=limit,
-        fingerprint=fingerprint,
-        source=source,
-        engine=f"{engine}: it {why}",
-        notices=tuple(notices),
-    )
+    why = f"{engine}: it {reason}"
+    return Environment(env, args, limit, fingerprint, source, why, tuple(notices))
+
+
+@contextmanager
+def _built(env: str, args: str, max_steps: int) -> Iterator[gymnasium.Env]:
+    """An environment for the length of a block, in which it shows nothing on the terminal."""
+    with quiet():
+        with _refused(f"environment {env} refuses {args}"):
+            environment = make(env, args, max_steps)
+        try:
+            yield environment
+        finally:
+            close(environment)
 
 
 @contextmanager
 def _refused(sentence: str) -> Iterator[None]:
-    """Whatever the user's code raises as an InputError; a SystemExit must not end the command."""
+    """Makes an InputError of what the user's code raises; SystemExit must not end the command."""
     try:
         yield
+    except (HqRayError, KeyboardInterrupt):
+        raise
     except BaseException as problem:
-        if isinstance(problem, HqRayError) or _is_ctrl_c(problem):
-            raise
         raise InputError(f"{sentence}: {reason_of(problem)}") from problem
 
 
-def _is_ctrl_c(problem: BaseException) -> bool:
-    """Whether a signal raised it, in whatever line the process was, and no `raise` of the code."""
-    last = problem.__traceback__
-    while last.tb_next is not None:
-        last = last.tb_next
-    instruction = dis.opname[last.tb_frame.f_code.co_code[last.tb_lasti]]
-    return isinstance(problem, KeyboardInterrupt) and instruction != "RAISE_VARARGS"
-
-
-def _model_again(env: str, args: str) -> str | None:
-    """The fingerprint of another build's model."""
+def _fingerprint_of_another_build(env: str, args: str) -> str | None:
     with _built(env, args, NO_LIMIT) as environment, suppress(*RAISED):
         return read_model(environment).fingerprint
     return None
 
 
-def _known_by_rollouts(env: str, args: str, limit: int) -> str:
-    """The fingerprint of an environment without a model.
+def _rollout_fingerprint(env: str, args: str, limit: int) -> str:
+    """The fingerprint of an environment without a believed table.
 
     Raises:
-        InputError: the environment is in the manner of the old gym.
+        InputError: it has the interface of the old gym.
     """
-    found = apart(partial(_rollouts, env, args, limit))
-    if found is None:
+    answer = in_child_process(partial(_rollouts, env, args, limit))
+    if answer is None:
         return ROLLOUT + DIED
-    old, digests = found
+    old, digests = answer
     if old is not None:
         raise InputError(
             f"environment {env} must have reset(seed=..., options=...) -> (observation, info) and "
             f"step(action) -> (observation, reward, terminated, truncated, info), but {old}"
         )
-    return ROLLOUT + digests[0] if len(digests) == 1 else UNSEEDED
+    return UNSEEDED if len(digests) > 1 else ROLLOUT + digests.pop()
 
 
-def _rollouts(env: str, args: str, limit: int) -> tuple[str | None, list[str]]:
-    """In what the environment is of the old gym; the digests of rollouts, more than one or not."""
-    with _built(env, args, NO_LIMIT) as environment:
-        old = old_manner(environment)
+def _rollouts(env: str, args: str, limit: int) -> tuple[str | None, set[str]]:
+    """How the interface is that of the old gym, if it is; else the digests of some rollouts."""
     digests: set[str] = set()
-    for _ in range(1 + REPEATS):
-        if old is None and len(digests) < 2:
+    with _built(env, args, NO_LIMIT) as environment:
+        old = old_interface(environment)
+    if old is None:
+        for _ in range(ROLLOUTS):
             with _built(env, args, limit) as environment:
                 digests.add(rollout_digest(environment))
-    return old, list(digests)
+    return old, digests
 
 
-def _find(env: str) -> tuple[registration.EnvSpec, tuple[str, ...]]:
-    """The registered spec for an id, the present version standing in for an old one."""
+def _find(env: str) -> tuple[registration.EnvSpec, list[str]]:
+    """The registered spec of an id, or of the present version of an old id with a notice."""
     module, colon, name = env.rpartition(":")
     if colon and not module:
         raise InputError(
@@ -321,9 +287,9 @@ def _find(env: str) -> tuple[registration.EnvSpec, tuple[str, ...]]:
         )
     if module:
         with _refused(f"the module of environment {env!r} must be importable, but"):
-            _import_users(module)
+            _import_user_module(module)
     if name in gymnasium.registry:
-        return gymnasium.registry[name], ()
+        return gymnasium.registry[name], []
     try:
         namespace, stem, version = registration.parse_env_id(name)
     except gymnasium_error.Error:
@@ -331,26 +297,36 @@ def _find(env: str) -> tuple[registration.EnvSpec, tuple[str, ...]]:
     newest = registration.find_highest_version(namespace, stem)
     if newest is not None and (version is None or version < newest):
         present = registration.get_env_id(namespace, stem, newest)
-        return gymnasium.registry[present], (f"environment {env} is now {present}",)
+        return gymnasium.registry[present], [f"environment {env} is now {present}"]
     hint = near_miss(name, gymnasium.registry)
     if "did you mean" not in hint:
-        # Too far for a single guess: ours and the toy-text family are what most people mean.
+        # Not all of Gymnasium's own: ours and the toy-text family are what most people mean.
         entries = ((spec.id, str(spec.entry_point)) for spec in gymnasium.registry.values())
-        tabular = [one for one, entry in entries if OURS in entry or "toy_text" in entry]
+        tabular = [id_ for id_, at in entries if envs.__name__ in at or "toy_text" in at]
         hint = f"; known among others: {', '.join(reversed(tabular))}"
     raise InputError(f"unknown environment {env!r}{hint}")
 
 
 def _creator(spec: registration.EnvSpec) -> Callable:
-    if not isinstance(spec.entry_point, str):
-        return spec.entry_point
+    entry_point: Any = spec.entry_point
+    if not isinstance(entry_point, str):
+        return entry_point
     with _refused(f"environment {spec.id} must be importable, but"):
-        return registration.load_env_creator(spec.entry_point)
+        return registration.load_env_creator(entry_point)
 
 
-def _at_default(spec: registration.EnvSpec, args: Mapping[str, object]) -> list[str]:
-    """A notice of arguments that change nothing but the ids of trials."""
+def _check_args(spec: registration.EnvSpec, args: Mapping[str, object]) -> list[str]:
+    """Checks the names of arguments; returns a notice of those that change nothing but ids."""
     parameters = inspect.signature(_creator(spec)).parameters
+    if "render_mode" in args:
+        raise InputError("render_mode is not an argument of a trial; use --record_video")
+    known = [name for name in parameters if name not in ("self", "render_mode")]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    for name in args:
+        if name not in known and not takes_any:
+            raise InputError(
+                f"environment {spec.id} has no argument {name!r}{near_miss(name, known)}"
+            )
     defaults = {name: parameter.default for name, parameter in parameters.items()} | spec.kwargs
     same = [
         f"{name} {value!r}"
@@ -363,17 +339,3 @@ def _at_default(spec: registration.EnvSpec, args: Mapping[str, object]) -> list[
         f"{spec.id} has {' and '.join(same)} by default, but trials with and without an argument "
         "at its default have different ids, and are trained twice"
     ]
-
-
-def _check_args(spec: registration.EnvSpec, args: Mapping[str, object]) -> None:
-    parameters = inspect.signature(_creator(spec)).parameters
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        return
-    known = [name for name in parameters if name not in ("self", "render_mode")]
-    for name in args:
-        if name == "render_mode":
-            raise InputError("render_mode is not an argument of a trial; use --record_video")
-        if name not in known:
-            raise InputError(
-                f"environment {spec.id} has no argument {name!r}{near_miss(name, known)}"
-            )

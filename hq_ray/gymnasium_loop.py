@@ -10,7 +10,7 @@ import numpy as np
 from hq_ray.episode_log import EpisodeLog
 from hq_ray.errors import TrialError
 from hq_ray.pcg64 import agent_generator
-from hq_ray.spaces import numbering, shown
+from hq_ray.spaces import numbering, short_repr
 from hq_ray.trial import Trial
 from hq_ray.updates import VARIANTS
 
@@ -109,7 +109,7 @@ def _number(reward: object) -> float:
             return float(number)
     except (TypeError, ValueError, OverflowError):
         pass
-    raise TrialError(f"the reward must be one finite number, got {shown(reward)}")
+    raise TrialError(f"the reward must be one finite number, got {short_repr(reward)}")
 
 
 def _overflow(reward: float, total: float, value: float, state: int, action: int) -> str:

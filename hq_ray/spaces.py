@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import index
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -16,10 +17,10 @@ from hq_ray.errors import InputError, TrialError
 
 ACCEPTED = "Discrete, MultiDiscrete, MultiBinary, integer Box with bounds, Tuple and Dict of these"
 # Files number states and actions in int32.
-TOO_MANY = 2**31
-# Of a table of Q values, 8 bytes each.
-MOST_ENTRIES = 10**8
-SHOWN_CHARACTERS = 120
+MAX_NUMBER = 2**31
+# A table of Q values takes 8 bytes an entry.
+MAX_ENTRIES = 10**8
+MAX_REPR_CHARACTERS = 120
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Numbering:
 
     Attributes:
         n_states, n_actions: shape of the Q table.
-        encode: the row of an observation; a TrialError where it lies outside its space.
+        encode: the row of an observation; raises a TrialError for one outside its space.
         first_state: what the environment calls row 0; 0 where an observation has components.
         first_action: what the environment calls column 0.
     """
@@ -41,7 +42,7 @@ class Numbering:
 
 
 def numbering(environment: gymnasium.Env, name: str = "the environment") -> Numbering:
-    """The numbering of an environment; `name` is for its messages.
+    """The numbering of an environment; `name` is for error messages.
 
     The number of an observation is sum_i (o_i - start_i) * prod_{j > i} size_j.
 
@@ -49,108 +50,101 @@ def numbering(environment: gymnasium.Env, name: str = "the environment") -> Numb
         InputError: the observation space is not finite or too large for a table, or the action
             space is not Discrete.
     """
-    seen, actions = environment.observation_space, environment.action_space
-    parts = _parts(seen)
-    if parts is None:
+    space, actions = environment.observation_space, environment.action_space
+    components = _components(space)
+    if components is None:
         raise InputError(
-            f"the observation space of {name} must be finite ({ACCEPTED}), got {shown(seen)}"
+            f"the observation space of {name} must be finite ({ACCEPTED}), got {short_repr(space)}"
         )
     if not isinstance(actions, spaces.Discrete):
-        raise InputError(f"the action space of {name} must be Discrete, got {shown(actions)}")
-    components, listed = parts
+        raise InputError(f"the action space of {name} must be Discrete, got {short_repr(actions)}")
     n_states = math.prod(size for size, _ in components)
     n_actions, first_action = int(actions.n), int(actions.start)
-    plain = isinstance(seen, spaces.Discrete)
-    first_state = int(seen.start) if plain else 0
-    for space, n, first in ((seen, n_states, first_state), (actions, n_actions, first_action)):
-        if n + abs(first) >= TOO_MANY:
+    discrete = isinstance(space, spaces.Discrete)
+    first_state = components[0][1] if discrete else 0
+    for numbered, n, first in ((space, n_states, first_state), (actions, n_actions, first_action)):
+        if n + abs(first) >= MAX_NUMBER:
             raise InputError(
                 f"the states and actions of {name} must be numbered below 2**31 for a table of Q "
-                f"values, got {shown(space)}"
+                f"values, got {short_repr(numbered)}"
             )
-
-    if n_states * n_actions > MOST_ENTRIES:
+    if n_states * n_actions > MAX_ENTRIES:
         raise InputError(
-            f"{name} must have at most {MOST_ENTRIES:,} pairs of a state and an action, got "
+            f"{name} must have at most {MAX_ENTRIES:,} pairs of a state and an action, got "
             f"{n_states:,} states and {n_actions:,} actions"
         )
 
     def encode(observation: object) -> int:
-        # Nearly every observation is a plain number: spared the work below.
-        if plain and isinstance(observation, int) and 0 <= observation - first_state < n_states:
+        # Nearly every observation is a plain number, and spared the work below.
+        if discrete and isinstance(observation, int) and 0 <= observation - first_state < n_states:
             return observation - first_state
         try:
             state = 0
-            for (size, start), value in zip(components, listed(observation), strict=True):
-                place = _whole(value) - start
-                if not 0 <= place < size:
+            for (size, start), value in zip(components, _values(space, observation), strict=True):
+                # Whole floats count as integers; `index` raises for every other non-integer.
+                whole = isinstance(value, float) and value.is_integer()
+                offset = (int(value) if whole else index(value)) - start
+                if not 0 <= offset < size:
                     raise ValueError
-                state = state * size + place
+                state = state * size + offset
             return state
         except (TypeError, ValueError, LookupError):
             raise TrialError(
-                f"the observation must lie in {shown(seen)}, got {shown(observation)}"
+                f"the observation must lie in {short_repr(space)}, got {short_repr(observation)}"
             ) from None
 
     return Numbering(n_states, n_actions, encode, first_state, first_action)
 
 
-def shown(value: object) -> str:
-    """One short line, whatever the value's `repr` is like."""
+def short_repr(value: object) -> str:
+    """`repr` on one line of at most 120 characters, also for a value whose `repr` raises."""
     try:
         text = " ".join(repr(value).split())
     except Exception:
         text = f"a {type(value).__name__}"
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
+    return text if len(text) <= MAX_REPR_CHARACTERS else f"{text[:MAX_REPR_CHARACTERS]}..."
 
 
-def _parts(space: spaces.Space) -> tuple[list[tuple[int, int]], Callable[[object], list]] | None:
-    """(size, start) of each component, and what lists those of an observation.
-
-    None where the space is not finite.
-    """
+def _components(space: spaces.Space) -> list[tuple[int, int]] | None:
+    """(size, start) of each component of an observation; None for a space that is not finite."""
     if isinstance(space, spaces.Tuple | spaces.Dict):
-        keys = list(space.spaces) if isinstance(space, spaces.Dict) else range(len(space.spaces))
-        parts = [_parts(space[key]) for key in keys]
-        if None in parts:
-            return None
-
-        def listed(observation: object) -> list:
-            if len(observation) != len(keys):
-                raise ValueError
-            of = zip(keys, parts, strict=True)
-            return [value for key, (_, values) in of for value in values(observation[key])]
-
-        return [one for components, _ in parts for one in components], listed
+        components: list[tuple[int, int]] = []
+        for _, part in _items(space):
+            of_part = _components(part)
+            if of_part is None:
+                return None
+            components += of_part
+        return components
+    sizes: Any
+    starts: Any
     if isinstance(space, spaces.Discrete):
-        return [(int(space.n), int(space.start))], _single
-    if isinstance(space, spaces.MultiDiscrete):
-        sizes, starts = space.nvec.ravel().tolist(), space.start.ravel().tolist()
+        sizes, starts = space.n, space.start
+    elif isinstance(space, spaces.MultiDiscrete):
+        sizes, starts = space.nvec, space.start
     elif isinstance(space, spaces.MultiBinary):
-        sizes, starts = [2] * math.prod(space.shape), [0] * math.prod(space.shape)
+        sizes, starts = np.full(space.shape, 2), np.zeros(space.shape, int)
     elif isinstance(space, spaces.Box) and space.dtype.kind in "biu" and space.is_bounded("both"):
-        starts = space.low.ravel().tolist()
-        ends = space.high.ravel().tolist()
-        sizes = [end - start + 1 for start, end in zip(starts, ends, strict=True)]
+        starts = space.low.astype(object)  # sizes may exceed the type of the bounds
+        sizes = space.high - starts + 1
     else:
         return None
+    pairs = zip(np.ravel(sizes).tolist(), np.ravel(starts).tolist(), strict=True)
+    return [(int(size), int(start)) for size, start in pairs]
 
-    def values(observation: object) -> list:
-        array = np.asarray(observation)
-        if array.shape != space.shape:
+
+def _values(space: spaces.Space, observation: Any) -> list:
+    """The value of each component of an observation, which may be of any type."""
+    if isinstance(space, spaces.Tuple | spaces.Dict):
+        items = _items(space)
+        if len(observation) != len(items):
             raise ValueError
-        return array.ravel().tolist()
-
-    return list(zip(sizes, starts, strict=True)), values
-
-
-def _single(observation: object) -> list:
-    # Most observations are plain numbers, which need no array.
-    if isinstance(observation, int | np.integer):
-        return [observation]
-    return np.asarray(observation).ravel().tolist()
+        return [value for key, part in items for value in _values(part, observation[key])]
+    array = np.asarray(observation)
+    if array.shape != space.shape and not (isinstance(space, spaces.Discrete) and array.size == 1):
+        raise ValueError
+    return array.ravel().tolist()
 
 
-def _whole(value: object) -> int:
-    """A number without a fraction as an int; TypeError for all else."""
-    return int(value) if isinstance(value, float) and value.is_integer() else index(value)
+def _items(space: spaces.Tuple | spaces.Dict) -> list[tuple[Any, spaces.Space]]:
+    parts = space.spaces
+    return list(parts.items()) if isinstance(parts, dict) else list(enumerate(parts))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from hq_ray.environments import told_of
+from hq_ray.environments import sweep_json_entries
 from hq_ray.errors import InputError
 from hq_ray.handle import Handle
 from hq_ray.location import Location
@@ -73,7 +73,7 @@ def run_opened(
         return chosen.trials
 
     def describe() -> None:
-        told = told_of(expanded.environments.values())
+        told = sweep_json_entries(expanded.environments.values())
         if options.engine != "auto":
             told["engines"] = dict.fromkeys(told["engines"], f"{options.engine}: as asked for")
         told["planned"] = planned_counts(expanded.trials)

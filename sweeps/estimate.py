@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from hq_ray import encoding
-from hq_ray.env_identity import RAISED, apart
+from hq_ray.env_identity import RAISED, in_child_process
 from hq_ray.errors import reason_of
 from hq_ray.sweeps.plan import Plan, TrialSet, count_by_configuration
 from hq_ray.training import train_together, warm_up
@@ -63,7 +63,7 @@ def estimate(planned: Plan, trials: TrialSet, cores: int) -> Estimate:
         most = PILOT_TRIALS if time.monotonic() - started < PILOT_SECONDS else 1
         chosen = templates[:: max(1, len(templates) // most)][:most]
         # The user's code may end its process, so it gets one of its own.
-        found = _pilot(chosen) if chosen[0].has_model else apart(partial(_pilot, chosen))
+        found = _pilot(chosen) if chosen[0].has_model else in_child_process(partial(_pilot, chosen))
         if found is None or isinstance(found, str):
             failures.append(f"{kind[0]}, {kind[2]}: {found or 'it ends its process'}")
             continue

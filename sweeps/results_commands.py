@@ -102,10 +102,10 @@ def replay_command(
         from hq_ray.training import train
         from hq_ray.video import NotFilmable, film_trial
 
-        stem = Path(videos_root) / f"{trial.variant}_{trial.trial_id}"
+        path = Path(videos_root) / f"{trial.variant}_{trial.trial_id}.mp4"
         try:
             q_values = train(trial, engine).log.q_values
-            path = film_trial(trial, q_values, stem, max_steps=video_max_steps)
+            film_trial(trial, q_values, path, max_steps=video_max_steps)
             say(f"Video: {path}")
         except NotFilmable as problem:
             say(f"Notice: no video: {problem}")

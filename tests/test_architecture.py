@@ -98,7 +98,7 @@ def test_analysis_never_reaches_the_loops(name):
     [
         ("ray", {f"hq_ray.sweeps.{name}" for name in ("ray_executor", "ray_life")}),
         ("matplotlib", CHARTS),
-        ("imageio", {"hq_ray.video"}),
+        ("imageio_ffmpeg", {"hq_ray.video"}),
         (
             "click",
             {"hq_ray.cli", "hq_ray.sweeps.commands", "hq_ray.sweeps.results_commands"}

@@ -8,7 +8,7 @@ import pytest
 from hq_ray.analysis.api import compare, report
 from hq_ray.analysis.study import study
 from hq_ray.analysis.verdict import judge
-from hq_ray.environments import load_model, told_of
+from hq_ray.environments import load_model, sweep_json_entries
 from hq_ray.load import stream_curves
 from hq_ray.planning import references
 from hq_ray.store import Failure, Results
@@ -40,7 +40,7 @@ def published(tmp_path):
         sweep = Sweep.from_mapping({k: v for k, v in content.items() if v is not None})
         expanded = expand(sweep)
         place = Results.at(tmp_path / sweep.name)
-        told = told_of(expanded.environments.values())
+        told = sweep_json_entries(expanded.environments.values())
         place.describe(sweep.name, sweep.to_dict(), **told)
         trials = [*expanded.trials]
         lost = [Failure(t, "ValueError", "no", "Traceback: no") for t in trials if fails(t)]

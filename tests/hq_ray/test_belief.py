@@ -15,7 +15,7 @@ from gymnasium.wrappers import TimeLimit, TransformReward
 
 from hq_ray.environments import load_model, make, resolve
 from hq_ray.envs.velocity_grid import VelocityGridEnv
-from hq_ray.replay import read_model, table_describes_steps
+from hq_ray.belief import read_model, replay_agrees
 from hq_ray.training import train
 from tests.oracles import naive
 
@@ -497,7 +497,7 @@ def test_a_start_that_disagrees_is_not_believed(table_env):
             return 0, {}
 
     environment = FromZero(TABLE, START)
-    assert not table_describes_steps(environment, read_model(environment))
+    assert not replay_agrees(environment, read_model(environment))
 
 
 def test_a_draw_that_no_step_shows_is_noticed_too(table_env):
@@ -508,7 +508,7 @@ def test_a_draw_that_no_step_shows_is_noticed_too(table_env):
 
     table = {s: {0: [(1.0, 1 - s, -1.0, False)]} for s in (0, 1)}
     environment = Drawing(table, [1.0, 0.0])
-    assert not table_describes_steps(environment, read_model(environment))
+    assert not replay_agrees(environment, read_model(environment))
 
 
 def test_a_table_that_agrees_is_believed(register, table_env):
@@ -531,4 +531,4 @@ def test_observations_must_be_the_states_of_the_table(table_env, name, space):
     environment = table_env(TABLE, START)
     model = read_model(environment)
     setattr(environment, name, space)
-    assert not table_describes_steps(environment, model)
+    assert not replay_agrees(environment, model)
