@@ -86,7 +86,6 @@ class VelocityGridEnv(gymnasium.Env):
     """
 
     metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 8}  # noqa: RUF012
-    table_describes_steps = True
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from gymnasium.envs.toy_text import CliffWalkingEnv, FrozenLakeEnv, TaxiEnv
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 
 from hq_ray.env_identity import RAISED
+from hq_ray.envs.velocity_grid import VelocityGridEnv
 from hq_ray.errors import ModelError
 from hq_ray.model import Model, model_from_table
 
@@ -22,12 +23,12 @@ REPLAY_SEED = 20_260_000
 REPLAY_STEPS = 2_000
 REPLAY_EPISODE = 100
 
-KNOWN = (CliffWalkingEnv, FrozenLakeEnv, TaxiEnv)
+KNOWN = (CliffWalkingEnv, FrozenLakeEnv, TaxiEnv, VelocityGridEnv)
 OPT_IN = "table_describes_steps"
 # What gymnasium.make adds besides the step limit; they pass every step on unchanged.
 PLAIN_WRAPPERS = (OrderEnforcing, PassiveEnvChecker)
 HOOKS = {"__getattribute__", "__getattr__", "__setattr__", "__delattr__"}
-# A subclass may override these: no step depends on them.
+# No step depends on these, unless it draws for a human.
 HARMLESS = {"close", "metadata", "render"}
 
 
@@ -93,25 +94,28 @@ def _doubts(inner: gymnasium.Env) -> Iterator[str]:
     if getattr(inner, "fickle_passenger", False):
         yield "a fickle passenger, which its transition table does not describe"
     believed: set[type] = set()
+    names, human = set(vars(gymnasium.Env)), inner.render_mode == "human"
     for method in ("step", "reset"):
         owner = _defining_class(kind, method)
         if owner not in KNOWN and vars(owner).get(OPT_IN) is not True:
             yield _own(method, f"in {owner.__name__}")
-        code = getattr(vars(owner)[method], "__code__", None)
-        if getattr(code, "co_qualname", None) != f"{owner.__qualname__}.{method}":
+        code: Any = getattr(vars(owner)[method], "__code__", None)
+        if code is None or code.co_qualname != f"{owner.__qualname__}.{method}":
             yield f"a {method} that was put into {owner.__name__} from elsewhere"
         believed |= set(owner.__mro__)
-    # The code of a believed class meets another class's only through a name that it has itself, a
-    # hook, or a property that takes over an attribute which it sets.
-    harmless = HARMLESS - ({"render"} if inner.render_mode == "human" else set())
-    names = {name for cls in believed for name in vars(cls)} - harmless
+        # A known class uses no others; of another class, or to draw pictures, it may be any.
+        names |= set(dir(owner) if human or owner not in KNOWN else code.co_names)
+    # The code of a believed class meets another class's only through a name that it uses, a hook,
+    # or a property that takes over an attribute which it sets.
+    if not human:
+        names -= HARMLESS
     for cls in (cls for cls in kind.__mro__ if cls not in believed):
         for name, value in vars(cls).items():
             dunder = name.startswith("__") and name.endswith("__")
             settable = inspect.isdatadescriptor(value) and getattr(value, "fset", value) is not None
             if name in HOOKS or (not dunder and (name in names or settable)):
                 yield _own(name, f"in {cls.__name__}")
-    for name in vars(inner).keys() - harmless:
+    for name in sorted(vars(inner).keys() & names):
         if callable(inspect.getattr_static(kind, name, None)):
             yield _own(name, "on the instance")
 

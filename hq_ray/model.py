@@ -8,14 +8,16 @@ index that a random number picks depends on them.
 
 import hashlib
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from operator import index
+from typing import Any
 
 import numpy as np
 
 from hq_ray.errors import ModelError
+from hq_ray.spaces import short_repr
 
 PLAIN = {dict, OrderedDict, defaultdict, list, tuple}
 
@@ -131,52 +133,52 @@ def model_from_table(
             outcomes of a pair do not sum to 1, or it is no such table at all.
     """
     try:
-        n_states, n_actions = len(table), len(table[0])
-        rows = [[table[s][a] for a in range(len(table[s]))] for s in range(n_states)]
-        lists = [outcomes for row in rows for outcomes in row]
-        tuples = [outcome for outcomes in lists for outcome in outcomes]
-        kinds = {
-            type(one) for one in (table, *(table[s] for s in range(n_states)), *lists, *tuples)
-        }
-        # What may answer otherwise when it is looked at again.
-        if kinds - PLAIN:
-            raise TypeError("it is not all dicts, lists and tuples")
-        if any(not isinstance(p, float | int | np.integer) for p, *_ in tuples):
-            raise TypeError("probabilities are not all float64; others are rounded otherwise")
-        entries = [
-            (state, action, k, float(p), index(successor), float(reward) + 0.0, bool(done))
-            for state, row in enumerate(rows)
-            for action, outcomes in enumerate(row)
-            for k, (p, successor, reward, done) in enumerate(outcomes)
-        ]
-        uneven = [state for state in range(n_states) if len(table[state]) != n_actions]
+        entries = list(_entries(table))
+        n_actions = [len(table[state]) for state in range(len(table))]
     except (KeyError, IndexError, TypeError, ValueError) as problem:
         raise ModelError(
             "a transition table must be P[state][action] = [(probability, next_state, reward, "
             f"terminated), ...] with both numbered from 0: {type(problem).__name__}: {problem}"
         ) from None
-    if uneven:
+    if len(set(n_actions)) > 1:
         raise ModelError(
-            f"every state must have the same actions, but state 0 has {n_actions} "
-            f"and state {uneven[0]} has {len(table[uneven[0]])}"
+            f"every state must have the same number of actions, got {short_repr(n_actions)}"
         )
     if not entries:
         raise ModelError("a transition table must have outcomes, but has none")
-    state, action, k, p, successor, reward, done = (np.array(c) for c in zip(*entries, strict=True))
-    shape = (n_states, n_actions, int(k.max()) + 1)
-    next_state, rewards = np.zeros(shape, np.int32), np.zeros(shape)
-    probability, terminated = np.zeros(shape), np.zeros(shape, bool)
-    here = (state, action, k)
-    next_state[here], rewards[here] = successor, reward
-    probability[here], terminated[here] = p, done
+    start = np.asarray(start_probability)
     if type(start_probability) not in {np.ndarray, *PLAIN} or (
-        np.asarray(start_probability).dtype not in (np.float64, np.int64)
+        start.dtype not in (np.float64, np.int64)
     ):
         raise ModelError("initial_state_distrib must be a list or array of float64")
-    start = np.array(start_probability, np.float64)
-    model = Model(next_state, rewards, probability, terminated, start, goal)
+    *columns, p, successor, reward, done = (np.array(c) for c in zip(*entries, strict=True))
+    here = tuple(columns)
+    shape = (len(table), n_actions[0], int(here[2].max()) + 1)
+    next_state, rewards = np.zeros(shape, np.int32), np.zeros(shape)
+    probability, terminated = np.zeros(shape), np.zeros(shape, bool)
+    next_state[here], rewards[here] = successor, reward
+    probability[here], terminated[here] = p, done
+    model = Model(next_state, rewards, probability, terminated, start.astype(float), goal)
     _check(model)
     return model
+
+
+def _entries(table: Mapping) -> Iterator[tuple]:
+    """(state, action, k, probability, next_state, reward, terminated) of each outcome."""
+    for state in range(len(_plain(table))):
+        for action in range(len(_plain(table[state]))):
+            for k, outcome in enumerate(_plain(table[state][action])):
+                p, successor, reward, done = _plain(outcome)
+                if not isinstance(p, float | int | np.integer):
+                    raise TypeError("probabilities must be float64, others are rounded otherwise")
+                yield state, action, k, float(p), index(successor), float(reward) + 0.0, bool(done)
+
+
+def _plain(container: Any) -> Any:
+    """A container of a type that answers the same whenever it is read."""
+    if type(container) not in PLAIN:
+        raise TypeError("it must be made of dicts, lists and tuples")
+    return container
 
 
 def _check(model: Model) -> None:
@@ -187,7 +189,7 @@ def _check(model: Model) -> None:
         )
     if model.next_state.min() < 0 or model.next_state.max() >= model.n_states:
         raise ModelError(f"next states must lie in [0, {model.n_states})")
-    for name, values in (("P", model.probability), ("start", model.start_probability[None])):
+    for name, values in (("P", model.probability), ("start", model.start_probability)):
         if not ((values >= 0).all() and np.abs(values.sum(axis=-1) - 1).max() <= 1e-8):
             raise ModelError(f"probabilities of {name} must be >= 0 and sum to 1")
     if not np.isfinite(model.reward).all():

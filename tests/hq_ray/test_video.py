@@ -1,6 +1,6 @@
 import os
-import sys
 import warnings
+from dataclasses import replace
 
 import gymnasium
 import imageio.v3
@@ -9,25 +9,24 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-import hq_ray.envs  # noqa: F401
-from hq_ray import video
-from hq_ray.errors import HqRayError
-from hq_ray.video import NotFilmable, film_greedy
+from hq_ray.environments import make
+from hq_ray.trial import Trial
+from hq_ray.video import NotFilmable, film_trial
 
-NOOP, UP, DOWN, LEFT, RIGHT = range(5)
+UP, RIGHT = 1, 4
 SMALL = np.zeros((32, 32, 3), np.uint8)
-
-
-def make_grid():
-    return gymnasium.make(
-        "VelocityGrid-v0", width=4, height=3, slip_prob=0, render_mode="rgb_array"
-    )
+GRID = Trial("VelocityGrid-v0", '{"height":3,"slip_prob":0,"width":4}', None, "standard", 0, 1, 200)
+PICTURES = replace(GRID, env="Pictures-v0", env_args="{}")
 
 
 def constant_policy(action):
     q_values = np.zeros((4 * 3 * 9, 5))
     q_values[:, action] = 1.0
     return q_values
+
+
+def n_frames(path):
+    return imageio_ffmpeg.count_frames_and_secs(path)[0]
 
 
 def mp4_pixels(path):
@@ -44,7 +43,7 @@ class PictureEnv(gymnasium.Env):
     action_space = spaces.Discrete(2)
     observation_space = spaces.Discrete(4)
 
-    def __init__(self, picture=None, render_mode="rgb_array"):
+    def __init__(self, picture=SMALL, render_mode="rgb_array"):
         self.picture, self.render_mode = picture, render_mode
         self.closed = False
 
@@ -67,51 +66,48 @@ class PictureEnv(gymnasium.Env):
         self.closed = True
 
 
-def film_picture(tmp_path, env):
-    return film_greedy(lambda: env, np.zeros((4, 2)), tmp_path / "film", seed=0)
+@pytest.fixture
+def film(tmp_path, register):
+    """Films an environment of pictures, with a table of zeros if no other is given."""
+
+    def film(env, q_values=None):
+        register("Pictures-v0", entry_point=lambda render_mode: env)
+        path = tmp_path / "film.mp4"
+        film_trial(PICTURES, np.zeros((4, 2)) if q_values is None else q_values, path)
+        return path
+
+    return film
 
 
-def test_an_mp4_has_first_to_last_frame_and_one_second_more(tmp_path):
-    stem = tmp_path / "videos" / "harmonic" / "alpha0.2"
-    path = film_greedy(make_grid, constant_policy(RIGHT), stem, seed=0)
-    assert path == tmp_path / "videos" / "harmonic" / "alpha0.2.mp4"
-    assert imageio_ffmpeg.count_frames_and_secs(path)[0] == 2 + 8
+def test_a_film_has_first_to_last_frame_and_one_second_more(tmp_path):
+    path = tmp_path / "videos" / "harmonic" / "alpha0.2.mp4"
+    film_trial(GRID, constant_policy(RIGHT), path)
+    assert n_frames(path) == 2 + 8
     assert os.listdir(path.parent) == ["alpha0.2.mp4"]
 
     frames = mp4_pixels(path)
-    env = make_grid()
+    env = make(GRID.env, GRID.env_args, render_mode="rgb_array")
     env.reset(seed=0)
     assert np.abs(frames[0].astype(int) - env.render()).mean() < 3
     env.step(RIGHT)
     assert np.abs(frames[-1].astype(int) - env.render()).mean() < 3
 
 
-def test_max_steps_ends_a_film(tmp_path):
-    path = film_greedy(make_grid, constant_policy(UP), tmp_path / "up", seed=0, max_steps=5)
-    assert imageio_ffmpeg.count_frames_and_secs(path)[0] == 6 + 8
-
-
-def test_truncation_ends_a_film(tmp_path):
-    def make_short():
-        return gymnasium.make(
-            "VelocityGrid-v0", slip_prob=0, render_mode="rgb_array", max_episode_steps=3
-        )
-
-    path = film_greedy(make_short, np.zeros((576, 5)), tmp_path / "film", seed=0)
-    assert imageio_ffmpeg.count_frames_and_secs(path)[0] == 4 + 8
+@pytest.mark.parametrize(("limit", "max_steps", "steps"), [(200, 5, 5), (3, 300, 3)])
+def test_two_limits_end_a_film(tmp_path, limit, max_steps, steps):
+    path = tmp_path / "film.mp4"
+    film_trial(replace(GRID, max_steps=limit), constant_policy(UP), path, max_steps=max_steps)
+    assert n_frames(path) == steps + 1 + 8
 
 
 @pytest.mark.parametrize(
     ("space", "seen"),
     [
-        (spaces.Discrete(4), [0, 1, 2, 3]),
         (spaces.Discrete(4, start=-3), [-3, -2, -1, 0]),
         (spaces.MultiDiscrete([2, 2]), [[0, 0], [0, 1], [1, 0], [1, 1]]),
     ],
 )
-def test_states_and_actions_are_those_of_the_environment_and_ties_take_the_lowest_action(
-    tmp_path, space, seen
-):
+def test_states_and_actions_are_the_environments_and_ties_take_the_lowest_action(film, space, seen):
     taken = []
 
     class Spy(PictureEnv):
@@ -122,92 +118,47 @@ def test_states_and_actions_are_those_of_the_environment_and_ties_take_the_lowes
             return seen[0], {}
 
         def step(self, action):
-            assert self.action_space.contains(action)
             taken.append(action)
             state, *rest = super().step(action)
             return seen[state], *rest
 
-    q_values = np.array([[0.0, 1.0], [3.0, 3.0], [-1.0, 2.0], [9.0, 0.0]])
-    env = Spy(np.zeros((32, 32, 3), np.uint8))
-    film_greedy(lambda: env, q_values, tmp_path / "film", seed=0)
+    film(Spy(), np.array([[0.0, 1.0], [3.0, 3.0], [-1.0, 2.0], [9.0, 0.0]]))
     assert taken == [2, 1, 2]
     assert {type(action) for action in taken} == {int}
 
 
-def test_without_ffmpeg_the_film_is_a_gif(tmp_path, monkeypatch):
-    def missing():
-        raise RuntimeError("No ffmpeg exe could be found.")
-
-    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", missing)
-    path = film_greedy(make_grid, constant_policy(RIGHT), tmp_path / "film", seed=0)
-    assert path == tmp_path / "film.gif"
-    assert os.listdir(tmp_path) == ["film.gif"]
-
-    frames = imageio.v3.imread(path, index=None)
-    env = make_grid()
-    env.reset(seed=0)
-    assert np.abs(frames[0].astype(int) - env.render()).max() < 8
-    env.step(RIGHT)
-    assert np.abs(frames[-1].astype(int) - env.render()).max() < 8
-    assert len(frames) == 2
-    durations = [imageio.v3.immeta(path, index=i)["duration"] for i in range(2)]
-    assert durations == pytest.approx([125, 9 * 125], abs=60)
-
-
-@pytest.mark.parametrize("executable", [None, "/nowhere/ffmpeg"])
-def test_ffmpeg_is_missing_without_its_package_or_its_executable(monkeypatch, executable):
-    if executable is None:
-        monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    else:
-        monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", executable)
-    assert not video._ffmpeg_works()
-
-
-def test_the_same_arguments_give_the_same_frames(tmp_path):
-    def make_slippery():
-        return gymnasium.make("VelocityGrid-v0", slip_prob=0.8, render_mode="rgb_array")
-
+def test_the_same_arguments_give_the_same_frames_and_replace_an_older_film(tmp_path):
+    slippery = replace(GRID, env_args='{"slip_prob":0.8}', seed=5)
     q_values = np.random.default_rng(0).random((576, 5))
-    first, second = (
-        film_greedy(make_slippery, q_values, tmp_path / name, seed=5, max_steps=10)
-        for name in ("a", "b")
-    )
-    assert np.array_equal(mp4_pixels(first), mp4_pixels(second))
+    paths = [tmp_path / "a.mp4", tmp_path / "b.mp4"]
+    paths[1].write_text("old")
+    for path in paths:
+        film_trial(slippery, q_values, path, max_steps=10)
+    first, second = map(mp4_pixels, paths)
+    assert np.array_equal(first, second)
 
 
-def test_an_older_film_is_replaced(tmp_path):
-    (tmp_path / "film.mp4").write_text("old")
-    path = film_greedy(make_grid, constant_policy(RIGHT), tmp_path / "film", seed=0)
-    assert path.stat().st_size > 100
-
-
-def test_odd_frames_become_even(tmp_path, capfd, caplog):
-    picture = np.full((33, 47, 3), 200, np.uint8)
-    path = film_picture(tmp_path, PictureEnv(picture))
+def test_odd_frames_become_even(film, capfd, caplog):
+    path = film(PictureEnv(np.full((33, 47, 3), 200, np.uint8)))
     assert mp4_pixels(path).shape == (4 + 2, 34, 48, 3)
     assert capfd.readouterr() == ("", "")
     assert caplog.text == ""
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".gif"])
-def test_an_error_in_the_middle_leaves_no_file(tmp_path, monkeypatch, suffix):
-    monkeypatch.setattr(video, "_ffmpeg_works", lambda: suffix == ".mp4")
-
+def test_an_error_in_the_middle_leaves_the_older_film(tmp_path, film):
     class Breaks(PictureEnv):
         def step(self, action):
             if self.s == 1:
                 raise ZeroDivisionError("in step")
             return super().step(action)
 
-    env = Breaks(np.zeros((32, 32, 3), np.uint8))
-    old = tmp_path / f"film{suffix}"
-    old.write_text("old")
+    env = Breaks()
+    (tmp_path / "film.mp4").write_text("old")
     with pytest.raises(NotFilmable) as refusal:
-        film_picture(tmp_path, env)
-    assert str(refusal.value) == "Breaks cannot be filmed here: ZeroDivisionError: in step"
+        film(env)
+    assert str(refusal.value) == "Pictures-v0 cannot be filmed here: ZeroDivisionError: in step"
     assert env.closed
-    assert list(tmp_path.iterdir()) == [old]
-    assert old.read_text() == "old"
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 
 
 @pytest.mark.parametrize(
@@ -215,102 +166,67 @@ def test_an_error_in_the_middle_leaves_no_file(tmp_path, monkeypatch, suffix):
     [
         (
             gymnasium.error.DependencyNotInstalled("pygame is not installed"),
-            "PictureEnv cannot be filmed here: DependencyNotInstalled: pygame is not installed",
+            "DependencyNotInstalled: pygame is not installed",
         ),
-        (NotImplementedError(), "PictureEnv cannot be filmed here: NotImplementedError"),
-        (SystemExit(1), "PictureEnv cannot be filmed here: SystemExit: 1"),
-        (
-            [SMALL, SMALL, KeyError("sprite")],
-            "PictureEnv cannot be filmed here: KeyError: 'sprite'",
-        ),
-        (
-            [SMALL, SMALL[1:]],
-            r"must render frames of one size, got \(32, 32, 3\) and then \(31, 32, 3\)",
-        ),
-        (None, r"must render frames as uint8 \(rows, columns, 3\), got NoneType"),
-        ([SMALL, None], r"must render frames as uint8 \(rows, columns, 3\), got NoneType"),
-        (SMALL[:0], r"must render frames as uint8 .*, got uint8 \(0, 32, 3\)"),
-        (np.zeros((4, 4)), r"must render frames as uint8 .*, got float64 \(4, 4\)"),
+        (SystemExit(1), "SystemExit: 1"),
+        ([SMALL, SMALL, KeyError("sprite")], "KeyError: 'sprite'"),
+        ([SMALL, SMALL[2:]], "frames must have one size, got (32, 32, 3) and then (30, 32, 3)"),
+        (None, "frames must be uint8 (rows, columns, 3), got NoneType"),
+        (SMALL[:0], "frames must be uint8 (rows, columns, 3), got uint8 (0, 32, 3)"),
+        (np.zeros((4, 4)), "frames must be uint8 (rows, columns, 3), got float64 (4, 4)"),
     ],
 )
-def test_an_environment_without_pictures_is_not_filmable(tmp_path, picture, message):
+def test_an_environment_without_pictures_is_not_filmable(tmp_path, film, picture, message):
     env = PictureEnv(picture)
-    with pytest.raises(NotFilmable, match=message):
-        film_picture(tmp_path / "new", env)
+    with pytest.raises(NotFilmable) as refusal:
+        film(env)
+    assert str(refusal.value) == f"Pictures-v0 cannot be filmed here: {message}"
     assert env.closed
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert issubclass(NotFilmable, HqRayError)
+    assert not list(tmp_path.iterdir())
 
 
-def test_an_environment_that_sees_what_it_has_not_declared_is_not_filmable(tmp_path):
+def test_an_observation_outside_its_space_is_not_filmable(film):
     class Outside(PictureEnv):
         observation_space = spaces.Discrete(1)
 
-    with pytest.raises(NotFilmable) as refusal:
-        film_picture(tmp_path, Outside(SMALL))
-    assert str(refusal.value) == (
-        "Outside cannot be filmed here: the observation must lie in Discrete(1), got 1"
-    )
+    with pytest.raises(NotFilmable, match=r"the observation must lie in Discrete\(1\), got 1$"):
+        film(Outside())
 
 
-@pytest.mark.parametrize("fps", [None, 0, -4, float("nan"), "8"])
-def test_a_frame_rate_that_is_none_is_four(tmp_path, monkeypatch, fps):
+@pytest.mark.parametrize("missing", ["ffmpeg", "render_mode"])
+def test_what_a_film_needs_is_named_where_it_is_missing(film, register, monkeypatch, missing):
+    def no_ffmpeg():
+        raise RuntimeError("no ffmpeg")
+
+    def no_render_mode():
+        return PictureEnv()
+
+    if missing == "ffmpeg":
+        monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", no_ffmpeg)
+    register("Bare-v0", entry_point=no_render_mode)
+    with pytest.raises(NotFilmable, match=f"^Bare-v0 cannot be filmed here: .*{missing}"):
+        film_trial(replace(PICTURES, env="Bare-v0"), np.zeros((4, 2)), None)
+
+
+@pytest.mark.parametrize("fps", [None, -4, float("nan"), "8"])
+def test_a_frame_rate_that_is_none_is_four(film, monkeypatch, fps):
     monkeypatch.setitem(PictureEnv.metadata, "render_fps", fps)
-    path = film_picture(tmp_path, PictureEnv(SMALL))
-    assert imageio_ffmpeg.count_frames_and_secs(path)[0] == 4 + 4
+    assert n_frames(film(PictureEnv())) == 4 + 4
 
 
-def test_a_film_outlives_what_close_raises(tmp_path):
+def test_a_film_outlives_what_close_raises(film):
     class Unclosable(PictureEnv):
         def close(self):
             raise RuntimeError("closed already")
 
-    assert film_picture(tmp_path, Unclosable(SMALL)).exists()
-
-
-def test_an_environment_that_fails_to_be_made_for_pictures_is_not_filmable(tmp_path):
-    def needs_pygame():
-        raise gymnasium.error.DependencyNotInstalled("pygame is not installed")
-
-    def knows_no_render_mode():
-        return (lambda: None)(render_mode="rgb_array")
-
-    def has_another_error():
-        raise TypeError("width must be an integer")
-
-    arguments = (np.zeros((4, 2)), tmp_path / "film")
-    with pytest.raises(NotFilmable, match=r"the environment cannot be filmed here: .* pygame"):
-        film_greedy(needs_pygame, *arguments, seed=0)
-    with pytest.raises(NotFilmable, match=r"filmed here: TypeError: .* argument 'render_mode'"):
-        film_greedy(knows_no_render_mode, *arguments, seed=0)
-    with pytest.raises(NotFilmable, match="filmed here: TypeError: width must be an integer"):
-        film_greedy(has_another_error, *arguments, seed=0)
-
-
-def test_an_unknown_render_mode_is_reported_once(tmp_path):
-    class TextOnly(PictureEnv):
-        metadata = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012
-
-    spec = gymnasium.envs.registration.EnvSpec("TextOnly-v0", entry_point=TextOnly)
-    with pytest.raises(NotFilmable, match=r"TextOnly-v0 must .* of \['ansi'\]"):
-        film_greedy(
-            lambda: gymnasium.make(spec, render_mode="rgb_array"),
-            np.zeros((4, 2)),
-            tmp_path / "film",
-            seed=0,
-        )
+    assert film(Unclosable()).exists()
 
 
 def test_toy_text_environments_are_filmed_without_a_display(tmp_path, monkeypatch):
     pytest.importorskip("pygame")
     monkeypatch.delenv("SDL_VIDEODRIVER", raising=False)
     monkeypatch.delenv("DISPLAY", raising=False)
-    path = film_greedy(
-        lambda: gymnasium.make("CliffWalking-v1", render_mode="rgb_array"),
-        np.zeros((48, 4)),
-        tmp_path / "cliff",
-        seed=0,
-        max_steps=2,
-    )
-    assert imageio_ffmpeg.count_frames_and_secs(path)[0] == 3 + 4
+    cliff = replace(GRID, env="CliffWalking-v1", env_args="{}")
+    film_trial(cliff, np.zeros((48, 4)), tmp_path / "cliff.mp4", max_steps=2)
+    assert n_frames(tmp_path / "cliff.mp4") == 3 + 4
     assert "SDL_VIDEODRIVER" not in os.environ
