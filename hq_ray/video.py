@@ -52,11 +52,13 @@ def film_trial(trial: Trial, q_values: np.ndarray, path: Path, *, max_steps: int
             ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
             env = make(trial.env, trial.env_args, trial.max_steps, render_mode="rgb_array")
             stack.callback(close, env)
+        fps = _frames_per_second(env)
+        frames = _frames(env, trial, q_values, max_steps, rest=round(fps))
+        first = next(frames)
         path.parent.mkdir(parents=True, exist_ok=True)
         hidden = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
         try:
-            fps = _frames_per_second(env)
-            _write_mp4(ffmpeg, hidden, _frames(env, trial, q_values, max_steps, round(fps)), fps)
+            _write_mp4(ffmpeg, hidden, first, frames, fps)
             hidden.replace(path)
         except OSError as problem:
             problem.filename = str(path)
@@ -112,9 +114,10 @@ def _picture(env: gymnasium.Env) -> np.ndarray:
     return np.pad(frame, ((0, rows % 2), (0, columns % 2), (0, 0)), mode="edge")
 
 
-def _write_mp4(ffmpeg: str, path: Path, frames: Iterator[np.ndarray], fps: float) -> None:
+def _write_mp4(
+    ffmpeg: str, path: Path, first: np.ndarray, others: Iterator[np.ndarray], fps: float
+) -> None:
     """Writes a film by ffmpeg itself: imageio ignores how ffmpeg ends, and so a full disk."""
-    first = next(frames)
     rows, columns, _ = first.shape
     source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{columns}x{rows}", "-r", str(fps)]
     film = ["-vcodec", "libx264", "-pix_fmt", "yuv420p", str(path.absolute())]
@@ -123,7 +126,7 @@ def _write_mp4(ffmpeg: str, path: Path, frames: Iterator[np.ndarray], fps: float
         stdin: Any = process.stdin
         with contextlib.suppress(BrokenPipeError):  # ffmpeg has ended, and says why
             stdin.write(first)
-            for frame in frames:
+            for frame in others:
                 stdin.write(frame)
         said = process.communicate()[1].decode(errors="replace")
     if process.returncode != 0:
