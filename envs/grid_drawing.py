@@ -1,9 +1,11 @@
-"""Draws VelocityGrid with numpy alone: the tiles once, then the agent on a copy of them.
+"""Draws grid worlds with numpy alone: the tiles once, then the agent on a copy of them.
 
 Shapes are given by their signed distance d in pixels (negative inside); a pixel is covered to the
 share clip(1/2 - d, 0, 1), which makes smooth edges. Colours differ in lightness too, so that a
 frame can be read in greyscale. A wall half a cell thick surrounds the cells.
 """
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -22,21 +24,24 @@ def cell_size(width: int, height: int) -> int:
     return 48 if longest < 20 else 32 if longest < 40 else 16
 
 
-def draw_tiles(width: int, height: int) -> np.ndarray:
-    """Draws wall, floor, start, cliff and goal.
+def draw_tiles(rows: Sequence[str]) -> np.ndarray:
+    """Draws the tiles of a grid inside its wall; `rows` are as long as each other.
+
+    S is the start, G the goal, C a cliff, and any other letter floor.
 
     Returns:
-        uint8 ((height + 1) * cell, (width + 1) * cell, 3).
+        uint8 ((len(rows) + 1) * cell, (len(rows[0]) + 1) * cell, 3).
     """
+    height, width = len(rows), len(rows[0])
     cell = cell_size(width, height)
     frame = np.full(((height + 1) * cell, (width + 1) * cell, 3), WALL, np.uint8)
-    wall = cell // 2
-    inside = frame[wall:-wall, wall:-wall]
-    _fill_floor(inside, cell)
-    bottom = inside[-cell:]
-    _draw_start(bottom[:, :cell])
-    _draw_cliff(bottom[:, cell:-cell])
-    _draw_goal(bottom[:, -cell:])
+    for y, row in enumerate(rows):
+        for x, letter in enumerate(row):
+            left, top = x * cell + cell // 2, y * cell + cell // 2
+            tile = frame[top : top + cell, left : left + cell]
+            _draw_floor(tile)
+            if letter in TILES:
+                TILES[letter](tile)
     return frame
 
 
@@ -81,10 +86,9 @@ def _draw_arrow(
     _paint(window, arrow, INK)
 
 
-def _fill_floor(frame: np.ndarray, cell: int) -> None:
-    rows, columns = (np.arange(size) % cell for size in frame.shape[:2])
-    edge = (rows[:, None] % (cell - 1) == 0) | (columns % (cell - 1) == 0)
-    frame[:] = np.where(edge[..., None], FLOOR_LINE, FLOOR)
+def _draw_floor(tile: np.ndarray) -> None:
+    tile[:] = FLOOR
+    tile[[0, -1]] = tile[:, [0, -1]] = FLOOR_LINE
 
 
 def _draw_start(tile: np.ndarray) -> None:
@@ -94,13 +98,13 @@ def _draw_start(tile: np.ndarray) -> None:
     _paint(tile, np.abs(ring) - 0.045 * cell, START)
 
 
-def _draw_cliff(band: np.ndarray) -> None:
-    cell = band.shape[0]
-    px, py = _pixel_centres(band)
-    band[:] = CLIFF
+def _draw_cliff(tile: np.ndarray) -> None:
+    cell = tile.shape[0]
+    px, py = _pixel_centres(tile)
+    tile[:] = CLIFF
     period = cell / 3
     stripe = np.abs((px + py) % period - period / 2) - period / 6
-    _paint(band, np.maximum(stripe, 0.1 * cell - py), CLIFF_STRIPE)
+    _paint(tile, np.maximum(stripe, 0.1 * cell - py), CLIFF_STRIPE)
 
 
 def _draw_goal(tile: np.ndarray) -> None:
@@ -111,6 +115,13 @@ def _draw_goal(tile: np.ndarray) -> None:
     cloth = np.maximum(0.36 * cell - px, np.abs(py - 0.32 * cell) - (0.82 * cell - px) * 0.4)
     _paint(tile, cloth, FLAG)
     _paint(tile, pole, POLE)
+
+
+TILES: dict[str, Callable[[np.ndarray], None]] = {
+    "S": _draw_start,
+    "C": _draw_cliff,
+    "G": _draw_goal,
+}
 
 
 def _pixel_centres(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -149,8 +149,8 @@ class VelocityGridEnv(gymnasium.Env):
         Raises:
             ValueError: there is no such state.
         """
-        if not 0 <= state < self.observation_space.n:
-            raise ValueError(f"a state must lie in [0, {self.observation_space.n}), got {state}")
+        if not 0 <= state < len(self.P):
+            raise ValueError(f"a state must lie in [0, {len(self.P)}), got {state}")
         rest, vx = divmod(int(state), self._n_speeds)
         cell, vy = divmod(rest, self._n_speeds)
         y, x = divmod(cell, self.width)
@@ -219,7 +219,7 @@ class VelocityGridEnv(gymnasium.Env):
 
     def _picture(self) -> np.ndarray:
         if self._tiles is None:
-            self._tiles = draw_tiles(self.width, self.height)
+            self._tiles = draw_tiles(self._rows())
         frame = self._tiles.copy()
         draw_agent(frame, cell_size(self.width, self.height), *self.decode(self.s))
         return frame
@@ -247,7 +247,7 @@ def _probability(name: str, value: object) -> float:
     message = f"{name} must be a probability in [0, 1], got {value!r}"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(message)
-    if not 0.0 <= value <= 1.0:
+    if not 0.0 <= float(value) <= 1.0:
         raise ValueError(message)
     return float(value)
 
