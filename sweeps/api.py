@@ -1,24 +1,20 @@
 """Sweeps from Python: `run_sweep(sweep)` and the handle it returns."""
 
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from hq_ray.environments import sweep_json_entries
 from hq_ray.errors import InputError
 from hq_ray.handle import Handle
 from hq_ray.location import Location
 from hq_ray.store import Results
-from hq_ray.sweeps.choice import Confirmation, confirmation
 from hq_ray.sweeps.driver import Tally
 from hq_ray.sweeps.expand import Expanded, check_read, expand
 from hq_ray.sweeps.options import RunOptions
-from hq_ray.sweeps.plan import planned_counts
 from hq_ray.sweeps.run import run_missing
 from hq_ray.sweeps.spec import Sweep, read_spec
 from hq_ray.sweeps.spec_text import short_repr
-from hq_ray.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -53,50 +49,10 @@ def open_sweep(sweep: Sweep, results: str | os.PathLike) -> tuple[Results, Expan
     return Results.at(Location.of(results).child(sweep.name)), expanded
 
 
-def run_opened(
-    sweep: Sweep,
-    place: Results,
-    expanded: Expanded,
-    options: RunOptions,
-    stack: ExitStack | None = None,
-) -> Tally:
-    """Runs what is missing of a sweep that is opened, and describes it in sweep.json.
-
-    Args and errors as of `run_missing`.
-    """
-
-    chosen: Confirmation | None = None
-
-    def confirm() -> Sequence[Trial]:
-        nonlocal chosen
-        chosen = confirmation(expanded.trials, place, sweep.confirm)
-        return chosen.trials
-
-    def describe() -> None:
-        told = sweep_json_entries(expanded.environments.values())
-        if options.engine != "auto":
-            told["engines"] = dict.fromkeys(told["engines"], f"{options.engine}: as asked for")
-        told["planned"] = planned_counts(expanded.trials)
-        told["confirmed"] = {} if chosen is None else chosen.record
-        place.describe(sweep.name, sweep.to_dict(), **told)
-
-    tally = run_missing(
-        expanded.trials,
-        place,
-        options,
-        describe=describe,
-        stack=stack,
-        confirm=None if sweep.confirm is None else confirm,
-    )
-    if chosen is not None:
-        tally.confirmed = chosen.notices
-    return tally
-
-
 def run_sweep(
     sweep: Sweep | Mapping | str | os.PathLike,
     results: str | os.PathLike = "results",
-    **options: object,
+    **options: Any,
 ) -> SweepHandle:
     """Runs what is missing of a sweep and returns when it is there.
 
@@ -117,7 +73,7 @@ def run_sweep(
     chosen = RunOptions(**options)
     sweep = as_sweep(sweep)
     place, expanded = open_sweep(sweep, results)
-    tally = run_opened(sweep, place, expanded, chosen)
+    tally = run_missing(sweep, place, expanded, chosen)
     if tally.interrupted:
         raise KeyboardInterrupt
     return SweepHandle(place, tally, expanded.notices)

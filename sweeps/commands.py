@@ -3,7 +3,8 @@
 import json
 import os
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from hq_ray.sweeps.plan import Plan
     from hq_ray.sweeps.spec import Sweep
 
-
+# What starting and stopping Ray takes.
+RAY_SECONDS = 3.0
 TEMPLATE = """\
 # `hq-ray plan sweep.yaml` counts the trials of this sweep, `hq-ray sweep sweep.yaml` runs them.
 # `hq-ray schema` prints a JSON schema, by which editors complete and check this file.
@@ -63,18 +65,20 @@ def schema_command() -> None:
     print(json.dumps(Sweep.model_json_schema(), indent=2))
 
 
-def spec_flags(command: click.Command) -> click.Command:
+def spec_flags(command: Callable) -> Callable:
     """The spec, its overrides and where its results lie."""
-    command = click.option("--results", default="results", help="Folder or URI of all results.")(
-        command
-    )
-    command = click.option(
-        "--set",
-        "overrides",
-        multiple=True,
-        help="Replace part of the spec: --set alpha=0.1,0.2 --set seeds=0-99.",
-    )(command)
-    return click.argument("spec")(command)
+    for option in (
+        click.option("--results", default="results", help="Folder or URI of all results."),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            help="Replace part of the spec: --set alpha=0.1,0.2 --set seeds=0-99.",
+        ),
+        click.argument("spec"),
+    ):
+        command = option(command)
+    return command
 
 
 def _open(spec: str, overrides: tuple[str, ...], results: str) -> "tuple[Sweep, Results, Expanded]":
@@ -116,7 +120,7 @@ def plan_command(
     sweep, place, expanded = _open(spec, overrides, results)
     found = place.survey()
     planned = plan(expanded.trials, found.status, retry_failed)
-    _show_counts(place, found, expanded, planned)
+    _print_counts(place, found, expanded, planned)
     if sweep.confirm is not None:
         from hq_ray.sweeps.choice import problem_of
 
@@ -127,59 +131,32 @@ def plan_command(
             f"{sweep.confirm.seeds} fresh seeds: up to {trials_text(fresh)}"
         )
     tell_damage(found)
-    if no_pilot or not planned.missing:
-        return
-    from hq_ray.sweeps.estimate import estimate
-    from hq_ray.sweeps.progress import notice
-
-    cores = cores or os.cpu_count() or 1
-    notice("running pilot trials for the estimate; --no_pilot leaves them out")
-    cost = estimate(planned, expanded.trials, cores)
-    for reason in cost.failures:
-        say(f"A pilot trial failed, and its kind is not in the estimate: {reason}")
-    if not cost.piloted:
-        return
-    say(
-        f"Estimate from {cost.piloted} pilot trials: {cost.core_seconds / 3600:.3g} core-hours, "
-        f"{_duration(cost.wall_seconds)} on {cores} cores, {_size(cost.disk_bytes)} on disk, "
-        f"{_size(cost.memory_bytes)} of memory"
-    )
+    if planned.missing and not no_pilot:
+        _estimate(planned, expanded, cores or os.cpu_count() or 1)
 
 
-def _show_counts(place: "Results", found: "Survey", expanded: "Expanded", planned: "Plan") -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
+def _print_counts(place: "Results", found: "Survey", expanded: "Expanded", planned: "Plan") -> None:
     from hq_ray.sweeps.plan import count_by_configuration
     from hq_ray.sweeps.status import check_sources, count_stale
 
-    stale = count_stale(place, found, expanded.fingerprints)
     new = count_by_configuration(planned.missing, expanded.trials)
     failed = count_by_configuration(planned.failed, expanded.trials)
     n_seeds = len(expanded.trials.seeds)
     cells: dict[tuple[str, str], Counter] = {}
     for template, missing, bad in zip(expanded.trials.configurations, new, failed, strict=True):
-        shown = template.label or environment_name(template.env, template.env_args)
-        cell = cells.setdefault((shown, template.variant), Counter())
+        name = template.label or environment_name(template.env, template.env_args)
+        cell = cells.setdefault((name, template.variant), Counter())
         cell.update(new=missing, failed=bad, done=n_seeds - missing - bad, configurations=1)
-    # As Text, so that brackets in a name are not taken for markup.
-    table = Table(title=Text(place.location.text))
-    for name in ("env", "variant"):
-        table.add_column(name)
-    columns = ("configurations", "new", "done", "failed")
-    for name in columns:
-        table.add_column(name, justify="right")
-    for (shown, variant), cell in cells.items():
-        table.add_row(Text(shown), variant, *(f"{cell[name]:,}" for name in columns))
-    Console().print(table)
+    counts = ("configurations", "new", "done", "failed")
+    rows = [[*key, *(f"{cell[name]:,}" for name in counts)] for key, cell in cells.items()]
+    print_table(place.location.text, ("env", "variant"), counts, rows)
     for one in expanded.environments.values():
         say(f"{environment_name(one.id, one.args)} trains with engine {one.engine}")
     say(
         f"{len(planned.trials):,} trials: {len(planned.missing):,} new, {planned.n_done:,} done, "
         f"{len(planned.failed):,} failed"
     )
-    if stale:
+    if stale := count_stale(place, found, expanded.fingerprints):
         say(
             f"{stale:,} stale trials in the folder were trained on other versions of these "
             "environments, and are neither counted nor run again"
@@ -190,6 +167,43 @@ def _show_counts(place: "Results", found: "Survey", expanded: "Expanded", planne
         say(f"Notice: {problem}")
 
 
+def print_table(
+    title: str, words: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]]
+) -> None:
+    """Prints a table whose columns are words on the left and numbers on the right."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # As Text, so that brackets in a name are not taken for markup.
+    table = Table(title=Text(title))
+    for name in words:
+        table.add_column(name)
+    for name in numbers:
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def _estimate(planned: "Plan", expanded: "Expanded", cores: int) -> None:
+    from rich.filesize import decimal
+
+    from hq_ray.sweeps.estimate import estimate
+    from hq_ray.sweeps.progress import notice
+
+    notice("running pilot trials for the estimate; --no_pilot leaves them out")
+    cost = estimate(planned, expanded.trials, cores)
+    for reason in cost.failures:
+        say(f"A pilot trial failed, and its kind is not in the estimate: {reason}")
+    if cost.piloted:
+        say(
+            f"Estimate from {cost.piloted} pilot trials: {cost.core_seconds / 3600:.3g} core-hours,"
+            f" {_duration(cost.wall_seconds)} on {cores} cores, {decimal(int(cost.disk_bytes))} on "
+            f"disk, {decimal(int(cost.memory_bytes))} of memory"
+        )
+
+
 @click.command(name="sweep", context_settings=SETTINGS)
 @spec_flags
 @click.option("--retry_failed", is_flag=True, help="Try trials again that failed before.")
@@ -197,20 +211,22 @@ def _show_counts(place: "Results", found: "Survey", expanded: "Expanded", planne
 @click.option("--confirm", type=Count(), help="Run the best configurations on so many fresh seeds.")
 @ray_flags
 def sweep_command(
-    spec: str, overrides: tuple[str, ...], results: str, confirm: int | None, **options: object
+    spec: str, overrides: tuple[str, ...], results: str, confirm: int | None, **flags: Any
 ) -> int:
     """Run what is missing of SPEC: the first time, after a crash, or after it grew."""
     from hq_ray.sweeps.options import RunOptions
 
-    chosen = RunOptions(**options)
+    options = RunOptions(**flags)
     if confirm is not None:
         overrides = (*overrides, f"confirm.seeds={confirm}")
-    opened = _open(spec, overrides, results)
-    tally = run_and_tell(*opened, chosen)
+    sweep, place, expanded = _open(spec, overrides, results)
+    tally = run_and_tell(sweep, place, expanded, options)
     if tally.interrupted:
         return 130
     if tally.done or tally.failed:
-        say(f"Look at it with: hq-ray status {opened[1].location.text}")
+        if not options.local and options.address is None and tally.train_seconds < RAY_SECONDS:
+            say("Starting Ray took longer than training; --local would have been quicker.")
+        say(f"Look at it with: hq-ray status {place.location.text}")
     return 1 if tally.failed or tally.failed_before else 0
 
 
@@ -221,17 +237,21 @@ def run_and_tell(
     options: "RunOptions",
     stack: "ExitStack | None" = None,
 ) -> "Tally":
-    """Runs what is missing of an opened sweep and says what was done; see `run_opened`."""
-    from hq_ray.sweeps.api import run_opened
+    """Runs what is missing of an opened sweep and says what was done; see `run_missing`."""
+    from hq_ray.sweeps.run import run_missing
 
-    tally = run_opened(sweep, place, expanded, options, stack)
+    tally = run_missing(sweep, place, expanded, options, stack)
     where = place.location.text
     for sentence in tally.repaired.values():
         say(f"Set aside: {sentence}")
     if tally.failed_before:
         say(f"{trials_text(tally.failed_before)} failed before; --retry_failed tries again")
     if not (tally.done or tally.failed or tally.interrupted):
-        say(_nothing_left(tally, where))
+        if tally.failed_before:
+            say(f"Nothing else to run in {where}: {trials_text(tally.there)} done.")
+        else:
+            done = "The 1 trial is" if tally.there == 1 else f"All {tally.there:,} trials are"
+            say(f"{done} done in {where}; nothing to run.")
         return tally
     already = f", {tally.there:,} were there" if tally.there else ""
     say(
@@ -248,14 +268,6 @@ def run_and_tell(
     return tally
 
 
-def _nothing_left(tally: "Tally", where: str) -> str:
-    if not tally.there:
-        return f"No other trial is asked for; nothing to run in {where}."
-    which = "The other " if tally.failed_before else "All " if tally.there > 1 else "The "
-    verb = "is" if tally.there == 1 else "are"
-    return f"{which}{trials_text(tally.there)} {verb} done in {where}; nothing to run."
-
-
 def tell_damage(found: "Survey") -> None:
     """Says what is damaged in a folder, and what is there twice."""
     for sentence in found.damaged.values():
@@ -264,7 +276,7 @@ def tell_damage(found: "Survey") -> None:
         say("`hq-ray sweep --repair` moves such batches out of the way and trains them anew")
     if found.repeated:
         say(
-            f"{trials_text(found.repeated)} lie in several batches, as after copying folders "
+            f"{trials_text(found.repeated)} are in several batches, as after copying folders "
             "together; each counts once"
         )
 
@@ -275,14 +287,6 @@ def _duration(seconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
-
-
-def _size(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} TB"
 
 
 COMMANDS = {

@@ -16,12 +16,10 @@ from hq_ray.batch import BatchReport
 from hq_ray.errors import HqRayError
 from hq_ray.store import DONE, Failure, Results, batch_name
 from hq_ray.sweeps.batching import Batcher
-from hq_ray.sweeps.executors import Crash, Executor, ExecutorLost
+from hq_ray.sweeps.executors import Batch, Crash, Executor, ExecutorLost
 from hq_ray.sweeps.progress import Progress
-from hq_ray.trial import Trial
 
 WINDOW_PER_CORE = 2
-WAIT_SECONDS = 0.2
 # Attempts at a batch that raises: the store may be unavailable for a moment.
 ERROR_ATTEMPTS = 3
 # Attempts at a single trial that crashes its worker.
@@ -59,84 +57,72 @@ class Tally:
     repaired: Mapping[str, str] = field(default_factory=dict)
     confirmed: Sequence[str] = ()
 
-    def add(self, other: "Tally") -> None:
-        """Counts the trials of another one here, too."""
-        self.done += other.done
-        self.failed += other.failed
-        self.steps += other.steps
-        self.train_seconds += other.train_seconds
-        self.reasons += other.reasons
-        self.interrupted = self.interrupted or other.interrupted
-        self.there += other.there
-        self.failed_before += other.failed_before
 
+@dataclass
+class Driver:
+    """Runs every trial of a batcher.
 
-def drive(
-    batcher: Batcher,
-    executor: Executor,
-    results: Results,
-    progress: Progress,
-    check_held: Callable[[], None] = lambda: None,
-) -> Tally:
-    """Runs every trial of the batcher.
-
-    The first Ctrl-C or SIGTERM stops submitting and waits for what is running; the second raises
-    KeyboardInterrupt.
-
-    Args:
+    Attributes:
         batcher, executor, results, progress: what to run, where, and where it goes.
         check_held: called before each submission and each change of the results; raises if they
             are no longer this driver's.
-
-    Raises:
-        SweepStopped: failures of one kind in a row, a store that refuses writes, or a dead Ray.
+        tally: counts what is done.
     """
-    return _Drive(batcher, executor, results, progress, check_held).run()
-
-
-@dataclass
-class _Drive:
-    """The state of one call of `drive`."""
 
     batcher: Batcher
     executor: Executor
     results: Results
     progress: Progress
-    check_held: Callable[[], None]
+    check_held: Callable[[], None] = lambda: None
     tally: Tally = field(default_factory=Tally)
-    retries: deque[tuple[Trial, ...]] = field(default_factory=deque)
-    running: dict[object, tuple[Trial, ...]] = field(default_factory=dict)
-    attempts: Counter = field(default_factory=Counter)
-    failure_run: list[str] = field(default_factory=list)
+    _retries: deque[Batch] = field(default_factory=deque)
+    _running: int = 0
+    _attempts: Counter = field(default_factory=Counter)
+    _failure_run: list[str] = field(default_factory=list)
 
     def run(self) -> Tally:
-        total, started = self.batcher.remaining, time.monotonic()
-        with _interrupts() as interrupts:
+        """Runs until nothing is left; returns the tally.
+
+        The first Ctrl-C or SIGTERM stops submitting and waits for what is running; the second
+        raises KeyboardInterrupt.
+
+        Raises:
+            SweepStopped: failures of one kind in a row, a store that refuses writes, or a dead Ray.
+        """
+        tally, started = self.tally, time.monotonic()
+        total = self.batcher.remaining + tally.done + tally.failed
+        with _interrupts() as interrupted:
             try:
-                while self._step(interrupts.is_set()):
-                    done, failed = self.tally.done, self.tally.failed
-                    rate = self.tally.steps / max(time.monotonic() - started, 1e-9)
-                    note = f"{failed:,} failed, {rate:,.0f} steps/s, cores: {self.executor.cores}"
-                    self.progress.show("training", done + failed, total, note)
+                while self._step(interrupted.is_set()):
+                    rate = tally.steps / max(time.monotonic() - started, 1e-9)
+                    note = f"{tally.failed:,} failed, {rate:,.0f} steps/s"
+                    note += f", cores: {self.executor.cores}"
+                    self.progress.show("training", tally.done + tally.failed, total, note)
             except ExecutorLost as problem:
                 # A signal to all processes of a group or a container ends Ray as well.
-                if not interrupts.is_set():
+                if not interrupted.is_set():
                     raise self._stopped(f"{problem}; the same command resumes") from None
-                self.tally.interrupted = True
-            return self.tally
+                tally.interrupted = True
+            except (HqRayError, OSError) as problem:
+                self.executor.cancel()
+                if isinstance(problem, OSError):
+                    raise self._stopped(str(problem)) from None
+                raise
+            return tally
 
     def _step(self, interrupted: bool) -> bool:
         """Submits, waits and collects; False once nothing is running."""
         if interrupted and not self.tally.interrupted:
             self.tally.interrupted = True
             self.progress.say("stopping: waiting for what is running; again stops at once")
-        self._submit()
-        if not self.running:
+        if not interrupted:
+            self._submit()
+        if not self._running:
             return False
-        ended = self.executor.wait(WAIT_SECONDS)
-        self._check_held()
-        for ticket, outcome in ended:
-            batch = self.running.pop(ticket)
+        ended = self.executor.wait()
+        self.check_held()
+        self._running -= len(ended)
+        for batch, outcome in ended:
             if isinstance(outcome, Crash):
                 self._crashed(batch, outcome)
             else:
@@ -144,78 +130,57 @@ class _Drive:
         return True
 
     def _submit(self) -> None:
-        while not self.tally.interrupted:
-            if len(self.running) >= WINDOW_PER_CORE * self.executor.cores:
-                return
-            batch = self.retries.popleft() if self.retries else self.batcher.next_batch()
+        while self._running < WINDOW_PER_CORE * self.executor.cores:
+            batch = self._retries.popleft() if self._retries else self.batcher.next_batch()
             if not batch:
                 return
-            self._check_held()
-            self.running[self.executor.submit(batch)] = batch
-
-    def _check_held(self) -> None:
-        try:
             self.check_held()
-        except HqRayError:
-            self.executor.cancel()
-            raise
+            self.executor.submit(batch)
+            self._running += 1
 
-    def _finished(self, batch: tuple[Trial, ...], report: BatchReport) -> None:
+    def _finished(self, batch: Batch, report: BatchReport) -> None:
         self.batcher.observe(report, sum(trial.episodes for trial in batch))
-        tally = self.tally
-        tally.done += len(report.done)
-        tally.steps += report.steps
-        tally.train_seconds += report.train_seconds
-        if report.done:
-            self.failure_run.clear()
-            tally.failed += len(report.reasons)
-            tally.reasons.update(report.reasons)
-        else:
-            self._failed(report.reasons)
+        self.tally.done += len(report.done)
+        self.tally.steps += report.steps
+        self.tally.train_seconds += report.train_seconds
+        self._failed(report.reasons, alone=not report.done)
 
-    def _failed(self, reasons: tuple[str, ...]) -> None:
-        """Counts a batch without a success."""
+    def _failed(self, reasons: Sequence[str], alone: bool) -> None:
+        """Counts failures; those of batches without a success may be a run of one kind."""
         self.tally.failed += len(reasons)
         self.tally.reasons.update(reasons)
+        if not alone:
+            self._failure_run.clear()
+            return
         for reason in reasons:
             kind = reason.partition(":")[0]
-            if self.failure_run and self.failure_run[-1].partition(":")[0] != kind:
-                self.failure_run.clear()
-            self.failure_run.append(reason)
-        if len(self.failure_run) >= FAILURE_RUN:
-            self._stop(f"{len(self.failure_run)} trials in a row failed: {self.failure_run[-1]}")
+            if self._failure_run and self._failure_run[-1].partition(":")[0] != kind:
+                self._failure_run.clear()
+            self._failure_run.append(reason)
+        if len(self._failure_run) >= FAILURE_RUN:
+            run = self._failure_run
+            raise self._stopped(f"{len(run)} trials in a row failed: {run[-1]}")
 
-    def _crashed(self, batch: tuple[Trial, ...], crash: Crash) -> None:
+    def _crashed(self, batch: Batch, crash: Crash) -> None:
         """Retries a lost batch, in halves until the trial that crashes its worker is alone."""
         if isinstance(crash.cause, HqRayError) and not isinstance(crash.cause, OSError):
-            self.executor.cancel()
             raise crash.cause
-        try:
-            if not self._is_committed(batch):
-                self._retry(batch, crash)
-        except OSError as problem:
-            self._stop(str(problem))
-
-    def _retry(self, batch: tuple[Trial, ...], crash: Crash) -> None:
-        if crash.kind == "node":
-            self.retries.append(batch)
+        if self._is_committed(batch):
             return
         key = batch[0].trial_id, len(batch)
-        self.attempts[key] += 1
-        if crash.kind == "error":
-            if self.attempts[key] >= ERROR_ATTEMPTS:
-                self._stop(crash.reason)
-            self.retries.append(batch)
-        elif len(batch) > 1:
+        self._attempts[key] += crash.kind != "node"
+        if crash.kind == "worker" and len(batch) > 1:
             middle = len(batch) // 2
-            self.retries.extend((batch[:middle], batch[middle:]))
-        elif self.attempts[key] < CRASH_ATTEMPTS:
-            self.retries.append(batch)
+            self._retries.extend((batch[:middle], batch[middle:]))
+        elif self._attempts[key] < (ERROR_ATTEMPTS if crash.kind == "error" else CRASH_ATTEMPTS):
+            self._retries.append(batch)
+        elif crash.kind == "error":
+            raise self._stopped(crash.reason)
         else:
             self.results.publish([], [Failure(batch[0], "WorkerCrashed", crash.reason, "")])
-            self._failed((f"WorkerCrashed: {crash.reason}",))
+            self._failed((f"WorkerCrashed: {crash.reason}",), alone=True)
 
-    def _is_committed(self, batch: tuple[Trial, ...]) -> bool:
+    def _is_committed(self, batch: Batch) -> bool:
         """Whether a lost batch was published; otherwise removes its files.
 
         A trials file with a failure does not count: it may be that of an earlier attempt.
@@ -230,10 +195,6 @@ class _Drive:
         for kind in ("trials", "episodes", "q_values"):
             self.results.delete(kind, name)
         return False
-
-    def _stop(self, reason: str) -> None:
-        self.executor.cancel()
-        raise self._stopped(reason)
 
     def _stopped(self, reason: str) -> SweepStopped:
         done = self.tally.done

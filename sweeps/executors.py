@@ -13,13 +13,13 @@ from hq_ray.sweeps.options import RunOptions
 from hq_ray.sweeps.ownership import holds
 from hq_ray.trial import Trial
 
+Batch = tuple[Trial, ...]
 
-def train_batch(
-    results: Results, options: RunOptions, token: str, trials: tuple[Trial, ...]
-) -> BatchReport:
+
+def train_batch(results: Results, options: RunOptions, token: str, batch: Batch) -> BatchReport:
     """Runs a batch; commits it if the driver of the token still holds the results."""
     may_commit = partial(holds, results.location, token)
-    return run_batch(trials, results, options.keep_q_values, options.engine, may_commit)
+    return run_batch(batch, results, options.keep_q_values, options.engine, may_commit)
 
 
 class ExecutorLost(HqRayError):
@@ -45,13 +45,15 @@ class Crash:
 class Executor(Protocol):
     """What the driver needs to run batches."""
 
-    cores: int
+    @property
+    def cores(self) -> int:
+        """How many batches can run at once."""
 
-    def submit(self, batch: tuple[Trial, ...]) -> object:
-        """Submits a batch; returns its ticket, as `wait` has it."""
+    def submit(self, batch: Batch) -> None:
+        """Queues a batch."""
 
-    def wait(self, timeout: float) -> list[tuple[object, BatchReport | Crash]]:
-        """Tickets and outcomes of batches that ended; none after `timeout` seconds.
+    def wait(self) -> list[tuple[Batch, BatchReport | Crash]]:
+        """Batches that ended and their outcomes; none after a moment.
 
         Raises:
             ExecutorLost: no running batch will ever end.
@@ -62,29 +64,25 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """Runs batches one after another in this process."""
+    """Runs batches one after another in this process, inside `wait`."""
 
     cores = 1
 
-    def __init__(self, run: Callable[[tuple[Trial, ...]], BatchReport]):
+    def __init__(self, run: Callable[[Batch], BatchReport]):
         self._run = run
-        self._waiting: deque[tuple[object, tuple[Trial, ...]]] = deque()
+        self._waiting: deque[Batch] = deque()
 
-    def submit(self, batch: tuple[Trial, ...]) -> object:
-        """Queues a batch, which runs inside `wait`."""
-        ticket = object()
-        self._waiting.append((ticket, batch))
-        return ticket
+    def submit(self, batch: Batch) -> None:
+        """Queues a batch."""
+        self._waiting.append(batch)
 
-    def wait(self, timeout: float) -> list[tuple[object, BatchReport | Crash]]:
+    def wait(self) -> list[tuple[Batch, BatchReport | Crash]]:
         """Runs the oldest queued batch."""
-        if not self._waiting:
-            return []
-        ticket, batch = self._waiting.popleft()
+        batch = self._waiting.popleft()
         try:
-            return [(ticket, self._run(batch))]
+            return [(batch, self._run(batch))]
         except Exception as problem:
-            return [(ticket, Crash("error", f"{type(problem).__name__}: {problem}", problem))]
+            return [(batch, Crash("error", f"{type(problem).__name__}: {problem}", problem))]
 
     def cancel(self) -> None:
         """Drops queued batches."""

@@ -24,18 +24,17 @@ from obstore.exceptions import AlreadyExistsError, PreconditionError
 from hq_ray.errors import InputError
 from hq_ray.location import Location
 from hq_ray.store import Superseded
-from hq_ray.sweeps.progress import notice
 
 OWNER_FILE = "_driver.json"
 LOCK_FILE = "_driver.lock"
 BEAT_SECONDS = 10.0
 GONE_SECONDS = 60.0
-POLL_SECONDS = 0.1
-POLLS = 20
 # On a disk without locks, drivers that start together overwrite each other's card within this time.
 SETTLE_SECONDS = 1.0
 # A process id and its start time identify a process where these three agree.
 MACHINE = ("host", "boot", "pid_namespace")
+PROCESS = {**dict.fromkeys((*MACHINE, "process_started"), str), "pid": int}
+CARD = {**PROCESS, "token": str, "since": str, "beat": float}
 # Tokens that this process has given up although a store that was unreachable still names them.
 _GIVEN_UP: set[str] = set()
 
@@ -45,18 +44,12 @@ class Held(InputError):
 
 
 def process_started(pid: int) -> str | None:
-    """When a process started, as its system writes it; None if there is no such process."""
-    with suppress(OSError):
+    """When a process started, as Linux writes it; None if there is no such process."""
+    try:
         # Field 22, counted after the name in parentheses, which may contain spaces.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    try:
-        if os.name == "posix":  # elsewhere this would send Ctrl-C
-            os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
     except OSError:
-        pass  # a process of another user
-    return "unknown"
+        return None
 
 
 def this_process() -> dict:
@@ -64,21 +57,39 @@ def this_process() -> dict:
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         namespace = os.readlink("/proc/self/ns/pid")
-    except OSError:
-        boot = namespace = None
+    except OSError:  # not Linux
+        boot = namespace = ""
     return {
         "host": socket.gethostname(),
         "boot": boot,
         "pid_namespace": namespace,
         "pid": os.getpid(),
-        "process_started": process_started(os.getpid()),
+        "process_started": process_started(os.getpid()) or "",
     }
+
+
+def has_ended(process: Mapping) -> bool | None:
+    """Whether a process has ended that once described itself; None where that cannot be known."""
+    here = this_process()
+    if not here["boot"] or any(process[name] != here[name] for name in MACHINE):
+        return None
+    return process_started(process["pid"]) != process["process_started"]
+
+
+def parse(content: bytes, kinds: Mapping[str, type]) -> dict:
+    """A JSON object that has at least these entries of these types; empty if it is damaged."""
+    try:
+        found = json.loads(content)
+        whole = all(type(found[name]) is kind for name, kind in kinds.items())
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return {}
+    return found if whole else {}
 
 
 def read_owner(location: Location) -> dict:
     """The card's content; empty if there is no card, or it is damaged or unreachable."""
     try:
-        return _parse(location.read(OWNER_FILE))
+        return parse(location.read(OWNER_FILE), CARD)
     except OSError:
         return {}
 
@@ -89,40 +100,19 @@ def holds(location: Location, token: str) -> bool:
     An unreachable store or a damaged card is no evidence of another driver, so the answer is yes.
     """
     try:
-        return _parse(location.read(OWNER_FILE)).get("token", token) == token
+        return parse(location.read(OWNER_FILE), CARD).get("token", token) == token
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
         return True
 
 
-def is_gone(owner: dict) -> bool:
-    """Whether a holder is dead or silent."""
-    if owner.get("token") in _GIVEN_UP:
+def is_gone(owner: Mapping) -> bool:
+    """Whether a holder is dead or silent, or unknown because its card is damaged."""
+    if not owner or owner["token"] in _GIVEN_UP:
         return True
-    here = this_process()
-    if all(owner.get(name) == here[name] for name in MACHINE):
-        pid = owner.get("pid")
-        return pid is None or process_started(pid) != owner.get("process_started")
-    return time.time() - owner.get("beat", 0) > GONE_SECONDS
-
-
-def _parse(content: bytes) -> dict:
-    """The plausible entries of a card; none if it is damaged."""
-    try:
-        card = json.loads(content)
-    except (ValueError, RecursionError):
-        return {}
-    card = card if isinstance(card, dict) else {}
-    return {key: value for key, value in card.items() if _is_plausible(key, value)}
-
-
-def _is_plausible(key: str, value: object) -> bool:
-    if key in ("since", "beat"):
-        return isinstance(value, int | float) and 0 <= value < 1e11
-    if key == "pid":
-        return type(value) is int and 0 < value < 2**31
-    return isinstance(value, str) and value.isprintable()
+    ended = has_ended(owner)
+    return time.time() - owner["beat"] > GONE_SECONDS if ended is None else ended
 
 
 class _Changed(Exception):
@@ -141,7 +131,7 @@ class _StoreCard:
         """What it says, and its version; None if there is no card."""
         with suppress(FileNotFoundError), self._location.asking("reading the driver's card"):
             found = obstore.get(self._store, self._path)
-            return _parse(bytes(found.bytes())), found.meta
+            return parse(bytes(found.bytes()), CARD), found.meta
         return {}, None
 
     def put(self, content: bytes, version: Mapping | None) -> None:
@@ -177,7 +167,8 @@ class Ownership:
         self._location = location
         self.token = uuid.uuid4().hex
         self.took_over = False
-        self._since = self._seen = time.time()
+        self._since = time.strftime("%Y-%m-%d %H:%M:%S")
+        self._seen = time.time()
         self._over = threading.Event()
         self._beats = threading.Thread(target=self._beat, name="ownership", daemon=True)
         self._card: _StoreCard | None = None
@@ -202,10 +193,9 @@ class Ownership:
         else:
             self._card = _StoreCard(self._location)
         owner, version = self._fetch()
-        damaged = version is not None and not owner.get("token")
         while owner.get("token") != self.token:
             if version is not None:
-                if owner and not locked and not is_gone(owner):
+                if not locked and not is_gone(owner):
                     self._refuse(owner)
                 self.took_over = True
             with suppress(_Changed):
@@ -214,11 +204,6 @@ class Ownership:
                 time.sleep(SETTLE_SECONDS)
             # Also after a failed put: if its request was repeated, it may have met its own card.
             owner, version = self._fetch()
-        if damaged:
-            notice(
-                f"Damaged: {self._location.child(OWNER_FILE).text} must be as a driver writes it, "
-                "but it is not used, and written anew"
-            )
 
     def _lock_disk(self) -> bool:
         """Takes the lock; False where the disk has none."""
@@ -230,12 +215,7 @@ class Ownership:
 
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            for _ in range(POLLS):  # its holder writes the card as soon as it has it
-                owner = read_owner(self._location)
-                if owner and not is_gone(owner):
-                    self._refuse(owner)
-                time.sleep(POLL_SECONDS)
-            self._refuse({})
+            self._refuse(read_owner(self._location))
         except (ImportError, OSError):  # Windows, or a network disk without locks
             return False
         return True
@@ -287,9 +267,8 @@ class Ownership:
 
     def _refuse(self, owner: dict) -> NoReturn:
         who = "another one is just starting"
-        if {"pid", "host", "since"} <= owner.keys():
-            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(owner["since"]))
-            who = f"process {owner['pid']} on {owner['host']} has held them since {since}"
+        if not is_gone(owner):
+            who = "process {pid} on {host} has held them since {since}".format(**owner)
         raise Held(f"results at {self._location.text} must have one driver at a time, but {who}")
 
     def _beat(self) -> None:

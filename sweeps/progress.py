@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-# No bar is shown for what takes no longer.
-SILENT_SECONDS = 2.0
 LINE_SECONDS = 5.0
 
 Show = Callable[[str, int, int], None]
@@ -22,7 +20,7 @@ class Progress:
     """How much of each activity is done, shown for the length of a block."""
 
     def __init__(self) -> None:
-        self._began = self._last = time.monotonic()
+        self._last = time.monotonic()
         self._first: dict[str, float] = {}
         self._tasks: dict = {}  # of rich, by activity
         self._bar = None
@@ -45,11 +43,9 @@ class Progress:
         now = time.monotonic()
         elapsed = now - self._first.setdefault(activity, now)
         if self._bar is not None:
-            if now - self._began >= SILENT_SECONDS:
-                self._bar.start()
-                if activity not in self._tasks:
-                    self._tasks[activity] = self._bar.add_task(activity, total=total, note=note)
-                self._bar.update(self._tasks[activity], completed=done, note=note)
+            if activity not in self._tasks:
+                self._tasks[activity] = self._bar.add_task(activity, total=total, note=note)
+            self._bar.update(self._tasks[activity], completed=done, note=note)
         elif now - self._last >= LINE_SECONDS:
             self._last = now
             left = f"{elapsed / done * (total - done):.0f} s left" if done else ""
@@ -64,6 +60,8 @@ class Progress:
             notice(sentence)
 
     def __enter__(self) -> "Progress":
+        if self._bar is not None:
+            self._bar.start()
         return self
 
     def __exit__(self, *problem: object) -> None:

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from typing import Any
 
 import ray
 from ray import exceptions
@@ -11,13 +12,14 @@ from hq_ray.environments import resolve
 from hq_ray.errors import HqRayError, VersionError
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import Results
-from hq_ray.sweeps.executors import Crash, ExecutorLost, train_batch
+from hq_ray.sweeps.executors import Batch, Crash, ExecutorLost, train_batch
 from hq_ray.sweeps.options import RunOptions
 from hq_ray.sweeps.ray_life import first_line, unanswered
 from hq_ray.training import warm_up
 from hq_ray.trial import Trial
 from hq_ray.versions import deciding_versions, differing
 
+WAIT_SECONDS = 0.2
 LOOK_SECONDS = 2.0
 # A cluster's head may be unreachable for a moment.
 SILENT_SECONDS = 10.0
@@ -29,29 +31,32 @@ def _train_batch_task(
     results: Results,
     options: RunOptions,
     token: str,
-    trials: tuple[Trial, ...],
+    batch: Batch,
 ) -> BatchReport:
-    others = differing(versions)
-    if others:
+    if others := differing(versions):
         raise VersionError(
             f"worker on {socket.gethostname()} must run the driver's code, but there "
             + " and ".join(others)
         )
-    return train_batch(results, options, token, trials)
+    return train_batch(results, options, token, batch)
 
 
 @ray.remote(num_cpus=1, max_retries=0)
 def _warm_task() -> None:
     """Trains one step, which imports and loads what every trial needs."""
     lake = resolve("FrozenLake-v1")
-    used = used_hyperparameters("standard", {})
+    used: dict[str, Any] = used_hyperparameters("standard", {})
     warm_up([Trial(lake.id, lake.args, lake.fingerprint, "standard", 0, 1, 1, **used)])
 
 
 def warm_workers() -> None:
     """Starts the second of imports that each worker needs, without waiting for it."""
-    for _ in range(max(1, int(ray.cluster_resources().get("CPU", 1)))):
+    for _ in range(_count_cores()):
         _warm_task.remote()
+
+
+def _count_cores() -> int:
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
 class RayExecutor:
@@ -62,25 +67,21 @@ class RayExecutor:
 
     def __init__(self, results: Results, options: RunOptions, token: str):
         self._cores, self._looked = 1, -LOOK_SECONDS
-        self._silent_since: float | None = None
+        self._answered = time.monotonic()
         # Workers must have the driver's versions of all code that decides the logs.
         self._arguments = (deciding_versions(), results, options, token)
         self._task = _train_batch_task.options(scheduling_strategy="SPREAD", name="hq_ray batch")
-        self._flying: list[ray.ObjectRef] = []
+        self._flying: dict[ray.ObjectRef, Batch] = {}
 
     @property
     def cores(self) -> int:
         """Cores of the cluster at present."""
-        self._look()
-        return self._cores
-
-    def _look(self) -> None:
-        """Every few seconds checks that Ray lives and then counts its cores, which may block."""
         now = time.monotonic()
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
             if self._is_alive():
-                self._cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
+                self._cores = _count_cores()  # blocks where Ray has died
+        return self._cores
 
     def _is_alive(self) -> bool:
         """Whether Ray answers.
@@ -88,36 +89,28 @@ class RayExecutor:
         Raises:
             ExecutorLost: a part of it has died, or has not answered for a while.
         """
-        problem, now = unanswered(), time.monotonic()
+        problem = unanswered()
         if problem is None:
-            self._silent_since = None
-            return True
-        self._silent_since = self._silent_since or now
-        if now - self._silent_since >= SILENT_SECONDS:
+            self._answered = time.monotonic()
+        elif time.monotonic() - self._answered >= SILENT_SECONDS:
             raise ExecutorLost(problem)
-        return False
+        return problem is None
 
-    def submit(self, batch: tuple[Trial, ...]) -> object:
+    def submit(self, batch: Batch) -> None:
         """Submits a batch as one task."""
-        reference = self._task.remote(*self._arguments, batch)
-        self._flying.append(reference)
-        return reference
+        self._flying[self._task.remote(*self._arguments, batch)] = batch
 
-    def wait(self, timeout: float) -> list[tuple[object, BatchReport | Crash]]:
-        """Tickets and outcomes of batches that ended; none after `timeout` seconds.
+    def wait(self) -> list[tuple[Batch, BatchReport | Crash]]:
+        """Batches that ended and their outcomes; none after a moment.
 
         Raises:
             ExecutorLost: Ray has died.
         """
-        self._look()
-        if not self._flying:
-            return []
-        ready, _ = ray.wait(self._flying, num_returns=1, timeout=timeout, fetch_local=False)
+        flying = list(self._flying)
+        ready, _ = ray.wait(flying, timeout=WAIT_SECONDS, fetch_local=False)
         if ready:
-            ready, self._flying = ray.wait(
-                self._flying, num_returns=len(self._flying), timeout=0, fetch_local=False
-            )
-        outcomes = [(reference, _outcome(reference)) for reference in ready]
+            ready, _ = ray.wait(flying, num_returns=len(flying), timeout=0, fetch_local=False)
+        outcomes = [(self._flying.pop(reference), _outcome(reference)) for reference in ready]
         if any(isinstance(outcome, Crash) for _, outcome in outcomes):
             self._is_alive()  # if Ray has died, the batches are not to blame
         return outcomes
@@ -126,7 +119,7 @@ class RayExecutor:
         """Kills the workers of running batches; a kernel cannot be interrupted otherwise."""
         for reference in self._flying:
             ray.cancel(reference, force=True)
-        self._flying = []
+        self._flying = {}
 
 
 def _outcome(reference: ray.ObjectRef) -> BatchReport | Crash:

@@ -7,20 +7,20 @@ import secrets
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray.job_config import JobConfig
 
 from hq_ray.errors import HqRayError, InputError
 from hq_ray.sweeps.executors import ExecutorLost
-from hq_ray.sweeps.ownership import MACHINE, process_started, this_process
+from hq_ray.sweeps.ownership import PROCESS, has_ended, parse, process_started, this_process
 
 # Reports are small and sent inline, so the object store stays almost empty.
 OBJECT_STORE_BYTES = 128 * 2**20
@@ -54,11 +54,17 @@ def ray_session(address: str | None = None, cores: int | None = None) -> Iterato
     # Ray prints about its processes on standard output, whatever `log_to_driver` says.
     with _replaced(ray._private.worker, "print_to_stdstream", lambda *_, **__: None):
         if address is not None:
-            with _joined(address):
-                yield
+            with _environment():
+                _join(address)
+                try:
+                    yield
+                finally:
+                    ray.shutdown()
         else:
-            with session_folder() as folder, _embedded(folder, cores):
-                yield
+            with session_folder() as folder, _environment(RAY_AUTH_TOKEN=_TOKEN, **ONE_THREAD):
+                os.environ["PYTHONPATH"] = os.pathsep.join(_module_folders())
+                with _embedded(folder, cores):
+                    yield
 
 
 @contextmanager
@@ -73,57 +79,60 @@ def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
 
 
 @contextmanager
-def _joined(address: str) -> Iterator[None]:
+def _environment(**defaults: str) -> Iterator[None]:
+    """Variables that are not set yet, for the length of a block; undoes what Ray sets meanwhile."""
+    before = dict(os.environ)
+    os.environ.update({**defaults, **before})
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
+
+
+def _start(**options: Any) -> None:
+    ray.init(
+        log_to_driver=False,
+        logging_level=logging.CRITICAL,
+        job_config=_job_config(),
+        **options,
+    )
+
+
+def _join(address: str) -> None:
+    must = f"address must name a running Ray cluster, but {address!r} does not answer"
     if problem := _connection_problem(address):
-        raise InputError(
-            f"address must name a running Ray cluster, but {address!r} does not answer: {problem}"
-        )
-    with _environment_variables():
-        try:
-            ray.init(
-                address=address,
-                log_to_driver=False,
-                logging_level=logging.CRITICAL,
-                job_config=_job_config(),
-            )
-        except (ConnectionError, ValueError, RuntimeError) as problem:
-            raise InputError(
-                f"address must name a running Ray cluster, got {address!r}: {first_line(problem)}"
-            ) from None
-        try:
-            yield
-        finally:
-            ray.shutdown()
+        raise InputError(f"{must}: {problem}")
+    try:
+        _start(address=address)
+    except (ConnectionError, ValueError, RuntimeError) as problem:
+        raise InputError(f"{must}: {first_line(problem)}") from None
 
 
 @contextmanager
 def _embedded(folder: str, cores: int | None) -> Iterator[None]:
-    paths = os.pathsep.join(_module_folders())
     parts, agents = {}, {}
     try:
-        with _environment_variables(RAY_AUTH_TOKEN=_TOKEN, PYTHONPATH=paths, **ONE_THREAD):
-            try:
-                # As on systems without clusters of several machines, Ray then listens on loopback
-                # only; its argument for the node's address does not accept that one.
-                with _replaced(ray._private.ray_constants, "ENABLE_RAY_CLUSTER", False):
-                    ray.init(
-                        address="local",
-                        num_cpus=cores,
-                        include_dashboard=False,
-                        log_to_driver=False,
-                        logging_level=logging.CRITICAL,
-                        object_store_memory=OBJECT_STORE_BYTES,
-                        job_config=_job_config(),
-                        _temp_dir=folder,
-                    )
-            except Exception as problem:
-                raise HqRayError(
-                    f"Ray does not start on this machine ({first_line(problem)}); --local trains "
-                    "without it"
-                ) from problem
-            parts = _parts()
-            agents = _agents(parts)
-            yield
+        try:
+            # As on systems without clusters of several machines, Ray then listens on loopback only;
+            # its argument for the node's address does not accept that one.
+            with _replaced(ray._private.ray_constants, "ENABLE_RAY_CLUSTER", False):
+                _start(
+                    address="local",
+                    num_cpus=cores,
+                    include_dashboard=False,
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    _temp_dir=folder,
+                )
+        except Exception as problem:
+            raise HqRayError(
+                f"Ray does not start on this machine ({first_line(problem)}); --local trains "
+                "without it"
+            ) from problem
+        parts = _parts()
+        agents = _agents(parts)
+        yield
     finally:
         ray.shutdown()
         for process in parts.values():
@@ -168,12 +177,12 @@ def _job_config() -> JobConfig:
     config._py_driver_sys_path = _module_folders()[::-1]
     # Except for such jobs Ray puts the working folder and the script's first, so that a user's
     # `random.py` would replace Python's.
-    config._runtime_env_has_working_dir = lambda: True
+    config._runtime_env_has_working_dir = lambda: True  # type: ignore[method-assign]
     return config
 
 
 @contextmanager
-def session_folder(place: str = SHORT_PLACE) -> Iterator[str]:
+def session_folder(place: str | os.PathLike = SHORT_PLACE) -> Iterator[str]:
     """A folder for Ray inside a private one with a marker of this process; both are removed.
 
     Ray opens its folder to everybody, but nobody else can enter the private one.
@@ -181,56 +190,40 @@ def session_folder(place: str = SHORT_PLACE) -> Iterator[str]:
     Raises:
         HqRayError: the temporary folder cannot be written.
     """
-    remove_stale_session_folders(place)
+    for stale in filter(_is_stale, Path(place).glob(f"{SESSION_PREFIX}*")):
+        _remove(stale)
+    private = None
     try:
-        private = tempfile.mkdtemp(prefix=SESSION_PREFIX, dir=place)
-        try:
-            Path(private, SESSION_MARKER).write_text(json.dumps(this_process()))
-        except OSError:
-            shutil.rmtree(private, ignore_errors=True)
-            raise
+        private = Path(tempfile.mkdtemp(prefix=SESSION_PREFIX, dir=place))
+        (private / SESSION_MARKER).write_text(json.dumps(this_process()))
     except OSError as problem:
+        if private is not None:
+            _remove(private)
         raise HqRayError(
             f"Ray needs a folder in {place}, which cannot be written: {problem.strerror}; --local "
             "trains without Ray"
         ) from None
     try:
-        yield os.path.join(private, "r")
+        yield str(private / "r")
     finally:
         _remove(private)
 
 
-def remove_stale_session_folders(place: str | os.PathLike) -> None:
-    """Removes the session folders of killed processes.
-
-    A folder stays if it may be of another user, machine, container, boot or living process.
-    """
-    here = this_process()
-    for folder in Path(place).glob(f"{SESSION_PREFIX}*"):
-        if _is_stale(folder, here):
-            _remove(folder)
-
-
-def _remove(private: str | os.PathLike) -> None:
+def _remove(private: Path) -> None:
     """Removes a session folder, the marker last: without it no later process would remove it."""
-    shutil.rmtree(os.path.join(private, "r"), ignore_errors=True)
+    shutil.rmtree(private / "r", ignore_errors=True)
     shutil.rmtree(private, ignore_errors=True)
 
 
-def _is_stale(folder: Path, here: dict) -> bool:
+def _is_stale(folder: Path) -> bool:
+    """Whether a session folder is certainly of this user, this machine and a process that ended."""
     try:
-        seen = folder.lstat()
-        if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid():
+        maker = parse((folder / SESSION_MARKER).read_bytes(), PROCESS)
+        if not maker or folder.is_symlink() or not has_ended(maker):
             return False
-        maker = json.loads((folder / SESSION_MARKER).read_text())
-        same = all(here[name] and maker[name] == here[name] for name in MACHINE)
-        pid, started = maker["pid"], maker["process_started"]
-        if not same or type(pid) is not int or pid < 1 or not started.isdecimal():
-            return False
-        now = process_started(pid)
-    except Exception:  # the marker is damaged or cannot be read
+        return folder.stat().st_uid == os.getuid()
+    except OSError:
         return False
-    return now is None or (now.isdecimal() and now != started)
 
 
 def unanswered() -> str | None:
@@ -263,26 +256,6 @@ def _connection_problem(address: str) -> Exception | None:
     except (OSError, OverflowError) as problem:
         return problem
     return None
-
-
-@contextmanager
-def _environment_variables(**values: str) -> Iterator[None]:
-    """Sets variables for the length of a block, and removes those that Ray sets meanwhile.
-
-    Variables that are set already stay, except PYTHONPATH, whose folders are in the new value.
-    """
-    kept = dict(os.environ)
-    for name, value in values.items():
-        if name not in kept or name == "PYTHONPATH":
-            os.environ[name] = value
-    try:
-        yield
-    finally:
-        for name in {*values, "RAY_AUTH_MODE", "PYTHONBREAKPOINT"}:
-            if name in kept:
-                os.environ[name] = kept[name]
-            else:
-                os.environ.pop(name, None)
 
 
 def first_line(problem: BaseException) -> str:

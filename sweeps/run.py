@@ -1,20 +1,24 @@
-"""Runs the missing trials of a plan: on Ray, or in this process."""
+"""Runs the missing trials of a sweep: on Ray, or in this process."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 
 from hq_ray.compiled import COMPILES, on_compiling
+from hq_ray.environments import sweep_json_entries
 from hq_ray.store import Results, Survey
 from hq_ray.sweeps.batching import Batcher
-from hq_ray.sweeps.driver import Tally, drive
-from hq_ray.sweeps.executors import LocalExecutor, train_batch
+from hq_ray.sweeps.choice import Confirmation, confirmation
+from hq_ray.sweeps.driver import Driver, Tally
+from hq_ray.sweeps.executors import Executor, LocalExecutor, train_batch
+from hq_ray.sweeps.expand import Expanded
 from hq_ray.sweeps.options import RunOptions
 from hq_ray.sweeps.ownership import Ownership
-from hq_ray.sweeps.plan import Plan, TrialSet, ids_of, plan
+from hq_ray.sweeps.plan import plan, planned_counts
 from hq_ray.sweeps.progress import Progress, notice
 from hq_ray.sweeps.session import Session
+from hq_ray.sweeps.spec import Sweep
 from hq_ray.sweeps.status import check_sources
 from hq_ray.training import warm_up
 from hq_ray.trial import Trial
@@ -26,26 +30,20 @@ WARMED_TRIALS = 10_000
 
 
 def run_missing(
-    trials: Sequence[Trial],
+    sweep: Sweep,
     results: Results,
+    expanded: Expanded,
     options: RunOptions,
-    session: Session | None = None,
-    describe: Callable[[], None] = lambda: None,
     stack: ExitStack | None = None,
-    confirm: Callable[[], Sequence[Trial]] | None = None,
 ) -> Tally:
-    """Trains and publishes what is missing of trials, with progress on standard error.
+    """Trains and publishes what is missing of a sweep, with progress on standard error.
 
-    What is missing is decided while this driver holds the results; where nothing is, it need not.
+    What is missing is decided while this driver holds the results.
 
     Args:
-        trials: what is asked for, in the order to run.
-        results: where to publish.
-        options: how to run them.
-        session: Ray, already being started; None starts it here.
-        describe: writes sweep.json; called before anything is published.
+        sweep, results, expanded: as `open_sweep` gives them.
+        options: how to run it.
         stack: waits, when it ends, for a Ray that was started here; None waits here.
-        confirm: what is to be run after all of these, by what is published then.
 
     Raises:
         SweepStopped: failures of one kind in a row, or the store refuses writes.
@@ -54,102 +52,108 @@ def run_missing(
         InputError: no cluster answers at the address, another driver holds the results, they are
             of an older schema, or an environment's trials would come from two sources of its code.
     """
-    ids = ids_of(trials)
-    looked, found = _look(trials, ids, results, options)
-    idle = not looked.missing and not found.damaged
-    there = Tally(there=looked.n_done, failed_before=len(looked.failed))
-    if idle and confirm is not None:
-        fresh = plan(confirm(), found.status, options.retry_failed)
-        idle = not fresh.missing
-        there.add(Tally(there=fresh.n_done, failed_before=len(fresh.failed)))
-    if idle and results.description_problem() is None:
-        return there
-    check_writable(results, found.damaged)
-    with ExitStack() as here:
-        mine = session is None and not options.local and not idle
-        if mine and options.address is not None:
-            session = (stack or here).enter_context(Session(options.address))
+    with Ownership(results.location) as owner, ExitStack() as here:
+        session = (stack or here).enter_context(Session(options.address, options.cores))
+        found = _survey(results, owner.took_over)
+        if not options.repair:
+            found.check()
+        check_writable(results, found.damaged)
+        explored = plan(expanded.trials, found.status, options.retry_failed)
+        if not options.accept_source:
+            check_sources(results, found, explored.missing, expanded.trials)
+        if explored.missing and options.address is not None and not options.local:
             session.wait()  # nothing is written before the cluster has answered
-        owner = here.enter_context(Ownership(results.location))
-        if mine and options.address is None:
-            session = (stack or here).enter_context(Session(cores=options.cores))
-        repaired = _cleared(results, owner.took_over, options.repair)
-        planned, _ = _look(trials, ids, results, options)
-        del ids
-        describe()
-        tally = _run(planned.missing, results, options, session, owner)
-        tally.there, tally.failed_before = planned.n_done, len(planned.failed)
-        if confirm is not None and not tally.interrupted:
-            fresh = plan(confirm(), results.published(), options.retry_failed)
+        _clear_stray(results, found)
+        for name in found.damaged:
+            results.set_aside(name)
+        tally = Tally(
+            there=explored.n_done, failed_before=len(explored.failed), repaired=found.damaged
+        )
+        describe = partial(_describe, sweep, results, expanded, options)
+        train = partial(_train, results=results, options=options, session=session, owner=owner)
+        if explored.missing or found.damaged or results.description_problem() is not None:
             describe()
-            confirmed = _run(fresh.missing, results, options, session, owner)
-            confirmed.there, confirmed.failed_before = fresh.n_done, len(fresh.failed)
-            tally.add(confirmed)
+        train(explored.missing, tally)
+        if sweep.confirm is not None and not tally.interrupted:
+            chosen = confirmation(expanded.trials, results, sweep.confirm)
+            confirmed = plan(chosen.trials, results.published(), options.retry_failed)
+            tally.there += confirmed.n_done
+            tally.failed_before += len(confirmed.failed)
+            tally.confirmed = chosen.notices
+            if confirmed.missing:
+                describe(chosen)
+            train(confirmed.missing, tally)
+        session.close()
         if owner.took_over:
-            _cleared(results, False, False)
-        if mine:
-            session.close()
-    tally.repaired = repaired
+            _clear_stray(results, results.survey())
     return tally
 
 
-def _look(
-    trials: Sequence[Trial], ids: Sequence[str], results: Results, options: RunOptions
-) -> tuple[Plan, Survey]:
-    found = results.survey()
-    if not options.repair:
-        found.check()
-    planned = plan(trials, found.status, options.retry_failed, ids)
-    if isinstance(trials, TrialSet) and not options.accept_source:
-        check_sources(results, found, planned.missing, trials)
-    return planned, found
+def _survey(results: Results, took_over: bool) -> Survey:
+    """What is published, once a driver that is gone has no worker left that could publish more.
 
-
-def _cleared(results: Results, took_over: bool, repair: bool) -> Mapping[str, str]:
-    """Removes what a driver that is gone left uncommitted; returns what was repaired.
-
-    A worker of it that still lives asks who holds the results before it commits, so that after a
-    moment what is published stays the same.
+    Workers ask who holds the results before they commit.
     """
     found = results.survey()
     if took_over or found.stray:
         time.sleep(WORKER_GRACE_SECONDS)
         found = results.survey()
+    return found
+
+
+def _clear_stray(results: Results, found: Survey) -> None:
+    """Removes what a driver that is gone left uncommitted."""
     results.clear_unfinished()
     for kind, name in found.stray:
         results.delete(kind, name)
-    for name in found.damaged if repair else ():
-        results.set_aside(name)
-    return found.damaged if repair else {}
 
 
-def _run(
+def _describe(
+    sweep: Sweep,
+    results: Results,
+    expanded: Expanded,
+    options: RunOptions,
+    chosen: Confirmation | None = None,
+) -> None:
+    """Writes sweep.json."""
+    told: dict[str, Mapping[str, object]] = {**sweep_json_entries(expanded.environments.values())}
+    if options.engine != "auto":
+        told["engines"] = dict.fromkeys(told["engines"], f"{options.engine}: as asked for")
+    told["planned"] = planned_counts(expanded.trials)
+    told["confirmed"] = {} if chosen is None else chosen.record
+    results.describe(sweep.name, sweep.to_dict(), **told)
+
+
+def _train(
     missing: Sequence[Trial],
+    tally: Tally,
     results: Results,
     options: RunOptions,
-    session: Session | None,
+    session: Session,
     owner: Ownership,
-) -> Tally:
+) -> None:
     if not missing:
-        return Tally()
+        return
+    if not options.local:
+        session.start()
     if options.engine != "gymnasium":
         _warm_up(missing[:WARMED_TRIALS])
-    if session is None:
-        executor = LocalExecutor(partial(train_batch, results, options, owner.token))
+    if options.local:
+        executor: Executor = LocalExecutor(partial(train_batch, results, options, owner.token))
     else:
         executor = session.executor(results, options, owner.token)
+    batcher = Batcher(missing, executor.cores, options.trials_per_task)
     with Progress() as progress:
-        batcher = Batcher(missing, executor.cores, options.trials_per_task)
-        return drive(batcher, executor, results, progress, owner.check)
+        Driver(batcher, executor, results, progress, owner.check, tally).run()
 
 
 def _warm_up(trials: Sequence[Trial]) -> None:
     """Compiles once here while Ray starts, instead of by every worker at once."""
-    if not COMPILES:
+    if COMPILES:
+        with on_compiling(notice):
+            warm_up(trials)
+    else:
         notice(
             "NUMBA_DISABLE_JIT is set, so every trial trains on the Gymnasium loop, "
             "some hundred times slower"
         )
-        return
-    with on_compiling(notice):
-        warm_up(trials)

@@ -14,6 +14,7 @@ from hq_ray.sweeps.ownership import is_gone, read_owner
 from hq_ray.sweeps.plan import Picked, TrialSet, count_by_configuration
 from hq_ray.trial import CONFIRMATION, environment_name
 
+COUNTS = ("planned", DONE, FAILED, "missing", "confirmed")
 # What makes another problem of an environment.
 OF_PROBLEM = ("episodes", "max_steps", "gamma")
 
@@ -39,9 +40,10 @@ class Status:
     holder: dict
     survey: Survey
 
-    def total(self, status: str) -> int:
-        """Number of trials with that status."""
-        return sum(cell[status] for cell in self.cells.values())
+    @property
+    def totals(self) -> Counter:
+        """The sum of all cells."""
+        return sum(self.cells.values(), Counter())
 
 
 def status(results: Results) -> Status:
@@ -61,6 +63,7 @@ def status(results: Results) -> Status:
         confirmed = row["role"] == CONFIRMATION and row["status"] == DONE
         cell["confirmed" if confirmed else row["status"]] += row["count_all"]
     for cell in cells.values():
+        cell.update(dict.fromkeys((DONE, FAILED, "confirmed"), 0))
         if "planned" in cell:
             cell["missing"] = max(0, cell["planned"] - cell[DONE] - cell[FAILED])
     failed = table.filter(pc.equal(table["status"], FAILED))

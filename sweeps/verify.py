@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.compute as pc
@@ -12,27 +12,9 @@ from hq_ray.load import load_curves
 from hq_ray.published import trials_table
 from hq_ray.store import DONE, Results
 from hq_ray.training import train
-from hq_ray.trial import TRIAL_FIELDS, UNSEEDED, Trial
+from hq_ray.trial import TRIAL_FIELDS, Trial
 
 COMPARED = ("episode_return", "steps", "terminated", "truncated")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One replayed trial; `differs` has the columns that differ, or why it could not be trained."""
-
-    trial: Trial
-    differs: tuple[str, ...]
-
-    @property
-    def comparable(self) -> bool:
-        """Whether training is reproducible: not in an unseeded environment."""
-        return self.trial.fingerprint != UNSEEDED
-
-    @property
-    def same(self) -> bool:
-        """Whether every byte agrees."""
-        return self.comparable and not self.differs
 
 
 def stored_trials(results: Results) -> dict[str, Trial]:
@@ -57,7 +39,7 @@ def find_trial(trials: Mapping[str, Trial], trial_id: str) -> Trial:
     raise InputError(f"no finished trial {trial_id!r} among {len(trials):,}{hint}")
 
 
-def sample(trials: Mapping[str, Trial], share: str, seed: int = 0) -> list[Trial]:
+def draw(trials: Mapping[str, Trial], share: str, seed: int = 0) -> list[Trial]:
     """A random `1%` or `20` of the trials, at least one, in the order of their ids.
 
     Raises:
@@ -79,26 +61,29 @@ def sample(trials: Mapping[str, Trial], share: str, seed: int = 0) -> list[Trial
     return [trials[trial_id] for trial_id in sorted(chosen)]
 
 
-def replay(results: Results, trials: Sequence[Trial], engine: str = "auto") -> Iterator[Verdict]:
-    """Retrains each trial and compares it with its stored log, reading a hundred at a time."""
+def replay(
+    results: Results, trials: Sequence[Trial], engine: str = "auto"
+) -> Iterator[tuple[Trial, list[str]]]:
+    """Retrains each trial and compares it with its stored log, reading a hundred at a time.
+
+    Yields each trial with the columns that differ, or why it cannot be trained.
+    """
     for first in range(0, len(trials), 100):
         some = trials[first : first + 100]
         stored = load_curves(results, some, COMPARED)
         for trial in some:
-            yield Verdict(trial, _differences(trial, stored[trial.trial_id], engine))
+            yield trial, _differences(trial, stored[trial.trial_id], engine)
 
 
-def _differences(trial: Trial, stored: Mapping[str, np.ndarray], engine: str) -> tuple[str, ...]:
-    if trial.fingerprint == UNSEEDED:
-        return ()
+def _differences(trial: Trial, stored: Mapping[str, np.ndarray], engine: str) -> list[str]:
     try:
         # Without its source, so that a trial of edited code is retrained and compared too.
         log = train(replace(trial, source=None), engine).log
     except HqRayError as problem:
-        return (str(problem),)
-    return tuple(
+        return [str(problem)]
+    return [
         name
         for name in COMPARED
         if np.ascontiguousarray(getattr(log, name)).tobytes()
         != np.ascontiguousarray(stored[name]).tobytes()
-    )
+    ]

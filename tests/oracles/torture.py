@@ -9,34 +9,37 @@ from pathlib import Path
 
 import pandas as pd
 
-from hq_ray.environments import resolve
-from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import Results
+from hq_ray.sweeps.expand import expand
 from hq_ray.sweeps.options import RunOptions
-from hq_ray.sweeps.plan import TrialSet
 from hq_ray.sweeps.run import run_missing
-from hq_ray.trial import Trial
+from hq_ray.sweeps.spec import Sweep
 
 COLUMNS = ["trial_id", "episode", "episode_return", "steps", "terminated", "truncated", "success"]
 
 
-def trials():
+def sweep(seeds="0-3"):
     """48 trials of two environments, three variants and four seeds, all of one length."""
-    configurations = []
-    for env in ("FrozenLake-v1", "CliffWalking-v1"):
-        found = resolve(env)
-        for variant in ("standard", "harmonic", "minimum"):
-            for gamma in (0.9, 0.95):
-                used = used_hyperparameters(variant, {"gamma": gamma, "eps_decay_episodes": 100})
-                configurations.append(
-                    Trial(found.id, found.args, found.fingerprint, variant, 0, 150, 60, **used)
-                )
-    return TrialSet(configurations, range(4))
+    return Sweep(
+        name="results",
+        env=["FrozenLake-v1", "CliffWalking-v1"],
+        variant=["standard", "harmonic", "minimum"],
+        seeds=seeds,
+        episodes=150,
+        max_steps=60,
+        parameters={"gamma": [0.9, 0.95], "eps_decay_episodes": 100},
+    )
 
 
-def run(folder, wanted=None, **options):
-    """Runs what is missing in the folder, of all trials or some; returns the tally."""
-    return run_missing(wanted or trials(), Results.at(folder), RunOptions(**options))
+def trials():
+    """Its trials."""
+    return expand(sweep()).trials
+
+
+def run(folder, seeds="0-3", **options):
+    """Runs what is missing in the folder, of all seeds or some; returns the tally."""
+    wanted = sweep(seeds)
+    return run_missing(wanted, Results.at(folder), expand(wanted), RunOptions(**options))
 
 
 def content(folder):

@@ -1,7 +1,3 @@
-import os
-import tempfile
-from pathlib import Path
-
 import pytest
 
 from hq_ray.errors import InputError
@@ -33,16 +29,6 @@ def test_the_handle_has_trials_and_episodes(tmp_path):
     assert handle.episodes(where="trial_id in []").empty
 
 
-def test_a_second_run_runs_what_is_new(tmp_path):
-    run_sweep(SPEC, tmp_path, local=True)
-    again = run_sweep(SPEC, tmp_path, local=True)
-    assert again.tally.done == 0
-    assert len(again.trials()) == 12
-    grown = run_sweep(SPEC | {"seeds": "0-3"}, tmp_path, local=True)
-    assert grown.tally.done == 4
-    assert len(grown.trials()) == 16
-
-
 def test_a_sweep_a_mapping_and_a_file_are_the_same(tmp_path):
     path = tmp_path / "a.yaml"
     path.write_text(
@@ -71,31 +57,3 @@ def test_misuse_raises_and_writes_nothing(tmp_path, sweep, options, message):
         run_sweep(sweep, tmp_path / "results", local=True, **options)
     assert str(caught.value).startswith(message)
     assert list(tmp_path.iterdir()) == []
-
-
-def ray_processes():
-    import psutil
-
-    mine = psutil.Process(os.getpid()).children(recursive=True)
-    return [process.pid for process in mine if "ray" in " ".join(process.cmdline())]
-
-
-@pytest.mark.ray
-def test_ray_comes_and_goes(tmp_path):
-    import ray
-
-    short = tempfile.mkdtemp(prefix="r-")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tempfile, "tempdir", short)
-        handle = run_sweep(SPEC, tmp_path / "ray", cores=2)
-    local = run_sweep(SPEC, tmp_path / "local", local=True)
-    assert not ray.is_initialized()
-    assert ray_processes() == []
-    assert list(Path(short).glob("*")) == []
-    Path(short).rmdir()
-    assert (handle.tally.done, handle.tally.failed) == (12, 0)
-    order = ["trial_id", "episode"]
-    found, expected = (
-        of.episodes().sort_values(order).reset_index(drop=True) for of in (handle, local)
-    )
-    assert found.equals(expected)

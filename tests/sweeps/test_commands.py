@@ -114,10 +114,10 @@ def test_again_runs_nothing_and_says_so(call, tmp_path):
     assert code == 0
     assert out.startswith("Ran 8 trials (")
     assert out.endswith("Look at it with: hq-ray status results/mine\n")
-    before = sorted(path.stat().st_mtime_ns for path in (tmp_path / "results").rglob("*"))
+    files = [path for path in (tmp_path / "results").rglob("*") if path.is_file()]
+    before = [(path, path.stat().st_mtime_ns) for path in files]
     assert call(RUN) == (0, "All 8 trials are done in results/mine; nothing to run.\n", "")
-    after = sorted(path.stat().st_mtime_ns for path in (tmp_path / "results").rglob("*"))
-    assert after == before
+    assert [(path, path.stat().st_mtime_ns) for path in files] == before
     one = ["--set", "seeds=0", "--set", "alpha=0.1", "--set", "variant=standard"]
     assert call(RUN, *one)[1] == "The 1 trial is done in results/mine; nothing to run.\n"
 
@@ -163,13 +163,13 @@ def test_failures_are_told_counted_and_tried_again(call, moody):
     assert code == 1
     assert out.endswith(
         "4 trials failed before; --retry_failed tries again\n"
-        "The other 4 trials are done in results/mine; nothing to run.\n"
+        "Nothing else to run in results/mine: 4 trials done.\n"
     )
     code, out, _ = call("status results/mine")
     assert code == 0
     assert cells(out, "Moody-v0", "standard") == [2, 0, 2, 0, 0]
     assert cells(out, "FrozenLake-v1", "harmonic") == [2, 2, 0, 0, 0]
-    assert "│      4 │ RuntimeError: out of [/red] order │" in out
+    assert "│ RuntimeError: out of [/red] order │      4 │" in out
     assert "4 trials done, 4 failed, " in out
     code, out, _ = call(RUN, *MOODY, "--set", "seeds=0-1,5")
     assert code == 1
@@ -197,7 +197,7 @@ def test_only_failures(call, moody):
     assert "Ran 0 trials (" in out
     code, out, _ = call(RUN, *only)
     assert code == 1
-    assert out.endswith("No other trial is asked for; nothing to run in results/mine.\n")
+    assert out.endswith("Nothing else to run in results/mine: 0 trials done.\n")
 
 
 def test_a_plan_whose_pilots_fail(call, moody, tmp_path):

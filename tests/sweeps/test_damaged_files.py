@@ -14,7 +14,7 @@ from hq_ray.cli import run_command_line
 from hq_ray.location import Location
 from hq_ray.store import Results
 from hq_ray.sweeps.api import run_sweep
-from hq_ray.sweeps.ownership import LOCK_FILE, OWNER_FILE, holds, is_gone, read_owner
+from hq_ray.sweeps.ownership import CARD, LOCK_FILE, OWNER_FILE, holds, is_gone, read_owner
 
 SPEC = """
 name: lakes
@@ -32,16 +32,7 @@ READING = (
 )
 KEYS = {
     "sweep.json": ("name", "spec", "fingerprints", "sources", "engines", "planned", "versions"),
-    OWNER_FILE: (
-        "token",
-        "host",
-        "boot",
-        "pid_namespace",
-        "pid",
-        "process_started",
-        "since",
-        "beat",
-    ),
+    OWNER_FILE: tuple(CARD),
 }
 
 plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
@@ -88,7 +79,7 @@ def call(done):
     return run
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.binary() | anything.map(encoded) | like("sweep.json") | like(OWNER_FILE))
 def test_files_of_any_kind_are_read(done, content):
     place = Results(Location.of(done / "any"))
@@ -101,7 +92,7 @@ def test_files_of_any_kind_are_read(done, content):
 
 
 @pytest.mark.parametrize("name", FILES)
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(data=st.data())
 def test_bytes_of_any_kind_stop_no_command(done, call, name, data):
     path = done / "results/lakes" / name
@@ -118,7 +109,7 @@ def test_bytes_of_any_kind_stop_no_command(done, call, name, data):
             path.write_bytes(before)
 
 
-@settings(max_examples=8)
+@settings(max_examples=3)
 @given(like("sweep.json"))
 @example(b"\xff")
 def test_what_reads_episodes_goes_on_too(done, call, content):

@@ -1,3 +1,5 @@
+"""One driver at a time: on a disk, with and without locks, and on moto's object store."""
+
 import json
 import os
 import shutil
@@ -6,11 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 
+import obstore
 import pytest
+from object_store import empty_store, point_at, served
 
-from hq_ray.location import Location
+from hq_ray.location import Location, StoreError
 from hq_ray.store import Superseded
 from hq_ray.sweeps import ownership
 from hq_ray.sweeps.ownership import (
@@ -25,118 +30,71 @@ from hq_ray.sweeps.ownership import (
     this_process,
 )
 
+SILENT = {"host": "elsewhere", "beat": time.time() - GONE_SECONDS - 1}
+DEAD = {"pid": 2**22 + 1}
+HELD = f"one driver at a time, but process {os.getpid()} on {socket.gethostname()} has held them"
+
+
+class CountingStore:
+    """A store that keeps the paths it was asked for, and refuses everything while it is away."""
+
+    def __init__(self):
+        self.store, self.paths, self.away = empty_store(), [], False
+
+    def __call__(self, environ, start_response):
+        self.paths.append(environ["PATH_INFO"])
+        if not self.away:
+            return self.store(environ, start_response)
+        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        start_response("403 Forbidden", [("Content-Length", "0")])
+        return [b""]
+
+
+@pytest.fixture(scope="module")
+def server():
+    store = CountingStore()
+    with served(store) as store.endpoint:
+        yield store
+
 
 @pytest.fixture
-def place(tmp_path):
+def on_store(server, monkeypatch):
+    point_at(server.endpoint, monkeypatch, "owned")
+    server.paths.clear()
+    yield Location.of(f"s3://owned/{uuid.uuid4().hex}")
+    server.away = False
+    assert not [path for path in server.paths if path.startswith("/latest")], "asked the cloud"
+
+
+@pytest.fixture
+def on_disk(tmp_path):
     return Location.of(tmp_path / "results")
 
 
-def owner_of_this_process(**changes):
-    return {
-        **this_process(),
-        "beat": time.time(),
-        **changes,
-    }
+@pytest.fixture(params=["on_disk", "on_store"])
+def place(request):
+    return request.getfixturevalue(request.param)
 
 
-def test_the_holder_is_named_and_leaves_no_name_behind(place):
-    with Ownership(place) as owner:
-        assert holds(place, owner.token)
-        assert read_owner(place)["pid"] == os.getpid()
-    assert read_owner(place) == {}
-    assert not holds(place, owner.token)
-
-
-def test_a_second_driver_is_refused_with_the_first_ones_name(place):
-    with Ownership(place) as first:
-        with pytest.raises(Held, match=f"process {os.getpid()} on {socket.gethostname()}"):
-            Ownership(place).__enter__()
-        assert holds(place, first.token)
-
-
-def test_a_driver_that_was_killed_holds_nothing(place):
-    code = (
-        "import os, sys; from hq_ray.location import Location;"
-        "from hq_ray.sweeps.ownership import Ownership;"
-        "Ownership(Location.of(sys.argv[1])).__enter__(); os.kill(os.getpid(), 9)"
-    )
-    killed = subprocess.run([sys.executable, "-c", code, place.path], check=False)
-    assert killed.returncode == -9
-    assert read_owner(place)["pid"] != os.getpid()
-    with Ownership(place) as owner:
-        assert holds(place, owner.token)
-
-
-def test_a_token_that_was_replaced_no_longer_holds(place):
-    with Ownership(place) as owner:
-        place.write(OWNER_FILE, json.dumps({"token": "another"}).encode())
-        assert not holds(place, owner.token)
-    assert read_owner(place) == {"token": "another"}, "a file of another driver stays"
-
-
-def test_a_file_that_cannot_be_read_is_no_reason_to_stop(place):
-    with Ownership(place) as owner:
-        place.write(OWNER_FILE, b"{half")
-        assert holds(place, owner.token)
-
-
-def test_a_driver_that_is_just_starting_is_not_one_of_1970(place, monkeypatch):
-    """It has the lock, and has not yet written who it is."""
-    fcntl = pytest.importorskip("fcntl")
-    folder = Path(place.path)
-    folder.mkdir()
-    place.write(OWNER_FILE, json.dumps(owner_of_this_process(pid=2**22 + 1)).encode())
-    with (folder / LOCK_FILE).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with monkeypatch.context() as patch:
-            patch.setattr(ownership, "POLL_SECONDS", 0.001)
-            with pytest.raises(Held, match=r"one driver at a time, but another one is just starti"):
-                Ownership(place).__enter__()
-        written = owner_of_this_process(since=time.time())
-        pauses = []
-
-        def pause(seconds):
-            pauses.append(seconds)
-            if len(pauses) == 3:
-                place.write(OWNER_FILE, json.dumps(written).encode())
-
-        monkeypatch.setattr(ownership.time, "sleep", pause)
-        with pytest.raises(Held, match=f"process {os.getpid()} on "):
-            Ownership(place).__enter__()
-
-
-def test_drivers_that_start_within_milliseconds(place):
-    start, over, refused = threading.Barrier(4), threading.Barrier(4), []
-
-    def drive():
-        start.wait()
-        try:
-            with Ownership(place):
-                over.wait()
-        except Held as problem:
-            refused.append(str(problem))
-            over.wait()
-
-    threads = [threading.Thread(target=drive) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(refused) == 3
-    for sentence in refused:
-        assert f"but process {os.getpid()} on {socket.gethostname()} has held them" in sentence
-
-
-def test_drivers_that_start_together_on_a_disk_without_locks(place, monkeypatch):
-    """Exactly one of them holds the results in the end, however slow they are."""
-    fcntl = pytest.importorskip("fcntl")
-
+@pytest.fixture
+def without_locks(monkeypatch):
     def no_locks(*arguments):
         raise OSError("no locks here")
 
-    monkeypatch.setattr(fcntl, "flock", no_locks)
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", no_locks)
     monkeypatch.setattr(ownership, "SETTLE_SECONDS", 0.2)
-    start, over, holding = threading.Barrier(3), threading.Barrier(3), []
+
+
+def card(**changes):
+    """The card of another driver in this process."""
+    card = {"token": "another", **this_process(), "since": "noon", "beat": time.time()}
+    return json.dumps(card | changes).encode()
+
+
+def drive_together(place, drivers):
+    """Starts some drivers at once; returns how many hold the results, and the other's errors."""
+    start, over = threading.Barrier(drivers), threading.Barrier(drivers)
+    holding, refused = [], []
 
     def drive():
         start.wait()
@@ -145,48 +103,120 @@ def test_drivers_that_start_together_on_a_disk_without_locks(place, monkeypatch)
                 over.wait()
                 holding.append(holds(place, owner.token))
                 over.wait()
-        except Held:
+        except Held as problem:
+            refused.append(str(problem))
             over.wait()
             over.wait()
 
-    threads = [threading.Thread(target=drive) for _ in range(3)]
+    threads = [threading.Thread(target=drive) for _ in range(drivers)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert holding.count(True) == 1
+    return holding.count(True), refused
 
 
-def test_a_damaged_card_is_named_once_and_replaced(place, capsys):
-    place.write(OWNER_FILE, b"{half")
-    for _ in range(2):
-        with Ownership(place) as owner:
-            assert holds(place, owner.token)
-    told = f"Damaged: {place.path}/{OWNER_FILE} must be as a driver writes it"
-    assert capsys.readouterr().err.count(told) == 1
-
-
-def test_a_folder_that_is_removed_is_told_to_be_gone(place, monkeypatch):
+def test_the_holder_is_named_and_leaves_no_name_behind(place):
     with Ownership(place) as owner:
-        # Asked at once, while the thread that keeps the card fresh waits for its first beat.
-        monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.0)
+        assert not owner.took_over
+        assert holds(place, owner.token)
+        assert read_owner(place)["pid"] == os.getpid()
         owner.check()
-        shutil.rmtree(place.path)
-        with pytest.raises(Superseded, match="but the folder is gone"):
-            owner.check()
+        with pytest.raises(Held, match=HELD):
+            Ownership(place).__enter__()
+        assert holds(place, owner.token)
+    assert read_owner(place) == {}
+    assert not holds(place, owner.token)
 
 
-def test_who_holds_the_folder_is_asked_once_a_beat(place, monkeypatch):
+def test_a_driver_that_was_killed_holds_nothing(place):
+    code = (
+        "import os, sys; from hq_ray.location import Location;"
+        "from hq_ray.sweeps.ownership import Ownership;"
+        "Ownership(Location.of(sys.argv[1])).__enter__(); os.kill(os.getpid(), 9)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, place.text], check=False)
+    assert killed.returncode == -9
+    assert read_owner(place)["pid"] != os.getpid()
+    with Ownership(place) as owner:
+        assert owner.took_over
+        assert holds(place, owner.token)
+
+
+def test_who_holds_the_results_is_asked_once_a_beat(place, monkeypatch):
     with Ownership(place) as owner:
         place.write("sweep.json", b"{}")
-        place.write(OWNER_FILE, json.dumps({"token": "another"}).encode())
+        place.write(OWNER_FILE, card())
+        assert not holds(place, owner.token)
         owner.check()
         monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.0)
         with pytest.raises(Superseded, match="another driver has taken over"):
             owner.check()
+    assert read_owner(place)["token"] == "another", "a card of another driver stays"
 
 
-def test_a_beat_that_took_a_minute_may_have_hidden_another_driver(place, monkeypatch):
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{half", b"\xff\xfe\x00", b"\x00" * 1024, b"[1, 2]", b"[" * 100_000, b'{"a":1}'],
+)
+def test_a_damaged_card_keeps_nobody_out_and_is_no_reason_to_stop(place, content):
+    place.write(OWNER_FILE, content)
+    assert is_gone(read_owner(place))
+    with Ownership(place) as owner:
+        assert holds(place, owner.token)
+        place.write(OWNER_FILE, content)
+        assert holds(place, owner.token)
+
+
+@pytest.mark.parametrize(
+    ("changes", "gone"),
+    [
+        ({}, False),
+        ({"process_started": "another"}, True),
+        (DEAD, True),
+        ({"host": "elsewhere"}, False),
+        ({"host": "elsewhere", **DEAD}, False),
+        ({"pid_namespace": "pid:[1]", **DEAD}, False),
+        (SILENT, True),
+    ],
+)
+def test_when_a_holder_is_gone(changes, gone):
+    assert is_gone(json.loads(card(**changes))) == gone
+
+
+# On a disk.
+
+
+def test_a_driver_that_is_just_starting_is_not_one_of_1970(on_disk):
+    """It has the lock, and has not yet written who it is."""
+    fcntl = pytest.importorskip("fcntl")
+    on_disk.write(OWNER_FILE, card(**DEAD))
+    with (Path(on_disk.path) / LOCK_FILE).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(Held, match=r"one driver at a time, but another one is just starting"):
+            Ownership(on_disk).__enter__()
+
+
+def test_drivers_that_start_within_milliseconds(on_disk):
+    holding, refused = drive_together(on_disk, 4)
+    assert (holding, len(refused)) == (1, 3)
+
+
+def test_drivers_that_start_together_on_a_disk_without_locks(on_disk, without_locks):
+    """Exactly one of them holds the results in the end, however slow they are."""
+    assert drive_together(on_disk, 3)[0] == 1
+
+
+def test_a_folder_that_is_removed_is_told_to_be_gone(on_disk, monkeypatch):
+    with Ownership(on_disk) as owner:
+        # Asked at once, while the thread that keeps the card fresh waits for its first beat.
+        monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.0)
+        shutil.rmtree(on_disk.path)
+        with pytest.raises(Superseded, match="but the folder is gone"):
+            owner.check()
+
+
+def test_a_beat_that_took_a_minute_may_have_hidden_another_driver(on_disk, monkeypatch):
     """The driver was stopped between reading the file and writing over it."""
     monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.01)
     now, put, asleep = time.time, Ownership._put, []
@@ -198,59 +228,137 @@ def test_a_beat_that_took_a_minute_may_have_hidden_another_driver(place, monkeyp
 
     monkeypatch.setattr(Ownership, "_put", sleeps)
     monkeypatch.setattr(ownership.time, "time", lambda: now() + sum(asleep[:1]))
-    with Ownership(place) as owner:
+    with Ownership(on_disk) as owner:
         while len(asleep) < 2:
-            pass
-        assert holds(place, owner.token)
+            time.sleep(0.001)
+        assert holds(on_disk, owner.token)
         with pytest.raises(Superseded):
             owner.check()
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\xff\xfe\x00",
-        b"\x00" * 1024,
-        b"[1, 2]",
-        b"7",
-        b"[" * 100_000,
-        b'{"pid": "x", "host": 3, "since": "then", "beat": []}',
-        b'{"pid": -1, "host": "\\ud800", "since": 1e300, "beat": NaN, "token": 0}',
-    ],
-)
-def test_a_file_without_sense_keeps_nobody_out(place, content):
-    place.write(OWNER_FILE, content)
-    place.write(LOCK_FILE, content)
-    assert is_gone(read_owner(place))
-    with Ownership(place) as owner:
-        assert holds(place, owner.token)
-        place.write(OWNER_FILE, content)
-        assert holds(place, owner.token), "no reason to throw work away"
-
-
 @pytest.mark.parametrize("name", [OWNER_FILE, LOCK_FILE])
-def test_a_folder_in_the_place_of_a_file_is_named(place, name):
-    (Path(place.path) / name).mkdir(parents=True)
-    assert read_owner(place) == {}
+def test_a_folder_in_the_place_of_a_file_is_named(on_disk, name):
+    (Path(on_disk.path) / name).mkdir(parents=True)
+    assert read_owner(on_disk) == {}
     with pytest.raises(IsADirectoryError, match=name):
-        Ownership(place).__enter__()
-    (Path(place.path) / name).rmdir()
-    with Ownership(place) as owner:
-        assert holds(place, owner.token), "the lock was given back"
+        Ownership(on_disk).__enter__()
+    (Path(on_disk.path) / name).rmdir()
+    with Ownership(on_disk) as owner:
+        assert holds(on_disk, owner.token), "the lock was given back"
 
 
-@pytest.mark.parametrize(
-    ("changes", "gone"),
-    [
-        ({}, False),
-        ({"process_started": "another"}, True),
-        ({"pid": 2**22 + 1}, True),
-        ({"host": "elsewhere"}, False),
-        ({"host": "elsewhere", "pid": 2**22 + 1}, False),
-        ({"pid_namespace": "pid:[1]", "pid": 2**22 + 1}, False),
-        ({"host": "elsewhere", "beat": time.time() - GONE_SECONDS - 1}, True),
-    ],
-)
-def test_when_a_holder_is_gone(changes, gone):
-    assert is_gone(owner_of_this_process(**changes)) == gone
+# On an object store.
+
+
+def test_a_living_holder_elsewhere_is_not_disturbed(on_store):
+    on_store.write(OWNER_FILE, card(host="elsewhere"))
+    with pytest.raises(Held, match="on elsewhere has held them since noon"):
+        Ownership(on_store).__enter__()
+    assert read_owner(on_store)["token"] == "another"
+
+
+@pytest.mark.parametrize("drivers", [2, 5])
+@pytest.mark.parametrize("before", [None, SILENT], ids=["free", "left"])
+def test_of_drivers_that_start_together_exactly_one_goes_on(on_store, drivers, before):
+    if before:
+        on_store.write(OWNER_FILE, card(**before))
+    holding, refused = drive_together(on_store, drivers)
+    assert (holding, sum(HELD in sentence for sentence in refused)) == (1, drivers - 1)
+
+
+@pytest.mark.parametrize("before", [None, DEAD], ids=["free", "left"])
+def test_a_slow_driver_does_not_take_what_a_quick_one_got_meanwhile(on_store, monkeypatch, before):
+    """However long it is between looking for a card and writing one."""
+    if before:
+        on_store.write(OWNER_FILE, card(**before))
+    put, quick = Ownership._put, Ownership(on_store)
+
+    def late(self, version):
+        monkeypatch.setattr(Ownership, "_put", put)
+        quick.__enter__()
+        put(self, version)
+
+    monkeypatch.setattr(Ownership, "_put", late)
+    with pytest.raises(Held):
+        Ownership(on_store).__enter__()
+    assert holds(on_store, quick.token)
+    quick.__exit__(None, None, None)
+
+
+def test_a_put_whose_answer_is_lost_is_recognized(on_store, monkeypatch):
+    put = obstore.put
+
+    def twice(*arguments, **options):
+        put(*arguments, **options)
+        return put(*arguments, **options)
+
+    monkeypatch.setattr(obstore, "put", twice)
+    with Ownership(on_store) as owner:
+        assert holds(on_store, owner.token)
+
+
+def test_a_holder_that_cannot_be_asked_for_is_not_replaced(on_store, server):
+    on_store.write(OWNER_FILE, card())
+    server.away = True
+    with pytest.raises(StoreError, match="must be in a store that answers"):
+        Ownership(on_store).__enter__()
+    assert holds(on_store, "another"), "work is not thrown away for it"
+    server.away = False
+    assert read_owner(on_store)["token"] == "another"
+
+
+def test_beats_renew_the_card_and_never_another_drivers(on_store, monkeypatch):
+    monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.01)
+    put, taken, refused = Ownership._put, threading.Event(), threading.Event()
+
+    def late(self, version):
+        if taken.is_set():
+            on_store.write(OWNER_FILE, card())
+        try:
+            put(self, version)
+        except ownership._Changed:
+            refused.set()
+            raise
+
+    monkeypatch.setattr(Ownership, "_put", late)
+    with Ownership(on_store) as owner:
+        first = read_owner(on_store)["beat"]
+        while read_owner(on_store)["beat"] == first:
+            pass
+        taken.set()
+        assert refused.wait(60)
+        monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.0)
+        with pytest.raises(Superseded):
+            owner.check()
+    assert read_owner(on_store)["token"] == "another"
+
+
+def test_a_store_that_is_away_at_the_end_keeps_nobody_out(on_store, server):
+    with Ownership(on_store) as first:
+        server.away = True
+    server.away = False
+    assert read_owner(on_store)["token"] == first.token
+    with Ownership(on_store) as owner:
+        assert holds(on_store, owner.token)
+
+
+def test_credentials_of_a_profile(on_store, monkeypatch, tmp_path):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    file = tmp_path / "credentials"
+    file.write_text("[default]\naws_access_key_id = somebody\naws_secret_access_key = secret\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    with Ownership(Location.of(on_store.text)) as owner:
+        assert holds(on_store, owner.token)
+
+
+def test_a_store_that_refuses_is_one_sentence(on_store, monkeypatch):
+    with pytest.raises(StoreError, match=r"results at s3://nowhere/x .* does not exist$"):
+        Ownership(Location.of("s3://nowhere/x")).__enter__()
+
+    def put(*arguments, **options):
+        raise NotImplementedError("no such header\n\nDebug source: ...")
+
+    monkeypatch.setattr(obstore, "put", put)
+    with pytest.raises(StoreError, match=r"by a conditional put there failed: no such header$"):
+        Ownership(on_store).__enter__()

@@ -11,12 +11,13 @@ import pandas as pd
 import psutil
 import pytest
 import ray
+import torture
 
+from hq_ray.environments import resolve
 from hq_ray.errors import InputError, ModelError, VersionError
 from hq_ray.store import DONE, FAILED, Results
 from hq_ray.sweeps import ray_executor, ray_life
-from hq_ray.sweeps.options import RunOptions
-from hq_ray.sweeps.run import run_missing
+from hq_ray.sweeps.api import run_sweep
 from hq_ray.sweeps.session import Session
 
 pytestmark = pytest.mark.ray
@@ -38,12 +39,13 @@ class Doomed(gymnasium.Env):
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
+        self.episodes = getattr(self, "episodes", 0) + 1
         return 0, {}
 
     def step(self, action):
-        if self.fatal:
+        if self.fatal and self.episodes > 40:
             os._exit(1)
-        if self.broken:
+        if self.broken and self.episodes > 40:
             raise ValueError("no such state")
         return 1, 1.0, True, False, {}
 
@@ -53,9 +55,8 @@ gymnasium.register("Doomed-v0", entry_point="doomed_environment:Doomed")
 
 
 def environment_variables():
-    """Those that could change what runs next; Ray leaves its debugger's hook, pytest its place."""
-    others = ("PYTHONBREAKPOINT", "PYTEST_CURRENT_TEST")
-    return {name: value for name, value in os.environ.items() if name not in others}
+    """Those that could change what runs next; pytest leaves its place."""
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
 
 
 def session_folders():
@@ -70,98 +71,76 @@ def session(tmp_path_factory):
     module = tmp_path_factory.mktemp("modules") / "doomed_environment.py"
     module.write_text(DOOMED)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(module.parent))
         patch.syspath_prepend(str(module.parent))
         before = environment_variables()
         with Session(cores=2) as running:
+            running.wait()
             yield running
         assert not ray.is_initialized()
         assert session_folders() == []
         assert environment_variables() == before
+        children = psutil.Process().children(recursive=True)
+        assert not [child for child in children if "ray" in " ".join(child.cmdline())]
     sys.modules.pop("doomed_environment", None)
     gymnasium.registry.pop("Doomed-v0", None)
 
 
-@pytest.fixture(scope="module")
-def trials(make_trial):
-    """Twelve short trials over two environments."""
-    return [
-        make_trial(variant, env=env, seed=seed, episodes=50)
-        for seed in range(3)
-        for env in ("FrozenLake-v1", "VelocityGrid-v0")
-        for variant in ("standard", "harmonic")
-    ]
-
-
-def contents(results, kind="episodes"):
-    folder = results.location.child(kind)
-    return {name: folder.read(name) for name in folder.files()}
-
-
 @pytest.mark.parametrize("address", ["nonsense", "host:port"])
-def test_an_address_without_a_cluster_is_refused(trials, tmp_path, address):
-    with pytest.raises(InputError, match=f"must name a running Ray cluster, got '{address}'"):
-        run_missing(trials, Results.at(tmp_path), RunOptions(address=address))
+def test_an_address_without_a_cluster_is_refused(tmp_path, address):
+    with pytest.raises(InputError, match=f"must name a running Ray cluster, but '{address}' does"):
+        torture.run(tmp_path, address=address)
     assert not ray.is_initialized()
+    assert not (tmp_path / "sweep.json").exists()
+
+
+@pytest.mark.parametrize("number", [1, 12])
+def test_ray_and_this_process_write_the_same_bytes(
+    session, tmp_path, undisturbed, undisturbed_folder, number
+):
+    tally = torture.run(tmp_path, trials_per_task=number)
+    assert (tally.done, tally.failed) == (48, 0)
+    assert len(list((tmp_path / "trials").iterdir())) == 48 // number
+    torture.assert_complete(tmp_path, undisturbed)
+    if number == 12:
+        for file in (undisturbed_folder / "episodes").iterdir():
+            assert (tmp_path / "episodes" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_a_trial_that_kills_its_worker_is_a_row_and_its_neighbours_are_done(session, tmp_path):
+    env = "doomed_environment:Doomed-v0"
+    spec = {
+        "name": "doomed",
+        "env": [env, {"id": env, "fatal": True}, {"id": env, "broken": True}, "FrozenLake-v1"],
+        "variant": "standard",
+        "seeds": 0,
+        "episodes": 50,
+    }
+    tally = run_sweep(spec, tmp_path, trials_per_task=4).tally
+    assert (tally.done, tally.failed) == (2, 2)
+    rows = pd.read_parquet(tmp_path / "doomed/trials").sort_values(["env", "env_args"])
+    assert rows["status"].to_list() == [DONE, FAILED, FAILED, DONE]
+    assert rows["error_type"].fillna("").to_list() == ["", "ValueError", "WorkerCrashed", ""]
+    assert "in step" in rows["error_traceback"].iloc[1]
+
+
+def test_another_model_than_planned_reaches_the_person(session, tmp_path, monkeypatch):
+    def changed(*arguments):
+        return replace(resolve(*arguments), fingerprint="0123456789abcdef")
+
+    monkeypatch.setattr("hq_ray.sweeps.expand.resolve", changed)
+    spec = {"name": "lake", "env": "FrozenLake-v1", "seeds": 0, "episodes": 5}
+    with pytest.raises(ModelError, match="must be the planned one"):
+        run_sweep(spec, tmp_path, engine="gymnasium")
+
+
+def test_a_worker_with_other_code_is_refused_by_name(session, tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_executor, "deciding_versions", lambda: (("numpy", "0.0"),))
+    with pytest.raises(VersionError, match=r"worker on \S+ .* numpy is \S+ instead of 0\.0"):
+        torture.run(tmp_path)
     assert Results.at(tmp_path).published() == {}
 
 
-@pytest.mark.parametrize("number", [1, 5])
-def test_ray_and_this_process_write_the_same_bytes(session, trials, tmp_path, number):
-    here, there = Results.at(tmp_path / "here"), Results.at(tmp_path / "there")
-    options = {"trials_per_task": number, "keep_q_values": True}
-    run_missing(trials, here, RunOptions(local=True, **options))
-    tally = run_missing(trials, there, RunOptions(**options), session)
-    assert (tally.done, tally.failed) == (len(trials), 0)
-    assert len(contents(there)) == -(-len(trials) // number)
-    assert contents(there) == contents(here)
-    assert contents(there, "q_values") == contents(here, "q_values")
-
-
-def test_batches_of_any_size_have_the_same_episodes(session, trials, tmp_path):
-    frames = []
-    for number in (1, 5):
-        results = Results.at(tmp_path / str(number))
-        run_missing(trials, results, RunOptions(trials_per_task=number), session)
-        frame = pd.read_parquet(tmp_path / str(number) / "episodes")
-        frame = frame.astype(dict.fromkeys(frame.select_dtypes("category").columns, "str"))
-        frames.append(frame.sort_values(["trial_id", "episode"], ignore_index=True))
-    pd.testing.assert_frame_equal(*frames, check_exact=True)
-
-
-def test_a_trial_that_kills_its_worker_is_a_row_and_its_neighbours_are_done(
-    session, make_trial, tmp_path
-):
-    arguments = [{}, {"fatal": True}, {"broken": True}, {"fatal": False}]
-    trials = [
-        make_trial(env="doomed_environment:Doomed-v0", env_args=args, seed=seed, episodes=5)
-        for seed, args in enumerate(arguments)
-    ]
-    tally = run_missing(trials, Results.at(tmp_path), RunOptions(trials_per_task=4), session)
-    assert (tally.done, tally.failed) == (2, 2)
-    rows = pd.read_parquet(tmp_path / "trials").set_index("seed").sort_index()
-    assert rows["status"].to_list() == [DONE, FAILED, FAILED, DONE]
-    assert rows["error_type"].fillna("").to_list() == ["", "WorkerCrashed", "ValueError", ""]
-    assert "in step" in rows.loc[2, "error_traceback"]
-
-
-def test_another_model_than_planned_reaches_the_person(session, make_trial, tmp_path):
-    trial = make_trial(env="FrozenLake-v1")
-    changed = replace(trial, fingerprint="0123456789abcdef")
-    options = RunOptions(engine="gymnasium")
-    with pytest.raises(ModelError, match="must be the planned one"):
-        run_missing([changed], Results.at(tmp_path), options, session)
-
-
-def test_a_worker_with_other_code_is_refused_by_name(session, trials, tmp_path, monkeypatch):
-    monkeypatch.setattr(ray_executor, "deciding_versions", lambda: (("numpy", "0.0"),))
-    with pytest.raises(VersionError, match=r"worker on \S+ .* numpy is \S+ instead of 0\.0"):
-        run_missing(trials, Results.at(tmp_path), RunOptions(), session)
-    assert not list(tmp_path.glob("trials/*.parquet"))
-
-
 def test_ray_is_private_and_its_workers_find_modules_where_this_process_does(session):
-    session.wait()
     (folder,) = session_folders()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     paths = ray.get([ray.remote(lambda: sys.path).remote() for _ in range(4)])
