@@ -150,6 +150,7 @@ def test_failures_of_another_source_stop_nothing(edit, call):
 def test_workers_find_the_planned_source(edit, call):
     code, out, _ = call("sweep --cores 1")
     assert (code, "Ran 2 trials" in out) == (0, True)
+    assert "Starting Ray took longer than training; --local would have been quicker.\n" in out
 
 
 # Unseeded
