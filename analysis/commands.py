@@ -221,8 +221,9 @@ def plot_command(
     **options: Any,
 ) -> None:
     """Draw the figures: curves, scores, hyperparameters, pairs, health; the data beside each."""
-    from hq_ray.analysis.figure_data import figures_of, planned_counts
+    from hq_ray.analysis.figure_data import figures_of
     from hq_ray.analysis.figure_files import write_figures, write_per_seed
+    from hq_ray.analysis.figure_frames import planned_counts
 
     places = _open(results)
     name = _name(places)

@@ -6,8 +6,8 @@ from os import PathLike
 
 import pandas as pd
 
+from hq_ray.analysis.charts.curves import learning_figure
 from hq_ray.analysis.charts.page import picture
-from hq_ray.analysis.charts.trials import curve_figure
 from hq_ray.analysis.comparison import explored_side
 from hq_ray.analysis.figure_data import FigureData
 from hq_ray.analysis.study import Study
@@ -78,16 +78,13 @@ def write_per_seed(study: Study, every: bool, folder: str, kind: str, progress: 
         place = Location.of(folder).child("/".join(["per_seed", *map(file_stem, parts)]))
         for row, seed in enumerate(side.seeds.tolist()):
             for quantity, column in QUANTITIES.items():
-                figure = curve_figure(
-                    curves[column][row],
-                    variant=cell.variant,
-                    seed=seed,
-                    env=cell.env,
+                figure = learning_figure(
+                    {cell.variant: ([seed], curves[column][row][None])},
+                    title=f"{cell.env}: {cell.variant}, seed {seed}",
                     quantity=quantity,
                     smooth=study.smooth,
                     optimum=getattr(study.references.get(cell.env), OPTIMA[quantity], None),
                     settings=label,
-                    raw=True,
                 )
                 place.child(f"s{seed}").write(f"seed_{quantity}.{kind}", picture(figure, kind))
             n_drawn += 1

@@ -316,20 +316,25 @@ def _write_logs(outputs: Outputs, trials: Sequence[Trial], curves: Curves) -> No
 
 
 def _draw(outputs: Outputs, trials: Sequence[Trial], curves: Curves, n_seeds: int) -> None:
-    from hq_ray.analysis.charts.trials import compare_figure, curve_figure, save_png
+    from hq_ray.analysis.charts.curves import learning_figure
+    from hq_ray.analysis.charts.page import save_png
 
     env = environment_name(trials[0].env, trials[0].env_args)
     variants = dict.fromkeys(trial.variant for trial in trials)
     for quantity, column in QUANTITIES.items():
         values = {trial: curves[trial.trial_id][column] for trial in trials}
-        shared: dict[str, Any] = {"env": env, "quantity": quantity, "smooth": outputs.smooth}
+        shared: dict[str, Any] = {"quantity": quantity, "smooth": outputs.smooth}
         for trial in trials if outputs.makes("plot") else ():
-            names = {"variant": trial.variant, "seed": trial.seed, "settings": _caption([trial])}
-            save_png(curve_figure(values[trial], **names, **shared), outputs.curve(trial, quantity))
+            curve = {trial.variant: ([trial.seed], values[trial][None])}
+            title = f"{env}: {trial.variant}, seed {trial.seed}"
+            figure = learning_figure(curve, title=title, settings=_caption([trial]), **shared)
+            save_png(figure, outputs.curve(trial, quantity))
         if outputs.makes("compare"):
-            figure = compare_figure(
-                {v: np.stack([values[t] for t in trials if t.variant == v]) for v in variants},
-                planned=dict.fromkeys(variants, n_seeds),
+            parts = {v: np.stack([values[t] for t in trials if t.variant == v]) for v in variants}
+            figure = learning_figure(
+                {variant: (range(len(seeds)), seeds) for variant, seeds in parts.items()},
+                title=f"{env}: {' vs '.join(variants)}",
+                n_planned=n_seeds,
                 settings=_caption(trials),
                 **shared,
             )

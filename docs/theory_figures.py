@@ -11,18 +11,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hq_ray.analysis.charts.page import chart, name_ends, page
-from hq_ray.analysis.charts.scales import padded, write_numbers
+from hq_ray.analysis.charts.page import chart, name_ends, panels, save_png
+from hq_ray.analysis.charts.scales import write_numbers
 from hq_ray.analysis.charts.style import (
-    FURTHER_DASHES,
-    FURTHER_MARKERS,
+    FURTHER_STYLES,
     INK,
     KNOWN_STYLES,
     MUTED,
     REFERENCE_STYLE,
     LineStyle,
 )
-from hq_ray.analysis.charts.trials import save_png
 from hq_ray.analysis.theory import (
     effective_step_size,
     fixed_point,
@@ -59,11 +57,7 @@ def step_size_figure() -> Figure:
         f"alpha {alpha:g}": effective_step_size(q_value, target, alpha, 1.0) / alpha
         for alpha in (0.05, 0.2, 0.5, 0.8)
     }
-    figure, (axes,) = page(
-        "The harmonic update shortens steps up and lengthens steps down",
-        ["Q <= 0 and target <= 0. alpha_eff is at most 1, the ratio at most 1 / alpha."],
-        ["alpha_eff / alpha"],
-    )
+    figure, (axes,) = panels(["alpha_eff / alpha"])
     axes.set_xscale("symlog", linthresh=1.0)
     axes.set(yscale="log", xlim=error[[0, -1]], ylim=(LEAST_RATIO, 40.0))
     axes.set_xticks([-1000, -30, -1, 1, 30, 1000])
@@ -83,13 +77,8 @@ def step_figure() -> Figure:
     for shift in (10.0, 1.0, 0.1):
         steps[f"eps_shift {shift:g}"] = harmonic_step(delta, STEP_ALPHA, shift)
     steps["minimum"] = np.minimum(delta, 0.0)
-    caption = [
-        f"alpha {STEP_ALPHA:g}, Q <= 0 and target <= 0.",
-        "standard: eps_shift to infinity; minimum: eps_shift to 0.",
-    ]
-    title, label = "Bounded steps up, full jumps down", "step of the update, Q' - Q [reward units]"
-    figure, (axes,) = page(title, caption, [label])
-    axes.set(xlim=delta[[0, -1]], ylim=padded(np.concatenate(list(steps.values()))))
+    figure, (axes,) = panels(["step of the update, Q' - Q [reward units]"])
+    axes.set(xlim=delta[[0, -1]])
     axes.set_xlabel("TD error delta = y - Q [reward units]")
     write_numbers(axes.xaxis)
     _cross(axes, 0.0, 0.0)
@@ -104,15 +93,9 @@ def fixed_point_figure() -> Figure:
     law = np.array([fixed_point(OUTCOMES, PROBABILITIES, shift) for shift in shifts])
     approximation = fixed_point_approximation(OUTCOMES, PROBABILITIES, shifts)
     limits = {"mean of y": float(np.dot(OUTCOMES, PROBABILITIES)), "least y": min(OUTCOMES)}
-    caption = [
-        "Target: -1 with probability 0.9, -11 with 0.1. Dotted: the limits of a great eps_shift, "
-        "the mean of y, and of a small one, the least y.",
-        f"Points: the update itself, alpha {SIMULATED_ALPHA:g}, {N_UPDATES:,} updates, mean of the "
-        "second half.",
-    ]
-    title = "Noise in the target pulls the value below its mean"
-    figure, (axes,) = page(title, caption, ["fixed point of Q [reward units]"])
-    axes.set(xscale="log", xlim=shifts[[0, -1]], ylim=padded([*law, *limits.values()], 0.1))
+    figure, (axes,) = panels(["fixed point of Q [reward units]"])
+    axes.set(xscale="log", xlim=shifts[[0, -1]])
+    axes.margins(y=0.1)
     axes.set_xlabel("eps_shift [reward units]")
     write_numbers(axes.xaxis)
     lines = {"law": law, "approximation": np.where(approximation < -11.5, np.nan, approximation)}
@@ -137,8 +120,9 @@ def _drawn(
         style = KNOWN_STYLES.get(name)
         if style is None:
             rank = ordered.index(name)
-            dashes = "-" if rank == 0 else (0, FURTHER_DASHES[rank])
-            style = LineStyle(SHADES[rank], dashes, FURTHER_MARKERS[rank])
+            style = FURTHER_STYLES[rank]
+            dashes = "-" if rank == 0 else style.linestyle
+            style = LineStyle(SHADES[rank], dashes, style.marker)
         look = {"color": style.color, "linestyle": style.linestyle}
         if marked:
             look |= {"marker": style.marker, "markevery": (10 + 15 * number, len(x) // 5)}
@@ -156,13 +140,32 @@ def _cross(axes: Axes, x: float, y: float) -> None:
 def write_theory_figures(folder: str | Path) -> list[Path]:
     """Draws them into a folder, which is created if need be; returns the files."""
     figures = {
-        "harmonic_step_size": step_size_figure,
-        "harmonic_step": step_figure,
-        "harmonic_fixed_point": fixed_point_figure,
+        "harmonic_step_size": step_size_figure(
+            title="The harmonic update shortens steps up and lengthens steps down",
+            caption=[
+                "Q <= 0 and target <= 0. alpha_eff is at most 1, the ratio at most 1 / alpha."
+            ],
+        ),
+        "harmonic_step": step_figure(
+            title="Bounded steps up, full jumps down",
+            caption=[
+                f"alpha {STEP_ALPHA:g}, Q <= 0 and target <= 0.",
+                "standard: eps_shift to infinity; minimum: eps_shift to 0.",
+            ],
+        ),
+        "harmonic_fixed_point": fixed_point_figure(
+            title="Noise in the target pulls the value below its mean",
+            caption=[
+                "Target: -1 with probability 0.9, -11 with 0.1. Dotted: the limits of a great "
+                "eps_shift, the mean of y, and of a small one, the least y.",
+                f"Points: the update itself, alpha {SIMULATED_ALPHA:g}, {N_UPDATES:,} updates, "
+                "mean of the second half.",
+            ],
+        ),
     }
     paths = [Path(folder) / f"{stem}.png" for stem in figures]
-    for path, draw in zip(paths, figures.values(), strict=True):
-        save_png(draw(), path)
+    for path, figure in zip(paths, figures.values(), strict=True):
+        save_png(figure, path)
     return paths
 
 

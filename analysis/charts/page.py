@@ -1,21 +1,25 @@
-"""A figure from its empty page to its file.
+"""A figure from its empty panels to its file.
 
-Matplotlib's constrained layout places title, panels and caption. Only the names at the ends of
-lines are moved by us, apart from each other.
+Matplotlib's constrained layout places title and panels. We place only the caption, below them, and
+move the names at the ends of lines apart.
 """
 
 import io
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from pathlib import Path
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.text import Annotation
 from matplotlib.textpath import text_to_path
 from PIL import Image
+from scipy.optimize import isotonic_regression
 
 from hq_ray.analysis.charts.scales import write_numbers
 from hq_ray.analysis.charts.style import (
@@ -27,22 +31,28 @@ from hq_ray.analysis.charts.style import (
     TITLE_SIZE,
     LineStyle,
 )
+from hq_ray.location import Location
 
-WIDTH = 6.2
-PANEL_HEIGHT = 2.7
-MARGIN = 0.1
+# In inches. Letters have a legible size where a figure is shown 360 to 450 pixels wide.
+WIDTH, PANEL_HEIGHT, MARGIN = 4.6, 2.3, 0.1
+# A line's end takes so much height for its name.
+ROOM_FOR_NAME = 0.19
 LEADING = 1.45
 END_NAME = "end name"
 N_COLOURS = 256
 
 
 def chart(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Makes a drawing function use our settings, and lay out the figure for good."""
+    """Makes a drawing function use our settings and take a title and the paragraphs of a caption.
+
+    The figure is laid out for good.
+    """
 
     @wraps(draw)
-    def drawn(*args: object, **options: object) -> Figure:
+    def drawn(*args: object, title: str, caption: Sequence[str] = (), **options: object) -> Figure:
         with matplotlib.rc_context(SETTINGS):
             figure = draw(*args, **options)
+            _add_texts(figure, title, caption)
             figure.draw_without_rendering()
             for axes in figure.axes:
                 _move_apart([one for one in axes.texts if one.get_gid() == END_NAME])
@@ -52,45 +62,58 @@ def chart(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     return drawn
 
 
-def page(
-    title: str,
-    caption: Sequence[str],
+def panels(
     labels: Sequence[str],
     *,
     n_columns: int = 1,
-    width: float = WIDTH,
     panel_height: float = PANEL_HEIGHT,
     **options: object,
 ) -> tuple[Figure, list[Axes]]:
-    """A page with empty panels, row by row.
+    """A figure with empty panels, row by row.
 
     Args:
-        title: above all.
-        caption: paragraphs below the panels; empty ones are left out.
-        labels: what stands above each panel, flush left, such as the name of its value axis.
+        labels: what each panel has above it, flush left, such as the name of its value axis.
         n_columns: of panels.
-        width, panel_height: in inches.
+        panel_height: in inches.
         options: of `Figure.subplots`.
     """
-    room = 72 * (width - 2 * MARGIN)
-    title = wrapped(title, room, TITLE_SIZE, "bold")
-    below = "\n".join(wrapped(text, room, CAPTION_SIZE) for text in caption if text)
     n_rows = -(-len(labels) // n_columns)
-    lines = (1 + title.count("\n")) * TITLE_SIZE + (1 + below.count("\n")) * CAPTION_SIZE
-    height = n_rows * panel_height + (lines * LEADING + 24) / 72
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout="constrained")
+    size = WIDTH, n_rows * panel_height
+    figure = Figure(figsize=size, dpi=DPI, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=MARGIN, h_pad=MARGIN / 2, wspace=0.04, hspace=0.04)
-    look = {"x": MARGIN / width, "ha": "left"}
-    figure.suptitle(title, size=TITLE_SIZE, weight="bold", **look)
-    figure.supxlabel(below, size=CAPTION_SIZE, color=MUTED, linespacing=1.3, **look)
-    panels = figure.subplots(n_rows, n_columns, squeeze=False, **options).ravel().tolist()
-    for axes in panels[len(labels) :]:
+    found = figure.subplots(n_rows, n_columns, squeeze=False, **options).ravel().tolist()
+    for axes in found[len(labels) :]:
         axes.remove()
-    for axes, label in zip(panels, labels, strict=False):
-        axes.set_title(wrapped(label, room / n_columns, LABEL_SIZE))
+    for axes, label in zip(found, labels, strict=False):
+        axes.set_title(wrapped(label, 72 * (WIDTH / n_columns - 2 * MARGIN), LABEL_SIZE))
         write_numbers(axes.yaxis)
-    return figure, panels[: len(labels)]
+    return figure, found[: len(labels)]
+
+
+def _add_texts(figure: Figure, title: str, caption: Sequence[str]) -> None:
+    """Adds a title above the panels and a caption below, and the height that these need."""
+    title = wrapped(title, 72 * (WIDTH - 2 * MARGIN), TITLE_SIZE, "bold")
+    above = (1 + title.count("\n")) * TITLE_SIZE * LEADING / 72
+    below = caption_pixels(caption) / DPI
+    height = figure.get_size_inches()[1] + above + below
+    figure.set_size_inches(WIDTH, height)
+    figure.get_layout_engine().set(rect=(0, below / height, 1, 1 - below / height))
+    look = {"x": MARGIN / WIDTH, "ha": "left", "va": "top"}
+    figure.suptitle(title, size=TITLE_SIZE, weight="bold", **look)
+    look |= {"y": below / height, "size": CAPTION_SIZE, "color": MUTED, "linespacing": 1.3}
+    figure.text(s=_caption_text(caption), **look)
+
+
+def _caption_text(caption: Sequence[str]) -> str:
+    room = 72 * (WIDTH - 2 * MARGIN)
+    return "\n".join(wrapped(text, room, CAPTION_SIZE) for text in caption if text)
+
+
+def caption_pixels(caption: Sequence[str]) -> int:
+    """Height of a caption at the foot of a PNG; a page that shows it as text cuts it off."""
+    text = _caption_text(caption)
+    return round((1 + text.count("\n")) * CAPTION_SIZE * LEADING * DPI / 72) if text else 0
 
 
 def wrapped(text: str, room: float, size: float, weight: str = "normal") -> str:
@@ -116,6 +139,8 @@ def name_ends(axes: Axes, ends: Mapping[str, tuple[float, float, LineStyle]]) ->
         axes: with their limits set.
         ends: by name, where the line ends and its style.
     """
+    leader = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.7, "relpos": (0, 0.5)}
+    leader |= {"shrinkA": 2, "shrinkB": 3}
     for name, (x, y, style) in ends.items():
         axes.annotate(
             name,
@@ -127,18 +152,11 @@ def name_ends(axes: Axes, ends: Mapping[str, tuple[float, float, LineStyle]]) ->
             color=style.color,
             gid=END_NAME,
             annotation_clip=False,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": MUTED,
-                "linewidth": 0.7,
-                "relpos": (0, 0.5),
-                "shrinkA": 2,
-                "shrinkB": 3,
-            },
+            arrowprops=leader,
         )
 
 
-def _move_apart(names: Sequence) -> None:
+def _move_apart(names: Sequence[Annotation]) -> None:
     if names:
         axes = names[0].axes
         to_axes = axes.transData + axes.transAxes.inverted()
@@ -148,27 +166,14 @@ def _move_apart(names: Sequence) -> None:
             name.set_position((1.05, level))
 
 
-def spread(levels: Sequence[float], gap: float) -> list[float]:
-    """Move levels in [0, 1] apart to at least `gap`, each as little as may be, order kept.
-
-    Levels that meet form a group around its mean: isotonic regression, by pooling neighbours.
-    """
-    order = sorted(range(len(levels)), key=lambda i: levels[i])
-    groups: list[list[float]] = []
-    for rank, i in enumerate(order):
-        groups.append([levels[i] - rank * gap])
-        while len(groups) > 1 and _mean(groups[-2]) >= _mean(groups[-1]):
-            groups[-2:] = [groups[-2] + groups[-1]]
-    highest = 1 - (len(levels) - 1) * gap
-    pooled = [min(max(_mean(group), 0.0), highest) for group in groups for _ in group]
-    spread_levels = [0.0] * len(levels)
-    for rank, i in enumerate(order):
-        spread_levels[i] = pooled[rank] + rank * gap
-    return spread_levels
-
-
-def _mean(group: Sequence[float]) -> float:
-    return sum(group) / len(group)
+def spread(levels: Sequence[float], gap: float) -> np.ndarray:
+    """Moves levels in [0, 1] apart to at least `gap`, each as little as may be, order kept."""
+    order = np.argsort(levels, kind="stable")
+    offsets = gap * np.arange(len(order))
+    moved = isotonic_regression(np.asarray(levels)[order] - offsets).x
+    found = np.empty(len(order))
+    found[order] = moved.clip(0, max(0, 1 - offsets[-1])) + offsets
+    return found
 
 
 def picture(figure: Figure, kind: str = "png") -> bytes:
@@ -188,3 +193,12 @@ def picture(figure: Figure, kind: str = "png") -> bytes:
     few = pixels.quantize(N_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     few.save(stream, "PNG", dpi=(figure.dpi, figure.dpi))
     return stream.getvalue()
+
+
+def save_png(figure: Figure, path: str | Path) -> None:
+    """Writes a figure as PNG; the file appears whole or not at all.
+
+    Missing folders are created. A file of that name is replaced.
+    """
+    path = Path(path)
+    Location.of(path.parent).write(path.name, picture(figure))

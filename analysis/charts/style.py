@@ -1,6 +1,5 @@
 """One look per variant, the same in every figure, and the settings that all figures share."""
 
-import math
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 import matplotlib
 
 DPI = 150
-TITLE_SIZE, LABEL_SIZE, TICK_SIZE, CAPTION_SIZE = 11.0, 9.5, 9.0, 8.0
+TITLE_SIZE, LABEL_SIZE, TICK_SIZE, CAPTION_SIZE = 10.0, 9.0, 8.5, 7.5
 INK, MUTED, GRID = "#1a1a1a", "#555555", "#e4e4e4"
 
 # Matplotlib's own defaults and these, whatever a matplotlibrc says. A `$` in a name stays one.
@@ -25,6 +24,7 @@ SETTINGS = {
     "axes.titlesize": LABEL_SIZE,
     "axes.titlelocation": "left",
     "axes.titlepad": 7.0,
+    "axes.xmargin": 0.04,
     "axes.facecolor": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -63,46 +63,29 @@ KNOWN_STYLES = {
     "asymmetric": LineStyle("#767676", (0, (7, 2, 1.5, 2)), "D"),
 }
 REFERENCE_STYLE = LineStyle(INK, (0, (1, 3)), "")
-FURTHER_COLORS = ("#00795a", "#8f3f97", "#806600", "#5c5c5c")
-FURTHER_DASHES = (
-    (3, 1.5, 1, 1.5, 1, 1.5),
-    (10, 2),
-    (2, 2),
-    (9, 2, 3, 2),
-    (1, 4),
-    (6, 1, 1, 1, 1, 1),
+FURTHER_STYLES = (
+    LineStyle("#00795a", (0, (3, 1.5, 1, 1.5, 1, 1.5)), "v"),
+    LineStyle("#8f3f97", (0, (10, 2)), "P"),
+    LineStyle("#806600", (0, (2, 2)), "X"),
+    LineStyle("#5c5c5c", (0, (9, 2, 3, 2)), "<"),
+    LineStyle("#9c2f5f", (0, (1, 4)), ">"),
+    LineStyle("#3f5f9c", (0, (6, 1, 1, 1, 1, 1)), "*"),
 )
-FURTHER_MARKERS = ("v", "P", "X", "<", ">", "*", "p")
 
 
 def variant_styles(variants: Iterable[str]) -> dict[str, LineStyle]:
     """One style per variant of a figure.
 
-    A variant that is not in KNOWN_STYLES takes a further style by a digest of its name, so that a
-    name looks the same in every figure. Where two of one figure would look alike, the later in the
-    alphabet moves on; up to six further variants differ in both dash pattern and marker.
+    A variant that is not in KNOWN_STYLES takes one of FURTHER_STYLES by a digest of its name, so
+    that a name looks the same in every figure. Where two of one figure would look alike, the later
+    in the alphabet takes the next style that is free, if there is one.
     """
     names = list(variants)
-    n_styles = math.lcm(len(FURTHER_DASHES), len(FURTHER_MARKERS))
     taken: dict[str, int] = {}
     for name in sorted(set(names) - KNOWN_STYLES.keys()):
-        first = zlib.crc32(name.encode()) % n_styles
-        following = [(first + step) % n_styles for step in range(n_styles)]
-        free = (index for index in following if not _resembles(index, taken.values()))
-        taken[name] = next(free, first)
-    styles = KNOWN_STYLES | {name: _further_style(index) for name, index in taken.items()}
+        first = zlib.crc32(name.encode())
+        following = [(first + step) % len(FURTHER_STYLES) for step in range(len(FURTHER_STYLES))]
+        free = (number for number in following if number not in taken.values())
+        taken[name] = next(free, following[0])
+    styles = KNOWN_STYLES | {name: FURTHER_STYLES[number] for name, number in taken.items()}
     return {name: styles[name] for name in names}
-
-
-def _resembles(index: int, taken: Iterable[int]) -> bool:
-    """Whether a taken style has the same dash pattern or the same marker."""
-    periods = (len(FURTHER_DASHES), len(FURTHER_MARKERS))
-    return any((index - other) % period == 0 for other in taken for period in periods)
-
-
-def _further_style(index: int) -> LineStyle:
-    return LineStyle(
-        FURTHER_COLORS[index % len(FURTHER_COLORS)],
-        (0, FURTHER_DASHES[index % len(FURTHER_DASHES)]),
-        FURTHER_MARKERS[index % len(FURTHER_MARKERS)],
-    )

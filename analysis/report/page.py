@@ -1,6 +1,7 @@
 """The report: one HTML page that answers, and beside it every number that it rests on."""
 
 import base64
+import io
 import json
 import platform
 import re
@@ -12,14 +13,17 @@ from os import PathLike
 import pandas as pd
 from jinja2 import Environment
 from markupsafe import Markup, escape
+from PIL import Image
 
-from hq_ray.analysis.figure_data import FigureData, figures_of, planned_counts
+from hq_ray.analysis.charts.page import caption_pixels
+from hq_ray.analysis.figure_data import FigureData, figures_of
 from hq_ray.analysis.figure_files import (
     Progress,
     drawn,
     parquet,
     write_figure,
 )
+from hq_ray.analysis.figure_frames import planned_counts
 from hq_ray.analysis.report.tables import (
     cells,
     chosen_table,
@@ -47,7 +51,6 @@ FIGURE_ID = re.compile(r'<figure id="figure-([A-Za-z0-9._-]+)">')
 MOST_ROWS = 5_000
 # With more environments than these each is folded away.
 MOST_OPEN = 4
-FOLDED = "sensitivity"
 
 
 def write_report(
@@ -130,8 +133,8 @@ def render(
         {
             "label": env,
             "tables": [*metrics_table(study, env), *chosen_table(study, env)],
-            "figures": [f for one, f in shown if one.env == env and one.section != FOLDED],
-            "more": [f for one, f in shown if one.env == env and one.section == FOLDED],
+            "figures": [f for one, f in shown if one.env == env and not one.is_detail],
+            "more": [f for one, f in shown if one.env == env and one.is_detail],
         }
         for env in study.table
     ]
@@ -178,15 +181,18 @@ def marked(text: str) -> Markup:
 
 
 def _figure(one: FigureData, png: bytes) -> dict:
-    width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
+    """A figure for the page, which shows its caption as text."""
+    whole, stream = Image.open(io.BytesIO(png)), io.BytesIO()
+    bare = whole.crop((0, 0, whole.width, whole.height - caption_pixels(one.caption)))
+    bare.save(stream, "PNG")
     return {
         "name": one.name,
         "title": one.title,
-        "png": base64.b64encode(png).decode(),
-        "width": width,
-        "height": height,
-        "alt": f"{one.title}. {one.shows}",
-        "shows": one.shows,
+        "png": base64.b64encode(stream.getvalue()).decode(),
+        "width": bare.width,
+        "height": bare.height,
+        "alt": one.title,
+        "caption": one.caption[0],
     }
 
 

@@ -3,8 +3,14 @@ import pytest
 from scipy import stats
 from small_sweeps import train
 
-from hq_ray.analysis.figure_data import figures_of, planned_counts
-from hq_ray.analysis.figure_grids import heat_frame, level_frame, no_more_than_noise, swept
+from hq_ray.analysis.figure_data import figures_of
+from hq_ray.analysis.figure_frames import (
+    heat_frame,
+    level_frame,
+    no_more_than_noise,
+    planned_counts,
+    swept,
+)
 from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.analysis.study import study
 from hq_ray.analysis.words import file_stem
@@ -40,7 +46,7 @@ def figures(grid):
 
 def test_every_problem_has_its_figures_and_the_sweep_its_health(figures):
     kinds = ["curves_returns", "curves_steps", "curves_success", "difference", "scores", "by_alpha"]
-    kinds += ["by_eps_shift", "value_bias", "heat_alpha_eps_shift", "pairs", "importance"]
+    kinds += ["value_bias", "heat_alpha_eps_shift", "pairs", "importance"]
     assert [name for name in figures if name.endswith(LAKE)] == [f"{k}_{LAKE}" for k in kinds]
     assert len(figures) == 2 * len(kinds) + 1
     assert list(figures)[-1] == "health"
@@ -49,9 +55,9 @@ def test_every_problem_has_its_figures_and_the_sweep_its_health(figures):
 def test_every_figure_is_drawn_and_says_what_it_shows(grid, figures):
     for name, one in figures.items():
         assert name == file_stem(name)
-        assert one.shows.endswith(".")
         assert one.title.startswith(one.env)
-        assert one.arguments["caption"][-1] == grid.data_digest
+        assert one.caption[0].endswith(".")
+        assert one.caption[1] == grid.data_digest
         assert one.figure().get_suptitle().split()[0] in one.title
 
 
@@ -68,7 +74,7 @@ def test_curves_are_the_smoothed_episodes_of_the_best_configuration(grid, figure
 
 
 def test_captions_name_the_configurations_of_what_was_tuned(figures):
-    caption = " ".join(figures[f"curves_returns_{LAKE}"].arguments["caption"])
+    caption = figures[f"curves_returns_{LAKE}"].caption[0]
     assert "standard: alpha" in caption
     assert "harmonic: alpha" in caption
     assert "minimum" not in caption

@@ -1,8 +1,10 @@
 import gc
+import io
 import os
 import subprocess
 import sys
 import weakref
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -10,15 +12,14 @@ import pytest
 from figure_checks import words
 from PIL import Image
 
-from hq_ray.analysis.charts.page import picture, spread
+from hq_ray.analysis.charts.curves import curve_frame, curves_chart, learning_figure
+from hq_ray.analysis.charts.page import caption_pixels, picture, save_png, spread
 from hq_ray.analysis.charts.style import KNOWN_STYLES, variant_styles
-from hq_ray.analysis.charts.trials import curve_figure, save_png
 
 
-def curve(env="CliffWalking-v1", **changes):
-    values = np.linspace(-90.0, -13.0, 60)
-    names = {"variant": "harmonic", "seed": 3, "env": env, "quantity": "returns", "smooth": 9}
-    return curve_figure(values, **(names | changes))
+def curve(title="CliffWalking-v1", settings="alpha 0.1"):
+    curves = {"harmonic": ([3], np.linspace(-90.0, -13.0, 60)[None])}
+    return learning_figure(curves, title=title, quantity="returns", smooth=9, settings=settings)
 
 
 def test_spreading_moves_only_what_is_too_close():
@@ -46,7 +47,7 @@ def test_styles_are_those_of_the_field_and_stable():
 
 def test_long_names_are_wrapped_and_are_no_mathematics():
     name = "a:$x_$-" + "w" * 120
-    figure = curve(env=name, settings="b $y^$ z")
+    figure = curve(name, settings="b $y^$ z")
     assert name in figure.get_suptitle().replace("\n", "")
     assert "b $y^$ z" in words(figure)
     picture(figure)
@@ -64,8 +65,21 @@ def test_pictures_of_every_kind_are_the_same_each_time(kind, start):
 def test_a_png_has_few_colours_and_no_software(tmp_path):
     save_png(curve(), tmp_path / "plots" / "curve.png")
     with Image.open(tmp_path / "plots" / "curve.png") as image:
-        assert (image.mode, image.width) == ("P", 930)
+        assert (image.mode, image.width) == ("P", 690)
         assert "Software" not in image.info
+
+
+def test_a_caption_can_be_cut_off():
+    caption = ["A sentence of some length. " * 9, "Another."]
+    frame = curve_frame({"harmonic": ([3], np.linspace(-90.0, -13.0, 60)[None])})
+    bare, whole = (
+        Image.open(io.BytesIO(picture(curves_chart(frame, title="t", label="l", caption=text))))
+        for text in ([], caption)
+    )
+    assert whole.height - bare.height == caption_pixels(caption) > 100
+    cut = whole.crop((0, 0, whole.width, bare.height)).convert("L")
+    difference = np.abs(np.asarray(cut, float) - np.asarray(bare.convert("L"), float))
+    assert difference.mean() < 1
 
 
 def test_figures_are_not_kept_alive():
@@ -102,9 +116,9 @@ def test_a_matplotlibrc_and_a_notebook_backend_count_for_nothing(tmp_path, backe
     (tmp_path / "matplotlibrc").write_text(rc + "backend: TkAgg\n")
     save_png(curve(), tmp_path / "ours.png")
     program = (
-        "import sys, numpy as np; from hq_ray.analysis.charts.trials import *;"
-        "save_png(curve_figure(np.linspace(-90.0, -13.0, 60), variant='harmonic', seed=3,"
-        " env='CliffWalking-v1', quantity='returns', smooth=9), 'theirs.png');"
+        "import sys, hq_ray.analysis.charts; sys.path.append(sys.argv[1]);"
+        "from test_page import curve, save_png;"
+        "save_png(curve(), 'theirs.png');"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     settings = {
@@ -112,6 +126,6 @@ def test_a_matplotlibrc_and_a_notebook_backend_count_for_nothing(tmp_path, backe
         "MATPLOTLIBRC": str(tmp_path),
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
-    command = [sys.executable, "-c", program]
+    command = [sys.executable, "-c", program, str(Path(__file__).parent)]
     subprocess.run(command, cwd=tmp_path, env=os.environ | settings, check=True)
     assert (tmp_path / "theirs.png").read_bytes() == (tmp_path / "ours.png").read_bytes()

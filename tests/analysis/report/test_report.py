@@ -1,9 +1,11 @@
+import io
 import json
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy import stats
 from small_sweeps import (
     GRID,
@@ -90,11 +92,9 @@ def written(results, tmp_path_factory):
 @pytest.fixture
 def sketched(monkeypatch):
     """Figures are made, but one picture stands for all: encoding takes most of the time."""
-    pixel = (
-        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\nIDATx\x9cc\xf8"
-        b"\x0f\0\x01\x01\x01\0\x1b\xb6\xeeV\0\0\0\0IEND\xaeB`\x82"
-    )
-    monkeypatch.setattr(figure_files, "picture", lambda figure, kind: pixel)
+    stream = io.BytesIO()
+    Image.new("L", (1, 2000)).save(stream, "PNG")
+    monkeypatch.setattr(figure_files, "picture", lambda figure, kind: stream.getvalue())
 
 
 def test_the_page_needs_nothing_beside_it(written):
