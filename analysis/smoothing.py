@@ -1,6 +1,4 @@
-"""Smoothing of episode curves, and their thinning for a screen of finite width."""
-
-from itertools import pairwise
+"""Smoothing of episode curves."""
 
 import numpy as np
 import pandas as pd
@@ -36,26 +34,3 @@ def trailing_mean(values: np.ndarray, window: int) -> np.ndarray:
     curves = pd.DataFrame(episodes.reshape(-1, episodes.shape[-1]).T)
     means = curves.rolling(window, min_periods=1).mean().to_numpy()
     return means.T.reshape(episodes.shape)
-
-
-def thin_indices(values: np.ndarray, n_bins: int) -> np.ndarray:
-    """Positions of a curve that keep its look when it is drawn `n_bins` pixels wide.
-
-    Keeps the least and the greatest value of each bin and both ends, so no spike is lost; a curve
-    of at most 2 * n_bins points is kept whole.
-
-    Args:
-        values: `(n_points,)`.
-        n_bins: number of bins of equal width.
-
-    Returns:
-        Increasing int array of at most 2 * n_bins + 2 positions.
-    """
-    n_points = len(values)
-    if n_points <= 2 * n_bins:
-        return np.arange(n_points)
-    positions = [0, n_points - 1]
-    for start, stop in pairwise(np.linspace(0, n_points, n_bins + 1).astype(int)):
-        part = values[start:stop]
-        positions += [start + part.argmin(), start + part.argmax()]
-    return np.unique(positions)

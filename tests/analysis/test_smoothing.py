@@ -1,10 +1,8 @@
-import itertools
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from hq_ray.analysis.smoothing import thin_indices, trailing_mean
+from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.errors import InputError
 
 LENGTHS = (1, 2, 149, 150, 151, 152, 453, 4000)
@@ -75,21 +73,3 @@ def test_white_noise_has_the_variance_of_its_window_at_both_ends():
 def test_what_cannot_be_smoothed_is_refused(values, window, sentence):
     with pytest.raises(InputError, match=sentence):
         trailing_mean(values, window)
-
-
-def test_thinning_keeps_short_curves_whole():
-    assert thin_indices(np.arange(20.0), 10).tolist() == list(range(20))
-
-
-def test_thinning_keeps_ends_and_every_spike():
-    values = np.random.default_rng(5).normal(size=4001)
-    values[[77, 2503]] = [50.0, -50.0]
-    kept = thin_indices(values, 600)
-    assert len(kept) <= 1202
-    assert (np.diff(kept) > 0).all()
-    assert {0, 77, 2503, 4000} <= set(kept.tolist())
-    edges = np.linspace(0, 4001, 601).astype(int)
-    for start, stop in itertools.pairwise(edges):
-        inside = values[kept[(kept >= start) & (kept < stop)]]
-        assert inside.min() == values[start:stop].min()
-        assert inside.max() == values[start:stop].max()
