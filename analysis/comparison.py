@@ -243,7 +243,7 @@ def seeds_to_compare(
         seeds: of both.
         unseeded: equal seeds do not mean the same random numbers.
     """
-    common, fewer = np.intersect1d(*seeds), min(map(len, seeds))
+    common, fewer = np.intersect1d(seeds[0], seeds[1]), min(map(len, seeds))
     if unseeded or common.size < max(1, min(2, fewer), fewer / 2):
         return False, seeds
     return True, [common, common]
@@ -278,11 +278,11 @@ def exploratory(cell: Cell, baseline: Cell, judged: Metric) -> Comparison | None
     if not all(there.any() for there in done):
         return None
     tuned = max(map(len, cells)) > 1
-    seeds = [
+    tried = [
         one.common if len(one) > 1 else one.seeds[there[0]]
         for one, there in zip(cells, done, strict=True)
     ]
-    paired, seeds = seeds_to_compare(seeds, cell.unseeded)
+    paired, seeds = seeds_to_compare(tried, cell.unseeded)
     found = Comparison(judged, *cells, paired, min(map(len, seeds)))
     sides = []
     for one, of in zip(cells, seeds, strict=True):

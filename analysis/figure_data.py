@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,7 +64,7 @@ class FigureData:
         """Whether it is about hyperparameters, which a reader does not need at first."""
         return self.draw in (levels_chart, heat_chart, pairs_chart, importance_chart)
 
-    def figure(self) -> object:
+    def figure(self) -> Any:
         """The matplotlib Figure."""
         return self.draw(self.frame, title=self.title, caption=self.caption, **self.arguments)
 
@@ -80,7 +81,7 @@ def figures_of(
         planned: see `figure_frames.planned_counts`; none where not all trials were read.
         successes_only: let the steps be those of successful episodes.
     """
-    found = []
+    found: list[FigureData] = []
     for env in study.table:
         found += _curves(study, env, successes_only)
         for figures in (_scores, _levels, _heats, _pairs, _importance):
@@ -112,8 +113,9 @@ def _figure(
 def _curves(study: Study, env: str, successes_only: bool) -> Iterator[FigureData]:
     """Returns, steps and success by episode, and what each variant differs from the baseline."""
     row, window = study.table[env], study.smooth
-    curves = {variant: study.curves.get((env, variant)) for variant in row}
-    curves = {variant: columns for variant, columns in curves.items() if columns is not None}
+    curves = {
+        variant: study.curves[env, variant] for variant in row if (env, variant) in study.curves
+    }
     tuned = any(len(cell) > 1 for cell in row.values())
     fresh = any(one.env == env and one.block is not None for one in study.comparisons)
     choice = captions.FRESH if fresh else captions.CHOSEN

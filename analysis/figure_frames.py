@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,7 +60,7 @@ def steps_of_successes(steps: np.ndarray, success: np.ndarray, window: int) -> n
 
 def score_frame(study: Study, env: str, metrics: Iterable[str]) -> pd.DataFrame:
     """Metric, variant, seed and value of what was compared."""
-    sides = {}
+    sides: dict[str, Any] = {}
     for one in study.comparisons:
         if one.env == env and one.difference is not None:
             sides.setdefault(one.baseline, one.base)

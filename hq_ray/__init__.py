@@ -6,6 +6,7 @@ The public door: `Sweep`, `run_sweep`, `open_results`, `load_trials`, `load_epis
 
 import importlib
 import pathlib
+from typing import Any
 
 # In a source tree envs, sweeps and analysis lie beside this folder; imported below it, their names
 # can be those of anybody's own packages.
@@ -27,7 +28,7 @@ _DOOR = {
 __all__ = list(_DOOR)
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     """A public name, imported when it is asked for."""
     if name not in _DOOR:
         raise AttributeError(f"module 'hq_ray' has no attribute {name!r}")

@@ -93,7 +93,7 @@ def used_hyperparameters(variant: str, values: Mapping[str, Value]) -> dict[str,
     for name in values:
         if name not in HYPERPARAMETERS:
             raise InputError(f"unknown hyperparameter {name!r}{near_miss(name, HYPERPARAMETERS)}")
-    chosen = {
+    chosen: dict[str, Any] = {
         name: row.check(values[name]) if name in values else row.default
         for name, row in HYPERPARAMETERS.items()
     }

@@ -1,6 +1,7 @@
 """Curves over episodes: every seed, the mean and its band; of variants, or of their differences."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ LABELS = {
 N_MARKERS = 7
 
 
-def curve_frame(curves: Mapping[str, tuple[Sequence, np.ndarray]]) -> pd.DataFrame:
+def curve_frame(curves: Mapping[str, tuple[Sequence | np.ndarray, np.ndarray]]) -> pd.DataFrame:
     """The frame that `curves_chart` draws: variant, seed, episode, value.
 
     Of long curves MOST_POINTS episodes stay, at equal distances.
@@ -76,14 +77,19 @@ def curves_chart(
     figure, (axes,) = panels([label], panel_height=height)
     ends, settled = {}, []
     for number, (variant, table) in enumerate(curves.items()):
-        n, look = len(table), {"color": styles[variant].color}
+        n, style = len(table), styles[variant]
+        look: dict[str, Any] = {"color": style.color}
         mean = table.mean(skipna=False)
         reach = table.sem(skipna=False) * (stats.t.ppf(0.975, n - 1) if difference else 1.0)
         low, high = mean - reach, mean + reach
         if share:
             low, high = low.clip(0, 1), high.clip(0, 1)
         if not difference and n > 1:
-            faint = {"alpha": min(0.5, max(0.12, 5 / n_seeds)), "linewidth": 0.6, "zorder": 1.4}
+            faint: dict[str, Any] = {
+                "alpha": min(0.5, max(0.12, 5 / n_seeds)),
+                "linewidth": 0.6,
+                "zorder": 1.4,
+            }
             mark = "_" if n_episodes == 1 else ""
             axes.plot(table.columns, table.to_numpy().T, marker=mark, **faint, **look)
             settled.append(table.loc[:, table.columns > n_episodes / 2].to_numpy().ravel())
@@ -91,19 +97,20 @@ def curves_chart(
         axes.fill_between(mean.index, low, high, alpha=0.28, linewidth=width, zorder=1.3, **look)
         every = max(1, len(mean) // N_MARKERS)
         first = int((0.25 + 0.5 * number / len(curves)) * every)
-        look |= {"linestyle": styles[variant].linestyle, "marker": styles[variant].marker}
+        look |= {"linestyle": style.linestyle, "marker": style.marker}
         axes.plot(mean.index, mean, markevery=slice(first, None, every), **look)
         settled += [of[of.index > n_episodes / 2].to_numpy() for of in (mean, low, high)]
         last, name = mean.last_valid_index(), variant
         if n_planned is not None:
             name += f" (n = {n})" if n == n_planned else f" (n = {n} of {n_planned})"
         if last is not None:
-            ends[name] = (last, mean[last], styles[variant])
+            ends[name] = (last, mean[last], style)
     if difference:
         axes.plot([1, n_episodes], [0, 0], color=MUTED, linewidth=0.9, zorder=1.5)
     elif optimum is not None:
-        look = {"color": REFERENCE_STYLE.color, "linestyle": REFERENCE_STYLE.linestyle}
-        axes.plot([1, n_episodes], [optimum, optimum], linewidth=1.0, zorder=1.5, **look)
+        style = REFERENCE_STYLE
+        look = {"color": style.color, "linestyle": style.linestyle, "linewidth": 1.0}
+        axes.plot([1, n_episodes], [optimum, optimum], zorder=1.5, **look)
         ends[f"optimum {round_number(optimum)}"] = (n_episodes, optimum, REFERENCE_STYLE)
         settled.append([optimum])
     if share:

@@ -1,6 +1,7 @@
 """Scores over hyperparameters: one of them, two of them, and how much each of them explains."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,7 +45,8 @@ def levels_chart(frame: pd.DataFrame, *, hyperparameter: str, labels: Mapping[st
     for axes, (metric, part) in zip(found, by_metric.items(), strict=True):
         ends = {}
         for number, (variant, rows) in enumerate(part.groupby("variant", sort=False)):
-            style, look = styles[variant], {"color": styles[variant].color}
+            style = styles[variant]
+            look: dict[str, Any] = {"color": style.color}
             if rows["level"].isna().all():
                 rows = pd.concat([rows, rows]).assign(place=whole)
                 axes.fill_between(whole, rows["low"], rows["high"], alpha=0.12, linewidth=0, **look)
@@ -56,7 +58,11 @@ def levels_chart(frame: pd.DataFrame, *, hyperparameter: str, labels: Mapping[st
                 look |= {"linestyle": style.linestyle, "marker": style.marker}
             axes.plot(rows["place"], rows["mean"], **look)
             for edge, chosen in rows[rows["chosen"]].groupby("edge"):
-                ring = {"facecolor": "none", "edgecolor": INK, "linestyle": ":" if edge else "-"}
+                ring: dict[str, Any] = {
+                    "facecolor": "none",
+                    "edgecolor": INK,
+                    "linestyle": ":" if edge else "-",
+                }
                 axes.scatter(chosen["place"], chosen["mean"], 120, zorder=3, **ring)
             ends[variant] = (*rows[["place", "mean"]].iloc[-1], style)
         if metric in SIGNED:
@@ -66,7 +72,7 @@ def levels_chart(frame: pd.DataFrame, *, hyperparameter: str, labels: Mapping[st
         settled = [part["mean"] - bar, part["mean"] + bar, [0.0] * (metric in SIGNED)]
         compress(axes, np.concatenate(settled))
         name_levels(axes.xaxis, levels)
-        axes.set_xlim(whole)
+        axes.set_xlim(*whole)
         axes.set_xlabel(hyperparameter_label(hyperparameter))
         name_ends(axes, ends)
     return figure
@@ -143,7 +149,7 @@ def importance_chart(frame: pd.DataFrame) -> Figure:
     for row in frame.itertuples():
         number, color = variants.index(row.variant), styles[row.variant].color
         place = factors.index(row.factor) - 0.4 + bar * (number + 0.5)
-        look = {"facecolor": color, "edgecolor": "white", "linewidth": 0}
+        look: dict[str, Any] = {"facecolor": color, "edgecolor": "white", "linewidth": 0}
         hatch = HATCHES[number % len(HATCHES)]
         axes.barh(place, 100 * row.share, bar * 0.9, hatch=hatch, **look)
         text = f"{100 * row.share:.0f} %  {row.variant}" + " (noise)" * row.noise

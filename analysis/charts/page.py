@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -16,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.text import Annotation
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
 from PIL import Image
 from scipy.optimize import isotonic_regression
@@ -49,13 +50,13 @@ def chart(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     """
 
     @wraps(draw)
-    def drawn(*args: object, title: str, caption: Sequence[str] = (), **options: object) -> Figure:
+    def drawn(*args: object, title: str, caption: Sequence[str] = (), **options: Any) -> Figure:
         with matplotlib.rc_context(SETTINGS):
             figure = draw(*args, **options)
             _add_texts(figure, title, caption)
             figure.draw_without_rendering()
             for axes in figure.axes:
-                _move_apart([one for one in axes.texts if one.get_gid() == END_NAME])
+                _move_apart(axes, [one for one in axes.texts if one.get_gid() == END_NAME])
             figure.set_layout_engine("none")
         return figure
 
@@ -67,7 +68,7 @@ def panels(
     *,
     n_columns: int = 1,
     panel_height: float = PANEL_HEIGHT,
-    **options: object,
+    **options: Any,
 ) -> tuple[Figure, list[Axes]]:
     """A figure with empty panels, row by row.
 
@@ -79,9 +80,9 @@ def panels(
     """
     n_rows = -(-len(labels) // n_columns)
     size = WIDTH, n_rows * panel_height
-    figure = Figure(figsize=size, dpi=DPI, facecolor="white", layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=MARGIN, h_pad=MARGIN / 2, wspace=0.04, hspace=0.04)
+    figure = Figure(figsize=size, dpi=DPI, facecolor="white", layout=layout)
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(w_pad=MARGIN, h_pad=MARGIN / 2, wspace=0.04, hspace=0.04)
     found = figure.subplots(n_rows, n_columns, squeeze=False, **options).ravel().tolist()
     for axes in found[len(labels) :]:
         axes.remove()
@@ -98,8 +99,9 @@ def _add_texts(figure: Figure, title: str, caption: Sequence[str]) -> None:
     below = caption_pixels(caption) / DPI
     height = figure.get_size_inches()[1] + above + below
     figure.set_size_inches(WIDTH, height)
-    figure.get_layout_engine().set(rect=(0, below / height, 1, 1 - below / height))
-    look = {"x": MARGIN / WIDTH, "ha": "left", "va": "top"}
+    layout: Any = figure.get_layout_engine()
+    layout.set(rect=(0, below / height, 1, 1 - below / height))
+    look: dict[str, Any] = {"x": MARGIN / WIDTH, "ha": "left", "va": "top"}
     figure.suptitle(title, size=TITLE_SIZE, weight="bold", **look)
     look |= {"y": below / height, "size": CAPTION_SIZE, "color": MUTED, "linespacing": 1.3}
     figure.text(s=_caption_text(caption), **look)
@@ -156,9 +158,8 @@ def name_ends(axes: Axes, ends: Mapping[str, tuple[float, float, LineStyle]]) ->
         )
 
 
-def _move_apart(names: Sequence[Annotation]) -> None:
+def _move_apart(axes: Axes, names: Sequence[Any]) -> None:
     if names:
-        axes = names[0].axes
         to_axes = axes.transData + axes.transAxes.inverted()
         levels = [to_axes.transform(name.xy)[1] for name in names]
         gap = LABEL_SIZE * LEADING * axes.figure.dpi / 72 / axes.bbox.height
@@ -187,10 +188,12 @@ def picture(figure: Figure, kind: str = "png") -> bytes:
             undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
             figure.savefig(stream, format=kind, metadata=undated)
             return stream.getvalue()
-        figure.canvas.draw()
-    size = figure.canvas.get_width_height()
-    pixels = Image.frombuffer("RGBA", size, figure.canvas.buffer_rgba()).convert("RGB")
-    few = pixels.quantize(N_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+    pixels = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba())
+    few = pixels.convert("RGB").quantize(
+        N_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
+    )
     few.save(stream, "PNG", dpi=(figure.dpi, figure.dpi))
     return stream.getvalue()
 

@@ -1,6 +1,7 @@
 """Scales, ticks and labels of axes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -79,7 +80,7 @@ def hyperparameter_label(name: str) -> str:
     return f"{name} [{unit}]" if unit else name
 
 
-def name_levels(axis: Axis, levels: Sequence) -> None:
+def name_levels(axis: Any, levels: Sequence) -> None:
     """Ticks of an axis of levels, which are at equal distances; of many only some are named."""
     every = -(-len(levels) // MOST_NAMED)
     named = range(0, len(levels), every)

@@ -1,6 +1,7 @@
 """Scores of the chosen configurations, differences at equal hyperparameters, health of a sweep."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,18 @@ GOLDEN = (5**0.5 - 1) / 2
 MOST_NAMED = 25
 # Of the differences; what lies beyond may be compressed.
 USUAL = (0.1, 0.9)
-FAILED_LOOK = {"facecolor": "white", "edgecolor": "#b3261e", "hatch": "xxxx", "linewidth": 0.8}
-MISSING_LOOK = {"facecolor": "white", "edgecolor": "#888888", "hatch": "....", "linewidth": 0.8}
+FAILED_LOOK: dict[str, Any] = {
+    "facecolor": "white",
+    "edgecolor": "#b3261e",
+    "hatch": "xxxx",
+    "linewidth": 0.8,
+}
+MISSING_LOOK: dict[str, Any] = {
+    "facecolor": "white",
+    "edgecolor": "#888888",
+    "hatch": "....",
+    "linewidth": 0.8,
+}
 
 
 @chart
@@ -77,7 +88,12 @@ def pairs_chart(frame: pd.DataFrame, *, label: str, baseline: str) -> Figure:
         gaps, sure = part["difference"].to_numpy(), part["significant"].to_numpy()
         places = np.arange(len(part))
         axes.hlines(places, part["low"], part["high"], color=style.color, alpha=0.5, linewidth=1.2)
-        look = {"color": style.color, "marker": style.marker, "linestyle": "", "markersize": 4}
+        look: dict[str, Any] = {
+            "color": style.color,
+            "marker": style.marker,
+            "linestyle": "",
+            "markersize": 4,
+        }
         axes.plot(gaps[sure], places[sure], **look)
         axes.plot(gaps[~sure], places[~sure], markerfacecolor="white", **look)
         axes.plot([0, 0], [-0.7, len(part) - 0.3], color=MUTED, linewidth=0.9, zorder=1.1)
@@ -106,8 +122,10 @@ def health_chart(frame: pd.DataFrame) -> Figure:
     styles = variant_styles(dict.fromkeys(frame["variant"]))
     several = frame["env"].nunique() > 1
     names = frame["env"] + ": " + frame["variant"] if several else frame["variant"]
-    look = {"n_columns": 2, "panel_height": 0.8 + 0.24 * len(frame), "sharey": True}
-    figure, (left, right) = panels(["trials", "training [s]"], **look)
+    height = 0.8 + 0.24 * len(frame)
+    figure, (left, right) = panels(
+        ["trials", "training [s]"], n_columns=2, panel_height=height, sharey=True
+    )
     for place, row in enumerate(frame.fillna({"missing": 0}).itertuples()):
         style = styles[row.variant]
         left.barh(place, row.done, 0.7, color=style.color)
@@ -116,8 +134,9 @@ def health_chart(frame: pd.DataFrame) -> Figure:
         counts = ((row.failed, "failed"), (row.missing, "missing"))
         words = [f"{format_number(n)} {word}" for n, word in counts if n]
         end = row.done + row.failed + row.missing
-        look = {"textcoords": "offset points", "va": "center", "size": TICK_SIZE}
-        left.annotate(", ".join([format_number(row.done), *words]), (end, place), (3, 0), **look)
+        text = ", ".join([format_number(row.done), *words])
+        at: dict[str, Any] = {"textcoords": "offset points", "va": "center"}
+        left.annotate(text, (end, place), (3, 0), size=TICK_SIZE, **at)
         right.hlines(place, row.seconds_low, row.seconds_high, color=style.color)
         right.plot(row.seconds_median, place, color=style.color, marker=style.marker)
     left.set_yticks(range(len(frame)), names)

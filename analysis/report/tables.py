@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
+from typing import Any
 
 import pandas as pd
 
@@ -77,7 +78,7 @@ def metrics_table(study: Study, env: str) -> list[Table]:
     the same seeds; where none are compared, the best configuration of each variant.
     """
     of_env = [one for one in study.comparisons if one.env == env and one.difference is not None]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in dict.fromkeys((*THREE_METRICS, *(one.metric.name for one in of_env))):
         when = f"{WHEN[name]}: " if name in WHEN else ""
         rows += [
