@@ -35,7 +35,6 @@ from hq_ray.env_identity import (
 from hq_ray.errors import HqRayError, InputError, near_miss, reason_of
 from hq_ray.model import Model
 from hq_ray.spaces import numbering
-from hq_ray.tables import kernel_tables
 from hq_ray.trial import ROLLOUT, UNSEEDED
 
 DEFAULT_MAX_STEPS = 1000
@@ -197,8 +196,6 @@ def _resolve(env: str, args: str, limit: int, creator: Callable, registered: str
         fingerprint = model.fingerprint
         if not COMPILES:
             reason = "has a transition table, but NUMBA_DISABLE_JIT is set"
-        elif kernel_tables(model) is None:
-            reason = "has a transition table that is too large for the kernel"
         else:
             engine = "kernel"
     if engine == "gymnasium" and COMPILES:

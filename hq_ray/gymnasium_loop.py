@@ -1,6 +1,8 @@
 """The plain loop over `env.step`: any finite environment, and the oracle for the kernel."""
 
+import functools
 import math
+import operator
 from collections.abc import Collection
 from typing import SupportsFloat
 
@@ -10,9 +12,10 @@ import numpy as np
 from hq_ray.episode_log import EpisodeLog
 from hq_ray.errors import TrialError
 from hq_ray.pcg64 import agent_generator
+from hq_ray.schedules import LAST_VISIT, visit_weights
 from hq_ray.spaces import numbering, short_repr
 from hq_ray.trial import Trial
-from hq_ray.updates import VARIANTS
+from hq_ray.updates import variant_of
 
 
 def choose_action(q_row: np.ndarray, epsilon: float, uniform: float) -> int:
@@ -44,13 +47,17 @@ def train_on_gymnasium(
     """
     numbered = numbering(environment)
     encode, first_action = numbered.encode, numbered.first_action
+    row = variant_of(trial.variant)
     # What overflows is found below, and told with its place.
-    update = np.errstate(all="ignore")(VARIANTS[trial.variant].update)
-    alpha_down, eps_shift = trial.alpha_down or 0.0, trial.eps_shift or 0.0
+    update = np.errstate(all="ignore")(row.update)
+    given = {"eps_shift": trial.eps_shift or 0.0, **trial.rule_values}
     epsilons = trial.epsilon_schedule.values(trial.episodes).tolist()
-    step_sizes = trial.step_size_schedule.values(trial.episodes).tolist()
+    step_sizes, steps_down = (values.tolist() for values in trial.step_sizes())
+    weights = visit_weights(trial.alpha_power) if trial.by_visits else None
     random = agent_generator(trial.seed).random
-    q_values = np.zeros((numbered.n_states, numbered.n_actions))
+    # The second table is there for double Q-learning, and stays zero for the others.
+    tables = np.zeros((2, numbered.n_states, numbered.n_actions))
+    visited = np.zeros(tables.shape, np.int64)
     episode_return = np.empty(trial.episodes)
     steps = np.empty(trial.episodes, np.int32)
     terminations = np.zeros(trial.episodes, np.bool_)
@@ -59,10 +66,12 @@ def train_on_gymnasium(
     try:
         for episode in range(trial.episodes):
             total, length, terminated, truncated = 0.0, 0, False, False
+            epsilon = epsilons[episode]
             observation, _ = environment.reset(seed=trial.seed if episode == 0 else None)
-            state = encode(observation)
+            state, action = encode(observation), None
             while not (terminated or truncated):
-                action = choose_action(q_values[state], epsilons[episode], random())
+                if action is None:
+                    action = choose_action(tables[0, state] + tables[1, state], epsilon, random())
                 observation, reward, terminated, truncated, _ = environment.step(
                     action + first_action
                 )
@@ -70,19 +79,38 @@ def train_on_gymnasium(
                 # A float32 reward would make every sum below float32; -0.0 becomes 0.0.
                 reward = _number(reward) + 0.0
                 next_state = encode(observation)
+                table, next_action = 0, None
+                if row.target == "double":
+                    table = 0 if random() < 0.5 else 1
                 # Only termination ends the future: a truncated step bootstraps.
                 target = reward
                 if not terminated:
-                    target += trial.gamma * float(q_values[next_state].max())
-                value = update(
-                    q_values[state, action], target, step_sizes[episode], alpha_down, eps_shift
-                )
+                    values = tables[table, next_state]
+                    if row.target == "sarsa":
+                        next_action = choose_action(values, epsilon, random())
+                        ahead = float(values[next_action])
+                    elif row.target == "double":
+                        ahead = float(tables[1 - table, next_state, np.argmax(values)])
+                    elif row.target == "expected":
+                        # From left to right, as the kernel adds them; NumPy adds in pairs.
+                        mean = functools.reduce(operator.add, values.tolist(), 0.0) / len(values)
+                        ahead = (1.0 - epsilon) * float(values.max()) + epsilon * mean
+                    else:
+                        ahead = float(values.max())
+                    target += trial.gamma * ahead
+                pair = (table, state, action)
+                given["alpha"], given["alpha_down"] = step_sizes[episode], steps_down[episode]
+                if weights is not None:
+                    visited[pair] += 1
+                    given["alpha"] *= float(weights[min(visited[pair], LAST_VISIT)])
+                    given["alpha_down"] *= given["alpha"]
+                value = update(tables[pair], target, *(given[name] for name in row.arguments))
                 total += reward
                 if not (math.isfinite(value) and math.isfinite(total)):
-                    pair = (state + numbered.first_state, action + first_action)
-                    raise TrialError(_overflow(reward, total, value, *pair))
-                q_values[state, action] = value
-                state = next_state
+                    numbers = (state + numbered.first_state, action + first_action)
+                    raise TrialError(_overflow(reward, total, value, *numbers))
+                tables[pair] = value
+                state, action = next_state, next_action
             episode_return[episode], steps[episode] = total, length
             terminations[episode] = terminated
             success[episode] = terminated and (state, reward) in (successes or ())
@@ -93,7 +121,7 @@ def train_on_gymnasium(
         steps=steps,
         terminated=terminations,
         success=None if successes is None else success,
-        q_values=q_values,
+        q_values=(tables[0] + tables[1]) / 2 if row.target == "double" else tables[0],
         first_state=numbered.first_state,
         first_action=first_action,
     )

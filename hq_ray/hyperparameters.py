@@ -1,5 +1,6 @@
 """The hyperparameters of a trial: one table that flags, specs, columns and checks are made from."""
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any
 
 from hq_ray.errors import InputError, near_miss
 from hq_ray.schedules import SCHEDULE_KINDS
-from hq_ray.updates import VARIANTS
+from hq_ray.updates import variant_of
 
 Value = float | int | str
 
@@ -37,7 +38,8 @@ class Hyperparameter:
         """The value as its kind, or an InputError that says what must hold and what was given."""
         checked = value if self.kind is str else _as_number(value, self.kind)
         if checked is None or not self.holds(checked):
-            hint = near_miss(value, SCHEDULE_KINDS) if self.kind is str else ""
+            kinds = self.must.removeprefix("one of ").split(", ")
+            hint = near_miss(value, kinds) if self.kind is str else ""
             raise InputError(f"{self.name} must be {self.must}, got {value!r}{hint}")
         return checked
 
@@ -59,15 +61,19 @@ STEP_SIZE = "in (0, 1]", lambda v: 0 < v <= 1
 PROBABILITY = "in [0, 1]", lambda v: 0 <= v <= 1
 COUNT = "a whole number from 1 to 2147483647", lambda v: 1 <= v < 2**31
 POSITIVE = "a finite number > 0", lambda v: v > 0
+POWER = "in (0.5, 1]", lambda v: 0.5 < v <= 1
+ALPHA_KINDS = (*SCHEDULE_KINDS, "visits")
 KIND = "one of " + ", ".join(SCHEDULE_KINDS), lambda v: v in SCHEDULE_KINDS
+ALPHA_KIND = "one of " + ", ".join(ALPHA_KINDS), lambda v: v in ALPHA_KINDS
 
 HYPERPARAMETERS: dict[str, Hyperparameter] = {
     name: Hyperparameter(name, type(default), default, must, holds, summary)
     for name, default, (must, holds), summary in (
         ("alpha", 0.2, STEP_SIZE, "step size"),
-        ("alpha_schedule", "constant", KIND, "how alpha moves over episodes"),
+        ("alpha_schedule", "constant", ALPHA_KIND, "how alpha moves over episodes, or by visits"),
         ("alpha_end", 0.05, STEP_SIZE, "step size that alpha_schedule ends at"),
         ("alpha_decay_episodes", 3500, COUNT, "length of alpha_schedule [episodes]"),
+        ("alpha_power", 0.8, POWER, "alpha n^-alpha_power at the n-th visit, for visits"),
         ("alpha_down", 0.5, STEP_SIZE, "step size downwards, for asymmetric"),
         ("gamma", 0.99, PROBABILITY, "discount"),
         ("eps_schedule", "linear", KIND, "how epsilon moves over episodes"),
@@ -90,25 +96,50 @@ def used_hyperparameters(variant: str, values: Mapping[str, Value]) -> dict[str,
     Raises:
         InputError: an unknown name, a value out of bounds, or bounds that contradict each other.
     """
+    row = variant_of(variant)
+    known = [*HYPERPARAMETERS, *row.parameters]
     for name in values:
-        if name not in HYPERPARAMETERS:
-            raise InputError(f"unknown hyperparameter {name!r}{near_miss(name, HYPERPARAMETERS)}")
+        if name not in known:
+            raise InputError(f"unknown hyperparameter {name!r}{near_miss(name, known)}")
     chosen: dict[str, Any] = {
-        name: row.check(values[name]) if name in values else row.default
-        for name, row in HYPERPARAMETERS.items()
+        name: one.check(values[name]) if name in values else one.default
+        for name, one in HYPERPARAMETERS.items()
     }
-    if variant not in VARIANTS:
-        raise InputError(f"unknown variant {variant!r}{near_miss(variant, VARIANTS)}")
-    unused = {"alpha", "alpha_down", "eps_shift"} - VARIANTS[variant].uses
+    unused = set(row.unread)
     for of, start in (("alpha", "alpha"), ("eps", "eps_start")):
         kind, ends = chosen[f"{of}_schedule"], (f"{of}_end", f"{of}_decay_episodes")
         if start in unused:
             unused |= {f"{of}_schedule", *ends}
-        elif kind == "constant":
+        elif kind in ("constant", "visits"):
             unused |= set(ends)
         elif kind == "exponential" and min(chosen[start], chosen[ends[0]]) <= 0:
             raise InputError(
                 f"{start} and {ends[0]} must be > 0 for an exponential {of}_schedule, "
                 f"got {chosen[start]!r} and {chosen[ends[0]]!r}"
             )
-    return {name: None if name in unused else value for name, value in chosen.items()}
+    if "alpha" in unused or chosen["alpha_schedule"] != "visits":
+        unused.add("alpha_power")
+    if not unused & {"alpha_down", "alpha_end"}:
+        down = chosen["alpha_end"] * (chosen["alpha_down"] / chosen["alpha"])
+        if down > 1:
+            raise InputError(
+                "alpha_end * (alpha_down / alpha), the last step downwards, must be at most 1, "
+                f"got {down!r}"
+            )
+    used = {name: None if name in unused else value for name, value in chosen.items()}
+    if row.digest is None:
+        return used
+    own = {
+        name: _finite(name, values.get(name, default)) for name, default in row.parameters.items()
+    }
+    return used | {
+        "rule": row.digest,
+        "rule_args": json.dumps(own, sort_keys=True) if own else None,
+    }
+
+
+def _finite(name: str, value: Any) -> float:
+    number = _as_number(value, float)
+    if number is None:
+        raise InputError(f"{name} must be a finite number, got {value!r}")
+    return number

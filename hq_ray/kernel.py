@@ -8,9 +8,9 @@ random action counted from thresholds instead of divided for), and an episode's 
 future by zero (1.03 times).
 
 The loop is one long function on purpose: it is the only place where a step of the learner is
-compiled. A version is compiled for each combination of update rule, number of actions and number
-of outcomes, because loops of known length unroll (1.3 times), and cached on disk. Indices are
-unsigned, which spares the test for negative ones (1.07 times).
+compiled. A version is compiled for each combination of update rule, target, number of actions and
+number of outcomes, because loops of known length unroll (1.3 times), and cached on disk. Indices
+are unsigned, which spares the test for negative ones (1.07 times).
 """
 
 import hashlib
@@ -25,9 +25,10 @@ from hq_ray import pcg64, updates
 from hq_ray.compiled import njit
 from hq_ray.episode_log import EpisodeLog
 from hq_ray.pcg64 import agent_stream, environment_stream, pcg64_advance
+from hq_ray.schedules import LAST_VISIT, visit_weights
 from hq_ray.tables import KernelTables, explore_table
 from hq_ray.trial import Trial
-from hq_ray.updates import VARIANTS
+from hq_ray.updates import variant_of
 
 U = np.uint64
 TO_53_BITS = U(11)
@@ -45,29 +46,60 @@ LANE = np.dtype(
         *((name, np.uint64) for name in ("agent_high", "agent_low", "agent_inc_high")),
         *((name, np.uint64) for name in ("agent_inc_low", "env_high", "env_low")),
         *((name, np.uint64) for name in ("env_inc_high", "env_inc_low")),
-        *((name, np.uint64) for name in ("trial", "q_start", "row", "explore_at")),
+        *((name, np.uint64) for name in ("trial", "q_start", "row", "action", "explore_at")),
         *((name, np.int64) for name in ("episode", "length")),
         *((name, np.float64) for name in ("total", "step_size", "alpha_down", "eps_shift")),
-        ("gamma", np.float64),
+        *((name, np.float64) for name in ("gamma", "epsilon", "first", "second")),
+        *((name, np.uint64) for name in ("explore_start", "epsilon_start", "step_size_start")),
+        *((name, np.uint64) for name in ("alpha_down_start", "weight_start")),
     ],
     align=True,
 )
-"""What a trial in flight carries from step to step; one record lies in two or three cache lines."""
+"""What a trial in flight carries from step to step; it starts as the trial's own record."""
 
 
-def apply_update(variant, q_value, target, alpha, alpha_down, eps_shift):
-    """Stands in the loop for the rule of the VARIANTS table that `variant` names."""
-    return VARIANTS[variant].update(q_value, target, alpha, alpha_down, eps_shift)
+def apply_update(variant, q_value, target, alpha, alpha_down, eps_shift, first, second):
+    """Stands in the loop for the rule of the variant; `first` and `second` are its parameters."""
+    row = variant_of(variant)
+    values = {"alpha": alpha, "alpha_down": alpha_down, "eps_shift": eps_shift}
+    values |= zip(row.parameters, (first, second), strict=False)
+    return row.update(q_value, target, *(values[name] for name in row.arguments))
 
 
 @overload(apply_update, prefer_literal=True)
-def _compile_update(variant, q_value, target, alpha, alpha_down, eps_shift):
-    rule = njit(error_model="numpy")(VARIANTS[variant.literal_value].update)
+def _compile_update(variant, q_value, target, alpha, alpha_down, eps_shift, first, second):
+    row = variant_of(variant.literal_value)
+    slots = {name: name for name in set(row.uses or ())} | dict(
+        zip(row.parameters, ("first", "second"), strict=False)
+    )
+    arguments = ", ".join(slots.get(name, "0.0") for name in row.arguments)
+    # numba has no call with arguments by position that are known only here.
+    return eval(
+        "lambda variant, q_value, target, alpha, alpha_down, eps_shift, first, second: "
+        f"rule(q_value, target, {arguments})",
+        {"rule": njit(error_model="numpy")(row.update)},
+    )
 
-    def call(variant, q_value, target, alpha, alpha_down, eps_shift):
-        return rule(q_value, target, alpha, alpha_down, eps_shift)
 
-    return call
+@njit(error_model="numpy", forceinline=True)
+def choose(q_values, here, other, double, n_actions, explore, explore_at, bits):
+    """The greedy action at a row, or what the draw means below epsilon.
+
+    With two tables, `other` numbers apart, their sum decides.
+    """
+    best, greedy = q_values[here], U(0)
+    if double:
+        best += q_values[here + other]
+    random_action = U(0)
+    for action in range(1, n_actions):
+        value = q_values[here + U(action)]
+        if double:
+            value += q_values[here + other + U(action)]
+        if value > best:
+            best, greedy = value, U(action)
+        random_action += U(bits >= explore[explore_at + U(action)])
+    exploring = U(0) - U(bits < explore[explore_at])
+    return greedy ^ ((greedy ^ random_action) & exploring)
 
 
 # numba's cache looks at the file of the loop alone; what the loop calls lies in these two.
@@ -77,10 +109,16 @@ SOURCES = hashlib.sha256(
 
 
 @lru_cache(maxsize=64)
-def training_loop(variant: str, n_actions: int, n_outcomes: int, draws: bool) -> Callable:
-    """The loop for one update rule and one shape of environment, compiled at its first call."""
-    sources = SOURCES
+def training_loop(
+    variant: str, visits: bool, n_actions: int, n_outcomes: int, draws: bool, code_bits: int
+) -> Callable:
+    """The loop for one variant and one shape of environment, compiled at its first call."""
+    row_of_table = variant_of(variant)
+    sources = SOURCES + (row_of_table.digest or "")
     counted = n_outcomes <= COUNTED_OUTCOMES
+    users = row_of_table.digest is not None
+    expected, sarsa, double = (row_of_table.target == t for t in ("expected", "sarsa", "double"))
+    to_row, to_code = U(code_bits), U(2**code_bits - 1)
 
     @njit(cache=True, error_model="numpy", nogil=True)
     def loop(
@@ -91,18 +129,16 @@ def training_loop(variant: str, n_actions: int, n_outcomes: int, draws: bool) ->
         start_row,
         start_threshold,
         explore,
-        explore_start,
+        epsilon,
         step_size,
-        step_size_start,
         alpha_down,
-        eps_shift,
-        gamma,
+        weight,
         max_steps,
-        agent,
-        environment,
+        trials,
         lanes,
         q_values,
-        q_spacing,
+        other,
+        visited,
         episode_return,
         steps,
         terminated,
@@ -116,9 +152,7 @@ def training_loop(variant: str, n_actions: int, n_outcomes: int, draws: bool) ->
         begun = 0
         flying = 0
         while flying < lanes.shape[0] and begun < n_trials:
-            lanes[flying].trial = U(begun)
-            lanes[flying].episode = -1
-            lanes[flying].length = 0
+            lanes[flying] = trials[begun]
             begun += 1
             flying += 1
         while flying > 0:
@@ -126,20 +160,11 @@ def training_loop(variant: str, n_actions: int, n_outcomes: int, draws: bool) ->
                 lane = lanes[U(at)]
 
                 if lane.length == 0:
-                    trial = lane.trial
-                    if lane.episode < 0:
-                        lane.agent_high, lane.agent_low = agent[trial, 0], agent[trial, 1]
-                        lane.agent_inc_high, lane.agent_inc_low = agent[trial, 2], agent[trial, 3]
-                        lane.env_high, lane.env_low = environment[trial, 0], environment[trial, 1]
-                        lane.env_inc_high = environment[trial, 2]
-                        lane.env_inc_low = environment[trial, 3]
-                        lane.alpha_down, lane.eps_shift = alpha_down[trial], eps_shift[trial]
-                        lane.gamma = gamma[trial]
-                        lane.q_start = trial * q_spacing
-                        lane.episode = 0
                     episode = U(lane.episode)
-                    lane.explore_at = explore_start[trial] + episode * U(n_actions)
-                    lane.step_size = step_size[step_size_start[trial] + episode]
+                    lane.explore_at = lane.explore_start + episode * U(n_actions)
+                    lane.epsilon = epsilon[lane.epsilon_start + episode]
+                    lane.step_size = step_size[lane.step_size_start + episode]
+                    lane.alpha_down = alpha_down[lane.alpha_down_start + episode]
                     lane.total = 0.0
                     lane.row = start_row[0]
                     if draws:
@@ -151,22 +176,24 @@ def training_loop(variant: str, n_actions: int, n_outcomes: int, draws: bool) ->
                             start += U(1)
                         lane.row = start_row[start] if start < n_starts else U(0)
 
-                # Choose: the greedy action, or what the draw means below epsilon.
-                lane.agent_high, lane.agent_low, raw = pcg64_advance(
-                    lane.agent_high, lane.agent_low, lane.agent_inc_high, lane.agent_inc_low
-                )
-                bits = raw >> TO_53_BITS
+                # Choose; SARSA has chosen before its last update.
                 row = lane.row
-                here = lane.q_start + row
-                best, greedy = q_values[here], U(0)
-                random_action = U(0)
-                for action in range(1, n_actions):
-                    value = q_values[here + U(action)]
-                    if value > best:
-                        best, greedy = value, U(action)
-                    random_action += U(bits >= explore[lane.explore_at + U(action)])
-                exploring = U(0) - U(bits < explore[lane.explore_at])
-                pair = row + (greedy ^ ((greedy ^ random_action) & exploring))
+                if sarsa and lane.length > 0:
+                    pair = row + lane.action
+                else:
+                    lane.agent_high, lane.agent_low, raw = pcg64_advance(
+                        lane.agent_high, lane.agent_low, lane.agent_inc_high, lane.agent_inc_low
+                    )
+                    pair = row + choose(
+                        q_values,
+                        lane.q_start + row,
+                        other,
+                        double,
+                        n_actions,
+                        explore,
+                        lane.explore_at,
+                        raw >> TO_53_BITS,
+                    )
 
                 # Step.
                 outcome = U(0)
@@ -184,30 +211,83 @@ def training_loop(variant: str, n_actions: int, n_outcomes: int, draws: bool) ->
                             outcome += U(1)
                             if outcome == U(n_outcomes):
                                 break
-                word = transition[outcome * n_pairs + pair]
-                next_row = U(word >> np.uint32(8))
-                code = U(word & np.uint32(255))
+                word = U(transition[outcome * n_pairs + pair])
+                next_row = word >> to_row
+                code = word & to_code
                 reward = code_reward[code]
                 done = code >= first_terminal
                 discount = lane.gamma * code_future[code]
 
-                # Learn.
+                # The target.
+                here = lane.q_start + pair
                 there = lane.q_start + next_row
-                next_value = q_values[there]
-                for action in range(1, n_actions):
-                    value = q_values[there + U(action)]
-                    next_value = value if value > next_value else next_value
-                target = reward + discount * next_value
-                q_values[lane.q_start + pair] = apply_update(
+                if sarsa:
+                    next_value = 0.0
+                    if not done:
+                        lane.agent_high, lane.agent_low, raw = pcg64_advance(
+                            lane.agent_high, lane.agent_low, lane.agent_inc_high, lane.agent_inc_low
+                        )
+                        lane.action = choose(
+                            q_values,
+                            there,
+                            other,
+                            double,
+                            n_actions,
+                            explore,
+                            lane.explore_at,
+                            raw >> TO_53_BITS,
+                        )
+                        next_value = q_values[there + lane.action]
+                elif double:
+                    # c < 0.5, the top bit of the draw, moves the first table.
+                    lane.agent_high, lane.agent_low, raw = pcg64_advance(
+                        lane.agent_high, lane.agent_low, lane.agent_inc_high, lane.agent_inc_low
+                    )
+                    second_table = U(0) - (raw >> U(63))
+                    here += other & second_table
+                    moved = there + (other & second_table)
+                    valued = there + (other & ~second_table)
+                    best, preferred = q_values[moved], U(0)
+                    for action in range(1, n_actions):
+                        value = q_values[moved + U(action)]
+                        if value > best:
+                            best, preferred = value, U(action)
+                    next_value = q_values[valued + preferred]
+                else:
+                    next_value = q_values[there]
+                    value_sum = 0.0 + next_value
+                    for action in range(1, n_actions):
+                        value = q_values[there + U(action)]
+                        next_value = value if value > next_value else next_value
+                        if expected:
+                            value_sum += value
+                    if expected:
+                        next_value = (1.0 - lane.epsilon) * next_value + lane.epsilon * (
+                            value_sum / n_actions
+                        )
+
+                # Learn.
+                alpha, down = lane.step_size, lane.alpha_down
+                if visits:
+                    visited[here] += 1
+                    alpha *= weight[lane.weight_start + U(min(visited[here], LAST_VISIT))]
+                    down *= alpha
+                learned = apply_update(
                     variant,
-                    q_values[lane.q_start + pair],
-                    target,
-                    lane.step_size,
-                    lane.alpha_down,
+                    q_values[here],
+                    reward + discount * next_value,
+                    alpha,
+                    down,
                     lane.eps_shift,
+                    lane.first,
+                    lane.second,
                 )
+                q_values[here] = learned
 
                 total = lane.total + reward
+                if users:
+                    # A rule of the user's may lose a NaN again; the return does not.
+                    total += 0.0 * learned
                 length = lane.length + 1
                 lane.total = total
                 lane.length = length
@@ -222,8 +302,7 @@ def training_loop(variant: str, n_actions: int, n_outcomes: int, draws: bool) ->
                     lane.episode += 1
                     if lane.episode == episodes:
                         if begun < n_trials:
-                            lane.trial = U(begun)
-                            lane.episode = -1
+                            lanes[at] = trials[begun]
                             begun += 1
                         else:
                             flying -= 1
@@ -235,18 +314,43 @@ def training_loop(variant: str, n_actions: int, n_outcomes: int, draws: bool) ->
 
 
 def train_on_kernel(trials: Sequence[Trial], tables: KernelTables) -> list[EpisodeLog]:
-    """Trains trials that share environment, variant, episodes and max_steps, in one call."""
+    """Trains trials of one group, which share all that `training_loop` needs, in one call."""
     first, n_trials = trials[0], len(trials)
+    double, visits = variant_of(first.variant).target == "double", first.by_visits
     shape = (n_trials, first.episodes)
     n_pairs = tables.threshold.size // tables.n_outcomes
-    q_values = np.zeros((n_trials, n_pairs + SPACING))
+    q_values = np.zeros((n_trials, 2 if double else 1, n_pairs + SPACING))
+    visited = np.zeros(q_values.size if visits else 0, np.int64)
     episode_return, steps = np.empty(shape), np.empty(shape, np.int32)
-    terminated, final_code = np.empty(shape, np.bool_), np.empty(shape, np.uint8)
-    explore, explore_start = _stacked(
-        [explore_table(t.epsilon_schedule, t.episodes, tables.n_actions) for t in trials]
+    terminated, final_code = np.empty(shape, np.bool_), np.empty(shape, f"uint{tables.code_bits}")
+    records = np.zeros(n_trials, LANE)
+    records["trial"] = np.arange(n_trials)
+    records["q_start"] = np.arange(n_trials) * q_values[0].size
+    for streams, of in ((agent_stream, "agent"), (environment_stream, "env")):
+        for k, part in enumerate(("high", "low", "inc_high", "inc_low")):
+            records[f"{of}_{part}"] = [streams(trial.seed)[k] for trial in trials]
+    records["gamma"] = [trial.gamma for trial in trials]
+    records["eps_shift"] = [trial.eps_shift or 0.0 for trial in trials]
+    for slot, name in zip(("first", "second"), variant_of(first.variant).parameters, strict=False):
+        records[slot] = [trial.rule_values[name] for trial in trials]
+    curves = {
+        "explore": [
+            explore_table(t.epsilon_schedule, t.episodes, tables.n_actions) for t in trials
+        ],
+        "epsilon": [t.epsilon_schedule.values(t.episodes) for t in trials],
+        "step_size": [t.step_sizes()[0] for t in trials],
+        "alpha_down": [t.step_sizes()[1] for t in trials],
+        "weight": [visit_weights(t.alpha_power) for t in trials] if visits else [],
+    }
+    flat = {name: _stacked(arrays, records[f"{name}_start"]) for name, arrays in curves.items()}
+    loop = training_loop(
+        first.variant,
+        visits,
+        tables.n_actions,
+        tables.n_outcomes,
+        tables.draws,
+        tables.code_bits,
     )
-    step_size, step_size_start = _stacked([t.step_size_schedule.values(t.episodes) for t in trials])
-    loop = training_loop(first.variant, tables.n_actions, tables.n_outcomes, tables.draws)
     loop(
         tables.transition,
         tables.threshold,
@@ -254,43 +358,39 @@ def train_on_kernel(trials: Sequence[Trial], tables: KernelTables) -> list[Episo
         tables.code_future,
         tables.start_row,
         tables.start_threshold,
-        explore,
-        explore_start,
-        step_size,
-        step_size_start,
-        np.array([t.alpha_down or 0.0 for t in trials]),
-        np.array([t.eps_shift or 0.0 for t in trials]),
-        np.array([t.gamma for t in trials]),
+        *flat.values(),
         first.max_steps,
-        np.stack([agent_stream(t.seed) for t in trials]),
-        np.stack([environment_stream(t.seed) for t in trials]),
+        records,
         np.zeros(LANES, LANE),
         q_values.reshape(-1),
-        U(q_values.shape[1]),
+        U(n_pairs + SPACING),
+        visited,
         episode_return,
         steps,
         terminated,
         final_code,
     )
     success = None if tables.code_success is None else tables.code_success[final_code]
+    learned = (q_values[:, 0] + q_values[:, 1]) / 2 if double else q_values[:, 0]
     return [
         EpisodeLog(
             episode_return=episode_return[i],
             steps=steps[i],
             terminated=terminated[i],
             success=None if success is None else success[i],
-            q_values=q_values[i, :n_pairs].reshape(-1, tables.n_actions),
+            q_values=learned[i, :n_pairs].reshape(-1, tables.n_actions),
         )
         for i in range(n_trials)
     ]
 
 
-def _stacked(arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct arrays one after the other, flat, and where the array of each trial starts."""
+def _stacked(arrays: Sequence[np.ndarray], starts: np.ndarray) -> np.ndarray:
+    """The distinct arrays end to end, flat; fills in where the array of each trial starts."""
     distinct = {id(array): array for array in arrays}
-    starts, position = {}, 0
+    position, start = 0, {}
     for key, array in distinct.items():
-        starts[key] = position
+        start[key] = position
         position += array.size
-    flat = np.concatenate([array.ravel() for array in distinct.values()])
-    return flat, np.array([starts[id(array)] for array in arrays], np.uint64)
+    if arrays:
+        starts[:] = [start[id(array)] for array in arrays]
+    return np.concatenate(list(distinct.values()), axis=None) if arrays else np.empty(0)

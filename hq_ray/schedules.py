@@ -10,6 +10,8 @@ from functools import lru_cache
 import numpy as np
 
 SCHEDULE_KINDS = ("linear", "exponential", "inverse", "constant")
+# A pair that was updated more often than this has the weight of this update.
+LAST_VISIT = 2**16 - 1
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,17 @@ class Schedule:
     def values(self, episodes: int) -> np.ndarray:
         """float64 (episodes,), read-only because it is shared between trials."""
         return _values(self, episodes)
+
+
+@lru_cache(maxsize=16)
+def visit_weights(power: float) -> np.ndarray:
+    """Weight n^-power of the step size at the n-th update of a pair: float64 (LAST_VISIT + 1,).
+
+    Even-Dar and Mansour 2003 (Journal of Machine Learning Research 5). Entry 0 is not used.
+    """
+    weights = np.array([1.0, *(math.pow(n, -power) for n in range(1, LAST_VISIT + 1))])
+    weights.flags.writeable = False
+    return weights
 
 
 @lru_cache(maxsize=256)

@@ -57,7 +57,7 @@ _ERROR = dict.fromkeys(("error_type", "error_message", "error_traceback"), pa.st
 TRIALS = _schema(
     {
         **dict.fromkeys(("trial_id", "config_id", "env", "env_args", "label"), pa.string()),
-        **dict.fromkeys(("fingerprint", "source", "variant"), pa.string()),
+        **dict.fromkeys(("fingerprint", "source", "variant", "rule", "rule_args"), pa.string()),
         "seed": pa.int64(),
         **{row.name: _KINDS[row.kind] for row in HYPERPARAMETERS.values()},
         "episodes": pa.int32(),
@@ -69,7 +69,17 @@ TRIALS = _schema(
         **_ERROR,
     },
     # gamma and epsilon's start are read by every trial, whatever its variant and schedules.
-    nullable={"label", "fingerprint", "source", "engine", *SUMMARY, *_SECONDS, *_ERROR}
+    nullable={
+        "label",
+        "fingerprint",
+        "source",
+        "rule",
+        "rule_args",
+        "engine",
+        *SUMMARY,
+        *_SECONDS,
+        *_ERROR,
+    }
     | HYPERPARAMETERS.keys() - {"gamma", "eps_schedule", "eps_start"},
 )
 

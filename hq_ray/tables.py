@@ -25,7 +25,9 @@ class KernelTables:
     Attributes:
         n_actions, n_outcomes: as in the model.
         draws: whether the environment's random numbers can matter at all.
-        transition: uint32 ((n_outcomes + 1) * n_states * n_actions,): next row * 256 + code.
+        code_bits: width of a code, 8 or 32.
+        transition: uint32 or, for codes of 32 bits, uint64
+            ((n_outcomes + 1) * n_states * n_actions,): next row * 2**code_bits + code.
         threshold: uint64 (n_outcomes * n_states * n_actions,): the outcome is the first whose
             threshold exceeds the top 53 bits of the draw.
         code_reward, code_future: float64 per distinct (terminated, success, reward), terminating
@@ -37,6 +39,7 @@ class KernelTables:
     n_actions: int
     n_outcomes: int
     draws: bool
+    code_bits: int
     transition: np.ndarray
     threshold: np.ndarray
     code_reward: np.ndarray
@@ -47,19 +50,18 @@ class KernelTables:
 
 
 @lru_cache(maxsize=64)
-def kernel_tables(model: Model) -> KernelTables | None:
-    """Packs a model once; None where it does not fit (over 256 kinds of reward, or 2**24 pairs)."""
+def kernel_tables(model: Model) -> KernelTables:
+    """Packs a model, once; in half the bytes up to 256 kinds of outcome and 2**24 pairs."""
     states, actions, outcomes = model.next_state.shape
-    if states * actions >= 2**24:
-        return None
     success = np.zeros_like(model.terminated) if model.success is None else model.success
     # Sorted by the first column, so that the terminating kinds come last.
     columns = (model.terminated, success, model.reward.view(np.int64))
     kinds = np.stack([column.ravel() for column in columns], axis=1)
     codes, code = np.unique(kinds, axis=0, return_inverse=True)
-    if len(codes) > 256:
-        return None
-    word = model.next_state.astype(np.int64) * actions * 256 + code.reshape(model.reward.shape)
+    small = len(codes) <= 256 and states * actions < 2**24
+    code_bits, kind = (8, np.uint32) if small else (32, np.uint64)
+    row = model.next_state.astype(np.uint64) * np.uint64(actions << code_bits)
+    word = row + code.reshape(model.reward.shape).astype(np.uint64)
     word = np.concatenate([word, word[:, :, :1]], axis=2)
     starts = np.flatnonzero(model.start_probability > 0)
     tables = KernelTables(
@@ -67,7 +69,8 @@ def kernel_tables(model: Model) -> KernelTables | None:
         n_outcomes=outcomes,
         # A lone start short of 1 by rounding can fall back to state 0 like any other.
         draws=outcomes > 1 or len(starts) > 1 or bool(model.start_cumulative[-1] < 1),
-        transition=_by_outcome(word).astype(np.uint32),
+        code_bits=code_bits,
+        transition=_by_outcome(word).astype(kind),
         threshold=_by_outcome(draw_threshold(model.cumulative)),
         code_reward=np.ascontiguousarray(codes[:, 2]).view(np.float64),
         code_future=1.0 - codes[:, 0],

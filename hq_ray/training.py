@@ -20,6 +20,7 @@ from hq_ray.model import Model
 from hq_ray.planning import greedy_start_value, optimal_start_value, optimal_values
 from hq_ray.tables import KernelTables, kernel_tables
 from hq_ray.trial import Trial
+from hq_ray.updates import uncompilable, variant_of
 
 ENGINES = ("auto", "kernel", "gymnasium")
 # The last tenth of training is what "final" means in a trial's summary.
@@ -55,11 +56,17 @@ def train_together(trials: Sequence[Trial], engine: str = "auto") -> list[Traine
     check_engine(engine)
     first = trials[0]
     model = _planned_model(first)
-    tables = kernel_tables(model) if COMPILES and model is not None else None
-    if engine == "kernel" and tables is None:
-        raise InputError(f"the kernel needs a transition table, and {first.env} has none to use")
+    if COMPILES and model is not None and uncompilable(first.variant) is None:
+        tables = kernel_tables(model)
+    elif engine == "kernel":
+        lacks = f"a transition table, and {first.env} has none to use"
+        if model is not None:
+            lacks = f"a rule that numba can compile, and {first.variant} has none"
+        raise InputError(f"the kernel needs {lacks}")
+    else:
+        tables = None
     if tables is not None and engine != "gymnasium":
-        _load_loop(tables, first.variant)
+        _load_loop(tables, first.variant, first.by_visits)
         engine, started = "kernel", time.perf_counter()
         logs = train_on_kernel(trials, tables)
         _check_finite(trials, logs, model)
@@ -79,9 +86,9 @@ def train_together(trials: Sequence[Trial], engine: str = "auto") -> list[Traine
 
 
 @lru_cache(maxsize=256)
-def _load_loop(tables: KernelTables, variant: str) -> None:
+def _load_loop(tables: KernelTables, variant: str, by_visits: bool) -> None:
     """Compiles a loop or loads it from disk, so that no trial's time includes that."""
-    plain = used_hyperparameters(variant, {})
+    plain = used_hyperparameters(variant, {"alpha_schedule": "visits"} if by_visits else {})
     trial = Trial("", "{}", None, variant, seed=0, episodes=1, max_steps=1, **plain)
     train_on_kernel([trial], tables)
 
@@ -95,6 +102,8 @@ def group_key(trial: Trial) -> tuple:
         trial.variant,
         trial.episodes,
         trial.max_steps,
+        trial.rule,
+        trial.by_visits,
     )
 
 
@@ -119,12 +128,22 @@ def _check_finite(trials: Sequence[Trial], logs: Sequence[EpisodeLog], model: Mo
 
 def warm_up(trials: Iterable[Trial]) -> None:
     """Compiles, or loads from the disk cache, all that training these trials will call."""
-    kinds = {group_key(trial)[:4]: trial for trial in trials if trial.has_model}
+    kinds = {
+        group_key(replace(trial, episodes=1, max_steps=1)): trial
+        for trial in trials
+        if trial.has_model
+    }
     for trial in kinds.values():
         train(replace(trial, episodes=1, max_steps=1))
 
 
 def _planned_model(trial: Trial) -> Model | None:
+    digest = variant_of(trial.variant).digest
+    if digest != trial.rule:
+        raise ModelError(
+            f"the module of {trial.variant} must be the planned one ({trial.rule}), but this "
+            f"process has {digest}: the rule's code differs from what the trial was planned with"
+        )
     if not trial.has_model:
         found = load_source(trial.env, trial.env_args) if trial.source is not None else None
         if found != trial.source:

@@ -4,7 +4,9 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
+
+import numpy as np
 
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import Value
@@ -35,10 +37,12 @@ class Trial:
         env_args: keyword arguments of the environment as canonical JSON.
         fingerprint: digest of the environment's model; where there is no model, of a rollout
             (`rollout:...`) or `unseeded`, or None in results from before.
-        variant: a name of the VARIANTS table.
+        variant: a name of the VARIANTS table, or `module:name` of a rule of the user's own.
         seed: of both random streams.
         episodes: training length.
         max_steps: step limit of an episode.
+        rule: digest of the module file of a rule of the user's own.
+        rule_args: values of the hyperparameters of its own, as canonical JSON.
         source: digest of the environment's source files; None where it has none of its own or they
             do not matter.
         label: what tables and figures call the environment; None for its id and arguments.
@@ -58,6 +62,7 @@ class Trial:
     alpha_schedule: str | None = None
     alpha_end: float | None = None
     alpha_decay_episodes: int | None = None
+    alpha_power: float | None = None
     alpha_down: float | None = None
     gamma: float = 0.99
     eps_schedule: str | None = None
@@ -65,6 +70,8 @@ class Trial:
     eps_end: float | None = None
     eps_decay_episodes: int | None = None
     eps_shift: float | None = None
+    rule: str | None = None
+    rule_args: str | None = None
     source: str | None = None
     label: str | None = None
     role: str = EXPLORATION
@@ -73,6 +80,8 @@ class Trial:
     def identity(self) -> dict[str, Value]:
         """What `trial_id` is a digest of: every field of it that is not None."""
         items = {name: getattr(self, name) for name in TRIAL_FIELDS if name not in NOT_IDENTITY}
+        if self.alpha_down is not None and self.alpha_schedule != "constant":
+            items["down"] = "ratio"
         return {name: value for name, value in items.items() if value is not None}
 
     @property
@@ -97,9 +106,45 @@ class Trial:
         return _schedule(self.eps_schedule, self.eps_start, self.eps_end, self.eps_decay_episodes)
 
     @property
-    def step_size_schedule(self) -> Schedule:
-        """alpha over episodes; zeros for a variant that has no alpha."""
-        return _schedule(self.alpha_schedule, self.alpha, self.alpha_end, self.alpha_decay_episodes)
+    def by_visits(self) -> bool:
+        """Whether the step size falls with the updates of a pair instead of with episodes."""
+        return self.alpha_schedule == "visits"
+
+    @property
+    def rule_values(self) -> dict[str, float]:
+        """Values of the hyperparameters that a rule of the user's own has."""
+        return json.loads(self.rule_args or "{}")
+
+    def step_sizes(self) -> tuple[np.ndarray, np.ndarray]:
+        """The step upwards and the step downwards by episode: float64 (episodes,), read-only.
+
+        By visits, both are to be multiplied by the weight of the visit, and the downward step is
+        given as its ratio to the upward one. Zeros stand for steps that the variant does not have.
+        """
+        schedule = _schedule(
+            "constant" if self.by_visits else self.alpha_schedule,
+            *(self.alpha, self.alpha_end, self.alpha_decay_episodes),
+        )
+        ratio = None
+        if self.alpha is not None and self.alpha_schedule != "constant":
+            ratio = (self.alpha_down or 0.0) / self.alpha
+        return (
+            schedule.values(self.episodes),
+            _steps_down(schedule, self.episodes, self.alpha_down or 0.0, ratio, self.by_visits),
+        )
+
+
+@lru_cache(maxsize=256)
+def _steps_down(
+    schedule: Schedule, episodes: int, alpha_down: float, ratio: float | None, by_visits: bool
+) -> np.ndarray:
+    if ratio is None:
+        return Schedule("constant", alpha_down).values(episodes)
+    if by_visits:
+        return Schedule("constant", ratio).values(episodes)
+    steps = schedule.values(episodes) * ratio
+    steps.flags.writeable = False
+    return steps
 
 
 def _schedule(

@@ -1,26 +1,38 @@
-"""The update rules: pure scalar functions with one signature, and the table that names them.
+"""The learners: update rules as pure scalar functions, and the table of variants made of them.
 
-Each rule takes `(q_value, target, alpha, alpha_down, eps_shift)` and returns the new Q value. All
-arguments are float64 scalars; `q_value`, `target` and `eps_shift` are in units of return, the step
-sizes have none. A rule ignores the hyperparameters it does not use, and the table says which it
-uses. The functions are compiled into the kernel and called as they are by the Gymnasium loop.
+A rule takes `(q_value, target, ...)` and returns the new Q value. The names of its other arguments
+say which hyperparameters it reads. All arguments are float64 scalars; `q_value`, `target` and
+`eps_shift` are in units of return, the step sizes have none. The functions are compiled into the
+kernel and called as they are by the Gymnasium loop.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import hashlib
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
 
-from hq_ray.errors import InputError, near_miss
+import hq_ray
+from hq_ray.errors import InputError, near_miss, reason_of, shortened
 
 # Floor on the two distances of the harmonic update; below any eps_shift worth choosing.
 EPS_DIV = 1e-12
+TARGETS = ("max", "expected", "sarsa", "double")
+# The hyperparameters that only some rules read.
+OF_RULES = ("alpha", "alpha_down", "eps_shift")
 
 
-def standard(q_value, target, alpha, alpha_down, eps_shift):
+def standard(q_value, target, alpha):
     """Q' = Q + alpha (y - Q): Q-learning (Watkins and Dayan 1992, Machine Learning 8:279-292)."""
     return q_value + alpha * (target - q_value)
 
 
-def harmonic(q_value, target, alpha, alpha_down, eps_shift):
+def harmonic(q_value, target, alpha, eps_shift):
     """The weighted harmonic mean of Q and y, measured from below both and below zero.
 
     With s = min(Q, y, 0) - eps_shift, u = Q - s and v = y - s:
@@ -41,15 +53,16 @@ def harmonic(q_value, target, alpha, alpha_down, eps_shift):
     return q_value + weight / ((1.0 - alpha) * v + weight) * (target - q_value)
 
 
-def minimum(q_value, target, alpha, alpha_down, eps_shift):
+def minimum(q_value, target):
     """Q' = min(Q, y): the worst case seen so far (Heger 1994, ICML, Q-hat-learning)."""
     return min(q_value, target)
 
 
-def asymmetric(q_value, target, alpha, alpha_down, eps_shift):
+def asymmetric(q_value, target, alpha, alpha_down):
     """Q' = Q + alpha (y - Q) upwards and Q + alpha_down (y - Q) downwards.
 
-    Two constant step sizes, in the manner of Mihatsch and Neuneier 2002 (Machine Learning 49).
+    Mihatsch and Neuneier 2002 (Machine Learning 49). A schedule of alpha keeps the ratio of the two
+    steps: the downward step is alpha_e (alpha_down / alpha).
     """
     step_size = alpha if target > q_value else alpha_down
     return q_value + step_size * (target - q_value)
@@ -57,23 +70,144 @@ def asymmetric(q_value, target, alpha, alpha_down, eps_shift):
 
 @dataclass(frozen=True)
 class Variant:
-    """A row of the table: the rule, the hyperparameters it reads, and one line for people."""
+    """A learner: an update rule and the one-step target y that it moves Q towards.
 
-    update: Callable[[float, float, float, float, float], float]
-    uses: frozenset[str]
-    summary: str
+    Attributes:
+        update: the rule, `update(q_value, target, ...)`; its further arguments are named after the
+            hyperparameters `alpha`, `alpha_down`, `eps_shift` and its own `parameters`.
+        target: what follows the reward where the step did not terminate; a' is the next action.
+            `max`: gamma max_a Q(s', a). `expected`: gamma E_a Q(s', a) over the epsilon-greedy
+            policy (van Seijen et al. 2009). `sarsa`: gamma Q(s', a') (Rummery and Niranjan 1994).
+            `double`: two tables, one values what the other prefers (van Hasselt 2010).
+        uses: those of `alpha`, `alpha_down` and `eps_shift` that it reads; 0 is passed for others.
+            None for all that the rule names.
+        parameters: default by name of at most two hyperparameters of its own.
+        summary: one line for people.
+        digest: of the module file of a rule of the user's own; None for a row of VARIANTS.
+    """
+
+    update: Callable[..., float]
+    target: str = "max"
+    uses: Collection[str] | None = None
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    summary: str = ""
+    digest: str | None = None
+
+    def __post_init__(self) -> None:
+        rule = getattr(self.update, "__name__", repr(self.update))
+        if self.target not in TARGETS:
+            raise InputError(f"unknown target {self.target!r}{near_miss(self.target, TARGETS)}")
+        if len(self.parameters) > 2:
+            own = ", ".join(self.parameters)
+            raise InputError(f"a rule may have two parameters of its own at most, got {own}")
+        try:
+            arguments = inspect.signature(self.update).parameters
+        except (TypeError, ValueError):
+            raise InputError(f"a rule must be a Python function, got {self.update!r}") from None
+        names, known = list(arguments)[2:], [*OF_RULES, *self.parameters]
+        positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        if len(arguments) < 2 or any(one.kind is not positional for one in arguments.values()):
+            raise InputError(
+                f"rule {rule} must take (q_value, target, ...), got ({', '.join(arguments)})"
+            )
+        for name in names:
+            if name not in known:
+                raise InputError(
+                    f"rule {rule} may take {', '.join(known)} after q_value and target, "
+                    f"got {name!r}{near_miss(name, known)}"
+                )
+        uses = set(OF_RULES) & set(names) if self.uses is None else set(self.uses)
+        for name in uses | self.parameters.keys():
+            if name not in names:
+                raise InputError(f"rule {rule} must take the {name!r} that it is said to use")
+        object.__setattr__(self, "uses", frozenset(uses))
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Names of what the rule takes after `q_value` and `target`, in order."""
+        return tuple(inspect.signature(self.update).parameters)[2:]
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Those of OF_RULES that it does not read."""
+        return frozenset(OF_RULES) - frozenset(self.uses or ())
 
 
 VARIANTS: dict[str, Variant] = {
-    "standard": Variant(standard, frozenset({"alpha"}), "Q + alpha (y - Q)"),
-    "harmonic": Variant(
-        harmonic, frozenset({"alpha", "eps_shift"}), "shifted weighted harmonic mean of Q and y"
+    "standard": Variant(standard, summary="Q-learning"),
+    "harmonic": Variant(harmonic, summary="shifted weighted harmonic mean of Q and y"),
+    "minimum": Variant(minimum, summary="min(Q, y)"),
+    "asymmetric": Variant(asymmetric, summary="alpha upwards, alpha_down downwards"),
+    "sarsa": Variant(standard, "sarsa", summary="SARSA"),
+    "expected_sarsa": Variant(standard, "expected", summary="Expected SARSA"),
+    "double_q": Variant(standard, "double", summary="Double Q-learning"),
+    "harmonic_sarsa": Variant(harmonic, "sarsa", summary="SARSA by the harmonic mean"),
+    "harmonic_expected_sarsa": Variant(
+        harmonic, "expected", summary="Expected SARSA by the harmonic mean"
     ),
-    "minimum": Variant(minimum, frozenset(), "min(Q, y)"),
-    "asymmetric": Variant(
-        asymmetric, frozenset({"alpha", "alpha_down"}), "alpha upwards, alpha_down downwards"
-    ),
+    "harmonic_double_q": Variant(harmonic, "double", summary="Double Q by the harmonic mean"),
 }
+
+
+def import_user_module(name: str) -> ModuleType:
+    """Imports a module of the user's own, whatever it is called.
+
+    Where a source tree of ours is on the path, its folders `envs`, `sweeps` and `analysis` are not
+    to stand in for the user's of these names.
+    """
+    ours = [path for path in sys.path if path in hq_ray.__path__ and path != os.getcwd()]
+    sys.path[:] = [path for path in sys.path if path not in ours]
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path += ours
+
+
+@lru_cache(maxsize=256)
+def variant_of(name: str) -> Variant:
+    """The variant of a name: a row of VARIANTS, or `module:name` of the user's own.
+
+    Raises:
+        InputError: there is none.
+    """
+    module_name, colon, attribute = name.rpartition(":")
+    if not colon:
+        if name not in VARIANTS:
+            known = [*VARIANTS, "both"]
+            raise InputError(f"unknown variant {name!r}{near_miss(name, known)}")
+        return VARIANTS[name]
+    try:
+        module = import_user_module(module_name)
+    except Exception as problem:
+        raise InputError(
+            f"the module of variant {name!r} must be importable, but {reason_of(problem)}"
+        ) from problem
+    found = getattr(module, attribute, None)
+    if not isinstance(found, Variant):
+        rows = [key for key, value in vars(module).items() if isinstance(value, Variant)]
+        raise InputError(
+            f"{module_name} must have a Variant {attribute!r}{near_miss(attribute, rows)}"
+        )
+    digest = hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()[:16]
+    return replace(found, digest=digest)
+
+
+@lru_cache(maxsize=256)
+def uncompilable(name: str) -> str | None:
+    """Why numba cannot compile the rule of a variant; None where it can."""
+    variant = variant_of(name)
+    if variant.digest is None:
+        return None
+    import numba  # slow to import, and seldom needed
+
+    rule = numba.njit(error_model="numpy")(variant.update)
+    try:
+        rule.compile((numba.float64,) * (2 + len(variant.arguments)))
+    except Exception as problem:
+        return shortened(" ".join(str(problem).split()), 200)
+    returned = rule.nopython_signatures[0].return_type
+    numbers = (numba.types.Float, numba.types.Integer)
+    return None if isinstance(returned, numbers) else f"it returns {returned}"
 
 
 def parse_variants(text: str) -> tuple[str, ...]:
@@ -86,9 +220,7 @@ def parse_variants(text: str) -> tuple[str, ...]:
     for name in (part.strip() for part in text.split(",")):
         names += ["standard", "harmonic"] if name == "both" else [name]
     for name in names:
-        if name not in VARIANTS:
-            known = [*VARIANTS, "both"]
-            raise InputError(f"unknown variant {name!r}{near_miss(name, known)}")
+        variant_of(name)
     if len(set(names)) < len(names):
         raise InputError(f"each variant must be named once, got {text!r}")
     return tuple(names)

@@ -18,7 +18,7 @@ from hq_ray.sweeps.spec import Sweep
 from hq_ray.sweeps.spec_entries import SETTINGS, Configuration, EnvironmentRequest
 from hq_ray.sweeps.spec_text import suggestion
 from hq_ray.trial import Trial
-from hq_ray.updates import VARIANTS
+from hq_ray.updates import variant_of
 
 # A configuration takes some two kilobytes; ids of ten million trials take a gigabyte.
 MOST_CONFIGURATIONS, MOST_TRIALS = 10**6, 10**7
@@ -174,7 +174,7 @@ def _parameters(sweep: Sweep, variant: str) -> dict[str, Parameter]:
 
 def _grid(sweep: Sweep, variant: str) -> dict[str, tuple[Value, ...]]:
     """The values of the parameters that a variant may read."""
-    unread = {"alpha", "alpha_down", "eps_shift"} - VARIANTS[variant].uses
+    unread = set(variant_of(variant).unread)
     if "alpha" in unread:
         unread |= {name for name in HYPERPARAMETERS if name.startswith("alpha_")}
     parameters = _parameters(sweep, variant)

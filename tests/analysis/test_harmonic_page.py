@@ -89,8 +89,8 @@ def test_what_is_left_over_above_the_minimum(alpha):
     left = 100 + harmonic_step(-100.0, alpha, 1e-6)
     assert left == pytest.approx((1 - alpha) / alpha * 1e-6, rel=1e-4)
     # Downwards from a positive value to a target of 0, and upwards.
-    assert harmonic(1e6, 0.0, alpha, 0.0, 1e-2) <= (1 - alpha) / alpha * 1e-2
-    assert harmonic(0.3, 1e9, alpha, 0.0, 1e-2) + 1e-2 <= 0.31 / (1 - alpha)
+    assert harmonic(1e6, 0.0, alpha, 1e-2) <= (1 - alpha) / alpha * 1e-2
+    assert harmonic(0.3, 1e9, alpha, 1e-2) + 1e-2 <= 0.31 / (1 - alpha)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])

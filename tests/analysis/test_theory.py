@@ -31,7 +31,7 @@ def test_the_effective_step_size_has_the_bits_of_the_update():
     q_value, target, alpha, eps_shift = drawn(5000)
     moved = q_value + effective_step_size(q_value, target, alpha, eps_shift) * (target - q_value)
     arguments = zip(q_value, target, alpha, eps_shift, strict=True)
-    assert moved.tolist() == [harmonic(q, y, a, 0.0, e) for q, y, a, e in arguments]
+    assert moved.tolist() == [harmonic(q, y, a, e) for q, y, a, e in arguments]
 
 
 def test_the_effective_step_size_is_smaller_upwards_and_larger_downwards():
@@ -75,7 +75,7 @@ def test_the_update_does_not_expand(q_value, target, alpha, exponent):
     eps_shift, h = 10.0**exponent, 1e-5
 
     def updated(q, y):
-        return harmonic(q, y, alpha, 0.0, eps_shift)
+        return harmonic(q, y, alpha, eps_shift)
 
     # One-sided, away from 0, so that both points stay in the regime.
     in_q = (updated(q_value, target) - updated(q_value - h, target)) / h

@@ -18,6 +18,7 @@ def test_defaults_are_those_of_the_command_line():
         "alpha_schedule": "constant",
         "alpha_end": 0.05,
         "alpha_decay_episodes": 3500,
+        "alpha_power": 0.8,
         "alpha_down": 0.5,
         "gamma": 0.99,
         "eps_schedule": "linear",
@@ -68,8 +69,8 @@ def test_a_default_is_allowed_and_a_field_of_a_trial(row):
         (
             "alpha_schedule",
             0.5,
-            "alpha_schedule must be one of linear, exponential, inverse, constant, got 0.5; "
-            "known: linear, exponential, inverse, constant",
+            "alpha_schedule must be one of linear, exponential, inverse, constant, visits, got "
+            "0.5; known: linear, exponential, inverse, constant, visits",
         ),
         ("alhpa", 0.1, "unknown hyperparameter 'alhpa'; did you mean 'alpha'?"),
     ],

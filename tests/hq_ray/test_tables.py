@@ -63,11 +63,14 @@ def test_the_two_zeros_are_one_reward():
     assert [math.copysign(1.0, reward) for reward in codes] == [1.0]
 
 
-@pytest.mark.parametrize(("n_rewards", "fits"), [(256, True), (257, False)])
-def test_at_most_256_kinds_of_reward(n_rewards, fits):
+@pytest.mark.parametrize(("n_rewards", "code_bits"), [(256, 8), (257, 32)])
+def test_any_number_of_kinds_of_reward(n_rewards, code_bits):
     table = {state: {0: [(1.0, 0, state, False)]} for state in range(n_rewards)}
     model = model_from_table(table, np.eye(n_rewards)[0])
-    assert (kernel_tables(model) is not None) == fits
+    tables = kernel_tables(model)
+    assert tables.code_bits == code_bits
+    codes = tables.transition[:n_rewards] & tables.transition.dtype.type(2**code_bits - 1)
+    assert tables.code_reward[codes].tolist() == list(range(n_rewards))
 
 
 def test_tables_cannot_be_changed():

@@ -59,19 +59,16 @@ def test_without_a_model_the_gymnasium_loop_trains(make_trial):
     }
 
 
-def test_a_model_too_large_for_the_kernel_trains_on_the_gymnasium_loop(
-    make_trial, register, table_env
-):
+def test_a_model_with_hundreds_of_rewards_trains_on_the_kernel(make_trial, register, table_env):
     states = range(300)
     table = {s: {0: [(1.0, (s + 1) % 300, float(s), s == 299)]} for s in states}
     register("ManyRewards-v0", entry_point=lambda: table_env(table, np.eye(300)[0]))
     trial = make_trial("standard", "ManyRewards-v0", episodes=2, max_steps=300)
     trained = train(trial)
-    assert trained.engine == "gymnasium"
+    assert trained.engine == "kernel"
     assert trained.log.success.tolist() == [True, True]
     assert trained.log.episode_return.tolist() == [44850.0, 44850.0]
-    with pytest.raises(InputError, match="the kernel needs a transition table"):
-        train(trial, "kernel")
+    assert log_bytes(trained) == log_bytes(train(trial, "gymnasium"))
 
 
 def test_the_kernel_cannot_train_without_a_table(make_trial):

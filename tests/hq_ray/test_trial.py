@@ -99,6 +99,7 @@ def test_a_default_that_is_spelled_out_is_the_default():
         ("alpha_schedule", "inverse"),
         ("alpha_end", 0.06),
         ("alpha_decay_episodes", 3501),
+        ("alpha_power", 0.7),
         ("alpha_down", 0.4),
         ("gamma", 0.98),
         ("eps_schedule", "inverse"),
@@ -106,6 +107,8 @@ def test_a_default_that_is_spelled_out_is_the_default():
         ("eps_end", 0.06),
         ("eps_decay_episodes", 3501),
         ("eps_shift", 1.0),
+        ("rule", "0123456789abcdef"),
+        ("rule_args", '{"clip":1.0}'),
     ],
 )
 def test_the_id_changes_with_each_thing_that_matters(name, value):
@@ -141,8 +144,22 @@ def test_fingerprints_of_models_and_of_others(fingerprint, has_model, short):
 def test_schedules_of_a_trial():
     trial = cliff(alpha=0.4, alpha_schedule="linear", eps_end=0.1)
     assert trial.epsilon_schedule == Schedule("linear", 1.0, 0.1, 3500)
-    assert trial.step_size_schedule == Schedule("linear", 0.4, 0.05, 3500)
-    assert cliff("minimum").step_size_schedule.values(2).tolist() == [0.0, 0.0]
+    up, down = trial.step_sizes()
+    assert up.tobytes() == Schedule("linear", 0.4, 0.05, 3500).values(trial.episodes).tobytes()
+    assert not down.any()
+    assert not any(steps.any() for steps in cliff("minimum").step_sizes())
+
+
+def test_a_schedule_keeps_the_ratio_of_the_two_steps():
+    constant = cliff("asymmetric", alpha=0.3, alpha_down=0.1)
+    assert [steps[9] for steps in constant.step_sizes()] == [0.3, 0.1]
+    assert "down" not in constant.identity
+    falling = cliff("asymmetric", alpha=0.4, alpha_down=0.1, alpha_schedule="linear", alpha_end=0.2)
+    up, down = falling.step_sizes()
+    assert falling.identity["down"] == "ratio"
+    assert (up[0], down[0], up[-1], down[-1]) == (0.4, 0.1, 0.2, 0.05)
+    visits = cliff("asymmetric", alpha=0.4, alpha_down=0.1, alpha_schedule="visits")
+    assert [steps[9] for steps in visits.step_sizes()] == [0.4, 0.25]
 
 
 @pytest.mark.parametrize(

@@ -15,17 +15,30 @@ def harmonic_mean(q, y, alpha, eps_shift):
     return s + 1 / ((1 - alpha) / (q - s) + alpha / (y - s))
 
 
-def update(variant, q, y, alpha, alpha_down, eps_shift):
-    if variant == "standard":
+def update(rule, q, y, alpha, alpha_down, eps_shift):
+    if rule == "standard":
         return q + alpha * (y - q)
-    if variant == "minimum":
+    if rule == "minimum":
         return min(q, y)
-    if variant == "asymmetric":
+    if rule == "asymmetric":
         return q + (alpha if y > q else alpha_down) * (y - q)
     u = max(max(q, q - y, 0.0) + eps_shift, 1e-12)
     v = max(max(y, y - q, 0.0) + eps_shift, 1e-12)
     alpha_eff = alpha * u / ((1.0 - alpha) * v + alpha * u)
     return q + alpha_eff * (y - q)
+
+
+def parts(variant):
+    """Rule and target of a variant, from its name."""
+    rule = "harmonic" if variant.startswith("harmonic") else "standard"
+    for ending, target in (
+        ("expected_sarsa", "expected"),
+        ("sarsa", "sarsa"),
+        ("double_q", "double"),
+    ):
+        if variant.endswith(ending):
+            return rule, target
+    return variant, "max"
 
 
 def schedule(kind, start, end, decay_episodes, episode):
@@ -72,32 +85,66 @@ def learn(trial, table, start, environment=None, goal=None):
     if environment is None:
         environment = np.random.Generator(np.random.PCG64(np.random.SeedSequence(trial.seed)))
     best_end = success_reward(table, start)
-    q = [[0.0] * len(table[0]) for _ in range(len(table))]
+    rule, target = parts(trial.variant)
+    n_actions = len(table[0])
+    q, q_b, visits, visits_b = (
+        [[zero] * n_actions for _ in range(len(table))] for zero in (0.0, 0.0, 0, 0)
+    )
+    by_visits = trial.alpha_schedule == "visits"
     log = []
     for episode in range(trial.episodes):
         epsilon = schedule(
             trial.eps_schedule, trial.eps_start, trial.eps_end, trial.eps_decay_episodes, episode
         )
-        alpha = schedule(
-            trial.alpha_schedule or "constant",
+        alpha_e = schedule(
+            "constant" if by_visits else trial.alpha_schedule or "constant",
             trial.alpha,
             trial.alpha_end,
             trial.alpha_decay_episodes,
             episode,
         )
         state, total, steps, terminated = pick(start, environment.random()), 0.0, 0, False
+        next_action = None
         while not terminated and steps < trial.max_steps:
-            action = choose(q[state], epsilon, agent.random())
+            behaviour = [a + b for a, b in zip(q[state], q_b[state], strict=True)]
+            action = (
+                choose(behaviour, epsilon, agent.random()) if next_action is None else next_action
+            )
             outcomes = table[state][action]
             outcome = pick([p for p, _, _, _ in outcomes], environment.random())
             _, next_state, reward, terminated = outcomes[outcome]
-            y = reward if terminated else reward + trial.gamma * max(q[next_state])
-            q[state][action] = update(
-                trial.variant, q[state][action], y, alpha, trial.alpha_down, trial.eps_shift
+            learning, judging, counts = q, q, visits
+            if target == "double":
+                first = agent.random() < 0.5
+                learning, judging, counts = (q, q_b, visits) if first else (q_b, q, visits_b)
+            row = learning[next_state]
+            if terminated:
+                y = reward
+            elif target == "sarsa":
+                next_action = choose(row, epsilon, agent.random())
+                y = reward + trial.gamma * row[next_action]
+            elif target == "double":
+                y = reward + trial.gamma * judging[next_state][row.index(max(row))]
+            elif target == "expected":
+                mean = list(accumulate(row, initial=0.0))[-1] / n_actions
+                y = reward + trial.gamma * ((1 - epsilon) * max(row) + epsilon * mean)
+            else:
+                y = reward + trial.gamma * max(row)
+            counts[state][action] += 1
+            alpha = alpha_e
+            if by_visits:
+                alpha *= math.pow(min(counts[state][action], 2**16 - 1), -trial.alpha_power)
+            down = trial.alpha_down
+            if down is not None and trial.alpha_schedule != "constant":
+                down = alpha * (trial.alpha_down / trial.alpha)
+            learning[state][action] = update(
+                rule, learning[state][action], y, alpha, down, trial.eps_shift
             )
             state, total, steps = next_state, total + reward, steps + 1
         won = reward == best_end if goal is None else state in goal
         log.append((total, steps, terminated, terminated and won))
+    if target == "double":
+        q = [[(a + b) / 2 for a, b in zip(*rows, strict=True)] for rows in zip(q, q_b, strict=True)]
     episode_return, steps, terminated, success = zip(*log, strict=True)
     return {
         "episode_return": np.array(episode_return, np.float64),

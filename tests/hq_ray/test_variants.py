@@ -1,0 +1,141 @@
+"""Rules of a user's own: made in a module of theirs, compiled like ours, part of the identity."""
+
+import itertools
+import sys
+
+import numpy as np
+import pytest
+
+from hq_ray.errors import InputError, TrialError
+from hq_ray.training import train
+from hq_ray.updates import Variant, uncompilable, variant_of
+
+RULES = """
+import hq_ray as hq
+
+def plain(q_value, target, alpha):
+    return q_value + alpha * (target - q_value)
+
+def clip(q_value, target, alpha, most):
+    step = alpha * (target - q_value)
+    return q_value + min(max(step, -most), most)
+
+def broken(q_value, target, alpha):
+    return q_value / 0.0 - q_value / 0.0 if target < -5.0 else target
+
+def textual(q_value, target, alpha):
+    return float(str(q_value + alpha * (target - q_value)))
+
+mine = hq.Variant(plain, target="max", uses={"alpha"})
+late = hq.Variant(plain, target="expected")
+twice = hq.Variant(plain, target="double")
+clipped = hq.Variant(clip, parameters={"most": 1.0})
+nan = hq.Variant(broken)
+slow = hq.Variant(textual)
+"""
+numbers = itertools.count()
+
+
+@pytest.fixture
+def rules(tmp_path, monkeypatch):
+    """The name of a module of rules that no other test has."""
+    name = f"rules_{next(numbers)}"
+    (tmp_path / f"{name}.py").write_text(RULES)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield name
+    sys.modules.pop(name, None)
+
+
+def same(one, other):
+    return all(
+        np.array_equal(getattr(one.log, name), getattr(other.log, name))
+        for name in ("episode_return", "steps", "terminated", "q_values")
+    )
+
+
+@pytest.mark.parametrize(
+    ("mine", "ours"), [("mine", "standard"), ("late", "expected_sarsa"), ("twice", "double_q")]
+)
+def test_a_rule_written_again_learns_what_ours_learns(rules, make_trial, mine, ours):
+    trials = [make_trial(name, "CliffWalking-v1") for name in (f"{rules}:{mine}", ours)]
+    first, second = map(train, trials)
+    assert first.engine == "kernel"
+    assert same(first, second)
+    assert same(first, train(trials[0], "gymnasium"))
+    assert trials[0].trial_id != trials[1].trial_id
+
+
+def test_a_parameter_of_its_own(rules, make_trial):
+    name = f"{rules}:clipped"
+    loose, tight, default = (
+        make_trial(name, "CliffWalking-v1", **values)
+        for values in ({"most": 1e9}, {"most": 0.5}, {})
+    )
+    assert same(train(loose), train(make_trial("standard", "CliffWalking-v1")))
+    assert not same(train(tight), train(loose))
+    assert same(train(tight), train(tight, "gymnasium"))
+    assert default.rule_values == {"most": 1.0}
+    assert len({trial.trial_id for trial in (loose, tight, default)}) == 3
+
+
+def test_an_edited_module_makes_new_trials(tmp_path, monkeypatch, make_trial):
+    ids = set()
+    for name, text in (("edited_a", RULES), ("edited_b", RULES + "# changed\n")):
+        (tmp_path / f"{name}.py").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path)
+        ids.add(variant_of(f"{name}:mine").digest)
+    assert len(ids) == 2
+
+
+def test_nan_fails_the_trial_with_its_step(rules, make_trial):
+    trial = make_trial(f"{rules}:nan", "CliffWalking-v1", eps_schedule="constant", eps_start=1.0)
+    with pytest.raises(TrialError, match=r"episode 0, step .*must be finite, got nan"):
+        train(trial)
+
+
+def test_a_rule_that_numba_cannot_compile_trains_on_the_loop(rules, make_trial):
+    trial = make_trial(f"{rules}:slow", "CliffWalking-v1", episodes=3)
+    assert uncompilable(trial.variant)
+    trained = train(trial)
+    assert trained.engine == "gymnasium"
+    assert same(trained, train(make_trial("standard", "CliffWalking-v1", episodes=3)))
+
+
+def one(q_value):
+    return q_value
+
+
+def other(q_value, target, clip):
+    return target
+
+
+def starred(q_value, target, *rest):
+    return target
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"update": one}, "must take (q_value, target, ...), got (q_value)"),
+        ({"update": starred}, "must take (q_value, target, ...), got (q_value, target, rest)"),
+        ({"update": other}, "got 'clip'"),
+        ({"update": other, "parameters": {"clap": 1.0}}, "got 'clip'; did you mean 'clap'?"),
+        ({"update": other, "parameters": {"clip": 1.0}, "target": "maxx"}, "did you mean 'max'?"),
+        ({"update": 3}, "must be a Python function, got 3"),
+        (
+            {"update": other, "parameters": {"clip": 1.0}, "uses": {"alpha"}},
+            "must take the 'alpha' that it is said to use",
+        ),
+    ],
+)
+def test_what_is_no_variant_is_refused(arguments, message):
+    with pytest.raises(InputError) as refusal:
+        Variant(**arguments)
+    assert message in str(refusal.value)
+
+
+def test_a_name_or_module_that_is_not_there(rules):
+    with pytest.raises(InputError, match=r"must have a Variant 'clippd'; did you mean 'clipped'\?"):
+        variant_of(f"{rules}:clippd")
+    with pytest.raises(InputError, match="must be importable, but ModuleNotFoundError"):
+        variant_of("no_such_rules:clipped")
