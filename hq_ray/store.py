@@ -154,9 +154,9 @@ class Results:
         except NotADirectoryError:
             must = f"results must be a folder, but a part of {place.text} is a file"
             raise InputError(must) from None
-        except HqRayError:
-            raise
-        except (OSError, ValueError, RecursionError) as problem:
+        except (ValueError, RecursionError) as problem:
+            if isinstance(problem, HqRayError):
+                raise
             reason = str(problem)
             if isinstance(problem, ValidationError):
                 first = problem.errors()[0]

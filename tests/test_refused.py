@@ -63,9 +63,13 @@ def refused(arguments, code, *words, **settings):
         (["sweep", "."], 2, "Is a directory"),
         ([*RUN, "--results", "file"], 2, "a part of file/VelocityGrid-v0 is a file"),
         ([*RUN, "--results", LONG], 1, "File name too long"),
-        ([*RUN, "--log_root", "file"], 2, "must be a folder"),
+        ([*RUN, "--log_root", "file"], 2, "must be one that can be written, got 'file'"),
         ([*RUN, "--plots_root", LONG], 2, "File name too long"),
-        ([*RUN, "--record_video", "--videos_root", "file/v"], 2, "must be a folder"),
+        (
+            [*RUN, "--record_video", "--videos_root", "file/v"],
+            2,
+            "must be one that can be written, got 'file/v'",
+        ),
     ],
 )
 def test_a_place_that_cannot_be_is_refused_before_anything_is_written(

@@ -120,7 +120,7 @@ def test_without_discount_there_may_be_no_best_policy(register, table_env, make_
     table = {0: {0: [(1.0, 0, reward, False)], 1: [(1.0, 0, reward, reward > 0)]}}
     register(env, entry_point=lambda: table_env(table, np.ones(1)))
     trial = make_trial("standard", env, gamma=1)
-    with pytest.raises(NoReferences, match=f"^{env} {{}} has no best policy at gamma 1: none"):
+    with pytest.raises(NoReferences, match=f"^{env} has no best policy at gamma 1: none"):
         references_of(trial.env, trial.env_args, trial.fingerprint, 1.0, 10)
     assert references_of(trial.env, trial.env_args, trial.fingerprint, 0.5, 10).optimal_steps > 1
 
@@ -187,7 +187,7 @@ def test_references_of_trials(make_trial):
     [
         ("Blackjack-v1", None, "Blackjack-v1 was trained without a model to compute exact"),
         ("Blackjack-v1", "00", "Blackjack-v1 has no transition table here"),
-        ("Nowhere-v3", "00", r"Nowhere-v3 {} cannot be made here \(unknown environment "),
+        ("Nowhere-v3", "00", r"Nowhere-v3 cannot be made here \(unknown environment "),
         ("no_such_module:Grid-v0", "00", r"cannot be made here \(the module "),
         (
             "FrozenLake-v1",

@@ -189,7 +189,8 @@ def test_plan_and_sweep_json_say_which_engine_trains_what(edit, call):
     }
     assert code == 0
     for name, engine in expected.items():
-        assert f"{name.removesuffix(' {}')} trains with engine {engine}\n" in out
+        shown = name.removesuffix(" {}").replace(' {"map_name":"8x8"}', ', map_name "8x8"')
+        assert f"{shown} trains with engine {engine}\n" in out
     call("sweep --local", "0-1", "--set", f"env={envs}")
     assert told()["engines"] == expected
     assert set(told()["sources"]) == set(expected)
