@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from small_sweeps import blank_picture
 
 from hq_ray.analysis import figure_files
 from hq_ray.analysis.metrics import METRICS
@@ -73,7 +74,7 @@ def test_python_blocks_run(tmp_path, monkeypatch, capsys):
 def test_the_analysis_is_as_shown(tmp_path, monkeypatch, capsys):
     """All commands and blocks in order, on shorter runs and without drawing."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(figure_files, "picture", lambda figure, kind: bytes(24))
+    monkeypatch.setattr(figure_files, "picture", lambda figure, kind: blank_picture())
     Path("alpha.yaml").write_text(blocks("yaml")[0])
     commands = [shlex.split(line) for line in re.findall(r"^    \$ hq-ray (.*)$", ANALYSIS, re.M)]
     assert [command[0] for command in commands] == ["sweep", "compare", "report", "plot"]

@@ -32,7 +32,8 @@ def levels_chart(frame: pd.DataFrame, *, hyperparameter: str, labels: Mapping[st
     Args:
         frame: metric, variant, level, mean, low, high, n, chosen (whether the best configuration
             has this level) and edge (whether that is the first or last of its grid). A level is
-            null for a variant that does not read the hyperparameter: it is drawn as a line.
+            null for a variant that does not read the hyperparameter: it is drawn as a line; in a
+            variant that has other levels too, it is not drawn.
         hyperparameter: its name.
         labels: by metric, what its panel has above it; a metric without values has no panel.
     """
@@ -52,6 +53,7 @@ def levels_chart(frame: pd.DataFrame, *, hyperparameter: str, labels: Mapping[st
                 axes.fill_between(whole, rows["low"], rows["high"], alpha=0.12, linewidth=0, **look)
                 look |= {"linestyle": style.linestyle}
             else:
+                rows = rows.dropna(subset="level")
                 shift = DODGE * (number - (len(styles) - 1) / 2)
                 rows = rows.assign(place=rows["level"].map(levels.index).astype(float) + shift)
                 axes.vlines(rows["place"], rows["low"], rows["high"], linewidth=1.3, **look)

@@ -5,7 +5,7 @@ import webbrowser
 from pathlib import Path
 
 import pytest
-from small_sweeps import make_up, train
+from small_sweeps import blank_picture, make_up, train
 
 from hq_ray.analysis import figure_files
 from hq_ray.cli import run_command_line
@@ -49,8 +49,8 @@ def tiny(tmp_path_factory):
 def elsewhere(tmp_path, monkeypatch):
     """Another folder, and figures that are made but not encoded, which takes most of the time."""
     monkeypatch.chdir(tmp_path)
-    pixel = b"\x89PNG\r\n\x1a\n" + bytes(16)
-    monkeypatch.setattr(figure_files, "picture", lambda figure, kind: pixel)
+    picture = blank_picture()
+    monkeypatch.setattr(figure_files, "picture", lambda figure, kind: picture)
 
 
 def run(capsys, *arguments):

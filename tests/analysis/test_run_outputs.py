@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from hq_ray.analysis import run_outputs
-from hq_ray.analysis.charts import trials
 from hq_ray.analysis.run_outputs import OutputRoot
 from hq_ray.errors import InputError
 
@@ -21,8 +20,8 @@ LISTS = {"logs/.hq_ray_logs.json", "plots/.hq_ray_plots.json", "videos/.hq_ray_v
 @pytest.fixture(autouse=True)
 def sketched(monkeypatch):
     """Figures are neither drawn nor encoded, which takes most of the time."""
-    for name in ("curve_figure", "compare_figure", "picture"):
-        monkeypatch.setattr(trials, name, lambda *_, **__: b"figure")
+    for name in ("curves.learning_figure", "page.picture"):
+        monkeypatch.setattr(f"hq_ray.analysis.charts.{name}", lambda *_, **__: b"figure")
 
 
 def files(*roots):

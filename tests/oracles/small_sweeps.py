@@ -1,10 +1,12 @@
 """Small sweeps for tests of what reads results: trained in a second, or made up."""
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from hq_ray.episode_log import EpisodeLog, Trained
 from hq_ray.hyperparameters import used_hyperparameters
@@ -16,6 +18,13 @@ HOSTILE_ENV = 'A</script><b id="x">&`$'
 HOSTILE_FAILURE = "no </script><img src=x onerror=alert(1)> 'quotes' \"more\" ünïcode [red] `x`"
 
 GRID = {"alpha": [0.1, 0.5], "eps_shift": [0.01, 10.0]}
+
+
+def blank_picture() -> bytes:
+    """A PNG that stands for all figures where drawing would take most of the time."""
+    stream = io.BytesIO()
+    Image.new("L", (1, 2000)).save(stream, "PNG")
+    return stream.getvalue()
 
 
 def train(folder: Path, name: str = "tiny", **spec: object) -> Path:

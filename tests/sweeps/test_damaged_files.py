@@ -8,8 +8,9 @@ from contextlib import chdir, redirect_stderr, redirect_stdout
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from small_sweeps import blank_picture
 
-from hq_ray.analysis import report
+from hq_ray.analysis import figure_files
 from hq_ray.cli import run_command_line
 from hq_ray.location import Location
 from hq_ray.store import Results
@@ -118,7 +119,7 @@ def test_what_reads_episodes_goes_on_too(done, call, content):
     path.write_bytes(content)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(report, "drawn", lambda one, kind: bytes(24))
+            patch.setattr(figure_files, "picture", lambda figure, kind: blank_picture())
             for command in ("compare results/lakes", "report results/lakes --out out"):
                 assert call(f"{command} --smooth 3")[0] == 0
             assert call("plot results/lakes --smooth 3 --out out")[0] == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from small_sweeps import HOSTILE_ENV, make_up, train
 
-from hq_ray.analysis.report import write_report
+from hq_ray.analysis.report.page import write_report
 from hq_ray.analysis.study import study
 from hq_ray.store import Results
 

@@ -1,16 +1,15 @@
-import io
 import json
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from scipy import stats
 from small_sweeps import (
     GRID,
     HOSTILE_ENV,
     HOSTILE_FAILURE,
+    blank_picture,
     fresh,
     in_other_files,
     make_up,
@@ -92,9 +91,8 @@ def written(results, tmp_path_factory):
 @pytest.fixture
 def sketched(monkeypatch):
     """Figures are made, but one picture stands for all: encoding takes most of the time."""
-    stream = io.BytesIO()
-    Image.new("L", (1, 2000)).save(stream, "PNG")
-    monkeypatch.setattr(figure_files, "picture", lambda figure, kind: stream.getvalue())
+    picture = blank_picture()
+    monkeypatch.setattr(figure_files, "picture", lambda figure, kind: picture)
 
 
 def test_the_page_needs_nothing_beside_it(written):
