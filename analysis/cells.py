@@ -6,6 +6,7 @@ alone, NaN where no trial is done, so that no seed ever counts for a configurati
 run on; the trials of a confirmation are kept apart.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,7 +40,8 @@ class Cell:
     Attributes:
         env: the problem's label, see `problem_labels`.
         variant: the update rule.
-        settings: one row per configuration, indexed by `config_id`, a column for each of SETTINGS.
+        settings: one row per configuration, indexed by `config_id`, a column for each of SETTINGS
+            and of `own_settings`.
         trials: of these configurations, done and failed, by rising seed.
     """
 
@@ -122,6 +124,19 @@ def level_text(value: Any) -> str:
     return "none" if pd.isna(value) else format_number(float(value))
 
 
+def own_settings(trials: pd.DataFrame) -> pd.DataFrame:
+    """What rules of the user's own add to SETTINGS: a column per hyperparameter of theirs, NaN in
+    trials of other variants; and `rule` where a folder has trials from before an edit of a module.
+    """
+    texts = trials["rule_args"]
+    values = {text: json.loads(text) for text in texts.dropna().unique()}
+    names = dict.fromkeys(name for of in values.values() for name in of)
+    found = {n: texts.map({text: of.get(n) for text, of in values.items()}) for n in names}
+    if (trials.groupby("variant", observed=True)["rule"].nunique() > 1).any():
+        found["rule"] = trials["rule"]
+    return pd.DataFrame(found, index=trials.index)
+
+
 def environment_labels(trials: pd.DataFrame) -> pd.Series:
     """The label of the spec, else `environment_name`; with what tells two apart added."""
     several = trials[[*ENVIRONMENT, "label"]].drop_duplicates(ENVIRONMENT).reset_index(drop=True)
@@ -180,6 +195,9 @@ def cells_by_problem(
         baseline: the variant that the others are compared with.
     """
     trials = trials.sort_values(["seed", "trial_id"], ignore_index=True)
+    own = own_settings(trials)
+    trials = trials.drop(columns="rule").join(own) if "rule" in own else trials.join(own)
+    settings_of = [*SETTINGS, *own]
     order = dict.fromkeys([baseline, *variants, *sorted(trials["variant"].unique())])
     table: dict[str, dict[str, Cell]] = {}
     for env, of_env in trials.groupby(problem_labels(trials)):
@@ -188,7 +206,7 @@ def cells_by_problem(
             done = part.loc[part["status"] == DONE, "config_id"]
             part = part[part["config_id"].isin(done)]
             if len(part):
-                settings = part.drop_duplicates("config_id").set_index("config_id")[[*SETTINGS]]
-                settings = settings.sort_values([*SETTINGS, "config_id"])
+                settings = part.drop_duplicates("config_id").set_index("config_id")[settings_of]
+                settings = settings.sort_values([*settings_of, "config_id"])
                 table.setdefault(env, {})[variant] = Cell(env, variant, settings, part)
     return table

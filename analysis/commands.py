@@ -164,9 +164,9 @@ def trials_command(
     as_json: bool,
 ) -> None:
     """List trials with their ids, which `replay` takes."""
-    from hq_ray.analysis.cells import environment_labels
+    from hq_ray.analysis.cells import SETTINGS as SETTINGS_OF_TRIALS
+    from hq_ray.analysis.cells import environment_labels, own_settings
     from hq_ray.analysis.verdict import THREE_METRICS
-    from hq_ray.hyperparameters import HYPERPARAMETERS
     from hq_ray.load import load_trials
     from hq_ray.schema import BETTER
     from hq_ray.store import DONE
@@ -183,7 +183,9 @@ def trials_command(
         plain = trials.assign(seed=trials["seed"].astype(str)).astype(object)
         print(json.dumps(plain.where(plain.notna(), None).to_dict("records"), default=str))
     else:
-        settings = (*HYPERPARAMETERS, "episodes", "max_steps")
+        own = own_settings(trials)
+        trials = trials.drop(columns=own.columns, errors="ignore").join(own)
+        settings = (*SETTINGS_OF_TRIALS, *own)
         varying = [name for name in settings if trials[name].nunique() > 1]
         numbers = dict.fromkeys((*THREE_METRICS, metric))
         names = ["trial_id", "environment", "variant", "seed", *varying, "role", "status", *numbers]

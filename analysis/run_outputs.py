@@ -28,6 +28,7 @@ from hq_ray.store import Results
 from hq_ray.sweeps.progress import notice
 from hq_ray.training import train
 from hq_ray.trial import Trial, environment_name
+from hq_ray.updates import variant_stem
 
 # Figure file and log names speak of returns and steps; the columns are one entry each.
 QUANTITIES = {"returns": "episode_return", "steps": "steps"}
@@ -66,13 +67,13 @@ class Outputs:
 
     def log(self, trial: Trial, quantity: str) -> Path:
         """CSV log of one trial; `quantity` is `returns` or `steps`."""
-        folder = self.log_root / trial.variant / f"s{trial.seed}"
-        return folder / f"{trial.variant}_{quantity}.csv"
+        name = variant_stem(trial.variant)
+        return self.log_root / name / f"s{trial.seed}" / f"{name}_{quantity}.csv"
 
     def curve(self, trial: Trial, quantity: str) -> Path:
         """Figure of one trial."""
         stem = {"returns": "learning_curve", "steps": "steps_curve"}[quantity]
-        return self.plots_root / trial.variant / f"{stem}_s{trial.seed}.png"
+        return self.plots_root / variant_stem(trial.variant) / f"{stem}_s{trial.seed}.png"
 
     def comparison(self, quantity: str) -> Path:
         """Figure of all variants, mean and standard error over seeds."""
@@ -80,7 +81,7 @@ class Outputs:
 
     def video(self, trial: Trial) -> Path:
         """Film of one trial's greedy policy."""
-        return self.videos_root / trial.variant / f"greedy_s{trial.seed}.mp4"
+        return self.videos_root / variant_stem(trial.variant) / f"greedy_s{trial.seed}.mp4"
 
 
 @dataclass(frozen=True)
@@ -348,7 +349,8 @@ def _caption(trials: Sequence[Trial]) -> str:
     for name in (*HYPERPARAMETERS, "max_steps"):
         values = dict.fromkeys(getattr(trial, name) for trial in trials)
         words += [f"{name} {value}" for value in values if value is not None]
-    return ", ".join(words)
+    own = {name: value for trial in trials for name, value in trial.rule_values.items()}
+    return ", ".join(words + [f"{name} {value}" for name, value in own.items()])
 
 
 def _film(outputs: Outputs, trials: Sequence[Trial], results: Results) -> None:

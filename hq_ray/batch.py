@@ -10,6 +10,7 @@ from hq_ray.errors import ModelError
 from hq_ray.store import Failure, Results
 from hq_ray.training import group_key, train_together
 from hq_ray.trial import Trial
+from hq_ray.updates import uncompilable
 
 MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS = 500, 4000
 # Trials in one call of the kernel: enough to keep its lanes full, few enough to stay in the cache.
@@ -78,9 +79,12 @@ def groups(trials: Sequence[Trial], engine: str = "auto") -> Iterator[list[Trial
     for trial in trials:
         alike.setdefault(group_key(trial), []).append(trial)
     for group in alike.values():
-        together = 1 if engine == "gymnasium" or not group[0].has_model else TOGETHER
-        for first in range(0, len(group), together):
-            yield group[first : first + together]
+        first = group[0]
+        slow = engine == "gymnasium" or not first.has_model
+        slow = slow or (first.rule is not None and uncompilable(first.variant) is not None)
+        together = 1 if slow else TOGETHER
+        for start in range(0, len(group), together):
+            yield group[start : start + together]
 
 
 def _train_group(group: list[Trial], engine: str) -> tuple[list[Trained], list[Failure]]:

@@ -24,7 +24,7 @@ from hq_ray.store import DONE, READERS, Results
 from hq_ray.trial import Trial
 
 SORTED_BY = (
-    *("env", "env_args", "variant", *HYPERPARAMETERS, "episodes", "max_steps"),
+    *("env", "env_args", "variant", *HYPERPARAMETERS, "rule_args", "episodes", "max_steps"),
     *("fingerprint", "seed", "trial_id"),
 )
 # Episodes are read in parts of about this size.

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -134,7 +135,9 @@ def warm_up(trials: Iterable[Trial]) -> None:
         if trial.has_model
     }
     for trial in kinds.values():
-        train(replace(trial, episodes=1, max_steps=1))
+        # What a rule of the user's own does wrong, its trials tell.
+        with suppress(*(() if trial.rule is None else (Exception,))):
+            train(replace(trial, episodes=1, max_steps=1))
 
 
 def _planned_model(trial: Trial) -> Model | None:

@@ -192,6 +192,11 @@ def variant_of(name: str) -> Variant:
     return replace(found, digest=digest)
 
 
+def variant_stem(name: str) -> str:
+    """A variant's name for folders and files, which hold no colon: `my_rules.clipped`."""
+    return name.replace(":", ".")
+
+
 @lru_cache(maxsize=256)
 def uncompilable(name: str) -> str | None:
     """Why numba cannot compile the rule of a variant; None where it can."""

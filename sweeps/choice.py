@@ -84,14 +84,22 @@ def choose(trials: TrialSet, results: Results, metric: str, top: int) -> dict[st
     for (problem, _), numbers in groups.items():
         eligible = [number for number in numbers if np.isfinite(means[number])]
         best = sorted(eligible, key=lambda number: -BETTER[metric] * means[number])[:top]
-        grid = [trials.configurations[number] for number in numbers]
-        varying = [h for h in HYPERPARAMETERS if len({getattr(one, h) for one in grid}) > 1]
+        settings = {number: _settings(trials.configurations[number]) for number in numbers}
+        varying = [
+            h for h in settings[numbers[0]] if len({of[h] for of in settings.values()}) > 1
+        ]
         for rank, number in enumerate(best, 1):
             one = trials.configurations[number]
-            words = [f"{h} {getattr(one, h)}" for h in varying if getattr(one, h) is not None]
-            chosen = Chosen(one, rank, len(grid), float(means[number]), ", ".join(words))
+            of = settings[number]
+            words = [f"{h} {of[h]}" for h in varying if of[h] is not None]
+            chosen = Chosen(one, rank, len(numbers), float(means[number]), ", ".join(words))
             found.setdefault(problem, []).append(chosen)
     return found
+
+
+def _settings(one: Trial) -> dict[str, object]:
+    """Its hyperparameters by name, those of a rule of the user's own too."""
+    return {name: getattr(one, name) for name in HYPERPARAMETERS} | one.rule_values
 
 
 def confirmation(trials: TrialSet, results: Results, how: Confirm) -> Confirmation:

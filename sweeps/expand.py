@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +12,24 @@ from hq_ray.conditions import evaluate
 from hq_ray.environments import Environment, resolve
 from hq_ray.errors import InputError, shortened
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
-from hq_ray.sweeps.parameters import Distribution, Parameter
+from hq_ray.sweeps.parameters import (
+    LENGTHS,
+    PARAMETERS,
+    Distribution,
+    Parameter,
+    own_parameters,
+)
 from hq_ray.sweeps.plan import TrialSet
 from hq_ray.sweeps.spec import Sweep
-from hq_ray.sweeps.spec_entries import SETTINGS, Configuration, EnvironmentRequest
+from hq_ray.sweeps.spec_entries import (
+    SETTINGS,
+    Configuration,
+    EnvironmentRequest,
+    values_of,
+)
 from hq_ray.sweeps.spec_text import suggestion
-from hq_ray.trial import Trial
-from hq_ray.updates import variant_of
+from hq_ray.trial import Trial, environment_name
+from hq_ray.updates import uncompilable, variant_of
 
 # A configuration takes some two kilobytes; ids of ten million trials take a gigabyte.
 MOST_CONFIGURATIONS, MOST_TRIALS = 10**6, 10**7
@@ -72,8 +83,25 @@ def expand(sweep: Sweep) -> Expanded:
     return Expanded(
         trials=TrialSet(list(templates.values()), sweep.seeds),
         environments={environment.name: environment for environment in environments.values()},
-        notices=tuple(dict.fromkeys(n for one in environments.values() for n in one.notices)),
+        notices=tuple(
+            dict.fromkeys(
+                [
+                    *(notice for one in environments.values() for notice in one.notices),
+                    *_uncompiled({one.settings["variant"]: None for one in found}),
+                ]
+            )
+        ),
     )
+
+
+def _uncompiled(variants: Iterable[str]) -> Iterator[str]:
+    """A notice for each rule of the user's own that numba cannot compile."""
+    for name in variants:
+        if reason := uncompilable(name):
+            yield (
+                f"{name} trains on the Gymnasium loop, some hundred times slower, because numba "
+                f"cannot compile its rule: {reason}"
+            )
 
 
 def _resolved(sweep: Sweep, env: EnvironmentRequest) -> Environment:
@@ -84,7 +112,12 @@ def _resolved(sweep: Sweep, env: EnvironmentRequest) -> Environment:
             index = [one.env for one in sweep.configurations].index(env)
             place = f"configurations[{index}].env"
         else:
-            place = f"env[{sweep.env.index(env)}]" if len(sweep.env) > 1 else "env"
+            ids = {one.id for one in sweep.env}
+            place = "env"
+            if len(ids) < len(sweep.env):  # a range may have made several of one entry
+                place = f"env {environment_name(env.id, env.args)}"
+            elif len(ids) > 1:
+                place = f"env[{sweep.env.index(env)}]"
         raise InputError(f"{place}: {shortened(str(problem), 500)}") from problem
 
 
@@ -105,8 +138,9 @@ def check_read(sweep: Sweep, trials: TrialSet) -> None:
         read = [
             name for name in HYPERPARAMETERS if any(getattr(one, name) is not None for one in of)
         ]
+        read += own_parameters(dict.fromkeys(one.variant for one in of))
         for name in block if of else ():
-            if name in HYPERPARAMETERS and name not in read:
+            if name not in LENGTHS and name not in read:
                 raise InputError(
                     f"{place}.{name}: must be read by a variant or schedule of the spec, but none "
                     f"does{suggestion(name, read)}"
@@ -144,7 +178,7 @@ def configurations(sweep: Sweep) -> list[Configuration]:
         except InputError as contradiction:
             problem = contradiction
             used = {name: point.get(name, row.default) for name, row in HYPERPARAMETERS.items()}
-        found[(variant, episodes, max_steps, *used.values())] = problem
+        found[values_of(variant, episodes, max_steps, used)] = problem
     kept = []
     for values, allowed in zip(found, _allowed(sweep, found), strict=True):
         if allowed and found[values] is not None:
@@ -158,9 +192,10 @@ def configurations(sweep: Sweep) -> list[Configuration]:
 
 def _allowed(sweep: Sweep, found: Mapping[tuple, object]) -> list[bool]:
     """Whether each configuration meets all constraints, or may for all that is known of it."""
-    rows = (
-        [dict(zip(SETTINGS, values, strict=True)) for values in found] if sweep.constraints else []
-    )
+    rows = []
+    if sweep.constraints:
+        absent = dict.fromkeys((*SETTINGS, *own_parameters(sweep.variant)))
+        rows = [absent | Configuration(sweep.env[0], values).named for values in found]
     try:
         columns = [evaluate(text, rows) for text in sweep.constraints]
     except InputError as problem:
@@ -169,7 +204,9 @@ def _allowed(sweep: Sweep, found: Mapping[tuple, object]) -> list[bool]:
 
 
 def _parameters(sweep: Sweep, variant: str) -> dict[str, Parameter]:
-    return {**sweep.parameters, **sweep.variant_parameters.get(variant, {})}
+    of = {**sweep.parameters, **sweep.variant_parameters.get(variant, {})}
+    known = (*PARAMETERS, *variant_of(variant).parameters)
+    return {name: parameter for name, parameter in of.items() if name in known}
 
 
 def _grid(sweep: Sweep, variant: str) -> dict[str, tuple[Value, ...]]:

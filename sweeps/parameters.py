@@ -2,8 +2,8 @@
 
 import contextlib
 import math
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
+from functools import lru_cache, partial
 from numbers import Integral, Real
 from statistics import NormalDist
 from typing import Annotated, Any, Literal
@@ -17,14 +17,16 @@ from pydantic import (
     Field,
     PlainValidator,
     Tag,
+    ValidationInfo,
     create_model,
     model_validator,
 )
 
 from hq_ray.errors import InputError
-from hq_ray.hyperparameters import HYPERPARAMETERS, Value
+from hq_ray.hyperparameters import ALPHA_KINDS, HYPERPARAMETERS, Value
 from hq_ray.schedules import SCHEDULE_KINDS
 from hq_ray.sweeps.spec_text import listed, short_repr, suggestion, validated
+from hq_ray.updates import variant_of
 
 # What can vary besides the hyperparameters; both are whole numbers >= 1.
 LENGTHS = ("episodes", "max_steps")
@@ -82,17 +84,21 @@ def _hyperparameter(value: object, name: str) -> Value:
     try:
         return row.check(value if row.kind is str else plain_number(value))
     except ValueError:
-        hint = suggestion(value, SCHEDULE_KINDS) if row.kind is str else ""
+        hint = suggestion(value, _kinds(name)) if row.kind is str else ""
         message = f"must be {row.must}, got {short_repr(value)}{hint.partition('; known')[0]}"
         raise InputError(message) from None
 
 
+def _kinds(name: str) -> tuple[str, ...]:
+    return ALPHA_KINDS if name == "alpha_schedule" else SCHEDULE_KINDS
+
+
 def value_type(name: str) -> Any:
-    """The type of one value of a parameter."""
-    if name in LENGTHS:
-        return Length
+    """The type of one value of a parameter; of a rule of the user's own, any finite number."""
+    if name not in HYPERPARAMETERS:
+        return Length if name in LENGTHS else Finite
     row = HYPERPARAMETERS[name]
-    of: Any = Literal[SCHEDULE_KINDS] if row.kind is str else row.kind
+    of: Any = Literal[_kinds(name)] if row.kind is str else row.kind
     input_type: Any = Annotated[of, Field(description=f"{row.summary}; {row.must}")]
     check = partial(_hyperparameter, name=name)
     return Annotated[row.kind, PlainValidator(check, json_schema_input_type=input_type)]
@@ -196,7 +202,9 @@ def _parameter_type(name: str) -> Any:
         BeforeValidator(_values, json_schema_input_type=input_type),
         AfterValidator(lambda values: tuple(dict.fromkeys(values))),
     ]
-    kind = int if name in LENGTHS else HYPERPARAMETERS[name].kind
+    kind: type = int if name in LENGTHS else float
+    if name in HYPERPARAMETERS:
+        kind = HYPERPARAMETERS[name].kind
     if kind is str:
         return values
     kinds: Any = Literal["uniform", "log_uniform", "normal"]
@@ -212,12 +220,39 @@ _FIELDS: dict[str, Any] = {name: (_parameter_type(name), None) for name in PARAM
 _Parameters = create_model("Parameters", __base__=Part, **_FIELDS)
 
 
-def _parameters(given: Any) -> dict[str, Parameter]:
-    checked = validated(_Parameters, given)
+class _OwnToo(Part):
+    # In the JSON schema any name may be a parameter of a rule of the user's own.
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": True})
+
+
+_Described = create_model("Parameters", __base__=_OwnToo, **_FIELDS)
+
+
+def own_parameters(variants: Iterable[str]) -> tuple[str, ...]:
+    """Names of the hyperparameters that rules of the user's own have."""
+    return tuple(dict.fromkeys(name for one in variants for name in variant_of(one).parameters))
+
+
+def named_so_far(info: ValidationInfo) -> list[str]:
+    """The variants that the mapping around what is validated names."""
+    entries = info.data.get("variant", ())
+    return [block.id for entry in entries for block in entry] + [
+        info.data[key] for key in ("id",) if key in info.data
+    ]
+
+
+@lru_cache(maxsize=64)
+def _with_own(names: tuple[str, ...]) -> type[BaseModel]:
+    fields: dict[str, Any] = {name: (_parameter_type(name), None) for name in names}
+    return create_model("Parameters", __base__=_Parameters, **fields) if names else _Parameters
+
+
+def _parameters(given: Any, info: ValidationInfo) -> dict[str, Parameter]:
+    checked = validated(_with_own(own_parameters(named_so_far(info))), given)
     # In the order given, in which a grid varies them.
     return {name: getattr(checked, name) for name in given}
 
 
 Parameters = Annotated[
-    dict[str, Any], PlainValidator(_parameters, json_schema_input_type=_Parameters)
+    dict[str, Any], PlainValidator(_parameters, json_schema_input_type=_Described)
 ]

@@ -1,5 +1,6 @@
 """The commands of results: status, replay, verify, upgrade."""
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -7,7 +8,7 @@ import click
 from hq_ray.cli import SETTINGS, say
 from hq_ray.errors import InputError
 from hq_ray.sweeps.commands import print_table, tell_damage
-from hq_ray.trial import environment_name
+from hq_ray.trial import environment_name, trials_text
 
 ENGINE = click.option("--engine", default="auto", help="auto, kernel or gymnasium.")
 
@@ -70,24 +71,24 @@ def replay_command(
 ) -> int:
     """Retrain the trial TRIAL_ID (or the beginning of one) of RESULTS and compare its log."""
     from hq_ray.store import Results
-    from hq_ray.sweeps.verify import find_trial, replay, stored_trials
+    from hq_ray.sweeps.verify import find_trial, incomparable, replay, stored_trials
     from hq_ray.training import train
-    from hq_ray.trial import UNSEEDED
+    from hq_ray.updates import variant_stem
     from hq_ray.video import NotFilmable, film_trial
 
     place = Results.at(results)
     trial = find_trial(stored_trials(place), trial_id)
     differs: list[str] = []
     outcome = f"{trial.episodes:,} episodes, every byte the same"
-    if trial.fingerprint == UNSEEDED:
-        outcome = "its environment is unseeded, so its log cannot be compared"
+    if reason := incomparable(trial):
+        outcome = f"{reason}, so its log cannot be compared"
     else:
         ((_, differs),) = replay(place, [trial], engine)
         if differs:
             outcome = f"differs in {', '.join(differs)}"
     say(f"Trial {trial.trial_id} ({trial.env}, {trial.variant}, seed {trial.seed}): {outcome}.")
     if video:
-        path = Path(videos_root) / f"{trial.variant}_{trial.trial_id}.mp4"
+        path = Path(videos_root) / f"{variant_stem(trial.variant)}_{trial.trial_id}.mp4"
         try:
             q_values = train(trial, engine).log.q_values
             film_trial(trial, q_values, path, max_steps=video_max_steps)
@@ -105,21 +106,21 @@ def replay_command(
 def verify_command(results: str, sample: str, sample_seed: int, engine: str) -> int:
     """Retrain a random sample of the trials in RESULTS and compare their logs, byte for byte."""
     from hq_ray.store import Results
-    from hq_ray.sweeps.verify import draw, replay, stored_trials
-    from hq_ray.trial import UNSEEDED
+    from hq_ray.sweeps.verify import draw, incomparable, replay, stored_trials
 
     place = Results.at(results)
     every = stored_trials(place)
     drawn = draw(every, sample, sample_seed)
-    seeded = [trial for trial in drawn if trial.fingerprint != UNSEEDED]
+    reasons = {trial.trial_id: incomparable(trial) for trial in drawn}
+    compared = [trial for trial in drawn if reasons[trial.trial_id] is None]
     different = 0
-    for trial, differs in replay(place, seeded, engine):
+    for trial, differs in replay(place, compared, engine):
         if differs:
             different += 1
             say(f"{trial.trial_id} differs in {', '.join(differs)}")
-    say(f"Verified {len(seeded):,} of {len(every):,} trials: {different:,} differ.")
-    if unseeded := len(drawn) - len(seeded):
-        say(f"{unseeded:,} trials of unseeded environments cannot be compared.")
+    say(f"Verified {len(compared):,} of {len(every):,} trials: {different:,} differ.")
+    for reason, count in Counter(filter(None, reasons.values())).items():
+        say(f"{trials_text(count)} cannot be compared: {reason}.")
     return 1 if different else 0
 
 

@@ -22,6 +22,7 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 
@@ -36,13 +37,15 @@ from hq_ray.sweeps.parameters import (
     Parameters,
     Part,
     items_of,
+    named_so_far,
+    own_parameters,
     plain_number,
 )
 from hq_ray.sweeps.spec_entries import (
     Configuration,
     Confirm,
-    Environment,
     EnvironmentRequest,
+    Environments,
     Listed,
     OneOrMore,
     Seed,
@@ -74,10 +77,10 @@ def _name(name: object) -> str:
     )
 
 
-def _constraint(text: object) -> str:
+def _constraint(text: object, info: ValidationInfo) -> str:
     if not isinstance(text, str):
         raise ValueError("must be a condition such as 'eps_end <= eps_start'")
-    check(text, (*PARAMETERS, "variant"))
+    check(text, (*PARAMETERS, *own_parameters(named_so_far(info)), "variant"))
     return text
 
 
@@ -93,10 +96,10 @@ class Sweep(Part):
         ),
     ]
     """Of the results folder."""
-    env: OneOrMore[Environment] = ()
-    """An id, a mapping with `id` and arguments, or a list of them."""
+    env: OneOrMore[Environments] = ()
+    """An id, a mapping with `id` and arguments, or a list of them; `0-49` stands for each number."""
     variant: Annotated[OneOrMore[VariantEntry], Field(validate_default=True)] = ("both",)
-    """A name, `both` (the default), or names and mappings with `id` and `parameters`."""
+    """A name, `module:name`, `both` (the default), or mappings with `id` and `parameters`."""
     seeds: Seeds = tuple(range(5))
     """A range, a list, or text such as `0-9`."""
     episodes: Length = 4000
@@ -171,7 +174,8 @@ class Sweep(Part):
                         f".parameters.{name}: a grid needs values; a distribution is for method "
                         "random or sobol"
                     )
-        self.__dict__.update(variant=tuple(names), variant_parameters=own)
+        env = tuple(one for entry in self.env for one in entry)
+        self.__dict__.update(env=env, variant=tuple(names), variant_parameters=own)
         return self
 
     @classmethod
@@ -254,7 +258,8 @@ def _override(spec: dict[str, Any], text: str) -> None:
     if not equals or not name:
         raise InputError(f"--set must be like alpha=0.1,0.2, got {short_repr(text)}")
     listed = "configurations" in spec
-    known = BESIDE_A_LIST if listed else (*BESIDE_A_LIST, *ONE_BY_ONE, *HYPERPARAMETERS)
+    hyperparameters = (*HYPERPARAMETERS, *own_parameters(spec.get("variant", ())))
+    known = BESIDE_A_LIST if listed else (*BESIDE_A_LIST, *ONE_BY_ONE, *hyperparameters)
     key, dot, part = name.partition(".")
     if key not in known or (dot and key != "confirm"):
         what = " of listed configurations" if listed else ""
@@ -267,11 +272,11 @@ def _override(spec: dict[str, Any], text: str) -> None:
         return
     values = _values(name, given)
     value = values[0] if len(values) == 1 else values
-    if key in PARAMETERS:
+    if key in LENGTHS or key in hyperparameters:
         blocks = [spec.get("parameters", {}), *spec.get("variant_parameters", {}).values()]
         for block in (*blocks, *spec.get("configurations", ())):
             block.pop(key, None)
-    if key in HYPERPARAMETERS or (key in LENGTHS and value is values and not listed):
+    if key in hyperparameters or (key in LENGTHS and value is values and not listed):
         spec["parameters"][key] = value if isinstance(value, dict) else values
     elif part:
         spec[key] = (spec[key] or {}) | {part: value}

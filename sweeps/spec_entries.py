@@ -1,6 +1,8 @@
 """The entries of a spec: its environments, variants, seeds and listed configurations."""
 
+import itertools
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
@@ -18,13 +20,24 @@ from pydantic import (
 
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
-from hq_ray.schema import BETTER
-from hq_ray.sweeps.parameters import LENGTHS, PARAMETERS, Parameters, Part, plain_number, value_type
+from hq_ray.schema import BETTER, TRIALS
+from hq_ray.sweeps.parameters import (
+    LENGTHS,
+    PARAMETERS,
+    Parameters,
+    Part,
+    own_parameters,
+    plain_number,
+    value_type,
+)
 from hq_ray.sweeps.spec_text import listed, short_repr, suggestion, validated
 from hq_ray.trial import BLOCK, MAX_SEED, MOST_SEEDS, parse_seeds
 from hq_ray.updates import VARIANTS, parse_variants
 
 T = TypeVar("T")
+# Of an argument of an environment: `0-49` is the whole numbers from 0 to 49.
+RANGE = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
+LONGEST_RANGE = 10**4
 
 
 def _entries(value: object) -> list:
@@ -65,8 +78,16 @@ class EnvironmentRequest:
 
 
 def _environment(entry: Any) -> EnvironmentRequest:
+    requests = environments(entry)
+    if len(requests) > 1:
+        raise ValueError("must be one environment, without a range of arguments")
+    return requests[0]
+
+
+def environments(entry: Any) -> tuple[EnvironmentRequest, ...]:
+    """The environments of an entry: several where an argument is a range such as `0-49`."""
     if isinstance(entry, EnvironmentRequest):
-        return entry
+        return (entry,)
     args = {"id": entry} if isinstance(entry, str) else entry
     name = args.get("id") if isinstance(args, Mapping) else None
     if not isinstance(name, str) or not name.strip():
@@ -74,17 +95,47 @@ def _environment(entry: Any) -> EnvironmentRequest:
     label = args.get("label")
     if label is not None and not (isinstance(label, str) and 0 < len(label.strip()) <= 100):
         raise InputError(f".label: must be text of at most 100 letters, got {short_repr(label)}")
+    label, name = label and label.strip(), name.strip()
     args = {key: value for key, value in args.items() if key not in ("id", "label")}
+    ranges = {key: _whole_numbers(key, value) for key, value in args.items() if _is_range(value)}
+    return tuple(
+        EnvironmentRequest(
+            name,
+            _arguments({**args, **dict(zip(ranges, values, strict=True))}),
+            label and ", ".join([label, *map("{} {}".format, ranges, values)]),
+        )
+        for values in itertools.product(*ranges.values())
+    )
+
+
+def _is_range(value: object) -> bool:
+    return isinstance(value, str) and RANGE.fullmatch(value) is not None
+
+
+def _whole_numbers(name: str, text: str) -> range:
+    first, last = map(int, text.split("-"))
+    if last < first:
+        raise InputError(
+            f".{name}: a range must rise, got {text!r}; did you mean '{last}-{first}'?"
+        )
+    if last - first >= LONGEST_RANGE:
+        raise InputError(f".{name}: a range must have at most {LONGEST_RANGE:,} values, got {text!r}")
+    return range(first, last + 1)
+
+
+def _arguments(args: dict) -> str:
     try:
-        text = json.dumps(args, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return json.dumps(args, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as problem:
         reason = " ".join(str(problem).split())
         raise InputError(f"arguments must be plain JSON values, but: {reason}") from None
-    return EnvironmentRequest(name.strip(), text, label and label.strip())
 
 
 Environment = Annotated[
     EnvironmentRequest, PlainValidator(_environment, json_schema_input_type=str | dict[str, Any])
+]
+Environments = Annotated[
+    Any, PlainValidator(environments, json_schema_input_type=str | dict[str, Any])
 ]
 
 
@@ -95,10 +146,18 @@ def _variant(name: object) -> str:
     names = parse_variants(name) if isinstance(name, str) else ()
     if len(names) != 1:
         raise ValueError("must be the name of one variant")
+    for own in own_parameters(names):
+        if own in TRIALS.names or own in LENGTHS:
+            raise InputError(
+                f"a parameter of a rule must have a name of its own, but {names[0]} has {own!r}, "
+                "which is a column of the results"
+            )
     return names[0]
 
 
-VariantName = Annotated[str, PlainValidator(_variant), WithJsonSchema({"enum": list(VARIANTS)})]
+# A name of VARIANTS, or `module:name`.
+_ROW: Any = Literal[(*VARIANTS,)] | Annotated[str, Field(pattern=":")]
+VariantName = Annotated[str, PlainValidator(_variant, json_schema_input_type=_ROW)]
 
 
 class VariantBlock(Part):
@@ -114,7 +173,7 @@ def _blocks(given: object) -> tuple[VariantBlock, ...]:
     return (validated(VariantBlock, given),)
 
 
-_Names: Any = Literal[(*VARIANTS, "both")] | Annotated[str, Field(pattern=",")]
+_Names: Any = Literal[(*VARIANTS, "both")] | Annotated[str, Field(pattern="[,:]")]
 VariantEntry = Annotated[Any, PlainValidator(_blocks, json_schema_input_type=_Names | VariantBlock)]
 
 
@@ -166,7 +225,7 @@ class Confirm(Part):
 
 
 # Of a configuration, besides its environment.
-SETTINGS = ("variant", *LENGTHS, *HYPERPARAMETERS)
+SETTINGS = ("variant", *LENGTHS, *HYPERPARAMETERS, "rule", "rule_args")
 
 
 @dataclass(frozen=True)
@@ -187,10 +246,16 @@ class Configuration:
         """The values by name."""
         return dict(zip(SETTINGS, self.values, strict=True))
 
+    @property
+    def named(self) -> dict[str, Any]:
+        """Those that are not None, a rule's own hyperparameters by their names."""
+        given = {name: value for name, value in self.settings.items() if value is not None}
+        given.pop("rule", None)
+        return given | json.loads(given.pop("rule_args", "{}"))
+
     def to_dict(self) -> dict:
         """The form in a spec: every hyperparameter that is read, defaults too."""
-        given = {name: value for name, value in self.settings.items() if value is not None}
-        return {"env": self.env.to_dict(), **given}
+        return {"env": self.env.to_dict(), **self.named}
 
 
 _FIELDS: dict[str, Any] = {"env": (Environment, ...), "variant": (VariantName, ...)}
@@ -198,25 +263,34 @@ _FIELDS |= {name: (value_type(name) | None, None) for name in PARAMETERS}
 _Entry = create_model("Configuration", __base__=Part, **_FIELDS)
 
 
+def values_of(
+    variant: str, episodes: int | None, max_steps: int | None, used: Mapping[str, Any]
+) -> tuple[Value | None, ...]:
+    """What `used_hyperparameters` gives, and the lengths, in the order of SETTINGS."""
+    return (variant, episodes, max_steps, *map(used.get, SETTINGS[3:]))
+
+
 def _configuration(given: object) -> Configuration:
     if isinstance(given, Configuration):
         return given
-    entry = validated(_Entry, given)
-    every = {name: getattr(entry, name) for name in HYPERPARAMETERS}
+    variant = given.get("variant") if isinstance(given, Mapping) else None
+    own = own_parameters([_variant(variant)] if isinstance(variant, str) and ":" in variant else ())
+    fields: dict[str, Any] = {name: (value_type(name) | None, None) for name in own}
+    model = create_model("Configuration", __base__=_Entry, **fields) if own else _Entry
+    entry = validated(model, given)
+    every = {name: getattr(entry, name) for name in (*HYPERPARAMETERS, *own)}
     values = {name: value for name, value in every.items() if value is not None}
     used = used_hyperparameters(entry.variant, values)
     # A value that makes no difference is refused: a list means what it says.
     for name, value in values.items():
-        if used[name] is None:
+        if name not in own and used[name] is None:
             schedules = [f"{s} {used[s]}" for s in ("alpha_schedule", "eps_schedule") if used[s]]
             which = " and ".join(schedules)
             raise InputError(
                 f".{name}: must be left out or null, because variant {entry.variant} with {which} "
                 f"does not read it, got {value!r}"
             )
-    return Configuration(
-        entry.env, (entry.variant, entry.episodes, entry.max_steps, *used.values())
-    )
+    return Configuration(entry.env, values_of(entry.variant, entry.episodes, entry.max_steps, used))
 
 
 Listed = Annotated[Configuration, PlainValidator(_configuration, json_schema_input_type=_Entry)]

@@ -12,7 +12,7 @@ from hq_ray.load import load_curves
 from hq_ray.published import trials_table
 from hq_ray.store import DONE, Results
 from hq_ray.training import train
-from hq_ray.trial import TRIAL_FIELDS, Trial
+from hq_ray.trial import TRIAL_FIELDS, UNSEEDED, Trial
 
 COMPARED = ("episode_return", "steps", "terminated", "truncated")
 
@@ -21,7 +21,10 @@ def stored_trials(results: Results) -> dict[str, Trial]:
     """Every trial published as done, by id."""
     table = trials_table(results)
     rows = table.filter(pc.equal(table["status"], DONE)).select(["trial_id", *TRIAL_FIELDS])
-    return {row.pop("trial_id"): Trial(**row) for row in rows.to_pylist()}
+    trials = {row.pop("trial_id"): Trial(**row) for row in rows.to_pylist()}
+    for trial_id, trial in trials.items():
+        trial.__dict__["trial_id"] = trial_id  # as stored, which an earlier meaning may have given
+    return trials
 
 
 def find_trial(trials: Mapping[str, Trial], trial_id: str) -> Trial:
@@ -59,6 +62,15 @@ def draw(trials: Mapping[str, Trial], share: str, seed: int = 0) -> list[Trial]:
     number = round(len(trials) * wanted / 100) if share.endswith("%") else int(wanted)
     chosen = random.Random(seed).sample(sorted(trials), max(1, number))
     return [trials[trial_id] for trial_id in sorted(chosen)]
+
+
+def incomparable(trial: Trial) -> str | None:
+    """Why the log of a stored trial cannot be compared; None where it can."""
+    if trial.fingerprint == UNSEEDED:
+        return "the environment is unseeded"
+    if replace(trial).trial_id != trial.trial_id:
+        return "trained with an earlier meaning of its hyperparameters"
+    return None
 
 
 def replay(

@@ -61,15 +61,21 @@ KNOWN_STYLES = {
     "harmonic": LineStyle("#D55E00", (0, (5, 2)), "s"),
     "minimum": LineStyle("#2b2b2b", (0, (1, 1.6)), "^"),
     "asymmetric": LineStyle("#767676", (0, (7, 2, 1.5, 2)), "D"),
+    "sarsa": LineStyle("#00795a", (0, (3, 1.5, 1, 1.5, 1, 1.5)), "v"),
+    "expected_sarsa": LineStyle("#8f3f97", (0, (10, 2)), "P"),
+    "double_q": LineStyle("#806600", (0, (2, 2)), "X"),
+    "harmonic_sarsa": LineStyle("#4a5a00", (0, (9, 2, 3, 2)), "<"),
+    "harmonic_expected_sarsa": LineStyle("#9c2f5f", (0, (1, 4)), ">"),
+    "harmonic_double_q": LineStyle("#3f5f9c", (0, (6, 1, 1, 1, 1, 1)), "*"),
 }
 REFERENCE_STYLE = LineStyle(INK, (0, (1, 3)), "")
 FURTHER_STYLES = (
-    LineStyle("#00795a", (0, (3, 1.5, 1, 1.5, 1, 1.5)), "v"),
-    LineStyle("#8f3f97", (0, (10, 2)), "P"),
-    LineStyle("#806600", (0, (2, 2)), "X"),
-    LineStyle("#5c5c5c", (0, (9, 2, 3, 2)), "<"),
-    LineStyle("#9c2f5f", (0, (1, 4)), ">"),
-    LineStyle("#3f5f9c", (0, (6, 1, 1, 1, 1, 1)), "*"),
+    LineStyle("#006d77", (0, (4, 1)), "p"),
+    LineStyle("#7a3b2e", (0, (8, 1.5, 1, 1.5, 1, 1.5)), "h"),
+    LineStyle("#4b2e83", (0, (3, 3)), "d"),
+    LineStyle("#b0006d", (0, (12, 3, 2, 3)), "8"),
+    LineStyle("#5c5c5c", (0, (2, 1, 1, 1)), "H"),
+    LineStyle("#a34700", (0, (5, 4)), "."),
 )
 
 

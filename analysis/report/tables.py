@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from hq_ray.analysis.cells import SETTINGS
 from hq_ray.analysis.comparison import Comparison, Side
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.statistics.means import t_interval
@@ -161,7 +160,8 @@ def why_no_verdict(study: Study) -> str:
 def configurations_table(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
     """One row per configuration, best first in each environment; seeds are text."""
     varying = {name for cell in study.cells for name in cell.varying}
-    settings = [name for name in SETTINGS if name in varying]
+    every = dict.fromkeys(name for cell in study.cells for name in cell.settings)
+    settings = [name for name in every if name in varying]
     others = [
         name
         for name in OTHER_MEANS

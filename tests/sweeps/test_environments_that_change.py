@@ -166,7 +166,7 @@ def test_unseeded_trials_are_told_marked_resumed_and_not_compared(edit, call):
     assert "Ran 1 trial " in call("sweep --local", "0-2", *drawn)[1]
     code, out, _ = call("verify", "", "--sample", "100%")
     assert (code, "0 of 3 trials: 0 differ" in out) == (0, True)
-    assert "3 trials of unseeded environments cannot be compared" in out
+    assert "3 trials cannot be compared: the environment is unseeded" in out
     trial_id = trials()["trial_id"].iloc[0]
     code, out, _ = call("replay", "", trial_id)
     assert (code, "its log cannot be compared" in out) == (0, True)

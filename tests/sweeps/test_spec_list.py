@@ -54,7 +54,8 @@ def listed(*entries, **more):
 def test_entries_are_configurations():
     first, second = configurations(Sweep.from_yaml(TEXT))
     defaults = {name: row.default for name, row in HYPERPARAMETERS.items()}
-    defaults |= dict.fromkeys(["alpha_end", "alpha_decay_episodes", "alpha_down"])
+    unread = ["alpha_end", "alpha_decay_episodes", "alpha_down", "alpha_power"]
+    defaults |= dict.fromkeys([*unread, "rule", "rule_args"])
     assert first.env.id == "CliffWalking-v1"
     assert first.settings == defaults | {
         "variant": "standard",
