@@ -99,13 +99,19 @@ def named(parts: Sequence[Condition], known: pa.Schema) -> list[str]:
     return known.names if "FieldPath" in words else [name for name in known.names if name in words]
 
 
+def _field(name: str) -> pa.Field:
+    """A column of `trials`, or a number: a hyperparameter of a rule of the user's own."""
+    known = schema.TRIALS.names
+    return schema.TRIALS.field(name) if name in known else pa.field(name, pa.float64())
+
+
 def check(text: str, names: Sequence[str]) -> None:
     """Checks that a text is a condition on these columns of `trials`.
 
     Raises:
         InputError: it is none.
     """
-    columns = pa.schema([schema.TRIALS.field(name) for name in names])
+    columns = pa.schema(map(_field, names))
     with _refusing(text, names):
         _Evaluator(columns.empty_table(), null_is_unknown=True).holds(_parsed(text))
 
@@ -122,7 +128,8 @@ def evaluate(text: str, rows: Sequence[Mapping[str, object]]) -> list[bool | Non
     """
     words = set(re.findall(r"\w+", text))
     # A table without columns would have no rows.
-    used = pa.schema([f for f in schema.TRIALS if f.name in words or f.name == "seed"])
+    names = dict.fromkeys([*schema.TRIALS.names, *(rows[0] if rows else ())])
+    used = pa.schema([_field(name) for name in names if name in words or name == "seed"])
     with _refusing(text, used.names):
         table = pa.Table.from_pylist([{n: row.get(n) for n in used.names} for row in rows], used)
         return _Evaluator(table, null_is_unknown=True).holds(_parsed(text)).to_pylist()

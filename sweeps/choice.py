@@ -85,9 +85,7 @@ def choose(trials: TrialSet, results: Results, metric: str, top: int) -> dict[st
         eligible = [number for number in numbers if np.isfinite(means[number])]
         best = sorted(eligible, key=lambda number: -BETTER[metric] * means[number])[:top]
         settings = {number: _settings(trials.configurations[number]) for number in numbers}
-        varying = [
-            h for h in settings[numbers[0]] if len({of[h] for of in settings.values()}) > 1
-        ]
+        varying = [h for h in settings[numbers[0]] if len({of[h] for of in settings.values()}) > 1]
         for rank, number in enumerate(best, 1):
             one = trials.configurations[number]
             of = settings[number]

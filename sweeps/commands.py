@@ -150,8 +150,13 @@ def _print_counts(place: "Results", found: "Survey", expanded: "Expanded", plann
     counts = ("configurations", "new", "done", "failed")
     rows = [[*key, *(f"{cell[name]:,}" for name in counts)] for key, cell in cells.items()]
     print_table(place.location.text, ("env", "variant"), counts, rows)
+    engines: dict[tuple[str, str], list[str]] = {}
     for one in expanded.environments.values():
-        say(f"{environment_name(one.id, one.args)} trains with engine {one.engine}")
+        name = environment_name(one.id, one.args)
+        engines.setdefault((one.id, one.engine), []).append(name)
+    for (env, engine), alike in engines.items():
+        name = alike[0] if len(alike) == 1 else f"{env} ({len(alike)} environments)"
+        say(f"{name} trains with engine {engine}")
     say(
         f"{len(planned.trials):,} trials: {len(planned.missing):,} new, {planned.n_done:,} done, "
         f"{len(planned.failed):,} failed"

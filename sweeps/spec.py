@@ -97,7 +97,7 @@ class Sweep(Part):
     ]
     """Of the results folder."""
     env: OneOrMore[Environments] = ()
-    """An id, a mapping with `id` and arguments, or a list of them; `0-49` stands for each number."""
+    """An id, a mapping with `id` and arguments, or a list of them; `0-49` is each number."""
     variant: Annotated[OneOrMore[VariantEntry], Field(validate_default=True)] = ("both",)
     """A name, `module:name`, `both` (the default), or mappings with `id` and `parameters`."""
     seeds: Seeds = tuple(range(5))

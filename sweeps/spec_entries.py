@@ -20,7 +20,7 @@ from pydantic import (
 
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
-from hq_ray.schema import BETTER, TRIALS
+from hq_ray.schema import BETTER, JOINED
 from hq_ray.sweeps.parameters import (
     LENGTHS,
     PARAMETERS,
@@ -119,7 +119,9 @@ def _whole_numbers(name: str, text: str) -> range:
             f".{name}: a range must rise, got {text!r}; did you mean '{last}-{first}'?"
         )
     if last - first >= LONGEST_RANGE:
-        raise InputError(f".{name}: a range must have at most {LONGEST_RANGE:,} values, got {text!r}")
+        raise InputError(
+            f".{name}: a range must have at most {LONGEST_RANGE:,} values, got {text!r}"
+        )
     return range(first, last + 1)
 
 
@@ -147,7 +149,7 @@ def _variant(name: object) -> str:
     if len(names) != 1:
         raise ValueError("must be the name of one variant")
     for own in own_parameters(names):
-        if own in TRIALS.names or own in LENGTHS:
+        if own in JOINED.names:
             raise InputError(
                 f"a parameter of a rule must have a name of its own, but {names[0]} has {own!r}, "
                 "which is a column of the results"
