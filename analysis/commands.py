@@ -109,7 +109,7 @@ def _show_verdicts(found: "Study") -> None:
             caption = f"{of_all.capitalize()}: {caption}"
             frame["verdict"] = frame["verdict"].str.removesuffix(f", {of_all}")
         _show_table(caption, frame[IN_TERMINAL])
-    for env in found.table:
+    for env in found.sections:
         for caption, frame in metrics_table(found, env):
             when = frame["metric"].str.partition(":")[0]
             _show_table(f"{env}: {caption}", frame.assign(metric=when))

@@ -16,7 +16,6 @@ from hq_ray.analysis.metrics import Metric
 from hq_ray.analysis.statistics.t_tests import (
     Difference,
     difference_of_means,
-    holm_adjusted,
     tied_to_zero,
 )
 from hq_ray.store import DONE
@@ -89,6 +88,7 @@ class Comparison:
         adjusted: Holm's p-value; NaN where there is no test.
         family: how many comparisons it is corrected for.
         rope: differences up to this size do not matter; None where nobody said.
+        replicates: what is counted, `seeds`, or `instances` of a family of environments.
     """
 
     metric: Metric
@@ -106,6 +106,7 @@ class Comparison:
     adjusted: float = float("nan")
     family: int = 0
     rope: float | None = None
+    replicates: str = "seeds"
 
     @property
     def env(self) -> str:
@@ -317,29 +318,6 @@ def compare_row(
         if not sides and (explored := exploratory(cell, baseline, judged)) is not None:
             found.append(explored)
     return found
-
-
-def compare_all(
-    table: Mapping[str, Mapping[str, Cell]],
-    judged: Metric,
-    rope: float | None = None,
-    choices: Choices = NOTHING_CHOSEN,
-    family: Mapping[tuple, float] | None = None,
-) -> list[Comparison]:
-    """Every variant against the baseline of its problem, which is its first variant.
-
-    Args:
-        table: cells by problem and variant, see `analysis.cells.cells_by_problem`.
-        judged: the metric.
-        rope: the size up to which a difference does not matter.
-        choices: what was chosen to be confirmed.
-        family: p-values by `Comparison.key` of comparisons that Holm's correction is for, too.
-    """
-    found = [one for row in table.values() for one in compare_row(row, judged, choices)]
-    p_values = {**(family or {}), **{one.key: one.p_value for one in found}}
-    adjusted = dict(zip(p_values, holm_adjusted(np.array([*p_values.values()])), strict=True))
-    m = int(np.count_nonzero(~np.isnan([*p_values.values()])))
-    return [replace(one, adjusted=float(adjusted[one.key]), family=m, rope=rope) for one in found]
 
 
 def wins_ties_losses(

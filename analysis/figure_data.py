@@ -82,7 +82,10 @@ def figures_of(
         successes_only: let the steps be those of successful episodes.
     """
     found: list[FigureData] = []
-    for env in study.table:
+    for env in study.sections:
+        if env not in study.table:  # a family of environments
+            found += _scores(study, env)
+            continue
         found += _curves(study, env, successes_only)
         for figures in (_scores, _levels, _heats, _pairs, _importance):
             found += figures(study, env)
@@ -184,6 +187,9 @@ def _scores(study: Study, env: str) -> Iterator[FigureData]:
     counts = frame.groupby("variant")["seed"].nunique()
     caption = ["The mean of each variant with its 95 % interval, and each seed."]
     caption += [captions.SCORES, "Seeds that had no part in a choice.", f"{seed_counts(counts)}."]
+    if env not in study.table:
+        caption = ["The mean of each variant with its 95 % t interval, and each instance: its mean"]
+        caption += [f"over seeds that had no part in a choice. n = {counts.max()} instances."]
     title = "scores of the compared configurations"
     yield _figure(study, env, "scores", title, caption, frame, scores_chart, labels=labels)
 

@@ -16,11 +16,11 @@ from hq_ray.analysis.comparison import (
     Side,
     best_configuration,
     choices_of,
-    compare_all,
     explored_side,
     fresh_blocks,
     fresh_sides,
 )
+from hq_ray.analysis.families import compare_all, family_labels
 from hq_ray.analysis.metrics import Metric, judging_metric
 from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.analysis.summaries import REFERENCE_KEY, summarise_trials
@@ -42,11 +42,12 @@ class Study:
         results: what was read.
         trials: every committed trial, failed ones and fresh seeds too.
         table: cells by problem and variant, the baseline first.
+        families: by problem that is an instance of a family of environments, the family.
         judged: the metric of the verdict.
         smooth: window of all curves, in episodes.
         notes: sentences on what is missing, failed, left out, mixed or unknown.
         references: by problem, where its model is at hand.
-        comparisons: every variant against its problem's baseline.
+        comparisons: every variant against the baseline of its problem or family.
         chosen: by (problem, variant), the configuration that was confirmed, with its fresh seeds;
             or else the one that was compared, or the best one, with all its seeds.
         curves: likewise, its episodes, (n_seeds, n_episodes) by column.
@@ -55,6 +56,7 @@ class Study:
     results: Sequence[Results]
     trials: pd.DataFrame
     table: Mapping[str, Mapping[str, Cell]]
+    families: Mapping[str, str]
     judged: Metric
     smooth: int
     notes: Sequence[str]
@@ -77,6 +79,11 @@ class Study:
     def descriptions(self) -> list[dict]:
         """The sweep.json of each of the results."""
         return [one.description() for one in self.results]
+
+    @property
+    def sections(self) -> list[str]:
+        """What a reader is told of one by one: problems, and families instead of instances."""
+        return list(dict.fromkeys(self.families.get(env, env) for env in self.table))
 
     @property
     def cells(self) -> list[Cell]:
@@ -170,12 +177,16 @@ def study(
     with_references = with_curves or judged.name in NEED_REFERENCES
     found = summarise_trials(trials, with_references)
     table = _table(results, found.frame, baseline)
-    family = {}
+    descriptions = [one.description() for one in results]
+    families = family_labels(table, descriptions)
+    others = {}
     if where is not None:
         every = load_trials(list(results), damaged=[], quiet=True)
         whole = _table(results, summarise_trials(every, with_references).frame, baseline)
-        family = {one.key: one.p_value for one in compare_all(whole, judged, choices=choices)}
-    comparisons = compare_all(table, judged, rope, choices, family)
+        of_whole = family_labels(whole, descriptions)
+        compared = compare_all(whole, judged, choices=choices, families=of_whole)
+        others = {one.key: one.p_value for one in compared}
+    comparisons = compare_all(table, judged, rope, choices, others, families)
     chosen = _chosen(table, judged, choices, comparisons)
     references = {}
     for env, row in table.items():
@@ -187,11 +198,21 @@ def study(
         notes += _confirmation_notes(env, row, judged, choices)
     curves = {}
     if with_curves:
-        groups = [side.trials["trial_id"].tolist() for side in chosen.values()]
-        keys = list(chosen)
+        keys = [key for key in chosen if key[0] not in families]
+        groups = [chosen[key].trials["trial_id"].tolist() for key in keys]
         curves = {keys[number]: of for number, of in stream_curves(results, groups, CURVES)}
     return Study(
-        results, trials, table, judged, smooth, notes, references, comparisons, chosen, curves
+        results=results,
+        trials=trials,
+        table=table,
+        families=families,
+        judged=judged,
+        smooth=smooth,
+        notes=notes,
+        references=references,
+        comparisons=comparisons,
+        chosen=chosen,
+        curves=curves,
     )
 
 

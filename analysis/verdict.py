@@ -36,12 +36,13 @@ def judge(found: Comparison) -> Verdict:
     if difference is None:
         return Verdict(TOO_FEW, f"{against}: {_too_few_sentence(found)}.")
     mean, low, high = float(difference.mean), float(difference.low), float(difference.high)
-    seeds = f"n = {difference.n} paired seeds"
+    seeds = f"n = {difference.n} paired {found.replicates}"
+    each = f"every {found.replicates.removesuffix('s')}"
     if not found.paired:
         seeds = f"n = {difference.n} and {difference.m} seeds, not paired"
     seeds += _lost_seeds(found)
     if difference.identical:
-        words = f"and {found.baseline} are identical in {label} on every seed ({seeds})"
+        words = f"and {found.baseline} are identical in {label} on {each} ({seeds})"
         return Verdict(IDENTICAL, f"{on} {words}.")
     p_values = f"p {p_text(found.p_value)}"
     if found.family > 1:
@@ -49,7 +50,7 @@ def judge(found: Comparison) -> Verdict:
     interval = f"95 % interval {round_number(low)} to {round_number(high)}"
     evidence = f" ({interval}, {p_values}, {seeds})"
     if difference.constant:
-        evidence = f", the same on every seed ({seeds})"
+        evidence = f", the same on {each} ({seeds})"
     if found.rope is not None and max(abs(low), abs(high)) <= found.rope:
         words = f"differs in {label} by no more than ±{_amount(found, found.rope)}"
         return Verdict(EQUIVALENT, f"{against} {words}: by {_amount(found, mean)}{evidence}.")
@@ -62,8 +63,8 @@ def judge(found: Comparison) -> Verdict:
     return Verdict(
         UNDECIDED,
         f"{against} is undecided: the difference in {label} is {_amount(found, mean)}{evidence}. "
-        f"So many seeds find a true difference of {_amount(found, detectable(found))} in four of "
-        "five cases.",
+        f"So many {found.replicates} find a true difference of {_amount(found, detectable(found))} "
+        "in four of five cases.",
     )
 
 
@@ -161,7 +162,7 @@ def _too_few_sentence(found: Comparison) -> str:
         return f"no configuration of one of them has the {found.metric.label} of every seed"
     common = "common to all configurations" if found.paired else "of one of them"
     common = common if found.block is None else f"fresh and done{_lost_seeds(found)}"
-    return f"too few seeds, {found.n_common} {common} where {needed} are needed"
+    return f"too few {found.replicates}, {found.n_common} {common} where {needed} are needed"
 
 
 def basis_sentence(found: Sequence[Comparison]) -> str:

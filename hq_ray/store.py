@@ -36,6 +36,10 @@ READERS = 8
 FOOTER_BYTES = 2**16
 
 
+# Mappings of sweep.json that grow with its environments and problems.
+PER_ENVIRONMENT = ("fingerprints", "sources", "engines", "planned", "confirmed", "families")
+
+
 class _Description(BaseModel, strict=True):
     """What readers of sweep.json rely on."""
 
@@ -47,6 +51,7 @@ class _Description(BaseModel, strict=True):
     engines: dict[str, str] = {}
     planned: dict[str, dict[str, NonNegativeInt]] = {}
     confirmed: dict[str, list] = {}
+    families: dict[str, str] = {}
     versions: dict[str, str | None] = {}
 
 
@@ -174,8 +179,8 @@ class Results:
             spec: plain JSON values.
             told: by `id args` of each environment, beside what an earlier call said of others:
                 `fingerprints` and `sources` as its trials have them, `engines` (which trains it,
-                and why), `planned` (variant -> number of trials). By problem: `confirmed`, what was
-                chosen, by block of fresh seeds.
+                and why), `planned` (variant -> number of trials), `families` (of which it is an
+                instance). By problem: `confirmed`, what was chosen, by block of fresh seeds.
         """
         before = self.description()
         now = {
@@ -183,10 +188,7 @@ class Results:
             "semantics_version": SEMANTICS_VERSION,
             "name": name,
             "spec": dict(spec),
-            **{
-                key: {**before.get(key, {}), **told.get(key, {})}
-                for key in ("fingerprints", "sources", "engines", "planned", "confirmed")
-            },
+            **{key: {**before.get(key, {}), **told.get(key, {})} for key in PER_ENVIRONMENT},
             "versions": versions(),
         }
         if now != before:

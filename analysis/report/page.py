@@ -136,7 +136,7 @@ def render(
             "figures": [f for one, f in shown if one.env == env and not one.is_detail],
             "more": [f for one, f in shown if one.env == env and one.is_detail],
         }
-        for env in study.table
+        for env in study.sections
     ]
     status, explored = study.trials["status"], study.trials["seed"] < FIRST_FRESH_SEED
     ours = {name: versions()[name] for name in ("hq_ray", "git_commit")}

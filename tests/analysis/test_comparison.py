@@ -6,10 +6,10 @@ from trial_frames import alphas, table_of, trials_of
 
 from hq_ray.analysis.comparison import (
     best_configuration,
-    compare_all,
     exploratory,
     seeds_to_compare,
 )
+from hq_ray.analysis.families import compare_all
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.statistics.t_tests import difference_of_means
 from hq_ray.analysis.verdict import summary

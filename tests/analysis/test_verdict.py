@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from trial_frames import alphas, table_of, trials_of
 
-from hq_ray.analysis.comparison import compare_all
+from hq_ray.analysis.families import compare_all
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.verdict import (
     BETTER,

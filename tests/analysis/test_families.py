@@ -1,0 +1,81 @@
+"""A family of environments: one verdict, whose replicates are the instances."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+from small_sweeps import fresh
+from trial_frames import alphas, table_of, trials_of
+
+from hq_ray.analysis.families import compare_all, family_labels
+from hq_ray.analysis.metrics import METRICS
+from hq_ray.analysis.verdict import judge, numbers
+
+RETURN = METRICS["final_return"]
+N_INSTANCES, SEEDS = 6, [*range(4), *fresh(0, 3)]
+
+
+@pytest.fixture(scope="module")
+def sweep():
+    """Scores by variant (n_instances, n_configurations, n_seeds), cells, and sweep.json."""
+    rng = np.random.default_rng(0)
+    scores = {name: rng.normal(size=(N_INSTANCES, 2, 7)) for name in ("standard", "harmonic")}
+    scores["harmonic"] += 0.5
+    for of in scores.values():
+        best = of[..., :4].mean(axis=-1).argmax(axis=-1)
+        of[range(N_INSTANCES), 1 - best, 4:] = np.nan  # not chosen, so not confirmed
+    frames = [
+        trials_of(variant, alphas(2), SEEDS, of[number], env_args=json.dumps({"instance": number}))
+        for variant, of in scores.items()
+        for number in range(N_INSTANCES)
+    ]
+    frames.append(trials_of("standard", alphas(1), range(4), [[1, 2, 3, 4]], env="Alone-v0"))
+    frames.append(trials_of("harmonic", alphas(1), range(4), [[2, 2, 2, 2]], env="Alone-v0"))
+    named = {f'Table-v0 {{"instance": {number}}}': "Table-v0" for number in range(N_INSTANCES)}
+    return scores, table_of(*frames), [{"families": named}]
+
+
+def test_each_instance_gives_one_score(sweep):
+    scores, table, descriptions = sweep
+    families = family_labels(table, descriptions)
+    assert set(families.values()) == {"Table-v0"}
+    alone, found = compare_all(table, RETURN, families=families)
+    assert (alone.env, found.env, found.family) == ("Alone-v0", "Table-v0", 2)
+    means = {name: np.nanmean(of[..., 4:], axis=(1, 2)) for name, of in scores.items()}
+    expected = stats.ttest_rel(means["harmonic"], means["standard"])
+    row = numbers(found, "final_return")
+    assert row["n"] == N_INSTANCES
+    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-10)
+    assert [row["low"], row["high"]] == pytest.approx(list(expected.confidence_interval()))
+    assert row["mean"] == pytest.approx(means["harmonic"].mean())
+    assert "6 paired instances" in judge(found).sentence
+    assert found.block == 0
+
+
+def test_two_values_of_gamma_are_two_families(sweep):
+    frames = [
+        trials_of(
+            variant,
+            [{"gamma": gamma}],
+            range(3),
+            [[instance, 1.0, 2.0]],
+            env_args=json.dumps({"instance": instance}),
+        )
+        for variant in ("standard", "harmonic")
+        for gamma in (0.9, 1.0)
+        for instance in range(2)
+    ]
+    table = table_of(*frames)
+    families = family_labels(table, sweep[2])
+    found = compare_all(table, RETURN, families=families)
+    assert [one.env for one in found] == ["Table-v0, gamma 0.9", "Table-v0, gamma 1"]
+
+
+def test_one_instance_is_too_few(sweep):
+    scores, _, descriptions = sweep
+    args = json.dumps({"instance": 0})
+    frames = [trials_of(v, alphas(2), SEEDS, of[0], env_args=args) for v, of in scores.items()]
+    table = table_of(*frames)
+    (found,) = compare_all(table, RETURN, families=family_labels(table, descriptions))
+    assert "too few instances, 1 " in judge(found).sentence
