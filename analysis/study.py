@@ -132,10 +132,10 @@ class Study:
         return pd.DataFrame(rows)
 
     def stem(self, kind: str, env: str) -> str:
-        """A file name for a figure of one problem; without it where there is only one."""
-        if len(self.table) < 2:
+        """A file name for a figure of one section; without its name where there is only one."""
+        if len(self.sections) < 2:
             return kind
-        plain = {one: re.sub(r"[^A-Za-z0-9.-]+", "_", one).strip("_") for one in self.table}
+        plain = {one: re.sub(r"[^A-Za-z0-9.-]+", "_", one).strip("_") for one in self.sections}
         clash = list(plain.values()).count(plain[env]) > 1
         return f"{kind}_{plain[env]}" + (f"_{list(plain).index(env)}" if clash else "")
 

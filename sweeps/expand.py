@@ -42,11 +42,13 @@ class Expanded:
     Attributes:
         trials: configurations times seeds.
         environments: by `id args`.
+        families: likewise, of which range of arguments it is an instance.
         notices: sentences for the person.
     """
 
     trials: TrialSet
     environments: dict[str, Environment]
+    families: dict[str, str]
     notices: tuple[str, ...]
 
     @property
@@ -83,6 +85,7 @@ def expand(sweep: Sweep) -> Expanded:
     return Expanded(
         trials=TrialSet(list(templates.values()), sweep.seeds),
         environments={environment.name: environment for environment in environments.values()},
+        families={environments[one].name: one.family for one in environments if one.family},
         notices=tuple(
             dict.fromkeys(
                 [

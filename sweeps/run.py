@@ -119,6 +119,7 @@ def _describe(
     told: dict[str, Mapping[str, object]] = {**sweep_json_entries(expanded.environments.values())}
     if options.engine != "auto":
         told["engines"] = dict.fromkeys(told["engines"], f"{options.engine}: as asked for")
+    told["families"] = expanded.families
     told["planned"] = planned_counts(expanded.trials)
     told["confirmed"] = {} if chosen is None else chosen.record
     results.describe(sweep.name, sweep.to_dict(), **told)

@@ -31,7 +31,7 @@ from hq_ray.sweeps.parameters import (
     value_type,
 )
 from hq_ray.sweeps.spec_text import listed, short_repr, suggestion, validated
-from hq_ray.trial import BLOCK, MAX_SEED, MOST_SEEDS, parse_seeds
+from hq_ray.trial import BLOCK, MAX_SEED, MOST_SEEDS, environment_name, parse_seeds
 from hq_ray.updates import VARIANTS, parse_variants
 
 T = TypeVar("T")
@@ -60,11 +60,15 @@ OneOrMore = Annotated[tuple[T, ...], BeforeValidator(_entries), _OneInPlaceOfALi
 
 @dataclass(frozen=True)
 class EnvironmentRequest:
-    """An environment as asked for: its id, its arguments as canonical JSON, what to call it."""
+    """An environment as asked for: its id, its arguments as canonical JSON, what to call it.
+
+    `family` names the entry whose range of arguments it is an instance of.
+    """
 
     id: str
     args: str = "{}"
     label: str | None = field(default=None, compare=False)
+    family: str | None = field(default=None, compare=False)
 
     @property
     def arguments(self) -> dict:
@@ -98,11 +102,15 @@ def environments(entry: Any) -> tuple[EnvironmentRequest, ...]:
     label, name = label and label.strip(), name.strip()
     args = {key: value for key, value in args.items() if key not in ("id", "label")}
     ranges = {key: _whole_numbers(key, value) for key, value in args.items() if _is_range(value)}
+    fixed = {key: value for key, value in args.items() if key not in ranges}
+    named = [f"{key} {args[key]}" for key in ranges]
+    family = label or ", ".join([environment_name(name, _arguments(fixed)), *named])
     return tuple(
         EnvironmentRequest(
             name,
             _arguments({**args, **dict(zip(ranges, values, strict=True))}),
             label and ", ".join([label, *map("{} {}".format, ranges, values)]),
+            family if ranges else None,
         )
         for values in itertools.product(*ranges.values())
     )

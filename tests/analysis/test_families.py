@@ -1,6 +1,7 @@
 """A family of environments: one verdict, whose replicates are the instances."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ from scipy import stats
 from small_sweeps import fresh
 from trial_frames import alphas, table_of, trials_of
 
+import hq_ray as hq
 from hq_ray.analysis.families import compare_all, family_labels
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.verdict import judge, numbers
+from hq_ray.cli import run_command_line
 
 RETURN = METRICS["final_return"]
 N_INSTANCES, SEEDS = 6, [*range(4), *fresh(0, 3)]
@@ -79,3 +82,32 @@ def test_one_instance_is_too_few(sweep):
     table = table_of(*frames)
     (found,) = compare_all(table, RETURN, families=family_labels(table, descriptions))
     assert "too few instances, 1 " in judge(found).sentence
+
+
+SPEC = """
+name: grids
+env: [{id: VelocityGrid-v0, width: 4-6}, CliffWalking-v1]
+variant: [standard, expected_sarsa]
+seeds: 0-2
+episodes: 60
+parameters: {alpha: [0.1, 0.5]}
+confirm: {seeds: 3}
+"""
+
+
+def test_a_range_in_a_spec_has_one_verdict_and_one_section(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("spec.yaml").write_text(SPEC)
+    assert run_command_line(["sweep", "spec.yaml", "--local"]) == 0
+    capsys.readouterr()
+    assert run_command_line(["compare", "results/grids"]) == 0
+    assert "n = 3 paired instances" in " ".join(capsys.readouterr().out.split())
+    verdicts = hq.compare("results/grids")
+    assert verdicts["env"].tolist() == ["CliffWalking-v1", "VelocityGrid-v0, width 4-6"]
+    assert set(verdicts["basis"]) == {"confirmed"}
+    trials = hq.load_trials("results/grids", "role == 'confirmation' and env == 'VelocityGrid-v0'")
+    means = trials.groupby(["env_args", "variant"])["mean_return"].mean().unstack()
+    difference = (means["expected_sarsa"] - means["standard"]).mean()
+    assert verdicts["difference"][1] == pytest.approx(difference, rel=1e-10)
+    page = Path(hq.report("results/grids")).read_text()
+    assert page.count('<details class="environment"') == 2
