@@ -2,13 +2,21 @@
 
 import gymnasium
 
-_ENTRY_POINT = "hq_ray.envs.velocity_grid:VelocityGridEnv"
+# Entry point below `hq_ray.envs`, and step limit.
+_ENVIRONMENTS = {
+    "VelocityGrid-v0": ("velocity_grid:VelocityGridEnv", 200),
+    "WindyGrid-v0": ("grid_worlds:WindyGridEnv", 1000),
+    "OverestimationGrid-v0": ("grid_worlds:OverestimationGridEnv", 200),
+    "Garnet-v0": ("garnet:GarnetEnv", 100),
+}
 
 
 def _register_once() -> None:
-    registered = gymnasium.registry.get("VelocityGrid-v0")
-    if registered is None or registered.entry_point != _ENTRY_POINT:
-        gymnasium.register(id="VelocityGrid-v0", entry_point=_ENTRY_POINT, max_episode_steps=200)
+    for name, (place, limit) in _ENVIRONMENTS.items():
+        entry_point = f"hq_ray.envs.{place}"
+        registered = gymnasium.registry.get(name)
+        if registered is None or registered.entry_point != entry_point:
+            gymnasium.register(id=name, entry_point=entry_point, max_episode_steps=limit)
 
 
 _register_once()

@@ -6,6 +6,7 @@ frame can be read in greyscale. A wall half a cell thick surrounds the cells.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +14,7 @@ Colour = tuple[int, int, int]
 
 WALL, FLOOR, FLOOR_LINE = (150, 145, 138), (244, 241, 234), (219, 214, 203)
 CLIFF, CLIFF_STRIPE = (52, 44, 54), (146, 60, 54)
-START = (92, 128, 176)
+START, WIND = (92, 128, 176), (176, 194, 214)
 GOAL, FLAG, POLE = (176, 217, 174), (26, 122, 62), (40, 48, 44)
 AGENT, INK, PAPER = (232, 140, 32), (28, 30, 40), (255, 255, 255)
 
@@ -27,7 +28,7 @@ def cell_size(width: int, height: int) -> int:
 def draw_tiles(rows: Sequence[str]) -> np.ndarray:
     """Draws the tiles of a grid inside its wall; `rows` are as long as each other.
 
-    S is the start, G the goal, C a cliff, and any other letter floor.
+    S is the start, G the goal, C a cliff, 1 and 2 wind upwards, and any other letter floor.
 
     Returns:
         uint8 ((len(rows) + 1) * cell, (len(rows[0]) + 1) * cell, 3).
@@ -59,6 +60,27 @@ def draw_agent(frame: np.ndarray, cell: int, x: int, y: int, vx: int, vy: int) -
         _draw_arrow(window, (tail_x, tail_y), (tip_x, tip_y), cell)
     else:
         _paint(window, distance - 0.09 * cell, INK)
+
+
+def draw_ring(n_states: int, state: int) -> np.ndarray:
+    """Draws states as dots on a ring, clockwise from the top, with the agent on one of them.
+
+    Returns:
+        uint8 (384, 384, 3).
+    """
+    frame = np.full((384, 384, 3), FLOOR, np.uint8)
+    px, py = _pixel_centres(frame)
+    px, py = px - 192, py - 192
+    turn = 2 * np.pi / n_states
+
+    def distance(which: np.ndarray | int) -> np.ndarray:
+        return np.hypot(px - 160 * np.sin(which * turn), py + 160 * np.cos(which * turn))
+
+    nearest = np.rint(np.arctan2(px, -py) / turn)
+    _paint(frame, distance(nearest) - min(8.0, 320 / n_states), START)
+    for radius, colour in ((17, INK), (15, PAPER), (13, AGENT)):
+        _paint(frame, distance(state) - radius, colour)
+    return frame
 
 
 def _span(position: int, velocity: int, cell: int, size: int) -> tuple[slice, float, float]:
@@ -117,10 +139,22 @@ def _draw_goal(tile: np.ndarray) -> None:
     _paint(tile, pole, POLE)
 
 
+def _draw_wind(tile: np.ndarray, strength: int) -> None:
+    cell = tile.shape[0]
+    px, py = _pixel_centres(tile)
+    aside = np.abs(px - cell / 2)
+    for k in range(strength):
+        tip = (0.5 - 0.12 * strength + 0.24 * k) * cell
+        slope = np.abs(py - tip - aside) * 0.71 - 0.04 * cell
+        _paint(tile, np.maximum(slope, aside - 0.2 * cell), WIND)
+
+
 TILES: dict[str, Callable[[np.ndarray], None]] = {
     "S": _draw_start,
     "C": _draw_cliff,
     "G": _draw_goal,
+    "1": partial(_draw_wind, strength=1),
+    "2": partial(_draw_wind, strength=2),
 }
 
 

@@ -5,14 +5,13 @@ axis, x * n**2 + (vx + max_speed) and y * width * n**2 + (vy + max_speed) * n, w
 n = 2 * max_speed + 1 speeds. So the table of a grid is put together from one short table per axis.
 """
 
+from hq_ray.envs.table_env import Outcome, Table
+
 ACCELERATIONS = ((0, 0), (0, -1), (0, 1), (-1, 0), (1, 0))
 """(ax, ay) of the actions noop, up, down, left, right; y grows downwards."""
 
 Arrival = tuple[float, bool]
 """(reward, terminated) of landing in a state."""
-
-Outcome = tuple[float, int, float, bool]
-"""(probability, next_state, reward, terminated), as in Gymnasium's toy-text environments."""
 
 
 def axis_step(
@@ -31,7 +30,7 @@ def axis_step(
 
 def transition_table(
     width: int, height: int, max_speed: int, slip_prob: float, arrivals: list[Arrival]
-) -> dict[int, dict[int, list[Outcome]]]:
+) -> Table:
     """Lists the outcomes of every state and action.
 
     Args:

@@ -15,7 +15,7 @@ from gymnasium.envs.toy_text import CliffWalkingEnv, FrozenLakeEnv, TaxiEnv
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 
 from hq_ray.env_identity import RAISED
-from hq_ray.envs.velocity_grid import VelocityGridEnv
+from hq_ray.envs.table_env import TableEnv
 from hq_ray.errors import ModelError
 from hq_ray.model import Model, model_from_table
 
@@ -23,7 +23,7 @@ REPLAY_SEED = 20_260_000
 REPLAY_STEPS = 2_000
 REPLAY_EPISODE = 100
 
-KNOWN = (CliffWalkingEnv, FrozenLakeEnv, TaxiEnv, VelocityGridEnv)
+KNOWN = (CliffWalkingEnv, FrozenLakeEnv, TaxiEnv, TableEnv)
 OPT_IN = "table_describes_steps"
 # What gymnasium.make adds besides the step limit; they pass every step on unchanged.
 PLAIN_WRAPPERS = (OrderEnforcing, PassiveEnvChecker)

@@ -247,7 +247,7 @@ def test_step_does_what_the_table_says_with_one_double():
 
 
 def test_an_unknown_action_is_refused(slippery):
-    with pytest.raises(ValueError, match="action must be 0, 1, 2, 3 or 4, got 5"):
+    with pytest.raises(ValueError, match="action must be an integer from 0 to 4, got 5"):
         slippery.step(5)
 
 
