@@ -108,7 +108,7 @@ def test_an_environment_without_a_table_is_slow_and_says_so():
         ("CliffWalkin-v1", "unknown environment 'CliffWalkin-v1'; did you mean 'CliffWalking-v1'?"),
         ("VelocityGird-v0", "unknown environment 'VelocityGird-v0'; did you mean 'VelocityGrid"),
         ("Taxi-v9", "unknown environment 'Taxi-v9'; did you mean 'Taxi-v4'?"),
-        ("Zorblax-v0", "unknown environment 'Zorblax-v0'; known among others: VelocityGrid-v0, "),
+        ("Zorblax-v0", "unknown environment 'Zorblax-v0'; known among others: Garnet-v0, "),
         ("Frozen Lake", "an environment id must look like 'Name-v0', got 'Frozen Lake'"),
         (
             "no_such_module:Env-v0",
