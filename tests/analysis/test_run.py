@@ -230,7 +230,7 @@ def test_seeds_that_are_none_are_refused(refused, seeds, sentence):
     ("flags", "sentence"),
     [
         (["--env", "FrozenLak-v1"], "unknown environment 'FrozenLak-v1'; did you mean 'FrozenL"),
-        (["--env", "Nonsense"], "unknown environment 'Nonsense'; known among others: VelocityGrid"),
+        (["--env", "Nonsense"], "unknown environment 'Nonsense'; known among others: Garnet"),
         (["--env", "no_such_module:X-v0"], "the module of environment 'no_such_module:X-v0' must "),
         (["--env", ""], "env: must be an id or a mapping with an id, got "),
         (["--variants", "harmonc"], "unknown variant 'harmonc'; did you mean 'harmonic'?"),
