@@ -55,6 +55,7 @@ def scores_chart(frame: pd.DataFrame, *, labels: Mapping[str, str]) -> Figure:
             mean, low, high = map(float, t_interval(seeds))
             axes.plot([low, high], [place + 0.28] * 2, color=color, marker="|", markersize=7)
             axes.plot(mean, place + 0.28, color=color, marker=marker)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         write_numbers(axes.xaxis)
         axes.set_xlabel(labels[metric], loc="right")
         axes.grid(axis="y", visible=False)
