@@ -258,7 +258,8 @@ def _override(spec: dict[str, Any], text: str) -> None:
     if not equals or not name:
         raise InputError(f"--set must be like alpha=0.1,0.2, got {short_repr(text)}")
     listed = "configurations" in spec
-    hyperparameters = (*HYPERPARAMETERS, *own_parameters(spec.get("variant", ())))
+    variants = () if listed else Sweep(name="a", env="a", variant=spec["variant"]).variant
+    hyperparameters = (*HYPERPARAMETERS, *own_parameters(variants))
     known = BESIDE_A_LIST if listed else (*BESIDE_A_LIST, *ONE_BY_ONE, *hyperparameters)
     key, dot, part = name.partition(".")
     if key not in known or (dot and key != "confirm"):

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,22 @@ def test_the_error_is_the_one_shown(tmp_path, monkeypatch, capsys):
     )
     assert run_command_line(["plan", "bad.yaml"]) == 2
     assert capsys.readouterr().err.strip() in SWEEPS
+
+
+def test_the_rule_of_ones_own_is_swept(tmp_path, monkeypatch, capsys):
+    text = (DOCS / "learner.md").read_text()
+    (code,), (spec,) = blocks("python", text), blocks("yaml", text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (name,) = re.findall(r"^In `(\w+)\.py`", text, re.M)
+    Path(f"{name}.py").write_text(code)
+    Path("clipping.yaml").write_text(spec)
+    shorter = ["--set", "episodes=10", "--set", "seeds=0", "--local"]
+    try:
+        assert run_command_line(["sweep", "clipping.yaml", *shorter]) == 0
+    finally:
+        sys.modules.pop(name, None)
+    assert "Ran 4 trials" in capsys.readouterr().out
 
 
 def test_python_blocks_run(tmp_path, monkeypatch, capsys):

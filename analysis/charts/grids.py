@@ -9,7 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from hq_ray.analysis.charts.page import PANEL_HEIGHT, ROOM_FOR_NAME, WIDTH, chart, name_ends, panels
+from hq_ray.analysis.charts.page import (
+    PANEL_HEIGHT,
+    ROOM_FOR_NAME,
+    WIDTH,
+    chart,
+    name_ends,
+    panels,
+    wrapped,
+)
 from hq_ray.analysis.charts.scales import compress, hyperparameter_label, name_levels, write_numbers
 from hq_ray.analysis.charts.style import INK, MUTED, TICK_SIZE, variant_styles
 from hq_ray.analysis.words import round_number
@@ -156,7 +164,9 @@ def importance_chart(frame: pd.DataFrame) -> Figure:
         axes.barh(place, 100 * row.share, bar * 0.9, hatch=hatch, **look)
         text = f"{100 * row.share:.0f} %  {row.variant}" + " (noise)" * row.noise
         axes.text(100 * row.share + 1, place, text, size=TICK_SIZE, color=color, va="center")
-    axes.set_yticks(range(len(factors)), factors)
+    # Long names of factors and of variants would leave no room between them.
+    labels = [wrapped(factor, 72 * WIDTH / 4, TICK_SIZE) for factor in factors]
+    axes.set_yticks(range(len(factors)), labels)
     axes.set_ylim(len(factors) - 0.5, -0.5)
     axes.set_xlim(0, 100)
     axes.set_xlabel("share of the variance over the grid [%]")

@@ -5,10 +5,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from hq_ray.batch import run_batch
+from hq_ray.cli import run_command_line
 from hq_ray.errors import InputError
 from hq_ray.store import Failure, Results
 from hq_ray.sweeps.status import count_stale, status
-from hq_ray.sweeps.verify import draw, find_trial, replay, stored_trials
+from hq_ray.sweeps.verify import draw, find_trial, incomparable, replay, stored_trials
 
 
 @pytest.fixture
@@ -48,6 +49,21 @@ def test_trials_come_back_as_the_values_they_were_trained_from(published):
 def test_every_byte_is_the_same(published, engine):
     results, trials = published
     assert list(replay(results, trials, engine)) == [(trial, []) for trial in trials]
+
+
+def test_an_earlier_meaning_is_told(tmp_path, make_trial):
+    """As stored before a schedule of alpha kept the ratio of the two steps of asymmetric."""
+    trial = make_trial(
+        "asymmetric", "FrozenLake-v1", episodes=5, alpha_schedule="linear", alpha_end=0.1
+    )
+    before = {name: value for name, value in trial.identity.items() if name != "down"}
+    trial.__dict__["identity"] = before
+    results = Results.at(tmp_path / "results")
+    run_batch([trial], results)
+    (stored,) = stored_trials(results).values()
+    assert stored.trial_id == trial.trial_id
+    assert incomparable(stored) == "trained with an earlier meaning of its hyperparameters"
+    assert run_command_line(["verify", str(tmp_path / "results")]) == 0
 
 
 @pytest.mark.parametrize("column", ["episode_return", "steps", "terminated", "truncated"])
