@@ -215,7 +215,8 @@ class Sweep(Part):
         Raises:
             InputError: not of that form, or what results cannot be used.
         """
-        spec = self.to_dict()
+        # Environments as they are: what is written out no longer knows its range.
+        spec = self.to_dict() | ({} if self.configurations else {"env": self.env})
         for text in overrides:
             _override(spec, text)
         return Sweep.from_mapping(spec)

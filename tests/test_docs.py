@@ -76,6 +76,10 @@ def test_the_rule_of_ones_own_is_swept(tmp_path, monkeypatch, capsys):
     shorter = ["--set", "episodes=10", "--set", "seeds=0", "--local"]
     try:
         assert run_command_line(["sweep", "clipping.yaml", *shorter]) == 0
+        (line,) = re.findall(r"^    hq-ray (run .*)$", text, re.M)
+        few = ["--episodes", "5", "--seeds", "0", "--task", "train", "--local"]
+        assert run_command_line([*shlex.split(line), *few]) == 0
+        assert Path("logs/my_rules.clipped/s0/my_rules.clipped_returns.csv").exists()
     finally:
         sys.modules.pop(name, None)
     assert "Ran 4 trials" in capsys.readouterr().out

@@ -162,7 +162,10 @@ def test_a_sweep_by_ray_goes_on_after_the_module_was_edited(tmp_path):
 
 def test_a_range_makes_one_environment_of_each_whole_number():
     given = [{"id": "VelocityGrid-v0", "width": "4-6", "height": 3, "label": "grid"}, "Taxi-v4"]
-    first, *_, last = Sweep(name="a", env=given).env
+    sweep = Sweep(name="a", env=given)
+    assert [one.family for one in sweep.env] == ["grid"] * 3 + [None]
+    assert [one.family for one in sweep.with_overrides(["seeds=1"]).env] == ["grid"] * 3 + [None]
+    first, *_, last = sweep.env
     assert (first.args, first.label) == ('{"height":3,"width":4}', "grid, width 4")
     assert last.id == "Taxi-v4"
     both = {"id": "VelocityGrid-v0", "width": "4-5", "height": "3-3"}
