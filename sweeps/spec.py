@@ -84,10 +84,21 @@ def _constraint(text: object, info: ValidationInfo) -> str:
     return text
 
 
+# For editors: only beside a `module:name` may parameters have other names than ours.
+_OWN: dict[str, Any] = {"type": "string", "pattern": ":"}
+_OWN = {"anyOf": [_OWN, {"type": "object", "properties": {"id": _OWN}}]}
+_OWN = {"anyOf": [_OWN, {"type": "array", "contains": _OWN}]}
+_OURS = {"properties": {"parameters": {"propertyNames": {"enum": [*PARAMETERS]}}}}
+_NAMES_OF_PARAMETERS: dict[str, Any] = {
+    "if": {"properties": {"variant": _OWN}, "required": ["variant"]},
+    "else": _OURS,
+}
+
+
 class Sweep(Part):
     """What a sweep means. Every field accepts what the YAML form does and is checked."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(use_attribute_docstrings=True, json_schema_extra=_NAMES_OF_PARAMETERS)
 
     name: Annotated[
         str,
