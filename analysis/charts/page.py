@@ -36,6 +36,8 @@ from hq_ray.location import Location
 
 # In inches. Letters have a legible size where a figure is shown 360 to 450 pixels wide.
 WIDTH, PANEL_HEIGHT, MARGIN = 4.6, 2.3, 0.1
+# Names of rows are wrapped to so many points.
+NAME_ROOM = 72 * 0.4 * WIDTH
 # A line's end takes so much height for its name.
 ROOM_FOR_NAME = 0.19
 LEADING = 1.45

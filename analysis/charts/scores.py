@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from hq_ray.analysis.charts.page import chart, panels
+from hq_ray.analysis.charts.page import NAME_ROOM, chart, panels, wrapped
 from hq_ray.analysis.charts.scales import compress, write_numbers
 from hq_ray.analysis.charts.style import MUTED, TICK_SIZE, variant_styles
 from hq_ray.analysis.statistics.means import t_interval
@@ -76,8 +76,10 @@ def pairs_chart(frame: pd.DataFrame, *, label: str, baseline: str) -> Figure:
         label: of the score, with its unit.
         baseline: what the differences are to.
     """
-    parts = dict(iter(frame.groupby("variant", sort=False, observed=True)))
-    heights = [0.8 + (0.16 * len(of) if len(of) <= MOST_NAMED else 2.5) for of in parts.values()]
+    names = frame["configuration"].map(lambda text: wrapped(text, NAME_ROOM, TICK_SIZE))
+    parts = dict(iter(frame.assign(name=names).groupby("variant", sort=False, observed=True)))
+    row = 0.16 * (1 + names.str.count("\n").max())
+    heights = [0.8 + (row * len(of) if len(of) <= MOST_NAMED else 2.5) for of in parts.values()]
     figure, found = panels(
         [f"{variant} − {baseline}" for variant in parts],
         panel_height=sum(heights) / len(heights),
@@ -104,7 +106,7 @@ def pairs_chart(frame: pd.DataFrame, *, label: str, baseline: str) -> Figure:
         write_numbers(axes.xaxis)
         compress(axes, np.append(usual, 0.0), side="x")
         named = len(part) <= MOST_NAMED
-        axes.set_yticks(places if named else [], part["configuration"] if named else [])
+        axes.set_yticks(places if named else [], part["name"] if named else [])
         axes.set_ylabel("" if named else f"{len(part):,} configurations, sorted")
         axes.set_ylim(-0.7, len(part) - 0.3)
         axes.set_xlabel(f"difference in {label}", loc="right")
