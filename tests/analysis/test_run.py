@@ -28,6 +28,7 @@ DEFAULTS = {
     "alpha_schedule": "constant",
     "alpha_end": 0.05,
     "alpha_decay_episodes": 3500,
+    "alpha_power": 0.8,
     "alpha_down": 0.5,
     "gamma": 0.99,
     "eps_schedule": "linear",
