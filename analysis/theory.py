@@ -133,7 +133,7 @@ def simulate_fixed_point(
     def updates(q_value, targets):
         total = 0.0
         for target in targets:
-            q_value = rule(q_value, target, alpha, 0.0, eps_shift)
+            q_value = rule(q_value, target, alpha, eps_shift)
             total += q_value
         return q_value, total
 

@@ -159,7 +159,7 @@ class Results:
         except NotADirectoryError:
             must = f"results must be a folder, but a part of {place.text} is a file"
             raise InputError(must) from None
-        except (ValueError, RecursionError) as problem:
+        except (IsADirectoryError, ValueError, RecursionError) as problem:
             if isinstance(problem, HqRayError):
                 raise
             reason = str(problem)

@@ -145,7 +145,7 @@ def return_by_rounded_values(rule, model, alpha, rounding, n_episodes, rng):
             total += target
             if not terminated[state, action]:
                 target += 0.99 * q_values[after].max()
-            q_values[state, action] = rule(q_values[state, action], target, alpha, 0.0, 1e-6)
+            q_values[state, action] = rule(q_values[state, action], target, alpha)
             if terminated[state, action]:
                 break
             state = after
@@ -156,7 +156,11 @@ def test_on_the_cliff_alpha_only_picks_among_ties():
     assert "on *cliff* every alpha gives the return of `minimum`" in PAGE
     model = load_model("CliffWalking-v1", "{}")
     arrays = tuple(a[..., 0] for a in (model.next_state, model.reward, model.terminated))
-    rules = njit(harmonic), njit(minimum)
+    blend, least_of = njit(harmonic), njit(minimum)
+    rules = (
+        njit(lambda q_value, target, alpha: blend(q_value, target, alpha, 1e-6)),
+        njit(lambda q_value, target, alpha: least_of(q_value, target)),
+    )
 
     def returns(rule, alpha, rounding):
         streams = [np.random.Generator(np.random.PCG64(seed)) for seed in range(20)]

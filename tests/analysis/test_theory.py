@@ -148,11 +148,11 @@ def test_a_great_fall_is_all_but_irreversible():
     def climb(q_value, target, goal, alpha, eps_shift):
         n_updates = 0
         while q_value < goal:
-            q_value = rule(q_value, target, alpha, 0.0, eps_shift)
+            q_value = rule(q_value, target, alpha, eps_shift)
             n_updates += 1
         return n_updates
 
-    assert rule(-13.0, -100.0, 0.1, 0.0, 1e-3) == pytest.approx(-100, abs=0.01)
+    assert rule(-13.0, -100.0, 0.1, 1e-3) == pytest.approx(-100, abs=0.01)
     needed = climb(-100.0, -13.0, -13.0 - 1e-3, 0.1, 1e-3)
     assert least < needed < 1.001 * least
 

@@ -139,9 +139,12 @@ def test_ctrl_c(tmp_path, undisturbed, presses, number):
 def test_ctrl_c_twice_while_ray_starts_leaves_nothing_of_it(tmp_path):
     driver = start(tmp_path / "results")
     this, others = psutil.Process(driver.pid), []
-    while "gcs_server" not in [process.name() for process in others]:
+    names: list[str] = []
+    while "gcs_server" not in names:
         assert driver.poll() is None
-        others = this.children(recursive=True)
+        with contextlib.suppress(psutil.NoSuchProcess):  # those of a moment
+            others = this.children(recursive=True)
+            names = [process.name() for process in others]
     for _ in range(2):
         driver.send_signal(signal.SIGINT)
         time.sleep(0.2)
