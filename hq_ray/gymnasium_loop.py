@@ -50,14 +50,15 @@ def train_on_gymnasium(
     row = variant_of(trial.variant)
     # What overflows is found below, and told with its place.
     update = np.errstate(all="ignore")(row.update)
+    arguments, double = row.arguments, row.target == "double"
     given = {"eps_shift": trial.eps_shift or 0.0, **trial.rule_values}
     epsilons = trial.epsilon_schedule.values(trial.episodes).tolist()
     step_sizes, steps_down = (values.tolist() for values in trial.step_sizes())
     weights = visit_weights(trial.alpha_power) if trial.by_visits else None
     random = agent_generator(trial.seed).random
-    # The second table is there for double Q-learning, and stays zero for the others.
-    tables = np.zeros((2, numbered.n_states, numbered.n_actions))
-    visited = np.zeros(tables.shape, np.int64)
+    # Double Q-learning has two tables.
+    tables = np.zeros((1 + double, numbered.n_states, numbered.n_actions))
+    visited = np.zeros(tables.shape if trial.by_visits else 0, np.int64)
     episode_return = np.empty(trial.episodes)
     steps = np.empty(trial.episodes, np.int32)
     terminations = np.zeros(trial.episodes, np.bool_)
@@ -67,11 +68,13 @@ def train_on_gymnasium(
         for episode in range(trial.episodes):
             total, length, terminated, truncated = 0.0, 0, False, False
             epsilon = epsilons[episode]
+            given["alpha"], given["alpha_down"] = step_sizes[episode], steps_down[episode]
             observation, _ = environment.reset(seed=trial.seed if episode == 0 else None)
             state, action = encode(observation), None
             while not (terminated or truncated):
                 if action is None:
-                    action = choose_action(tables[0, state] + tables[1, state], epsilon, random())
+                    values = tables[0, state] + tables[1, state] if double else tables[0, state]
+                    action = choose_action(values, epsilon, random())
                 observation, reward, terminated, truncated, _ = environment.step(
                     action + first_action
                 )
@@ -80,7 +83,7 @@ def train_on_gymnasium(
                 reward = _number(reward) + 0.0
                 next_state = encode(observation)
                 table, next_action = 0, None
-                if row.target == "double":
+                if double:
                     table = 0 if random() < 0.5 else 1
                 # Only termination ends the future: a truncated step bootstraps.
                 target = reward
@@ -89,7 +92,7 @@ def train_on_gymnasium(
                     if row.target == "sarsa":
                         next_action = choose_action(values, epsilon, random())
                         ahead = float(values[next_action])
-                    elif row.target == "double":
+                    elif double:
                         ahead = float(tables[1 - table, next_state, np.argmax(values)])
                     elif row.target == "expected":
                         # From left to right, as the kernel adds them; NumPy adds in pairs.
@@ -99,12 +102,12 @@ def train_on_gymnasium(
                         ahead = float(values.max())
                     target += trial.gamma * ahead
                 pair = (table, state, action)
-                given["alpha"], given["alpha_down"] = step_sizes[episode], steps_down[episode]
                 if weights is not None:
                     visited[pair] += 1
-                    given["alpha"] *= float(weights[min(visited[pair], LAST_VISIT)])
-                    given["alpha_down"] *= given["alpha"]
-                value = update(tables[pair], target, *(given[name] for name in row.arguments))
+                    weight = float(weights[min(visited[pair], LAST_VISIT)])
+                    given["alpha"] = step_sizes[episode] * weight
+                    given["alpha_down"] = steps_down[episode] * given["alpha"]
+                value = update(tables[pair], target, *[given[name] for name in arguments])
                 total += reward
                 if not (math.isfinite(value) and math.isfinite(total)):
                     numbers = (state + numbered.first_state, action + first_action)
@@ -121,7 +124,7 @@ def train_on_gymnasium(
         steps=steps,
         terminated=terminations,
         success=None if successes is None else success,
-        q_values=(tables[0] + tables[1]) / 2 if row.target == "double" else tables[0],
+        q_values=(tables[0] + tables[1]) / 2 if double else tables[0],
         first_state=numbered.first_state,
         first_action=first_action,
     )
@@ -133,7 +136,8 @@ def _number(reward: object) -> float:
         number = reward
         if not isinstance(number, float | int):
             (number,) = np.asarray(reward).ravel().tolist()
-        if isinstance(number, SupportsFloat):
+        # In this order: the check of a protocol takes microseconds.
+        if isinstance(number, float | int | SupportsFloat):
             return float(number)
     except (TypeError, ValueError, OverflowError):
         pass

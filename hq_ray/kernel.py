@@ -316,7 +316,8 @@ def training_loop(
 def train_on_kernel(trials: Sequence[Trial], tables: KernelTables) -> list[EpisodeLog]:
     """Trains trials of one group, which share all that `training_loop` needs, in one call."""
     first, n_trials = trials[0], len(trials)
-    double, visits = variant_of(first.variant).target == "double", first.by_visits
+    variant, visits = variant_of(first.variant), first.by_visits
+    double = variant.target == "double"
     shape = (n_trials, first.episodes)
     n_pairs = tables.threshold.size // tables.n_outcomes
     q_values = np.zeros((n_trials, 2 if double else 1, n_pairs + SPACING))
@@ -326,20 +327,21 @@ def train_on_kernel(trials: Sequence[Trial], tables: KernelTables) -> list[Episo
     records = np.zeros(n_trials, LANE)
     records["trial"] = np.arange(n_trials)
     records["q_start"] = np.arange(n_trials) * q_values[0].size
-    for streams, of in ((agent_stream, "agent"), (environment_stream, "env")):
-        for k, part in enumerate(("high", "low", "inc_high", "inc_low")):
-            records[f"{of}_{part}"] = [streams(trial.seed)[k] for trial in trials]
+    for stream, of in ((agent_stream, "agent"), (environment_stream, "env")):
+        parts = np.stack([stream(trial.seed) for trial in trials], axis=1)
+        for part, values in zip(("high", "low", "inc_high", "inc_low"), parts, strict=True):
+            records[f"{of}_{part}"] = values
     records["gamma"] = [trial.gamma for trial in trials]
     records["eps_shift"] = [trial.eps_shift or 0.0 for trial in trials]
-    for slot, name in zip(("first", "second"), variant_of(first.variant).parameters, strict=False):
+    for slot, name in zip(("first", "second"), variant.parameters, strict=False):
         records[slot] = [trial.rule_values[name] for trial in trials]
+    schedules = [trial.epsilon_schedule for trial in trials]
+    steps_up, steps_down = zip(*(trial.step_sizes() for trial in trials), strict=True)
     curves = {
-        "explore": [
-            explore_table(t.epsilon_schedule, t.episodes, tables.n_actions) for t in trials
-        ],
-        "epsilon": [t.epsilon_schedule.values(t.episodes) for t in trials],
-        "step_size": [t.step_sizes()[0] for t in trials],
-        "alpha_down": [t.step_sizes()[1] for t in trials],
+        "explore": [explore_table(one, first.episodes, tables.n_actions) for one in schedules],
+        "epsilon": [one.values(first.episodes) for one in schedules],
+        "step_size": steps_up,
+        "alpha_down": steps_down,
         "weight": [visit_weights(t.alpha_power) for t in trials] if visits else [],
     }
     flat = {name: _stacked(arrays, records[f"{name}_start"]) for name, arrays in curves.items()}

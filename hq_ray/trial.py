@@ -125,26 +125,20 @@ class Trial:
             "constant" if self.by_visits else self.alpha_schedule,
             *(self.alpha, self.alpha_end, self.alpha_decay_episodes),
         )
-        ratio = None
-        if self.alpha is not None and self.alpha_schedule != "constant":
-            ratio = (self.alpha_down or 0.0) / self.alpha
-        return (
-            schedule.values(self.episodes),
-            _steps_down(schedule, self.episodes, self.alpha_down or 0.0, ratio, self.by_visits),
-        )
+        upwards = schedule.values(self.episodes)
+        if self.alpha is None or self.alpha_down is None or self.alpha_schedule == "constant":
+            return upwards, Schedule("constant", self.alpha_down or 0.0).values(self.episodes)
+        ratio = self.alpha_down / self.alpha
+        if self.by_visits:
+            return upwards, Schedule("constant", ratio).values(self.episodes)
+        return upwards, _scaled(schedule, self.episodes, ratio)
 
 
 @lru_cache(maxsize=256)
-def _steps_down(
-    schedule: Schedule, episodes: int, alpha_down: float, ratio: float | None, by_visits: bool
-) -> np.ndarray:
-    if ratio is None:
-        return Schedule("constant", alpha_down).values(episodes)
-    if by_visits:
-        return Schedule("constant", ratio).values(episodes)
-    steps = schedule.values(episodes) * ratio
-    steps.flags.writeable = False
-    return steps
+def _scaled(schedule: Schedule, episodes: int, factor: float) -> np.ndarray:
+    values = schedule.values(episodes) * factor
+    values.flags.writeable = False
+    return values
 
 
 def _schedule(

@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -122,12 +122,12 @@ class Variant:
                 raise InputError(f"rule {rule} must take the {name!r} that it is said to use")
         object.__setattr__(self, "uses", frozenset(uses))
 
-    @property
+    @cached_property
     def arguments(self) -> tuple[str, ...]:
         """Names of what the rule takes after `q_value` and `target`, in order."""
         return tuple(inspect.signature(self.update).parameters)[2:]
 
-    @property
+    @cached_property
     def unread(self) -> frozenset[str]:
         """Those of OF_RULES that it does not read."""
         return frozenset(OF_RULES) - frozenset(self.uses or ())
