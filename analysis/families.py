@@ -24,11 +24,11 @@ from hq_ray.analysis.statistics.t_tests import holm_adjusted
 
 
 class FamilyCell(Cell):
-    """The first instance's cell in the place of a family's, whose configurations are many."""
+    """Stands for a family: the cell of its first instance, under the family's name."""
 
     @property
     def labels(self) -> list[str]:  # type: ignore[override]
-        """What is said of a configuration: each instance has its own."""
+        """The configuration is chosen for each instance, so no single one can be named."""
         return ["its own on each instance"] * len(self)
 
 

@@ -185,9 +185,11 @@ def _scores(study: Study, env: str) -> Iterator[FigureData]:
     if not len(frame):
         return
     counts = frame.groupby("variant")["seed"].nunique()
-    caption = ["The mean of each variant with its 95 % interval, and each seed."]
-    caption += [captions.SCORES, "Seeds that had no part in a choice.", f"{seed_counts(counts)}."]
-    if env not in study.table:
+    if env in study.table:
+        caption = ["The mean of each variant with its 95 % interval, and each seed."]
+        caption += [captions.SCORES, "Seeds that had no part in a choice."]
+        caption += [f"{seed_counts(counts)}."]
+    else:
         caption = ["The mean of each variant with its 95 % t interval, and each instance: its mean"]
         caption += [f"over seeds that had no part in a choice. n = {counts.max()} instances."]
     title = "scores of the compared configurations"

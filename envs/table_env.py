@@ -3,6 +3,7 @@
 import math
 import numbers
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -96,20 +97,19 @@ def integer(name: str, value: object, least: int, most: int | None = None) -> in
 
 def finite(name: str, value: object) -> float:
     """An argument that must be a finite number, as a float."""
-    message = f"{name} must be a finite number, got {value!r}"
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(message)
-    if not math.isfinite(value):
-        raise ValueError(message)
-    return float(value)
+    return _real(name, value, "a finite number", math.isfinite)
 
 
 def probability(name: str, value: object) -> float:
     """An argument that must lie in [0, 1], as a float."""
-    message = f"{name} must be a probability in [0, 1], got {value!r}"
+    return _real(name, value, "a probability in [0, 1]", lambda number: 0.0 <= number <= 1.0)
+
+
+def _real(name: str, value: object, must: str, holds: Callable[[float], bool]) -> float:
+    message = f"{name} must be {must}, got {value!r}"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(message)
-    if not 0.0 <= float(value) <= 1.0:
+    if not holds(float(value)):
         raise ValueError(message)
     return float(value)
 

@@ -4,11 +4,8 @@
 process.
 """
 
-import importlib
 import inspect
 import json
-import os
-import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,8 +17,7 @@ import gymnasium
 from gymnasium import error as gymnasium_error
 from gymnasium.envs import registration
 
-import hq_ray
-from hq_ray import envs  # registers VelocityGrid-v0
+from hq_ray import envs  # registers the environments of this project
 from hq_ray.belief import believed_model, read_model
 from hq_ray.compiled import COMPILES
 from hq_ray.env_identity import (
@@ -36,6 +32,7 @@ from hq_ray.errors import HqRayError, InputError, near_miss, reason_of
 from hq_ray.model import Model
 from hq_ray.spaces import numbering
 from hq_ray.trial import ROLLOUT, UNSEEDED
+from hq_ray.updates import import_user_module
 
 DEFAULT_MAX_STEPS = 1000
 # Gymnasium's way of asking for no step limit; one that is left is the environment's own.
@@ -98,7 +95,7 @@ def make(
     """The environment with `max_steps` as its step limit, without Gymnasium's checker."""
     module, _, _ = env.rpartition(":")
     if module:
-        _import_user_module(module)
+        import_user_module(module)
     keywords = json.loads(args)
     if render_mode is not None:
         keywords["render_mode"] = render_mode
@@ -115,20 +112,6 @@ def close(environment: gymnasium.Env) -> str | None:
     except RAISED as problem:
         return reason_of(problem)
     return None
-
-
-def _import_user_module(module: str) -> None:
-    """Imports a module of the user's own, whatever its name.
-
-    In a source tree of ours, its folders `envs`, `sweeps` and `analysis` must not be taken for the
-    user's of the same name.
-    """
-    ours = [path for path in sys.path if path in hq_ray.__path__ and path != os.getcwd()]
-    sys.path[:] = [path for path in sys.path if path not in ours]
-    try:
-        importlib.import_module(module)
-    finally:
-        sys.path += ours
 
 
 class _Examined(NamedTuple):
@@ -284,7 +267,7 @@ def _find(env: str) -> tuple[registration.EnvSpec, list[str]]:
         )
     if module:
         with _refused(f"the module of environment {env!r} must be importable, but"):
-            _import_user_module(module)
+            import_user_module(module)
     if name in gymnasium.registry:
         return gymnasium.registry[name], []
     try:

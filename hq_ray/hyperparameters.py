@@ -34,12 +34,16 @@ class Hyperparameter:
     holds: Callable[[Any], bool]
     summary: str
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of schedule that it may be, where it is text."""
+        return tuple(filter(self.holds, ALPHA_KINDS))
+
     def check(self, value: Any) -> Any:
         """The value as its kind, or an InputError that says what must hold and what was given."""
         checked = value if self.kind is str else _as_number(value, self.kind)
         if checked is None or not self.holds(checked):
-            kinds = self.must.removeprefix("one of ").split(", ")
-            hint = near_miss(value, kinds) if self.kind is str else ""
+            hint = near_miss(value, self.kinds) if self.kind is str else ""
             raise InputError(f"{self.name} must be {self.must}, got {value!r}{hint}")
         return checked
 
@@ -97,9 +101,9 @@ def used_hyperparameters(variant: str, values: Mapping[str, Value]) -> dict[str,
         InputError: an unknown name, a value out of bounds, or bounds that contradict each other.
     """
     row = variant_of(variant)
-    known = [*HYPERPARAMETERS, *row.parameters]
     for name in values:
-        if name not in known:
+        if name not in HYPERPARAMETERS and name not in row.parameters:
+            known = [*HYPERPARAMETERS, *row.parameters]
             raise InputError(f"unknown hyperparameter {name!r}{near_miss(name, known)}")
     chosen: dict[str, Any] = {
         name: one.check(values[name]) if name in values else one.default

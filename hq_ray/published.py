@@ -22,8 +22,8 @@ from hq_ray.trial import environment_name, short_fingerprint
 
 # What `problems` looks at.
 COUNTED = ("status", "env", "env_args", "variant", "fingerprint")
-# Where a trial is: the number of its folder, the name of its files.
-PLACED = ("place", "batch")
+# Where a trial is stored: the number of its folder, the name of its files.
+LOCATION_COLUMNS = ("place", "batch")
 NO_TRIALS = pa.schema([*schema.TRIALS, ("place", pa.int32()), ("batch", "string")]).empty_table()
 # An error message lists this many folders, a sentence about missing trials this many cells.
 LISTED, CELLS_NAMED = 10, 5
@@ -49,7 +49,7 @@ def trials_table(
 
     Args:
         results: one folder or several.
-        columns: of the trials files; those of PLACED are added.
+        columns: of the trials files; LOCATION_COLUMNS are added.
         damaged: list to append an error message to for each unreadable file; None raises the first.
         where: conditions on trials, see `conditions.conditions`.
         without: names of trials files that are left out.
@@ -80,14 +80,14 @@ def trials_table(
     ]
     with ThreadPoolExecutor(READERS) as pool:
         tables = pool.map(lambda file: read(*file), files)
-        table = pa.concat_tables([NO_TRIALS.select([*names, *PLACED]), *tables])
+        table = pa.concat_tables([NO_TRIALS.select([*names, *LOCATION_COLUMNS]), *tables])
     ids = table["trial_id"].combine_chunks().dictionary_encode()
     if len(ids.dictionary) < len(ids):
         # Done before failed, because a retry replaces the failure, then the first file's.
         order = np.argsort(pc.not_equal(table["status"], DONE).to_numpy(), kind="stable")
         _, first = np.unique(ids.indices.to_numpy()[order], return_index=True)
         table = table.take(pa.array(np.sort(order[first])))
-    return filtered(table, where).select([*columns, *PLACED])
+    return filtered(table, where).select([*columns, *LOCATION_COLUMNS])
 
 
 def opened(results: Place | Sequence[Place]) -> list[Results]:

@@ -23,8 +23,7 @@ from pydantic import (
 )
 
 from hq_ray.errors import InputError
-from hq_ray.hyperparameters import ALPHA_KINDS, HYPERPARAMETERS, Value
-from hq_ray.schedules import SCHEDULE_KINDS
+from hq_ray.hyperparameters import HYPERPARAMETERS, Value
 from hq_ray.sweeps.spec_text import listed, short_repr, suggestion, validated
 from hq_ray.updates import variant_of
 
@@ -84,13 +83,9 @@ def _hyperparameter(value: object, name: str) -> Value:
     try:
         return row.check(value if row.kind is str else plain_number(value))
     except ValueError:
-        hint = suggestion(value, _kinds(name)) if row.kind is str else ""
+        hint = suggestion(value, row.kinds) if row.kind is str else ""
         message = f"must be {row.must}, got {short_repr(value)}{hint.partition('; known')[0]}"
         raise InputError(message) from None
-
-
-def _kinds(name: str) -> tuple[str, ...]:
-    return ALPHA_KINDS if name == "alpha_schedule" else SCHEDULE_KINDS
 
 
 def value_type(name: str) -> Any:
@@ -98,7 +93,7 @@ def value_type(name: str) -> Any:
     if name not in HYPERPARAMETERS:
         return Length if name in LENGTHS else Finite
     row = HYPERPARAMETERS[name]
-    of: Any = Literal[_kinds(name)] if row.kind is str else row.kind
+    of: Any = Literal[row.kinds] if row.kind is str else row.kind
     input_type: Any = Annotated[of, Field(description=f"{row.summary}; {row.must}")]
     check = partial(_hyperparameter, name=name)
     return Annotated[row.kind, PlainValidator(check, json_schema_input_type=input_type)]
