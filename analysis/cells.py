@@ -7,7 +7,7 @@ run on; the trials of a confirmation are kept apart.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -89,6 +89,11 @@ class Cell:
         """The values of columns that are the same for a whole problem; None for null."""
         values = self.trials[list(columns)].iloc[0]
         return tuple(None if pd.isna(value) else value for value in values)
+
+    def optimum(self, column: str) -> float | None:
+        """What the best policy gets of a quantity; None where that is not known."""
+        value = self.trials[column].max() if column else np.nan
+        return None if pd.isna(value) else float(value)
 
     @property
     def unseeded(self) -> bool:
@@ -181,24 +186,25 @@ def _by_trial(trials: pd.DataFrame, keys: list[str], labels: pd.Series) -> pd.Se
 
 
 def cells_by_problem(
-    trials: pd.DataFrame, variants: Sequence[str] = (), baseline: str = BASELINE
+    trials: pd.DataFrame, specs: Sequence[Mapping] = (), baseline: str = BASELINE
 ) -> dict[str, dict[str, Cell]]:
     """The cells of trials by problem and variant; problems in alphabetical order.
 
-    In each problem the baseline is first, then variants are in the order given, then by name.
-    Configurations are in the order of their settings, so the result depends on the trials alone,
-    not on the order in which they were found.
+    In each problem the baseline is first, then variants are in the order of the specs, then by
+    name. The result does not depend on the order in which trials were found.
 
     Args:
         trials: rows as `hq_ray.load.load_trials` gives them, done and failed, each trial once.
-        variants: in the order of the specs; the first one is the baseline where `baseline` is not.
-        baseline: the variant that the others are compared with.
+        specs: of their sweeps, as `sweep.json` has them.
+        baseline: the variant that the others are compared with; where it was not run, the first.
     """
     trials = trials.sort_values(["seed", "trial_id"], ignore_index=True)
     own = own_settings(trials)
     trials = trials.drop(columns="rule").join(own) if "rule" in own else trials.join(own)
     settings_of = [*SETTINGS, *own]
-    order = dict.fromkeys([baseline, *variants, *sorted(trials["variant"].unique())])
+    listed = [name for spec in specs for name in spec.get("variant") or ()]
+    listed += [one["variant"] for spec in specs for one in spec.get("configurations") or ()]
+    order = dict.fromkeys([baseline, *listed, *sorted(trials["variant"].unique())])
     table: dict[str, dict[str, Cell]] = {}
     for env, of_env in trials.groupby(problem_labels(trials)):
         for variant in order:
@@ -208,5 +214,39 @@ def cells_by_problem(
             if len(part):
                 settings = part.drop_duplicates("config_id").set_index("config_id")[settings_of]
                 settings = settings.sort_values([*settings_of, "config_id"])
+                settings = _in_plan_order(settings, variant, specs)
                 table.setdefault(env, {})[variant] = Cell(env, variant, settings, part)
     return table
+
+
+def _in_plan_order(settings: pd.DataFrame, variant: str, specs: Sequence[Mapping]) -> pd.DataFrame:
+    """Configurations in the order of the plan of a grid or a list, to which ties go.
+
+    Of a grid the last parameter runs fastest, and each takes its values as they are listed. What no
+    spec lists, such as the samples of a random search, stays in the order that it has.
+    """
+    grid: dict[str, list] = {}
+    entries: list[tuple] = []
+    names = [name for name in settings if name not in ("episodes", "max_steps", "rule")]
+    for spec in specs:
+        own = (spec.get("variant_parameters") or {}).get(variant) or {}
+        for name, values in ((spec.get("parameters") or {}) | own).items():
+            if name in settings and isinstance(values, list):
+                grid.setdefault(name, []).extend(values)
+        listed = spec.get("configurations") or ()
+        entries += [tuple(map(one.get, names)) for one in listed if one["variant"] == variant]
+
+    def rank(column: pd.Series) -> pd.Series:
+        values = list(dict.fromkeys(grid[column.name]))
+        ranks = column.map({value: rank for rank, value in enumerate(values)}).astype(float)
+        # A configuration that does not read it stands where its first value does.
+        return ranks.fillna(len(values)).where(column.notna(), 0)
+
+    if grid:
+        settings = settings.sort_values([*grid], key=rank, kind="stable")
+    if entries:
+        known = {key: number for number, key in enumerate(dict.fromkeys(entries))}
+        keys = settings[names].astype(object).where(settings[names].notna(), None)
+        places = [known.get(key, len(known)) for key in keys.itertuples(index=False, name=None)]
+        settings = settings.iloc[np.argsort(places, kind="stable")]
+    return settings

@@ -166,7 +166,7 @@ def trials_command(
     """List trials with their ids, which `replay` takes."""
     from hq_ray.analysis.cells import SETTINGS as SETTINGS_OF_TRIALS
     from hq_ray.analysis.cells import environment_labels, own_settings
-    from hq_ray.analysis.verdict import THREE_METRICS
+    from hq_ray.analysis.metrics import THREE_METRICS
     from hq_ray.load import load_trials
     from hq_ray.schema import BETTER
     from hq_ray.store import DONE
@@ -223,9 +223,8 @@ def plot_command(
     **options: Any,
 ) -> None:
     """Draw the figures: curves, scores, hyperparameters, pairs, health; the data beside each."""
-    from hq_ray.analysis.figure_data import figures_of
     from hq_ray.analysis.figure_files import write_figures, write_per_seed
-    from hq_ray.analysis.figure_frames import planned_counts
+    from hq_ray.analysis.figures import figures_of, planned_counts
 
     places = _open(results)
     name = _name(places)

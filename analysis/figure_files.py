@@ -1,24 +1,65 @@
-"""Figures written to a folder, which may be a URI."""
+"""Figures from their data to their files, in a folder that may be a URI."""
 
 import io
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from os import PathLike
+from typing import Any
 
 import pandas as pd
 
-from hq_ray.analysis.charts.curves import learning_figure
+from hq_ray.analysis.charts.curves import QUANTITIES, learning_figure
 from hq_ray.analysis.charts.page import picture
 from hq_ray.analysis.comparison import explored_side
-from hq_ray.analysis.figure_data import FigureData
 from hq_ray.analysis.study import Study
 from hq_ray.analysis.words import file_stem
 from hq_ray.load import stream_curves
 from hq_ray.location import Location, writable
 
-QUANTITIES = {"returns": "episode_return", "steps": "steps"}
-OPTIMA = {"returns": "optimal_return", "steps": "optimal_steps"}
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many are done, of how many."""
+
+
+@dataclass(frozen=True, eq=False)
+class FigureData:
+    """A figure before it is drawn.
+
+    Attributes:
+        name: of its file, unique in a report.
+        env: the problem that it is of; empty where it is of all.
+        title: above it.
+        caption: below it: what it shows, and a digest of the study's data.
+        frame: its data.
+        draw: makes a matplotlib figure of frame, title and caption.
+        is_detail: whether it is about hyperparameters, which a reader does not need at first.
+    """
+
+    name: str
+    env: str
+    title: str
+    caption: tuple[str, str]
+    frame: pd.DataFrame
+    draw: Callable
+    is_detail: bool = False
+
+    def figure(self) -> Any:
+        """The matplotlib Figure."""
+        return self.draw(self.frame, title=self.title, caption=self.caption)
+
+
+def figure_data(
+    study: Study,
+    env: str,
+    name: str,
+    title: str,
+    caption: Sequence[str],
+    frame: pd.DataFrame,
+    draw: Callable,
+    is_detail: bool = False,
+) -> FigureData:
+    """A figure of one problem."""
+    stem, texts = file_stem(study.stem(name, env)), (" ".join(caption), study.data_digest)
+    return FigureData(stem, env, f"{env}: {title}", texts, frame, draw, is_detail)
 
 
 def drawn(
@@ -70,22 +111,24 @@ def write_per_seed(study: Study, every: bool, folder: str, kind: str, progress: 
         if every or number == study.best.get((cell.env, cell.variant))
     ]
     groups = [side.trials["trial_id"].tolist() for side in sides]
+    quantities = {name: QUANTITIES[name] for name in ("returns", "steps")}
+    columns = [quantity.column for quantity in quantities.values()]
     n_drawn = 0
-    for index, curves in stream_curves(study.results, groups, list(QUANTITIES.values())):
+    for index, curves in stream_curves(study.results, groups, columns):
         side, cell = sides[index], sides[index].cell
         label = side.label if len(cell) > 1 else ""
         parts = [cell.env, cell.variant, *([label.replace(", ", "_")] if label else [])]
         place = Location.of(folder).child("/".join(["per_seed", *map(file_stem, parts)]))
         for row, seed in enumerate(side.seeds.tolist()):
-            for quantity, column in QUANTITIES.items():
+            for name, quantity in quantities.items():
                 figure = learning_figure(
-                    {cell.variant: ([seed], curves[column][row][None])},
+                    {cell.variant: ([seed], curves[quantity.column][row][None])},
                     title=f"{cell.env}: {cell.variant}, seed {seed}",
-                    quantity=quantity,
+                    quantity=name,
                     smooth=study.smooth,
-                    optimum=getattr(study.references.get(cell.env), OPTIMA[quantity], None),
+                    optimum=cell.optimum(quantity.optimum),
                     settings=label,
                 )
-                place.child(f"s{seed}").write(f"seed_{quantity}.{kind}", picture(figure, kind))
+                place.child(f"s{seed}").write(f"seed_{name}.{kind}", picture(figure, kind))
             n_drawn += 1
             progress("drawing trials", n_drawn, sum(map(len, groups)))

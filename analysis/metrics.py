@@ -89,6 +89,8 @@ ROWS = (
     ("q_max_error", "greatest error of Q", VALUE, "Greatest |Q - Q*| over those."),
 )
 METRICS = {row[0]: Metric(*row) for row in ROWS}
+# While learning, at the end, what was learned.
+THREE_METRICS = ("mean_return", "final_return", "policy_value")
 
 
 def judging_metric(name: str) -> Metric:

@@ -23,7 +23,7 @@ from hq_ray.analysis.comparison import (
 from hq_ray.analysis.families import compare_all, family_labels
 from hq_ray.analysis.metrics import Metric, judging_metric
 from hq_ray.analysis.smoothing import trailing_mean
-from hq_ray.analysis.summaries import REFERENCE_KEY, summarise_trials
+from hq_ray.analysis.summaries import summarise_trials
 from hq_ray.errors import InputError, near_miss
 from hq_ray.load import load_trials, stream_curves
 from hq_ray.published import problems
@@ -40,13 +40,13 @@ class Study:
 
     Attributes:
         results: what was read.
+        descriptions: the sweep.json of each.
         trials: every committed trial, failed ones and fresh seeds too.
         table: cells by problem and variant, the baseline first.
         families: by problem that is an instance of a family of environments, the family.
         judged: the metric of the verdict.
         smooth: window of all curves, in episodes.
         notes: sentences on what is missing, failed, left out, mixed or unknown.
-        references: by problem, where its model is at hand.
         comparisons: every variant against the baseline of its problem or family.
         chosen: by (problem, variant), the configuration that was confirmed, with its fresh seeds;
             or else the one that was compared, or the best one, with all its seeds.
@@ -54,13 +54,13 @@ class Study:
     """
 
     results: Sequence[Results]
+    descriptions: Sequence[Mapping]
     trials: pd.DataFrame
     table: Mapping[str, Mapping[str, Cell]]
     families: Mapping[str, str]
     judged: Metric
     smooth: int
     notes: Sequence[str]
-    references: Mapping[str, object]
     comparisons: Sequence[Comparison]
     chosen: Mapping[tuple[str, str], Side]
     curves: Mapping[tuple[str, str], Mapping[str, np.ndarray]]
@@ -74,11 +74,6 @@ class Study:
     def name(self) -> str:
         """Of the results: their folders' names."""
         return "-and-".join(one.location.path.rpartition("/")[2] for one in self.results)
-
-    @property
-    def descriptions(self) -> list[dict]:
-        """The sweep.json of each of the results."""
-        return [one.description() for one in self.results]
 
     @property
     def sections(self) -> list[str]:
@@ -166,7 +161,8 @@ def study(
         InputError: the metric, a column, the baseline or the results are not known; the metric has
             no better end; the rope is no size.
     """
-    choices = choices_of([one.description() for one in results])
+    descriptions = [one.description() for one in results]
+    choices = choices_of(descriptions)
     if metric_name is None:
         metric_name = next((one["metric"] for one in choices.values()), DEFAULT_METRIC)
     judged = judging_metric(metric_name)
@@ -176,23 +172,17 @@ def study(
     trials = load_trials(list(results), where, damaged=damaged, quiet=True)
     with_references = with_curves or judged.name in NEED_REFERENCES
     found = summarise_trials(trials, with_references)
-    table = _table(results, found.frame, baseline)
-    descriptions = [one.description() for one in results]
+    table = _table(descriptions, found.frame, baseline)
     families = family_labels(table, descriptions)
     others = {}
     if where is not None:
         every = load_trials(list(results), damaged=[], quiet=True)
-        whole = _table(results, summarise_trials(every, with_references).frame, baseline)
+        whole = _table(descriptions, summarise_trials(every, with_references).frame, baseline)
         of_whole = family_labels(whole, descriptions)
         compared = compare_all(whole, judged, choices=choices, families=of_whole)
         others = {one.key: one.p_value for one in compared}
     comparisons = compare_all(table, judged, rope, choices, others, families)
     chosen = _chosen(table, judged, choices, comparisons)
-    references = {}
-    for env, row in table.items():
-        key = next(iter(row.values())).common_values(REFERENCE_KEY)
-        if key in found.references:
-            references[env] = found.references[key]
     notes = [*damaged, *problems(list(results), trials), *found.notes]
     for env, row in table.items():
         notes += _confirmation_notes(env, row, judged, choices)
@@ -203,13 +193,13 @@ def study(
         curves = {keys[number]: of for number, of in stream_curves(results, groups, CURVES)}
     return Study(
         results=results,
+        descriptions=descriptions,
         trials=trials,
         table=table,
         families=families,
         judged=judged,
         smooth=smooth,
         notes=notes,
-        references=references,
         comparisons=comparisons,
         chosen=chosen,
         curves=curves,
@@ -217,7 +207,7 @@ def study(
 
 
 def _table(
-    results: Sequence[Results], frame: pd.DataFrame, baseline: str | None
+    descriptions: Sequence[Mapping], frame: pd.DataFrame, baseline: str | None
 ) -> dict[str, dict[str, Cell]]:
     """Cells by problem and variant, variants in the order of the specs."""
     known = set(frame["variant"])
@@ -226,12 +216,8 @@ def _table(
             f"the baseline must be a variant of the results, got {baseline!r}"
             f"{near_miss(baseline, known)}"
         )
-    names: list[str] = []
-    for one in results:
-        spec = one.description().get("spec") or {}
-        names += spec.get("variant") or []
-        names += [entry["variant"] for entry in spec.get("configurations") or []]
-    return cells_by_problem(frame, names, baseline or BASELINE)
+    specs = [one.get("spec") or {} for one in descriptions]
+    return cells_by_problem(frame, specs, baseline or BASELINE)
 
 
 def _chosen(

@@ -1,16 +1,12 @@
 """Trials with every metric of `analysis.metrics` as a column."""
 
-import re
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from hq_ray.analysis.metrics import METRICS
-from hq_ray.errors import ResultsError
 from hq_ray.store import DONE, FAILED
 from hq_ray.trial import trials_text
 
@@ -19,43 +15,32 @@ REFERENCE_KEY = ["env", "env_args", "fingerprint", "gamma", "max_steps"]
 # The columns that References fill; optimal_value is there from training.
 REFERENCE_COLUMNS = ("optimal_return", "optimal_steps", "failure_terminates")
 # Gymnasium's own ids; what another module registers under such a name has rewards of its own.
-CLIFF_WALKING = re.compile(r"(gymnasium:)?CliffWalking(Slippery)?-v\d+")
+CLIFF_WALKING = r"(gymnasium:)?CliffWalking(Slippery)?-v\d+"
 STEP_REWARD, FALL_REWARD = -1, -100
 # So many trials are named in a sentence about those that are left out.
 TRIALS_NAMED = 5
 
 
-@dataclass(frozen=True, eq=False)
-class Summaries:
-    """Trials with derived columns.
-
-    Attributes:
-        frame: the trials, with `falls` (their number), the REFERENCE_COLUMNS as float64, and a
-            column per metric, NaN where unknown. A done trial with a return or value that is no
-            finite number has the status of a failed one, as it would have today.
-        notes: one sentence for each reason why trials are left out or columns are null.
-        references: by REFERENCE_KEY, where there are any.
-    """
+class Summaries(NamedTuple):
+    """Trials with derived columns, and a sentence for each reason why some are left out or null."""
 
     frame: pd.DataFrame
     notes: list[str]
-    references: Mapping[tuple, object]
 
 
 def summarise_trials(trials: pd.DataFrame, with_references: bool = True) -> Summaries:
-    """The trials with a column for each metric, in the order given.
+    """The trials with a column for each metric, NaN where unknown, in the order given.
 
         return_per_step = sum R / sum L        regret = sum_t (J* - R_t)
         policy_gap = V* - V^pi                 start_bias = max_a Q(s0, a) - V^pi
 
-    What needs references is NaN where there are none; see `hq_ray.planning.references_of`.
+    `falls` is their number. The REFERENCE_COLUMNS, and what is made of them, are NaN where there
+    are no references; see `hq_ray.planning.references_of`. A done trial with a return or value that
+    is no finite number gets the status of a failed one, as it would have today.
 
     Args:
         trials: as `hq_ray.load.load_trials` gives it; columns of metrics may be missing.
         with_references: make environments for their references; else those are NaN.
-
-    Raises:
-        ResultsError: a CliffWalking log whose falls are no whole number.
     """
     measured = [name for name in ("start_value", *METRICS) if name in trials]
     values = trials[measured].to_numpy(dtype=float, na_value=np.nan)
@@ -67,9 +52,8 @@ def summarise_trials(trials: pd.DataFrame, with_references: bool = True) -> Summ
     frame.loc[unsound, measured] = np.nan
     absent = [n for n in ("start_value", "optimal_value", *METRICS) if n not in frame]
     frame = frame.assign(**dict.fromkeys((*absent, *REFERENCE_COLUMNS), np.nan))
-    references: dict[tuple, object] = {}
     if with_references:
-        references, missing = _references(frame)
+        missing = _add_references(frame)
         notes += [f"regret is null for {trials_text(n)}: {reason}" for reason, n in missing.items()]
     falls = _falls(frame)
     going_wrong = 1 - frame["truncation_rate"] - frame["success_rate"]
@@ -85,7 +69,7 @@ def summarise_trials(trials: pd.DataFrame, with_references: bool = True) -> Summ
         falls_per_episode=falls / frame["episodes"],
         falls_per_1000_steps=1000 * falls / frame["total_steps"],
     )
-    return Summaries(frame, notes, references)
+    return Summaries(frame, notes)
 
 
 def _left_out_note(lost: pd.DataFrame) -> str:
@@ -99,57 +83,44 @@ def _left_out_note(lost: pd.DataFrame) -> str:
     )
 
 
-def _references(frame: pd.DataFrame) -> tuple[dict[tuple, object], Counter]:
-    """Fills the REFERENCE_COLUMNS, each key computed once; what is missing counted by reason."""
+def _add_references(frame: pd.DataFrame) -> Counter:
+    """Fills the REFERENCE_COLUMNS, each key computed once; counts what is missing by reason."""
     # Imported here since it imports Numba, which `compare` has no need of.
     from hq_ray.planning import NoReferences, references_of
 
-    found: dict[tuple, object] = {}
     missing: Counter = Counter()
     for key, part in frame[frame["status"] == DONE].groupby(REFERENCE_KEY, dropna=False):
-        known: tuple[Any, ...] = tuple(None if pd.isna(value) else value for value in key)
+        known: list[Any] = [None if pd.isna(value) else value for value in key]
         try:
-            found[known] = one = references_of(*known)
+            found = references_of(*known)
         except NoReferences as problem:
             missing[str(problem)] += len(part)
             continue
         frame.loc[part.index, REFERENCE_COLUMNS] = [
-            float(getattr(one, name)) for name in REFERENCE_COLUMNS
+            float(getattr(found, name)) for name in REFERENCE_COLUMNS
         ]
-    return found, missing
+    return missing
 
 
-def falls_of(returns: np.ndarray, steps: np.ndarray) -> np.ndarray:
+def falls_of(returns: Any, steps: Any) -> Any:
     """Falls from a cliff that does not end the episode, `-(R + L) / 99`, of episodes or of sums."""
     return (STEP_REWARD * steps - returns) / (STEP_REWARD - FALL_REWARD)
 
 
-def _falls(frame: pd.DataFrame) -> np.ndarray:
+def _falls(frame: pd.DataFrame) -> pd.Series:
     """Number of falls of each CliffWalking trial, NaN elsewhere.
 
     A step costs 1 and one that falls 100, without ending the episode, so over all episodes
 
         falls = -(sum R + sum L) / 99
+
+    Where that is no number of falls the rewards are others, and it is NaN, too.
     """
-    falls = np.full(len(frame), np.nan)
-    cliffs = [env for env in frame["env"].unique() if CLIFF_WALKING.fullmatch(env)]
-    walks = np.flatnonzero(frame["env"].isin(cliffs) & frame["mean_return"].notna())
-    trials = frame.iloc[walks]
-    total_return = (trials["mean_return"] * trials["episodes"]).to_numpy(np.float64)
-    total_steps = trials["total_steps"].to_numpy(np.float64)
+    total_return = frame["mean_return"] * frame["episodes"]
+    total_steps = frame["total_steps"].astype(float)
     found = falls_of(total_return, total_steps)
-    whole = np.rint(found) + 0.0
+    falls = found.round() + 0.0
     # The mean is rounded, so its multiple is off by a few units in the last place.
-    tolerance = 1e-6 + 8 * np.finfo(np.float64).eps * np.abs(total_return)
-    wrong = (np.abs(found - whole) > tolerance) | (whole < 0) | (whole > total_steps)
-    if wrong.any():
-        worst = int(wrong.argmax())
-        trial = trials.iloc[worst]
-        raise ResultsError(
-            f"the log of trial {trial['trial_id']} ({trial['env']} {trial['env_args']}) must come "
-            f"from rewards of {STEP_REWARD} a step and {FALL_REWARD} a fall, which make "
-            "-(return + steps)/99 the whole number of falls, but it gives "
-            f"{found[worst]:,.3f} in {total_steps[worst]:,.0f} steps"
-        )
-    falls[walks] = whole
-    return falls
+    tolerance = 1e-6 + 8 * np.finfo(np.float64).eps * total_return.abs()
+    possible = ((found - falls).abs() <= tolerance) & falls.between(0, total_steps)
+    return falls.where(possible & frame["env"].astype(str).str.fullmatch(CLIFF_WALKING))

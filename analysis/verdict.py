@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from hq_ray.analysis.comparison import LEAST_SEEDS, LEAST_TESTING, Comparison, wins_ties_losses
+from hq_ray.analysis.metrics import THREE_METRICS
 from hq_ray.analysis.statistics.t_tests import LEVEL, detectable_difference
 from hq_ray.analysis.words import round_number
 
 BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
 IDENTICAL, EQUIVALENT, TOO_FEW = "identical", "equivalent", "too few seeds"
 KINDS = (BETTER, WORSE, EQUIVALENT, IDENTICAL, UNDECIDED, TOO_FEW)
-# While learning, at the end, what was learned.
-THREE_METRICS = ("mean_return", "final_return", "policy_value")
 # Units that can follow a number in a sentence; the others stand in brackets.
 COUNTED = ("reward units", "steps", "episodes")
 NUMBERS = "configuration baseline_configuration n baseline_n mean baseline_mean difference low high"

@@ -105,7 +105,7 @@ def environments(entry: Any) -> tuple[EnvironmentRequest, ...]:
     fixed = {key: value for key, value in args.items() if key not in ranges}
     named = [f"{key} {args[key]}" for key in ranges]
     family = label or ", ".join([environment_name(name, _arguments(fixed)), *named])
-    return tuple(
+    requests = tuple(
         EnvironmentRequest(
             name,
             _arguments({**args, **dict(zip(ranges, values, strict=True))}),
@@ -114,6 +114,12 @@ def environments(entry: Any) -> tuple[EnvironmentRequest, ...]:
         )
         for values in itertools.product(*ranges.values())
     )
+    longest = max((one.label or "" for one in requests), key=len)
+    if len(longest) > 100:
+        raise InputError(
+            f".label: must be text of at most 100 letters with its range, got {short_repr(longest)}"
+        )
+    return requests
 
 
 def _is_range(value: object) -> bool:

@@ -30,9 +30,7 @@ MODULES = {
 }
 
 
-# Of the charts, all but their captions draw.
 CHARTS = {name for name in MODULES if name.startswith(f"{ANALYSIS}.charts.")}
-CHARTS.remove(f"{ANALYSIS}.charts.captions")
 
 
 def imported(tree):

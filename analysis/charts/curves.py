@@ -1,6 +1,7 @@
 """Curves over episodes: every seed, the mean and its band; of variants, or of their differences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,19 +10,37 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
-from hq_ray.analysis.charts.captions import MOST_POINTS, curve_caption
 from hq_ray.analysis.charts.page import PANEL_HEIGHT, ROOM_FOR_NAME, chart, name_ends, panels
 from hq_ray.analysis.charts.scales import compress, write_numbers
 from hq_ray.analysis.charts.style import MUTED, REFERENCE_STYLE, variant_styles
 from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.analysis.words import round_number
 
-LABELS = {
-    "returns": "episode return [reward units]",
-    "steps": "steps per episode [steps]",
-    "success": "episodes that succeed [share]",
-}
 N_MARKERS = 7
+# Long curves are drawn by so many of their episodes.
+MOST_POINTS = 1000
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a curve shows.
+
+    Attributes:
+        column: of episodes.
+        label: of its axis, with the unit.
+        optimum: column of trials, what the best policy gets of it; empty where that says nothing.
+    """
+
+    column: str
+    label: str
+    optimum: str = ""
+
+
+QUANTITIES = {
+    "returns": Quantity("episode_return", "episode return [reward units]", "optimal_return"),
+    "steps": Quantity("steps", "steps per episode [steps]", "optimal_steps"),
+    "success": Quantity("success", "episodes that succeed [share]"),
+}
 
 
 def curve_frame(curves: Mapping[str, tuple[Sequence | np.ndarray, np.ndarray]]) -> pd.DataFrame:
@@ -125,6 +144,43 @@ def curves_chart(
     return figure
 
 
+def seed_counts(counts: Iterable[int]) -> str:
+    """Numbers of seeds: `n = 10 seeds`, `n = 4 to 10 seeds`."""
+    least, most = min(counts), max(counts)
+    if most == 1:
+        return "n = 1 seed, no interval"
+    return f"n = {least} seeds" if least == most else f"n = {least} to {most} seeds"
+
+
+def curve_caption(frame: pd.DataFrame, window: int, difference: bool = False) -> str:
+    """What the lines and bands of `curves_chart` are.
+
+    Args:
+        frame: variant, seed, episode and value.
+        window: that the values were smoothed with, in episodes.
+        difference: whether they are differences to the baseline.
+    """
+    counts = frame.groupby("variant", observed=True)["seed"].nunique()
+    least, most = counts[counts > 1].min(), counts.max()
+    if most == 1:
+        lines = f"{seed_counts(counts)}."
+    elif difference:
+        lines = f"Line: mean; band: 95 % t interval of each episode alone; {seed_counts(counts)}."
+    else:
+        # Chance that mean ± 1 SE of n normal values holds the true mean.
+        coverage = 2 * stats.t.cdf(1, least - 1) - 1
+        lines = (
+            f"Line: mean; band: ±1 standard error, a {100 * coverage:.0f} % interval at "
+            f"n = {least}; thin: single seeds; {seed_counts(counts)}."
+        )
+    smoothing = "Not smoothed."
+    if window > 1:
+        smoothing = f"Trailing mean over {window:,} episodes, at first over those there are."
+    episodes = frame["episode"].max()
+    thinned = f" {MOST_POINTS:,} of {episodes:,} episodes drawn." if episodes > MOST_POINTS else ""
+    return f"{lines} {smoothing}{thinned}"
+
+
 def learning_figure(
     curves: Mapping[str, tuple[Sequence, np.ndarray]],
     *,
@@ -141,7 +197,7 @@ def learning_figure(
         curves: by variant, its seeds and their values `(n_seeds, n_episodes)`; variants may differ
             in both numbers.
         title: above the panel.
-        quantity: a row of LABELS.
+        quantity: a row of QUANTITIES.
         smooth: window of the trailing mean, in episodes.
         settings: hyperparameters for the caption.
         optimum: level of a reference line, such as the expected return of the optimal policy.
@@ -153,5 +209,5 @@ def learning_figure(
     smoothed = {name: (seeds, trailing_mean(of, smooth)) for name, (seeds, of) in curves.items()}
     frame = curve_frame(smoothed)
     caption = [curve_caption(frame, smooth), settings]
-    options = {"label": LABELS[quantity], "optimum": optimum, "n_planned": n_planned}
+    options = {"label": QUANTITIES[quantity].label, "optimum": optimum, "n_planned": n_planned}
     return curves_chart(frame, title=title, caption=caption, **options)

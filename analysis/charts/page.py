@@ -7,7 +7,7 @@ move the names at the ends of lines apart.
 import io
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +120,7 @@ def caption_pixels(caption: Sequence[str]) -> int:
     return round((1 + text.count("\n")) * CAPTION_SIZE * LEADING * DPI / 72) if text else 0
 
 
+@lru_cache(maxsize=1024)
 def wrapped(text: str, room: float, size: float, weight: str = "normal") -> str:
     """Text in lines that fit a room in points; a word that is longer is broken."""
     font = FontProperties(family="DejaVu Sans", size=size, weight=weight)

@@ -76,10 +76,14 @@ def pairs_chart(frame: pd.DataFrame, *, label: str, baseline: str) -> Figure:
         label: of the score, with its unit.
         baseline: what the differences are to.
     """
-    names = frame["configuration"].map(lambda text: wrapped(text, NAME_ROOM, TICK_SIZE))
-    parts = dict(iter(frame.assign(name=names).groupby("variant", sort=False, observed=True)))
-    row = 0.16 * (1 + names.str.count("\n").max())
-    heights = [0.8 + (row * len(of) if len(of) <= MOST_NAMED else 2.5) for of in parts.values()]
+    parts = dict(iter(frame.groupby("variant", sort=False, observed=True)))
+    names = {
+        variant: [wrapped(text, NAME_ROOM, TICK_SIZE) for text in part["configuration"]]
+        for variant, part in parts.items()
+        if len(part) <= MOST_NAMED
+    }
+    row = 0.16 * (1 + max((name.count("\n") for of in names.values() for name in of), default=0))
+    heights = [0.8 + (row * len(names[v]) if v in names else 2.5) for v in parts]
     figure, found = panels(
         [f"{variant} − {baseline}" for variant in parts],
         panel_height=sum(heights) / len(heights),
@@ -87,7 +91,7 @@ def pairs_chart(frame: pd.DataFrame, *, label: str, baseline: str) -> Figure:
     )
     for axes, (variant, part) in zip(found, parts.items(), strict=True):
         style = variant_styles([variant])[variant]
-        part = part.sort_values("difference", kind="stable")
+        part = part.assign(name=names.get(variant, "")).sort_values("difference", kind="stable")
         gaps, sure = part["difference"].to_numpy(), part["significant"].to_numpy()
         places = np.arange(len(part))
         axes.hlines(places, part["low"], part["high"], color=style.color, alpha=0.5, linewidth=1.2)
@@ -105,7 +109,7 @@ def pairs_chart(frame: pd.DataFrame, *, label: str, baseline: str) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(4))
         write_numbers(axes.xaxis)
         compress(axes, np.append(usual, 0.0), side="x")
-        named = len(part) <= MOST_NAMED
+        named = variant in names
         axes.set_yticks(places if named else [], part["name"] if named else [])
         axes.set_ylabel("" if named else f"{len(part):,} configurations, sorted")
         axes.set_ylim(-0.7, len(part) - 0.3)

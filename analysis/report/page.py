@@ -16,14 +16,8 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from hq_ray.analysis.charts.page import caption_pixels
-from hq_ray.analysis.figure_data import FigureData, figures_of
-from hq_ray.analysis.figure_files import (
-    Progress,
-    drawn,
-    parquet,
-    write_figure,
-)
-from hq_ray.analysis.figure_frames import planned_counts
+from hq_ray.analysis.figure_files import FigureData, Progress, drawn, parquet, write_figure
+from hq_ray.analysis.figures import figures_of, planned_counts
 from hq_ray.analysis.report.tables import (
     cells,
     chosen_table,

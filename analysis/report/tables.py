@@ -9,11 +9,10 @@ from typing import Any
 import pandas as pd
 
 from hq_ray.analysis.comparison import Comparison, Side
-from hq_ray.analysis.metrics import METRICS
+from hq_ray.analysis.metrics import METRICS, THREE_METRICS
 from hq_ray.analysis.statistics.means import t_interval
 from hq_ray.analysis.study import Study
 from hq_ray.analysis.verdict import (
-    THREE_METRICS,
     UNDECIDED,
     basis,
     compared_name,

@@ -1,8 +1,12 @@
 import numpy as np
 import pandas as pd
+import pytest
 from trial_frames import alphas, table_of, trials_of
 
 from hq_ray.analysis.cells import PROBLEM, SETTINGS, cells_by_problem, environment_labels
+from hq_ray.hyperparameters import HYPERPARAMETERS
+from hq_ray.sweeps.expand import configurations
+from hq_ray.sweeps.spec import Sweep
 
 NAN, FAILED = float("nan"), float("inf")
 
@@ -44,6 +48,45 @@ def test_whatever_order_the_trials_come_in():
         assert one.labels == other.labels
         assert np.array_equal(one.scores("final_return"), other.scores("final_return"))
         assert one.explored["trial_id"].tolist() == other.explored["trial_id"].tolist()
+
+
+LISTED = [
+    {"env": "FrozenLake-v1", "variant": variant, "alpha": alpha}
+    for alpha in (0.3, 0.1, 0.2)
+    for variant in ("harmonic", "standard")
+]
+GRID = {
+    "eps_end": [0.1, 0.0],
+    "eps_schedule": ["linear", "constant"],
+    "eps_shift": [10.0, 0.1, 1.0],
+    "alpha": [0.5, 0.1],
+}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"configurations": LISTED},
+        {
+            "env": "FrozenLake-v1",
+            "variant": ["standard", "harmonic"],
+            "parameters": GRID,
+            "variant_parameters": {"harmonic": {"alpha": [0.7, 0.9]}},
+        },
+    ],
+)
+def test_configurations_stand_in_the_order_of_the_plan(spec):
+    sweep = Sweep.from_mapping({"name": "x", **spec})
+    planned = {}
+    for one in configurations(sweep):
+        read = {name: of for name, of in one.named.items() if name in HYPERPARAMETERS}
+        planned.setdefault(one.named["variant"], []).append(read)
+    frames = [trials_of(v, levels, [0], [[1.0]] * len(levels)) for v, levels in planned.items()]
+    trials = pd.concat(frames, ignore_index=True).sample(frac=1, random_state=0)
+    for variant, cell in cells_by_problem(trials, [sweep.to_dict()])["Table-v0"].items():
+        settings = cell.settings[list(HYPERPARAMETERS)].to_dict("records")
+        read = [{name: of for name, of in one.items() if pd.notna(of)} for one in settings]
+        assert read == planned[variant]
 
 
 def test_labels_name_what_varies_and_is_read():

@@ -1,9 +1,11 @@
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from small_sweeps import fresh
 from trial_frames import alphas, table_of, trials_of
 
+from hq_ray.analysis.cells import cells_by_problem
 from hq_ray.analysis.comparison import (
     best_configuration,
     exploratory,
@@ -95,9 +97,13 @@ def test_the_whole_grid_is_chosen_from_however_large():
     assert found.difference.identical
 
 
-def test_ties_go_to_the_first_configuration():
-    scores = np.tile(noise(1, 10), (4, 1))
-    assert compared(scores, scores).ours.number == 0
+def test_ties_go_to_the_order_of_the_plan():
+    scores, levels = np.tile(noise(1, 10), (4, 1)), alphas(4)
+    trials = pd.concat([trials_of(v, levels, range(10), scores) for v in ("standard", "harmonic")])
+    listed = {"parameters": {"alpha": [one["alpha"] for one in levels[::-1]]}}
+    row = cells_by_problem(trials, [listed])["Table-v0"]
+    found = exploratory(row["harmonic"], row["standard"], RETURN)
+    assert found.ours.label == found.base.label == "alpha 0.8"
 
 
 def test_a_configuration_with_a_failed_seed_is_not_eligible():

@@ -69,7 +69,8 @@ def test_a_study_holds_what_was_read(published):
         ids = side.trials["trial_id"].tolist()
         (curves,) = (columns for _, columns in stream_curves(place, [ids], ["episode_return"]))
         assert np.array_equal(found.curves[key]["episode_return"], curves["episode_return"])
-    assert found.references[LAKE] == references(load_model(LAKE, "{}"), 0.99, 100)
+    optimum = references(load_model(LAKE, "{}"), 0.99, 100).optimal_return
+    assert {cell.optimum("optimal_return") for cell in found.cells} == {optimum}
     assert found.stem("curves", LAKE) == "curves"
 
 

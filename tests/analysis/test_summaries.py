@@ -6,7 +6,6 @@ import pytest
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.summaries import REFERENCE_COLUMNS, summarise_trials
 from hq_ray.environments import load_model
-from hq_ray.errors import ResultsError
 from hq_ray.load import load_trials
 from hq_ray.planning import references
 from hq_ray.store import DONE, FAILED, Failure, Results
@@ -201,12 +200,6 @@ def test_falls_are_known_on_the_cliffs_alone(env, known):
 
 
 @pytest.mark.parametrize("mean_return", [-20.1, 5.0, -20 * 101.0])
-def test_other_rewards_than_the_cliffs_are_refused(mean_return):
-    with pytest.raises(ResultsError) as refusal:
-        summarise_trials(frame_of(row("CliffWalking-v1", mean_return=mean_return)))
-    falls = -(mean_return * 10 + 200) / 99
-    assert str(refusal.value) == (
-        "the log of trial 0123456789abcdef (CliffWalking-v1 {}) must come from rewards of -1 a "
-        "step and -100 a fall, which make -(return + steps)/99 the whole number of falls, but it "
-        f"gives {falls:,.3f} in 200 steps"
-    )
+def test_falls_are_unknown_where_rewards_are_not_those_of_the_cliff(mean_return):
+    found = summarise_trials(frame_of(row("CliffWalking-v1", mean_return=mean_return))).frame
+    assert found[["falls", "falls_per_episode", "falls_per_1000_steps"]].isna().all(axis=None)

@@ -49,7 +49,7 @@ def typed(rows):
 
 def table_of(*frames, order=()):
     """Cells by problem and variant of these trials."""
-    return cells_by_problem(pd.concat(frames, ignore_index=True), order)
+    return cells_by_problem(pd.concat(frames, ignore_index=True), [{"variant": order}])
 
 
 def alphas(n):

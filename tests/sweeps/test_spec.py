@@ -144,6 +144,10 @@ BROKEN = [
         "line 1: must be YAML, but its aliases mean more than 1,000,000 values",
     ),
     ("name: a\nenv: {id: X, label: 3}", "env.label: must be text of at most 100 letters, got 3"),
+    (
+        f"name: a\nenv: {{id: X, width: 4-5, label: {'l' * 92}}}",
+        "env.label: must be text of at most 100 letters with its range, got 'lll",
+    ),
     # Seeds and lengths.
     (HEADER + "seeds: x", "seeds: must be a range like '0-4' or a list like '0,1,2', got 'x'"),
     (HEADER + "seeds: 1:30", "seeds: must be a range like '0-4'"),

@@ -6,8 +6,13 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 from scipy import stats
 
-from hq_ray.analysis.charts.captions import MOST_POINTS, curve_caption
-from hq_ray.analysis.charts.curves import curve_frame, curves_chart, learning_figure
+from hq_ray.analysis.charts.curves import (
+    MOST_POINTS,
+    curve_caption,
+    curve_frame,
+    curves_chart,
+    learning_figure,
+)
 from hq_ray.analysis.smoothing import trailing_mean
 
 SETTINGS = "alpha 0.2, gamma 0.99, eps_start 1.0, eps_end 0.05, eps_decay_episodes 3500, " * 3

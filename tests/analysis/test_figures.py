@@ -3,14 +3,8 @@ import pytest
 from scipy import stats
 from small_sweeps import train
 
-from hq_ray.analysis.figure_data import figures_of
-from hq_ray.analysis.figure_frames import (
-    heat_frame,
-    level_frame,
-    no_more_than_noise,
-    planned_counts,
-    swept,
-)
+from hq_ray.analysis.figures import figures_of, planned_counts
+from hq_ray.analysis.sensitivity import heat_frame, level_frame, no_more_than_noise, swept
 from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.analysis.study import study
 from hq_ray.analysis.words import file_stem

@@ -1,25 +1,28 @@
-"""What the figures of a study show, as tidy frames."""
+"""Figures over hyperparameters: one of them, two of them, pairs at equal ones, importance."""
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from hq_ray.analysis.cells import Cell, environment_labels
-from hq_ray.analysis.smoothing import trailing_mean
+from hq_ray.analysis.cells import Cell
+from hq_ray.analysis.charts.curves import seed_counts
+from hq_ray.analysis.charts.grids import heat_chart, importance_chart, levels_chart
+from hq_ray.analysis.charts.scores import pairs_chart
+from hq_ray.analysis.figure_files import FigureData, figure_data
+from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.statistics.importance import importance
 from hq_ray.analysis.statistics.t_tests import LEVEL
 from hq_ray.analysis.study import Study
 from hq_ray.analysis.tables import pairs_table
-from hq_ray.store import DONE, FAILED
-from hq_ray.trial import FIRST_FRESH_SEED, environment_name
 
 # The first ones are what a reader asks for; a report of all would not be read.
-MOST_HYPERPARAMETERS = 6
+MOST_HYPERPARAMETERS, MOST_IN_HEAT = 6, 3
 # A plane of a random search is all holes, and of it hardly anything is a factorial.
 LEAST_FILLED, MOST_CELLS = 0.5, 20
 # A table learned to the last digit differs from Q* by rounding; that is no bias.
@@ -28,50 +31,15 @@ ROUNDING = 1e-9
 LIMITS = {"eps_shift": ("minimum", "standard")}
 
 
-def difference_frame(curves: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """Curves less those of the baseline, by seeds that both have.
-
-    Args:
-        curves: variant, seed, episode and value.
-        baseline: a variant.
-    """
-    is_base = curves["variant"] == baseline
-    both = curves[~is_base].merge(
-        curves[is_base].drop(columns="variant"), on=["seed", "episode"], suffixes=("", "_base")
-    )
-    return both.assign(value=both["value"] - both["value_base"]).drop(columns="value_base")
-
-
-def steps_of_successes(steps: np.ndarray, success: np.ndarray, window: int) -> np.ndarray:
-    """Trailing mean of the steps of successful episodes, from where each seed has one on.
-
-    Args:
-        steps, success: `(n_seeds, n_episodes)`.
-        window: in episodes.
-    """
-    success = np.nan_to_num(success.astype(float))
-    share = trailing_mean(success, window)
-    # A sum of exact ones: anything below half of one episode is rounding.
-    known = (share > 0.5 / window).all(axis=0)
-    found = np.full(share.shape, np.nan)
-    found[:, known] = trailing_mean(steps * success, window)[:, known] / share[:, known]
-    return found
-
-
-def score_frame(study: Study, env: str, metrics: Iterable[str]) -> pd.DataFrame:
-    """Metric, variant, seed and value of what was compared."""
-    sides: dict[str, Any] = {}
-    for one in study.comparisons:
-        if one.env == env and one.difference is not None:
-            sides.setdefault(one.baseline, one.base)
-            sides.setdefault(one.variant, one.ours)
-    rows = [
-        (metric, variant, seed, value)
-        for metric in metrics
-        for variant, side in sides.items()
-        for seed, value in zip(side.seeds.tolist(), side.scores(metric).tolist(), strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["metric", "variant", "seed", "value"])
+def sensitivity_figures(study: Study, env: str) -> Iterator[FigureData]:
+    """The figures of a problem over what varies there."""
+    names = swept(study.table[env])
+    for name in names:
+        yield from _levels(study, env, name)
+    for x_name, y_name in combinations(names[:MOST_IN_HEAT], 2):
+        yield from _heat(study, env, x_name, y_name)
+    yield from _pairs(study, env)
+    yield from _importance(study, env)
 
 
 def swept(row: Mapping[str, Cell]) -> list[str]:
@@ -81,15 +49,32 @@ def swept(row: Mapping[str, Cell]) -> list[str]:
     return [*first, *counts.index.drop(first)][:MOST_HYPERPARAMETERS]
 
 
-def levels_of(column: pd.Series) -> tuple[list, np.ndarray]:
-    """The levels of a hyperparameter in order, and for each configuration the index of its level.
-
-    None, at last, says that a configuration does not read the hyperparameter.
-    """
-    levels = sorted(column.dropna().unique().tolist())
-    codes = pd.Index(levels).get_indexer(column)
-    missing = codes < 0
-    return levels + [None] * bool(missing.any()), np.where(missing, len(levels), codes)
+def _levels(study: Study, env: str, name: str) -> Iterator[FigureData]:
+    """The best of all other settings at each level; over eps_shift with the value bias."""
+    judged = study.judged
+    metrics = [judged.name] + ["q_bias"] * (name == "eps_shift")
+    frame = level_frame(study, env, name, metrics)
+    if not len(frame):
+        return
+    kind, what = f"by_{name}", judged.label
+    if "q_bias" in set(frame["metric"]):
+        kind, what = "value_bias", f"{judged.label} and value bias"
+    caption = [
+        "At each value the best of the other hyperparameters, chosen on the first half of the "
+        "seeds and scored on the other half. Bars: 95 % t intervals over seeds. Ring: the value of "
+        "the chosen configuration; dotted where it is at an edge of its grid, so that a better one "
+        "may lie beyond.",
+        f"{seed_counts(frame['n'])}.",
+    ]
+    if name == "eps_shift":
+        caption.insert(
+            0,
+            "Where the update turns from the minimum into the standard one, and its price. Lines: "
+            "these limits, of a small and of a great eps_shift.",
+        )
+    labels = {metric: METRICS[metric].axis_label for metric in metrics}
+    draw = partial(levels_chart, hyperparameter=name, labels=labels)
+    yield figure_data(study, env, kind, f"{what} over {name}", caption, frame, draw, True)
 
 
 def level_frame(study: Study, env: str, name: str, metrics: Iterable[str]) -> pd.DataFrame:
@@ -107,21 +92,20 @@ def level_frame(study: Study, env: str, name: str, metrics: Iterable[str]) -> pd
         if best is None or common.sum() < 2 or not (name in cell.varying or variant in limits):
             continue
         half = common.sum() // 2 if halved else 0
-        judged = study.judged.upwards(cell.scores(study.judged.name))[:, common]
-        levels, codes, numbers = [None], np.zeros(len(cell), dtype=int), [best]
+        numbers, chosen, ends = pd.Series({None: best}), None, []
         if name in cell.varying:
-            levels, codes = levels_of(cell.varying[name])
-            means = pd.Series(judged[:, : half or common.sum()].mean(axis=1))
+            levels = cell.varying[name].reset_index(drop=True)
+            judged = study.judged.upwards(cell.scores(study.judged.name))[:, common]
+            means = pd.Series(judged[:, : half or None].mean(axis=1))
             means = means[np.isfinite(judged).all(axis=1)]
-            best_rows = means.groupby(codes[means.index]).idxmax()
-            numbers = best_rows.reindex(range(len(levels)), fill_value=-1).tolist()
-        ends = [level for level in levels if level is not None][:: max(1, len(levels) - 1)]
+            numbers = means.groupby(levels, dropna=False).idxmax()
+            chosen, ends = levels[best], [levels.dropna().min(), levels.dropna().max()]
         for metric in metrics:
             values = cell.scores(metric)[:, common][:, half:]
-            for code, (level, number) in enumerate(zip(levels, numbers, strict=True)):
-                chosen = code == codes[best] and level is not None
-                key = metric, variant, level, chosen, chosen and level in ends
-                found += [(*key, value) for value in values[number] if number >= 0]
+            for level, number in numbers.items():
+                is_chosen = pd.notna(level) and level == chosen
+                key = metric, variant, level, is_chosen, is_chosen and level in ends
+                found += [(*key, value) for value in values[number]]
     keys = ["metric", "variant", "level", "chosen", "edge"]
     seeds = pd.DataFrame(found, columns=[*keys, "value"]).dropna(subset="value")
     seeds["value"] = seeds["value"].mask(seeds["value"].abs() < ROUNDING, 0.0)
@@ -131,6 +115,24 @@ def level_frame(study: Study, env: str, name: str, metrics: Iterable[str]) -> pd
     frame = frame.assign(low=frame["mean"] - reach, high=frame["mean"] + reach)
     frame = frame.rename(columns={"count": "n"})
     return frame if frame["level"].notna().any() else frame.iloc[:0]
+
+
+def _heat(study: Study, env: str, x_name: str, y_name: str) -> Iterator[FigureData]:
+    """The plane of two hyperparameters."""
+    frame, baseline = heat_frame(study, env, x_name, y_name), next(iter(study.table[env]))
+    if not len(frame):
+        return
+    caption = [
+        "Where in the plane each variant is good, and where it beats the baseline.",
+        f"Colours: {study.judged.axis_label}.",
+        "Means over seeds. The other hyperparameters are those of each variant's chosen "
+        "configuration; one that the baseline does not read counts for nothing in it.",
+        f"{seed_counts(frame['n'])}.",
+    ]
+    title = f"{study.judged.label} over {x_name} and {y_name}"
+    draw = partial(heat_chart, x_name=x_name, y_name=y_name, baseline=baseline)
+    name = f"heat_{x_name}_{y_name}"
+    yield figure_data(study, env, name, title, caption, frame, draw, True)
 
 
 def heat_frame(study: Study, env: str, x_name: str, y_name: str) -> pd.DataFrame:
@@ -177,22 +179,34 @@ def _plane(study: Study, env: str, variant: str, names: Sequence[str]) -> pd.Dat
     return wide.melt(read, var_name="seed", value_name="score").dropna()
 
 
-def pairs_frame(study: Study, env: str) -> pd.DataFrame:
+def _pairs(study: Study, env: str) -> Iterator[FigureData]:
     """Differences to the baseline at equal hyperparameters."""
-    pairs = pairs_table({env: study.table[env]}, study.judged)
-    pairs = pairs.rename(columns={"holm": "significant"})
-    single = pairs["variant"].map(lambda variant: len(study.table[env][variant]) == 1)
+    row = study.table[env]
+    pairs = pairs_table({env: row}, study.judged).rename(columns={"holm": "significant"})
+    if not len(pairs):
+        return
+    single = pairs["variant"].map(lambda variant: len(row[variant]) == 1)
     pairs["configuration"] = pairs["configuration"].mask(single, pairs["baseline_configuration"])
     names = ["variant", "baseline", "configuration", "n", "difference", "low", "high", "p_value"]
-    return pairs[[*names, "significant"]].reset_index(drop=True)
+    frame, baseline = pairs[[*names, "significant"]], next(iter(row))
+    caption = [
+        f"How often, and by how much, a variant beats {baseline} where nothing was tuned.",
+        "Each variant's configurations against the baseline's with the same hyperparameters, "
+        "paired by seed where these are shared. Bars: 95 % t intervals, of one comparison alone. "
+        "Filled: significant at 5 % after Holm's correction over the panel.",
+        f"{seed_counts(frame['n'])}.",
+    ]
+    draw = partial(pairs_chart, label=study.judged.axis_label, baseline=baseline)
+    title = "differences at equal hyperparameters"
+    yield figure_data(study, env, "pairs", title, caption, frame, draw, True)
 
 
-def importance_frame(study: Study, env: str) -> tuple[pd.DataFrame, list[str]]:
-    """Shares of the variance over configurations, and sentences on what was left out of them."""
+def _importance(study: Study, env: str) -> Iterator[FigureData]:
+    """Shares of the variance over configurations."""
     rows: list[tuple] = []
     notes: dict[str, list[str]] = {}
     for variant, cell in study.table[env].items():
-        if not len(cell.varying.columns):
+        if cell.varying.columns.empty:
             continue
         scores = cell.scores(study.judged.name)
         found = importance(scores, cell.varying)
@@ -201,8 +215,21 @@ def importance_frame(study: Study, env: str) -> tuple[pd.DataFrame, list[str]]:
         noise = no_more_than_noise(scores)
         shares = found.shares.items()
         rows += [(variant, " × ".join(names), share, noise) for names, share in shares]
+    if not rows:
+        return
     frame = pd.DataFrame(rows, columns=["variant", "factor", "share", "noise"])
-    return frame, [f"{', '.join(who)}: {note}." for note, who in notes.items()]
+    caption = [
+        "Which hyperparameters, alone and in pairs, make the score vary over this grid.",
+        "Shares of the variance over the grid's configurations, exact for a full factorial, less "
+        "the noise of few seeds; what is left of 100 % belongs to more than two together.",
+    ]
+    if frame["noise"].any():
+        caption.append(
+            "(noise): no more than noise; an F test of equal configurations does not reject at 5 %."
+        )
+    caption += [f"{', '.join(who)}: {note}." for note, who in notes.items()]
+    title = f"which hyperparameters move {study.judged.label}"
+    yield figure_data(study, env, "importance", title, caption, frame, importance_chart, True)
 
 
 def no_more_than_noise(scores: np.ndarray) -> bool:
@@ -219,45 +246,3 @@ def no_more_than_noise(scores: np.ndarray) -> bool:
         # Equal scores: p is NaN where all are equal, and 0 where configurations differ.
         warnings.simplefilter("ignore")
         return not stats.f_oneway(*groups).pvalue < LEVEL
-
-
-def planned_counts(study: Study) -> dict[tuple[str, str], int]:
-    """Planned trials by (environment's label, variant), where sweep.json says."""
-    seen = study.trials.drop_duplicates(["env", "env_args"])
-    keys = seen["env"] + " " + seen["env_args"]
-    labels = dict(zip(keys, environment_labels(seen), strict=True)) if len(seen) else {}
-    counts: dict[tuple[str, str], int] = {}
-    for info in study.descriptions:
-        for key, row in info.get("planned", {}).items():
-            name, brace, args = key.partition(" {")
-            env = labels.get(key) or environment_name(name, brace.strip() + args)
-            for variant, count in row.items():
-                counts[env, variant] = counts.get((env, variant), 0) + count
-    return counts
-
-
-def health_frame(study: Study, planned: Mapping[tuple[str, str], int]) -> pd.DataFrame:
-    """Trials done, failed and missing by environment and variant, and quantiles of their times."""
-    keys, trials = ["env", "variant"], study.trials
-    if len(trials):
-        trials = trials.assign(env=environment_labels(trials))
-    is_done = trials["status"] == DONE
-    trials = trials.assign(
-        done=is_done,
-        failed=trials["status"] == FAILED,
-        explored=trials["seed"] < FIRST_FRESH_SEED,
-        seconds=trials["train_seconds"].where(is_done).astype(float),
-    )
-    groups = trials.groupby(keys, observed=True)
-    frame = groups[["done", "failed", "explored"]].sum()
-    for name, share in (("low", 0.05), ("median", 0.5), ("high", 0.95)):
-        frame[f"seconds_{name}"] = groups["seconds"].quantile(share)
-    counts = pd.DataFrame([(*key, n) for key, n in planned.items()], columns=[*keys, "planned"])
-    frame = frame.reset_index().merge(counts, "outer", on=keys)
-    frame = frame.fillna({"done": 0, "failed": 0, "explored": 0})
-    missing = (frame["planned"] - frame["explored"]).clip(lower=0)
-    frame["missing"] = missing
-    frame = frame.astype(dict.fromkeys(["done", "failed", "missing"], "Int64"))
-    order = list(dict.fromkeys([*(cell.variant for cell in study.cells), *frame["variant"]]))
-    frame = frame.sort_values(keys, key=lambda of: of if of.name == "env" else of.map(order.index))
-    return frame.drop(columns=["explored", "planned"]).reset_index(drop=True)

@@ -1,0 +1,219 @@
+"""The figures of a study before they are drawn: curves, scores, and the health of the sweep."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hq_ray.analysis.cells import environment_labels
+from hq_ray.analysis.charts.curves import (
+    QUANTITIES,
+    curve_caption,
+    curve_frame,
+    curves_chart,
+    seed_counts,
+)
+from hq_ray.analysis.charts.scores import health_chart, scores_chart
+from hq_ray.analysis.figure_files import FigureData, figure_data
+from hq_ray.analysis.metrics import METRICS, THREE_METRICS
+from hq_ray.analysis.sensitivity import sensitivity_figures
+from hq_ray.analysis.smoothing import trailing_mean
+from hq_ray.analysis.study import Study
+from hq_ray.store import DONE, FAILED
+from hq_ray.trial import FIRST_FRESH_SEED, environment_name
+
+
+def figures_of(
+    study: Study,
+    planned: Mapping[tuple[str, str], int] | None = None,
+    successes_only: bool = False,
+) -> list[FigureData]:
+    """All figures of a study, by problem, and the health of the sweep at last.
+
+    Args:
+        study: with curves.
+        planned: see `planned_counts`; none where not all trials were read.
+        successes_only: let the steps be those of successful episodes.
+    """
+    found: list[FigureData] = []
+    for env in study.sections:
+        if env not in study.table:  # a family of environments
+            found += _scores(study, env)
+            continue
+        found += _curves(study, env, successes_only)
+        found += _scores(study, env)
+        found += sensitivity_figures(study, env)
+    health = health_frame(study, planned or {})
+    if len(health):
+        caption = (
+            "Trials done, failed and missing, and the seconds that each took. Bars: trials done "
+            "(filled), failed (red crosses) and missing (dots). Times: median, and the middle nine "
+            "tenths of the trials."
+        )
+        title = "What the sweep holds"
+        texts = caption, study.data_digest
+        found.append(FigureData("health", "", title, texts, health, health_chart))
+    return found
+
+
+def _curves(study: Study, env: str, successes_only: bool) -> Iterator[FigureData]:
+    """Returns, steps and success by episode, and what each variant differs from the baseline."""
+    row, window = study.table[env], study.smooth
+    tuned = any(len(cell) > 1 for cell in row.values())
+    about = _chosen_configurations(study, env) if tuned else []
+    frames = {}
+    for name, quantity in QUANTITIES.items():
+        only = successes_only and name == "steps"
+        smoothed = {}
+        for variant in row:
+            columns = study.curves.get((env, variant))
+            if columns is None:
+                continue
+            values = columns[quantity.column].astype(float)
+            if only:
+                values = steps_of_successes(values, columns["success"], window)
+            elif np.isfinite(values).all():
+                values = trailing_mean(values, window)
+            else:
+                continue
+            if np.isfinite(values).any():
+                smoothed[variant] = (study.chosen[env, variant].seeds, values)
+        if not smoothed:
+            continue
+        frame = frames[name] = curve_frame(smoothed)
+        caption = [f"Mean {name} by episode, and every seed.", curve_caption(frame, window), *about]
+        if only:
+            caption.insert(
+                2,
+                "Successful episodes only, from the first episode at which every seed has one in "
+                "its window.",
+            )
+        optimum = row[next(iter(row))].optimum(quantity.optimum)
+        draw = partial(curves_chart, label=quantity.label, optimum=optimum, share=name == "success")
+        title = name + " of the best configurations" * tuned
+        yield figure_data(study, env, f"curves_{name}", title, caption, frame, draw)
+    baseline = next(iter(row))
+    if "returns" not in frames or row[baseline].unseeded:
+        return
+    frame = _differences(frames["returns"], baseline)
+    if len(frame):
+        caption = [
+            f"By how much each variant's return differs from that of {baseline}, by episode.",
+            "Paired by seed.",
+            curve_caption(frame, window, difference=True),
+            *about,
+        ]
+        label = f"episode return less that of {baseline} [reward units]"
+        draw = partial(curves_chart, label=label, difference=True)
+        title = f"difference in returns to {baseline}"
+        yield figure_data(study, env, "difference", title, caption, frame, draw)
+
+
+def _chosen_configurations(study: Study, env: str) -> list[str]:
+    """How the configurations that are drawn were chosen, and which they are."""
+    fresh = any(one.env == env and one.block is not None for one in study.comparisons)
+    parts = [
+        f"{variant}: {cell.labels[study.best[env, variant]]}"
+        for variant, cell in study.table[env].items()
+        if len(cell) > 1 and (env, variant) in study.best
+    ]
+    how = "Each configuration was chosen by some of these seeds, which flatters all of them."
+    if fresh:
+        how = "Fresh seeds, none of which had a part in the choice."
+    return [how, f"{'; '.join(parts)}."]
+
+
+def _differences(curves: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """Curves less those of the baseline, by seeds that both have."""
+    is_base = curves["variant"] == baseline
+    both = curves[~is_base].merge(
+        curves[is_base].drop(columns="variant"), on=["seed", "episode"], suffixes=("", "_base")
+    )
+    return both.assign(value=both["value"] - both["value_base"]).drop(columns="value_base")
+
+
+def steps_of_successes(steps: np.ndarray, success: np.ndarray, window: int) -> np.ndarray:
+    """Trailing mean of the steps of successful episodes, from where each seed has one on.
+
+    Args:
+        steps, success: `(n_seeds, n_episodes)`.
+        window: in episodes.
+    """
+    success = np.nan_to_num(success.astype(float))
+    share = trailing_mean(success, window)
+    # A sum of exact ones: anything below half of one episode is rounding.
+    known = (share > 0.5 / window).all(axis=0)
+    found = np.full(share.shape, np.nan)
+    found[:, known] = trailing_mean(steps * success, window)[:, known] / share[:, known]
+    return found
+
+
+def _scores(study: Study, env: str) -> Iterator[FigureData]:
+    """Scores of what was compared, by the metrics that count."""
+    sides: dict[str, Any] = {}
+    for one in study.comparisons:
+        if one.env == env and one.difference is not None:
+            sides.setdefault(one.baseline, one.base)
+            sides.setdefault(one.variant, one.ours)
+    if not sides:
+        return
+    labels = {name: METRICS[name].axis_label for name in (*THREE_METRICS, study.judged.name)}
+    rows = [
+        (metric, variant, seed, value)
+        for metric in labels
+        for variant, side in sides.items()
+        for seed, value in zip(side.seeds.tolist(), side.scores(metric).tolist(), strict=True)
+    ]
+    frame = pd.DataFrame(rows, columns=["metric", "variant", "seed", "value"])
+    counts = [len(side.seeds) for side in sides.values()]
+    caption = ["Small dots: seeds that had no part in a choice. Below them their mean and its"]
+    caption += [f"95 % t interval. {seed_counts(counts)}."]
+    if env not in study.table:
+        caption = ["Small dots: instances, each the mean over seeds that had no part in a choice."]
+        caption += [f"Below them their mean and its 95 % t interval. n = {max(counts)} instances."]
+    draw = partial(scores_chart, labels=labels)
+    title = "scores of the compared configurations"
+    yield figure_data(study, env, "scores", title, caption, frame, draw)
+
+
+def planned_counts(study: Study) -> dict[tuple[str, str], int]:
+    """Planned trials by (environment's label, variant), where sweep.json says."""
+    seen = study.trials.drop_duplicates(["env", "env_args"])
+    keys = seen["env"] + " " + seen["env_args"]
+    labels = dict(zip(keys, environment_labels(seen), strict=True)) if len(seen) else {}
+    counts: dict[tuple[str, str], int] = {}
+    for info in study.descriptions:
+        for key, row in info.get("planned", {}).items():
+            name, brace, args = key.partition(" {")
+            env = labels.get(key) or environment_name(name, brace.strip() + args)
+            for variant, count in row.items():
+                counts[env, variant] = counts.get((env, variant), 0) + count
+    return counts
+
+
+def health_frame(study: Study, planned: Mapping[tuple[str, str], int]) -> pd.DataFrame:
+    """Trials done, failed and missing by environment and variant, and quantiles of their times."""
+    keys, trials = ["env", "variant"], study.trials
+    if len(trials):
+        trials = trials.assign(env=environment_labels(trials))
+    is_done = trials["status"] == DONE
+    trials = trials.assign(
+        done=is_done,
+        failed=trials["status"] == FAILED,
+        explored=trials["seed"] < FIRST_FRESH_SEED,
+        seconds=trials["train_seconds"].where(is_done).astype(float),
+    )
+    groups = trials.groupby(keys, observed=True)
+    frame = groups[["done", "failed", "explored"]].sum()
+    for name, share in (("low", 0.05), ("median", 0.5), ("high", 0.95)):
+        frame[f"seconds_{name}"] = groups["seconds"].quantile(share)
+    counts = pd.DataFrame([(*key, n) for key, n in planned.items()], columns=[*keys, "planned"])
+    frame = frame.reset_index().merge(counts, "outer", on=keys)
+    frame = frame.fillna({"done": 0, "failed": 0, "explored": 0})
+    frame["missing"] = (frame["planned"] - frame["explored"]).clip(lower=0)
+    frame = frame.astype(dict.fromkeys(["done", "failed", "missing"], "Int64"))
+    order = list(dict.fromkeys([*(cell.variant for cell in study.cells), *frame["variant"]]))
+    frame = frame.sort_values(keys, key=lambda of: of if of.name == "env" else of.map(order.index))
+    return frame.drop(columns=["explored", "planned"]).reset_index(drop=True)
