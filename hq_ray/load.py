@@ -4,11 +4,9 @@ The trials files say which episodes file holds a trial, and its column `trial_id
 they follow each other, in the order of the episodes.
 """
 
-import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,13 +31,8 @@ BUDGET_BYTES = 512 * 2**20
 LISTED = 5
 
 Curves = dict[str, np.ndarray]
-
-
-class Stored(NamedTuple):
-    """The episodes of a trial: number of the folder and name of the file, how many they are."""
-
-    file: tuple[int, str]
-    episodes: int
+# By id of a trial that is done: number of the folder and name of the file, number of episodes.
+Stored = dict[str, tuple[tuple[int, str], int]]
 
 
 def load_trials(
@@ -118,16 +111,18 @@ def load_episodes(
         warn(folders, trials)
     trials = trials.filter(pc.equal(trials["status"], DONE)).combine_chunks()
     stored = _stored(trials)
-    ids, lengths = list(stored), [one.episodes for one in stored.values()]
+    ids, lengths = list(stored), [n for _, n in stored.values()]
     of_trial = schema.conformed(trials, pa.schema(schema.JOINED.field(name) for name in constant))
     kinds = pa.schema(schema.JOINED.field(name) for name in needed)
     tables = [kinds.empty_table().select(names)]
     for numbers in _parts(lengths, logged):
-        rows = np.repeat(numbers, [lengths[n] for n in numbers])
-        arrays = _read(folders, stored, [ids[n] for n in numbers], logged)
-        # NaN is an unknown success.
-        logs = {n: pa.array(a, from_pandas=n == "success") for n, a in arrays.items()}
-        found = logs | {name: of_trial[name].take(pa.array(rows)) for name in constant}
+        logs = _logs(folders, stored, [ids[n] for n in numbers], logged).values()
+        rows = pa.array(np.repeat(numbers, [lengths[n] for n in numbers]))
+        found = {name: of_trial[name].take(rows) for name in constant}
+        for name in logged:
+            values = np.concatenate([log[name] for log in logs])
+            # NaN is an unknown success.
+            found[name] = pa.array(values, from_pandas=name == "success")
         table = pa.table([found[field.name].cast(field.type) for field in kinds], kinds)
         tables.append(filtered(table, of_rows).select(names))
     frame = pa.concat_tables(tables).unify_dictionaries().to_pandas()
@@ -153,37 +148,30 @@ def stream_curves(
         null, `success`, is float64: 0, 1, and NaN where it is unknown.
 
     Raises:
-        InputError: no such results, an unknown column, an empty group.
-        ResultsError: a trial is not published as done; trials of one group differ in their number
-            of episodes; a file is damaged, or does not hold its trials' episodes in order.
+        InputError: no such results, an unknown column, an empty group, or one of trials that
+            differ in their number of episodes.
+        ResultsError: a trial is not published as done; a file is damaged, or does not hold its
+            trials' episodes in order.
     """
     folders = opened(results)
-    for name in columns:
-        _array_type(name)
-    stored = _stored(trials_table(folders, ["trial_id", "status", "episodes"]))
-    wanted = {trial_id for group in groups for trial_id in group}
-    if missing := sorted(wanted - stored.keys()):
-        where = " and ".join(folder.location.text for folder in folders)
-        raise ResultsError(
-            f"trials must be published as done in {where}, but {len(missing):,} of "
-            f"{len(wanted):,} are not: {_listed(missing)}"
-        )
-    shapes = [
-        (len(group), _common_length(number, group, stored)) for number, group in enumerate(groups)
-    ]
+    stored = _found(folders, [trial_id for group in groups for trial_id in group], columns)
+    sizes = []
+    for number, group in enumerate(groups):
+        lengths = sorted({stored[trial_id][1] for trial_id in group})
+        if len(lengths) != 1:
+            raise InputError(
+                "a group must be trials of one number of episodes, but those of group "
+                f"{number} have {' and '.join(map(str, lengths)) or 'none: it is empty'}"
+            )
+        sizes.append(len(group) * lengths[0])
 
     def parts() -> Iterator[tuple[int, Curves]]:
-        for numbers in _parts([n_trials * n for n_trials, n in shapes], columns):
+        for numbers in _parts(sizes, columns):
             ids = [trial_id for number in numbers for trial_id in groups[number]]
-            arrays = _read(folders, stored, ids, columns)
-            start = 0
+            logs = _logs(folders, stored, ids, columns)
             for number in numbers:
-                stop = start + math.prod(shapes[number])
-                yield (
-                    number,
-                    {name: a[start:stop].reshape(shapes[number]) for name, a in arrays.items()},
-                )
-                start = stop
+                stacked = {n: np.stack([logs[one][n] for one in groups[number]]) for n in columns}
+                yield number, stacked
 
     return parts()
 
@@ -192,9 +180,8 @@ def load_curves(
     results: Place | Sequence[Place], trials: Sequence[Trial], columns: Sequence[str]
 ) -> dict[str, Curves]:
     """Per-episode values of each trial: `curves[trial_id][column]`, as in `stream_curves`."""
-    ids = [trial.trial_id for trial in trials]
-    found = stream_curves(results, [[trial_id] for trial_id in ids], columns)
-    return {ids[n]: {name: rows[0] for name, rows in curves.items()} for n, curves in found}
+    folders, ids = opened(results), [trial.trial_id for trial in trials]
+    return _logs(folders, _found(folders, ids, columns), ids, columns)
 
 
 def load_q_values(results: Results, trials: Sequence[Trial]) -> dict[str, np.ndarray]:
@@ -203,7 +190,7 @@ def load_q_values(results: Results, trials: Sequence[Trial]) -> dict[str, np.nda
     stored = _stored(trials_table(results, ["trial_id", "status", "episodes"]))
     batches: dict[str, set[str]] = {}
     for trial_id in {trial.trial_id for trial in trials} & stored.keys():
-        batches.setdefault(stored[trial_id].file[1], set()).add(trial_id)
+        batches.setdefault(stored[trial_id][0][1], set()).add(trial_id)
     tables = {}
     for batch in sorted(batches.keys() & set(kept)):
         rows = results.read("q_values", batch)
@@ -214,33 +201,27 @@ def load_q_values(results: Results, trials: Sequence[Trial]) -> dict[str, np.nda
     return tables
 
 
-def _stored(trials: pa.Table) -> dict[str, Stored]:
-    """Where the episodes of each trial are that is done."""
+def _stored(trials: pa.Table) -> Stored:
     done = trials.filter(pc.equal(trials["status"], DONE))
-    columns = (done[name].to_pylist() for name in ("trial_id", "place", "batch", "episodes"))
+    ids, *rest = (done[name].to_pylist() for name in ("trial_id", "place", "batch", "episodes"))
     return {
-        trial_id: Stored((place, batch), episodes)
-        for trial_id, place, batch, episodes in zip(*columns, strict=True)
+        trial_id: ((place, batch), episodes)
+        for trial_id, place, batch, episodes in zip(ids, *rest, strict=True)
     }
 
 
-def _common_length(number: int, group: Sequence[str], stored: Mapping[str, Stored]) -> int:
-    if not group:
-        raise InputError(f"a group must have at least one trial; group {number} has none")
-    by_length: dict[int, list[str]] = {}
-    for trial_id in group:
-        by_length.setdefault(stored[trial_id].episodes, []).append(trial_id)
-    if len(by_length) > 1:
-        found = "; ".join(f"{n:,} episodes: {_listed(ids)}" for n, ids in sorted(by_length.items()))
+def _found(folders: Sequence[Results], wanted: Sequence[str], columns: Sequence[str]) -> Stored:
+    """Where the episodes of all trials are, among which these must be."""
+    for name in columns:
+        _array_type(name)
+    stored = _stored(trials_table(folders, ["trial_id", "status", "episodes"]))
+    if missing := sorted(set(wanted) - stored.keys()):
+        where = " and ".join(folder.location.text for folder in folders)
         raise ResultsError(
-            "trials of a group must have the same number of episodes; in group "
-            f"{number} are {found}"
+            f"trials must be published as done in {where}, but {len(missing):,} of "
+            f"{len(set(wanted)):,} are not: {', '.join(missing[:LISTED])}"
         )
-    return next(iter(by_length))
-
-
-def _listed(trial_ids: Sequence[str]) -> str:
-    return ", ".join(trial_ids[:LISTED]) + (", ..." if len(trial_ids) > LISTED else "")
+    return stored
 
 
 def _array_type(column: str) -> np.dtype:
@@ -259,59 +240,34 @@ def _parts(n_episodes: Sequence[int], columns: Sequence[str]) -> Iterator[list[i
         yield list(numbers)
 
 
-def _read(
-    folders: Sequence[Results],
-    stored: Mapping[str, Stored],
-    trial_ids: Sequence[str],
-    columns: Sequence[str],
-) -> Curves:
-    """Columns of the episodes of these trials, one trial after the other.
+def _logs(
+    folders: Sequence[Results], stored: Stored, trial_ids: Sequence[str], columns: Sequence[str]
+) -> dict[str, Curves]:
+    """Columns of the episodes of trials, in the order of the ids.
 
     Raises:
         ResultsError: a file is damaged or missing, or does not hold its trials' episodes in order.
     """
-    lengths = [stored[trial_id].episodes for trial_id in trial_ids]
-    arrays = {name: np.empty(sum(lengths), _array_type(name)) for name in columns}
-    starts: dict[tuple[int, str], dict[str, list[int]]] = {}
-    start = 0
-    for trial_id, length in zip(trial_ids, lengths, strict=True):
-        starts.setdefault(stored[trial_id].file, {}).setdefault(trial_id, []).append(start)
-        start += length
+    logs: dict[str, Curves] = {trial_id: {} for trial_id in trial_ids}
+    files: dict[tuple[int, str], dict[str, int]] = {}
+    for trial_id in logs:
+        file, episodes = stored[trial_id]
+        files.setdefault(file, {})[trial_id] = episodes
 
-    def read_file(file: tuple[int, str]) -> None:
-        found = dict.fromkeys(starts[file], 0)
-        path = folders[file[0]].location.child(f"episodes/{file[1]}").text
-        for runs, values in _row_groups(folders[file[0]], file[1], found.keys(), columns):
-            for trial_id, start, stop in runs:
-                first, last = found[trial_id], found[trial_id] + stop - start
-                episodes = stored[trial_id].episodes
-                order = np.arange(first, last)
-                if last > episodes or not np.array_equal(values["episode"][start:stop], order):
-                    raise ResultsError(
-                        f"episodes of trial {trial_id} must be 0 to {episodes - 1:,} in order in "
-                        f"{path}"
-                    )
-                found[trial_id] = last
-                for offset in starts[file][trial_id]:
-                    for name, array in arrays.items():
-                        array[offset + first : offset + last] = values[name][start:stop]
-        for trial_id, n in found.items():
-            if n != stored[trial_id].episodes:
-                raise ResultsError(
-                    f"trial {trial_id} must have {stored[trial_id].episodes:,} episodes in {path}, "
-                    f"found {n:,}"
-                )
+    def read(file: tuple[int, str]) -> None:
+        logs.update(_logs_of_file(folders[file[0]], file[1], files[file], columns))
 
     with ThreadPoolExecutor(READERS) as pool:
-        list(pool.map(read_file, starts))
-    return arrays
+        list(pool.map(read, files))
+    return logs
 
 
-def _row_groups(
-    results: Results, name: str, trial_ids: Collection[str], columns: Sequence[str]
-) -> Iterator[tuple[list[tuple[str, int, int]], Curves]]:
-    """The row groups of an episodes file that hold wanted trials: which rows, and all values."""
+def _logs_of_file(
+    results: Results, name: str, episodes: Mapping[str, int], columns: Sequence[str]
+) -> dict[str, Curves]:
+    """Columns of the episodes of some trials of a file, of which each has so many."""
     read = list(dict.fromkeys(["episode", *columns]))
+    pieces: dict[str, list[Curves]] = {trial_id: [] for trial_id in episodes}
     with results.open("episodes", name) as file:
         for field in (schema.EPISODES.field(column) for column in read):
             # Exactly: a damaged footer may say that numbers are of another type.
@@ -319,11 +275,24 @@ def _row_groups(
                 raise pa.ArrowInvalid(f"its column {field.name!r} must be {field.type}")
         for group in range(file.num_row_groups):
             labels = file.read_row_group(group, ["trial_id"], use_threads=False)["trial_id"]
-            runs = [run for run in _runs(labels) if run[0] in trial_ids]
+            runs = [run for run in _runs(labels) if run[0] in episodes]
             if runs:
                 table = file.read_row_group(group, read, use_threads=False)
-                kinds = {c: pa.from_numpy_dtype(_array_type(c)) for c in read}
-                yield runs, {c: table[c].cast(kind).to_numpy() for c, kind in kinds.items()}
+                kinds = {column: pa.from_numpy_dtype(_array_type(column)) for column in read}
+                values = {c: table[c].cast(kind).to_numpy() for c, kind in kinds.items()}
+                for trial_id, start, stop in runs:
+                    pieces[trial_id].append({c: of[start:stop] for c, of in values.items()})
+    logs = {}
+    for trial_id, n in episodes.items():
+        parts = pieces[trial_id] or [{c: np.empty(0, _array_type(c)) for c in read}]
+        log = {column: np.concatenate([part[column] for part in parts]) for column in read}
+        if not np.array_equal(log["episode"], np.arange(n)):
+            raise ResultsError(
+                f"trial {trial_id} must have its episodes 0 to {n - 1:,} in order in "
+                f"{results.location.child(f'episodes/{name}').text}, got {len(log['episode']):,}"
+            )
+        logs[trial_id] = {column: log[column] for column in columns}
+    return logs
 
 
 def _runs(labels: pa.ChunkedArray) -> Iterator[tuple[str, int, int]]:

@@ -3,6 +3,9 @@
 Files appear whole. On a disk a file is written under a name that begins with a dot, which Parquet
 readers skip, and renamed; a store publishes an object when the request that puts it ends (above
 5 MB, the last of several). obstore repeats requests that fail.
+
+A URI holds no credentials; the environment or a file does. Without any, obstore asks an address
+that only a cloud's own machines have, for minutes. So they are looked for here first.
 """
 
 import os
@@ -12,21 +15,65 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import ObjectStore
+from obstore.store import ObjectStore, from_url
 
 from hq_ray.errors import InputError, ResultsError
-from hq_ray.store_uri import check_uri, open_store
 
 # The name of a file on a disk until it is whole.
 UNFINISHED = re.compile(r"\..+\.[0-9a-f]{12}")
-
 # What stores say of a bucket or container that is not there.
 NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist")
+
+
+class Cloud(NamedTuple):
+    """Where the credentials of a cloud are.
+
+    Attributes:
+        variables: beginnings of the variables that hold them, or say where they are.
+        usual: the variables that error messages name.
+        otherwise: what else a person may do.
+    """
+
+    variables: tuple[str, ...]
+    usual: str
+    otherwise: str
+
+
+AWS = Cloud(
+    ("AWS_SECRET_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_"),
+    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN)",
+    "have a profile in ~/.aws and boto3, or set AWS_WEB_IDENTITY_TOKEN_FILE, or "
+    "AWS_EC2_METADATA_DISABLED=false on a machine whose instance profile has them",
+)
+GOOGLE = Cloud(
+    ("GOOGLE_APPLICATION_CREDENTIALS", "GCE_METADATA_ROOT"),
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "run `gcloud auth application-default login`, or set "
+    "GCE_METADATA_ROOT=metadata.google.internal on a machine whose service account has them",
+)
+AZURE = Cloud(
+    ("AZURE_",),
+    "AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET",
+    "set AZURE_STORAGE_ACCOUNT_KEY, or AZURE_USE_AZURE_CLI=true",
+)
+CLOUDS = {"s3": AWS, "gs": GOOGLE, "gcs": GOOGLE, "abfs": AZURE, "abfss": AZURE}
+GOOGLE_LOGIN = ".config/gcloud/application_default_credentials.json"
+OPTIONS: dict[str, Any] = {
+    "client_options": {"allow_http": True, "timeout": "30s", "connect_timeout": "5s"},
+    "retry_config": {
+        "max_retries": 3,
+        # No try begins later than this after the first.
+        "retry_timeout": timedelta(seconds=10),
+        "backoff": {"init_backoff": timedelta(milliseconds=100)},
+    },
+}
 
 
 class StoreError(ResultsError, OSError):
@@ -57,12 +104,12 @@ class Location:
         text = os.fspath(text)
         if not text:
             raise InputError("results must be a path or a URI, got ''")
-        check_uri(text)
+        _check_uri(text)
         parts = urlsplit(text) if "://" in text else None
         if parts is None or parts.scheme == "file":
             path = text if parts is None else unquote(parts.path)
             return cls(os.path.abspath(os.path.expanduser(path)), text)
-        return cls(f"{parts.netloc}{parts.path}".rstrip("/"), text, open_store(text))
+        return cls(f"{parts.netloc}{parts.path}".rstrip("/"), text, _open_store(text))
 
     def __reduce__(self) -> tuple:
         # A worker opens a store anew, with the credentials that are there.
@@ -106,9 +153,10 @@ class Location:
             return [name for name in self._listed()[1] if not name.startswith((".", "_"))]
         return []
 
-    def unfinished(self) -> list[str]:
-        """Sorted names of files below that are being written, or were when their writer died."""
-        return [name for name in self._listed()[0] if UNFINISHED.fullmatch(name)]
+    def clear_unfinished(self) -> None:
+        """Removes the hidden files that killed writers left; only while nobody writes."""
+        for name in filter(UNFINISHED.fullmatch, self._listed()[0]):
+            self.delete(name)
 
     def read(self, name: str) -> bytes:
         """The bytes of a file below."""
@@ -126,9 +174,9 @@ class Location:
                 return size, file.read()
         with self.asking(f"reading {name}"):
             size = obstore.head(self.store, self.key(name))["size"]
+            if size == 0:
+                return 0, b""
             start = max(0, size - count)
-            if start == size:
-                return size, b""
             end = obstore.get_range(self.store, self.key(name), start=start, end=size)
             return size, bytes(end)
 
@@ -235,3 +283,79 @@ def writable(folder: str | os.PathLike) -> Location:
             f"{problem.strerror or problem}"
         ) from None
     return place
+
+
+def _check_uri(text: str) -> None:
+    """Checks that a URI holds no credentials.
+
+    Raises:
+        InputError: it does, or may; the message does not repeat them.
+    """
+    if slip := re.match(rf"({'|'.join(CLOUDS)}):(?!//)", text, re.IGNORECASE):
+        raise InputError(f"a URI must begin like {slip[0]}//, got one that has less")
+    scheme, mark, rest = text.partition("://")
+    if not mark:
+        return
+    scheme = scheme.strip().lower()
+    # A secret may hold a slash, and its part before that is where the host should be.
+    user, at, host = unquote(rest.partition("/")[0]).rpartition("@")
+    is_container = scheme in ("abfs", "abfss") and user and ":" not in user
+    if (at and not is_container) or ":" in host or "?" in rest:
+        shown, usual = "this one", "the variables that its library reads"
+        if scheme in CLOUDS:
+            shown, usual = f"this {scheme}:// URI", CLOUDS[scheme].usual
+        raise InputError(
+            f"a URI must hold no credentials and no settings, but {shown} does; set {usual} "
+            "in the environment instead"
+        )
+
+
+def _open_store(text: str) -> ObjectStore:
+    """The bucket or container that a checked URI names.
+
+    Raises:
+        InputError: it is no URI of a store, or there are no credentials anywhere.
+    """
+    parts = urlsplit(text)
+    if parts.scheme not in CLOUDS:
+        raise InputError(
+            f"results must be a path or a URI, got {text!r}, which does not begin with s3://, "
+            "gs:// or abfs://"
+        )
+    cloud = CLOUDS[parts.scheme]
+    settings = _credentials(cloud)
+    if settings is None:
+        raise InputError(
+            f"results on {parts.scheme}:// need credentials, but there are none; set "
+            f"{cloud.usual}, or {cloud.otherwise}"
+        )
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if cloud is AWS and endpoint:
+        settings["endpoint"] = endpoint
+    try:
+        scheme = "gs" if cloud is GOOGLE else parts.scheme
+        return from_url(f"{scheme}://{parts.netloc}", **OPTIONS, **settings)
+    except BaseError as problem:
+        reason = str(problem).strip().partition("\n")[0]
+        raise InputError(f"results must be a path or a URI, got {text!r}: {reason}") from None
+
+
+def _credentials(cloud: Cloud) -> dict[str, Any] | None:
+    """Settings of a store that has credentials; None where there are none."""
+    if any(value and name.startswith(cloud.variables) for name, value in os.environ.items()):
+        return {}
+    if cloud is GOOGLE and Path.home().joinpath(GOOGLE_LOGIN).exists():
+        return {}
+    if cloud is not AWS:
+        return None
+    # Otherwise boto3, too, asks the address that only a cloud's machines have.
+    if os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true").lower() == "false":
+        return {}
+    try:
+        from botocore.exceptions import BotoCoreError
+        from obstore.auth.boto3 import Boto3CredentialProvider
+    except ImportError:
+        return None
+    with suppress(BotoCoreError, OSError, ValueError):
+        return {"credential_provider": Boto3CredentialProvider()}
+    return None

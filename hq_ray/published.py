@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -21,7 +21,7 @@ from hq_ray.store import DONE, FAILED, READERS, Results
 from hq_ray.trial import environment_name, short_fingerprint
 
 # What `problems` looks at.
-COUNTED = ("status", "env", "env_args", "variant", "fingerprint")
+COUNTED = ["status", "env", "env_args", "variant", "fingerprint"]
 # Where a trial is stored: the number of its folder, the name of its files.
 LOCATION_COLUMNS = ("place", "batch")
 NO_TRIALS = pa.schema([*schema.TRIALS, ("place", pa.int32()), ("batch", "string")]).empty_table()
@@ -120,6 +120,11 @@ def _no_results(location: Location) -> InputError:
     return InputError(f"{must}, which has none{inside}")
 
 
+def count_rows(table: pa.Table, columns: Sequence[str]) -> list[dict]:
+    """The distinct rows of some columns, each with its number as `count_all`."""
+    return table.group_by(list(columns)).aggregate([([], "count_all")]).to_pylist()
+
+
 def problems(results: Place | Sequence[Place], trials: pd.DataFrame | pa.Table) -> list[str]:
     """What a reader of these trials must know, a sentence each; none if all is well.
 
@@ -131,66 +136,63 @@ def problems(results: Place | Sequence[Place], trials: pd.DataFrame | pa.Table) 
         trials: as `load_trials` gives them, at least the columns COUNTED.
     """
     if isinstance(trials, pd.DataFrame):
-        trials = pa.Table.from_pandas(trials[list(COUNTED)])
+        trials = pa.Table.from_pandas(trials[COUNTED])
     folders = opened(results)
     sentences = [problem for folder in folders if (problem := folder.description_problem())]
-    if failed := pc.sum(pc.equal(trials["status"], FAILED)).as_py():
+    rows = count_rows(trials, COUNTED)
+    if failed := sum(row["count_all"] for row in rows if row["status"] == FAILED):
         sentences.append(
             f"{failed:,} of {len(trials):,} trials failed and enter no curve and no average"
         )
-    there = _cells(trials)
-    missing = [text for folder in folders if (text := _missing(folder, there))]
-    return [*sentences, *_mixed_models(trials), *missing]
-
-
-def warn(folders: Sequence[Results], trials: pa.Table) -> None:
-    """Gives the sentences of `problems` as warnings to the caller's caller."""
-    for sentence in problems(folders, trials):
-        warnings.warn(sentence, ResultsWarning, stacklevel=3)
-
-
-def _counted(trials: pa.Table, column: str) -> Iterator[tuple[str, str, int]]:
-    """(`env args`, value of a column, number of trials) for each such pair."""
-    counts = trials.group_by(["env", "env_args", column]).aggregate([([], "count_all")])
-    for env, args, value, n in zip(*(c.to_pylist() for c in counts.columns), strict=True):
-        yield f"{env} {args}", value, n
-
-
-def _cells(trials: pa.Table) -> Counter:
-    """(`env args`, variant) -> number of trials."""
-    return Counter({(env, variant): n for env, variant, n in _counted(trials, "variant")})
-
-
-def _mixed_models(trials: pa.Table) -> Iterator[str]:
-    models: dict[str, Counter] = {}
-    for env, fingerprint, n in _counted(trials, "fingerprint"):
-        models.setdefault(env, Counter())[short_fingerprint(fingerprint)] += n
-    for env, prints in sorted(models.items()):
-        if len(prints) > 1:
-            listed = ", ".join(f"{mark}: {n:,} trials" for mark, n in sorted(prints.items()))
-            yield (
-                f"trials of {environment_name(*env.split(' ', 1))} were trained on {len(prints)} "
+    models: dict[tuple[str, str], Counter] = {}
+    for row in rows:
+        counts = models.setdefault((row["env"], row["env_args"]), Counter())
+        counts[short_fingerprint(row["fingerprint"])] += row["count_all"]
+    for env, counts in sorted(models.items()):
+        if len(counts) > 1:
+            listed = ", ".join(f"{mark}: {n:,} trials" for mark, n in sorted(counts.items()))
+            sentences.append(
+                f"trials of {environment_name(*env)} were trained on {len(counts)} "
                 f"different models of it and must not be compared ({listed})"
             )
+    there = _cells(rows)
+    for folder in folders:
+        planned = folder.description().get("planned", {})
+        plan = {(env, variant): n for env, row in planned.items() for variant, n in row.items()}
+        if any(there[cell] < n for cell, n in plan.items()):
+            # The trials given may be only some of those that are there.
+            columns = ["env", "env_args", "variant"]
+            found = _cells(count_rows(trials_table(folder, columns), columns))
+            sentences += _missing(folder, plan, found)
+    return sentences
 
 
-def _missing(folder: Results, there: Counter) -> str | None:
-    """A sentence on the planned trials that a folder lacks; `there` may count only some."""
-    planned = folder.description().get("planned", {})
-    plan = {(env, variant): n for env, row in planned.items() for variant, n in row.items()}
-    if all(there[cell] >= n for cell, n in plan.items()):
-        return None
-    found = _cells(trials_table(folder, ["env", "env_args", "variant"]))
+def _cells(rows: Sequence[dict]) -> Counter:
+    """Counted trials by (`env args`, variant)."""
+    cells: Counter = Counter()
+    for row in rows:
+        cells[f"{row['env']} {row['env_args']}", row["variant"]] += row["count_all"]
+    return cells
+
+
+def _missing(folder: Results, plan: Mapping[tuple[str, str], int], found: Counter) -> list[str]:
+    """A sentence on the planned trials that a folder lacks, if there are such."""
     short = [
         f"{found[env, variant]:,} of {n:,} {variant} on {environment_name(*env.split(' ', 1))}"
         for (env, variant), n in plan.items()
         if found[env, variant] < n
     ]
     if not short:
-        return None
+        return []
     more = f" and {len(short) - CELLS_NAMED} more" if len(short) > CELLS_NAMED else ""
     lacking = sum(max(0, n - found[cell]) for cell, n in plan.items())
-    return (
+    return [
         f"{lacking:,} of {sum(plan.values()):,} planned trials are not in "
         f"{folder.location.text}: there are {', '.join(short[:CELLS_NAMED])}{more}"
-    )
+    ]
+
+
+def warn(folders: Sequence[Results], trials: pa.Table) -> None:
+    """Gives the sentences of `problems` as warnings to the caller's caller."""
+    for sentence in problems(folders, trials):
+        warnings.warn(sentence, ResultsWarning, stacklevel=3)

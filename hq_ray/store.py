@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, NonNegativeInt, ValidationError
+from pydantic_core import from_json
 
 from hq_ray import encoding, schema
 from hq_ray.episode_log import Failure, Trained
@@ -27,15 +28,13 @@ from hq_ray.trial import SEMANTICS_VERSION, TRIAL_FIELDS, Trial
 from hq_ray.versions import versions
 
 SWEEP_FILE = "sweep.json"
-DONE, FAILED = schema.DONE, schema.FAILED
-KINDS = ("episodes", "q_values", "trials")
 DAMAGED = "_damaged"
-SCHEMAS = {"episodes": schema.EPISODES, "trials": schema.TRIALS, "q_values": schema.Q_VALUES}
+DONE, FAILED = schema.DONE, schema.FAILED
+# In the order in which a batch is written.
+SCHEMAS = {"episodes": schema.EPISODES, "q_values": schema.Q_VALUES, "trials": schema.TRIALS}
 READERS = 8
 # The end of a file that is read for its footer; some of a few row groups are a tenth as long.
 FOOTER_BYTES = 2**16
-
-
 # Mappings of sweep.json that grow with its environments and problems.
 PER_ENVIRONMENT = ("fingerprints", "sources", "engines", "planned", "confirmed", "families")
 
@@ -142,33 +141,31 @@ class Results:
         return self._description()[1]
 
     def _description(self) -> tuple[dict, str | None]:
-        place = self.location
         try:
-            content = place.read(SWEEP_FILE)
-            info = json.loads(content)
-            version = info.get("schema_version") if isinstance(info, dict) else None
+            found = from_json(self.location.read(SWEEP_FILE))
+            version = found.get("schema_version") if isinstance(found, dict) else None
             if type(version) is int and version > schema.SCHEMA_VERSION:
                 raise InputError(
-                    f"results at {place.text} must have schema version {schema.SCHEMA_VERSION} or "
-                    f"older, got {version}; update hq_ray to read them"
+                    f"results at {self.location.text} must have schema version "
+                    f"{schema.SCHEMA_VERSION} or older, got {version}; update hq_ray to read them"
                 )
-            _Description.model_validate_json(content)
-            return info, None
+            _Description.model_validate(found)
+            return found, None
         except FileNotFoundError:
             return {}, None
         except NotADirectoryError:
-            must = f"results must be a folder, but a part of {place.text} is a file"
+            must = f"results must be a folder, but a part of {self.location.text} is a file"
             raise InputError(must) from None
-        except (IsADirectoryError, ValueError, RecursionError) as problem:
-            if isinstance(problem, HqRayError):
-                raise
+        except InputError:
+            raise
+        except (IsADirectoryError, ValueError) as problem:
             reason = str(problem)
             if isinstance(problem, ValidationError):
                 first = problem.errors()[0]
                 reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
             return {}, (
-                f"{place.child(SWEEP_FILE).text} must be as a sweep writes it, but it is not used, "
-                f"because: {reason}; the next sweep writes it anew"
+                f"{self.location.child(SWEEP_FILE).text} must be as a sweep writes it, but it is "
+                f"not used, because: {reason}; the next sweep writes it anew"
             )
 
     def describe(self, name: str, spec: Mapping, **told: Mapping[str, object]) -> None:
@@ -218,20 +215,20 @@ class Results:
         repeated: set[str] = set()
         logged = set()
 
-        def check(name: str) -> pa.Table | ResultsError:
+        def check(name: str) -> pa.Table | str:
             try:
                 return self._checked_batch(name, files)
             except StoreError:
                 raise
             except ResultsError as problem:
-                return problem
+                return str(problem)
 
         with ThreadPoolExecutor(READERS) as pool:
             for name, batch in zip(names, pool.map(check, names), strict=True):
-                if isinstance(batch, ResultsError):
+                if isinstance(batch, str):
                     # A driver at work may have taken the batch away meanwhile.
                     if self.location.child(f"trials/{name}").exists():
-                        damaged[name] = str(batch)
+                        damaged[name] = batch
                     continue
                 for trial_id, how in zip(*(c.to_pylist() for c in batch.columns), strict=True):
                     if how == DONE:
@@ -245,8 +242,6 @@ class Results:
 
     def _checked_batch(self, name: str, files: Mapping[str, set[str]]) -> pa.Table:
         """The ids and statuses of a batch, whose other files are whole.
-
-        Of those the footers are read and not the rows: what is cut short has none.
 
         Raises:
             ResultsError: a file is damaged or missing; the message names it.
@@ -263,16 +258,16 @@ class Results:
         return table.select(["trial_id", "status"])
 
     def _check_footer(self, kind: str, name: str, rows: int | None = None) -> None:
-        """Checks that a file is whole and has so many rows.
+        """Checks that a file is whole and has so many rows, without reading them.
 
         Raises:
             ResultsError: it is not; the message names it.
         """
         with self._naming(kind, name):
-            size, end = self.location.child(kind).end_of(name, FOOTER_BYTES)
+            size, end = self.location.end_of(f"{kind}/{name}", FOOTER_BYTES)
             needed = int.from_bytes(end[-8:-4], "little") + 8
             if len(end) < needed <= size:
-                size, end = self.location.child(kind).end_of(name, needed)
+                size, end = self.location.end_of(f"{kind}/{name}", needed)
             footer = pq.read_metadata(pa.BufferReader(end))
             if rows is not None and footer.num_rows != rows:
                 raise ValueError(f"it must have {rows:,} rows, got {footer.num_rows:,}")
@@ -288,18 +283,18 @@ class Results:
 
         They may be worth something to whoever put them there.
         """
-        for kind in KINDS[::-1]:
+        for kind in reversed(SCHEMAS):
             self.location.child(kind).move(name, self.location.child(f"{DAMAGED}/{kind}"))
 
-    def clear_unfinished(self) -> None:
-        """Removes the hidden files that killed writers left; only while nobody writes."""
-        for folder in (self.location, *map(self.location.child, KINDS)):
-            for name in folder.unfinished():
-                folder.delete(name)
+    def clear(self, stray: Iterable[tuple[str, str]]) -> None:
+        """Removes what killed writers left: hidden files, and those of no batch.
 
-    def delete(self, kind: str, name: str) -> None:
-        """Removes one file of `trials`, `episodes` or `q_values`, if it is there."""
-        self.location.child(kind).delete(name)
+        Only while nobody writes.
+        """
+        for kind, name in stray:
+            self.location.child(kind).delete(name)
+        for folder in (self.location, *map(self.location.child, SCHEMAS)):
+            folder.clear_unfinished()
 
     @contextlib.contextmanager
     def open(self, kind: str, name: str) -> Iterator[pq.ParquetFile]:

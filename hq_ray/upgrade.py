@@ -19,7 +19,7 @@ from hq_ray.encoding import (
     encode_table,
 )
 from hq_ray.errors import InputError, ResultsError
-from hq_ray.store import KINDS, Results
+from hq_ray.store import SCHEMAS, Results
 
 File = tuple[str, str]
 
@@ -64,10 +64,8 @@ def upgrade(
     Returns:
         An error message for each file that cannot be read; it stays as it is.
     """
-    results.clear_unfinished()
-    for kind, name in results.survey().stray:
-        results.delete(kind, name)
-    files = [(kind, name) for kind in KINDS for name in results.names(kind)]
+    results.clear(results.survey().stray)
+    files = [(kind, name) for kind in SCHEMAS for name in results.names(kind)]
     damaged = []
     for kind, name in tracked(files):
         try:

@@ -63,7 +63,7 @@ def run_missing(
             check_sources(results, found, explored.missing, expanded.trials)
         if explored.missing and options.address is not None and not options.local:
             session.wait()  # nothing is written before the cluster has answered
-        _clear_stray(results, found)
+        results.clear(found.stray)
         for name in found.damaged:
             results.set_aside(name)
         tally = Tally(
@@ -85,7 +85,7 @@ def run_missing(
             train(confirmed.missing, tally)
         session.close()
         if owner.took_over:
-            _clear_stray(results, results.survey())
+            results.clear(results.survey().stray)
     return tally
 
 
@@ -99,13 +99,6 @@ def _survey(results: Results, took_over: bool) -> Survey:
         time.sleep(WORKER_GRACE_SECONDS)
         found = results.survey()
     return found
-
-
-def _clear_stray(results: Results, found: Survey) -> None:
-    """Removes what a driver that is gone left uncommitted."""
-    results.clear_unfinished()
-    for kind, name in found.stray:
-        results.delete(kind, name)
 
 
 def _describe(

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hq_ray.errors import InputError
-from hq_ray.published import trials_table
+from hq_ray.published import count_rows, trials_table
 from hq_ray.store import DONE, FAILED, Results, Survey
 from hq_ray.sweeps.ownership import is_gone, read_owner
 from hq_ray.sweeps.plan import Picked, TrialSet, count_by_configuration
@@ -58,7 +58,7 @@ def status(results: Results) -> Status:
         env, _, args = name.partition(" ")
         for variant, count in counts.items():
             cells[env, args, variant] = Counter(planned=count)
-    for row in _count(table, ["env", "env_args", "variant", "status", "role"]):
+    for row in count_rows(table, ["env", "env_args", "variant", "status", "role"]):
         cell = cells.setdefault((row["env"], row["env_args"], row["variant"]), Counter())
         confirmed = row["role"] == CONFIRMATION and row["status"] == DONE
         cell["confirmed" if confirmed else row["status"]] += row["count_all"]
@@ -68,7 +68,7 @@ def status(results: Results) -> Status:
             cell["missing"] = max(0, cell["planned"] - cell[DONE] - cell[FAILED])
     failed = table.filter(pc.equal(table["status"], FAILED))
     reasons: Counter = Counter()
-    for row in _count(failed, ["error_type", "error_message"]):
+    for row in count_rows(failed, ["error_type", "error_message"]):
         reasons[f"{row['error_type']}: {row['error_message']}"] += row["count_all"]
     done = table.filter(pc.equal(table["status"], DONE))
     owner = read_owner(results.location)
@@ -93,7 +93,7 @@ def _mixed(table: pa.Table, spec: Mapping) -> list[str]:
         if any(name in block for block in (*blocks, *listed)):
             continue
         values: dict[str, list] = {}
-        for row in _count(table, ["env", "env_args", name]):
+        for row in count_rows(table, ["env", "env_args", name]):
             env = environment_name(row["env"], row["env_args"])
             values.setdefault(env, []).append(row[name])
         sentences += [
@@ -103,11 +103,6 @@ def _mixed(table: pa.Table, spec: Mapping) -> list[str]:
             if len(some) > 1
         ]
     return sentences
-
-
-def _count(table: pa.Table, columns: list[str]) -> list[dict]:
-    """The distinct rows of some columns, each with its number as `count_all`."""
-    return table.group_by(columns).aggregate([([], "count_all")]).to_pylist()
 
 
 def check_sources(results: Results, found: Survey, missing: Picked, trials: TrialSet) -> None:
@@ -130,7 +125,7 @@ def check_sources(results: Results, found: Survey, missing: Picked, trials: Tria
     columns = ["trial_id", "status", "env", "env_args", "fingerprint", "source"]
     table = trials_table(results, columns, damaged=[], without=found.damaged)
     table = table.filter(pc.equal(table["status"], DONE))
-    for row in _count(table, columns[2:]):
+    for row in count_rows(table, columns[2:]):
         env, args, source, there = row["env"], row["env_args"], row["source"], row["count_all"]
         for found, n in new.get((env, args, row["fingerprint"]), {}).items():
             if source not in (None, found):
@@ -153,7 +148,7 @@ def count_stale(results: Results, found: Survey, fingerprints: Mapping[str, str 
     table = trials_table(results, columns, damaged=[], without=found.damaged)
     return sum(
         row["count_all"]
-        for row in _count(table, columns)
+        for row in count_rows(table, columns)
         if fingerprints.get(f"{row['env']} {row['env_args']}", row["fingerprint"])
         != row["fingerprint"]
     )

@@ -200,12 +200,11 @@ def test_files_of_batches_that_were_never_committed_are_listed_and_can_go(result
     results.publish(batches[0], keep_q_values=True)
     name = results.publish(batches[1], keep_q_values=True)
     assert results.survey().stray == []
-    results.delete("trials", f"{name}.parquet")
+    results.location.delete(f"trials/{name}.parquet")
     orphans = [(kind, f"{name}.parquet") for kind in ("episodes", "q_values")]
     assert results.survey().stray == orphans
-    for orphan in orphans:
-        results.delete(*orphan)
-        results.delete(*orphan)
+    results.clear(orphans)
+    results.clear(orphans)
     assert results.survey().stray == []
     assert set(results.published()) == {done.trial.trial_id for done in batches[0]}
 

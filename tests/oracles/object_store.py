@@ -10,7 +10,7 @@ import pytest
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from hq_ray import store_uri
+from hq_ray import location
 
 
 class Quiet(WSGIRequestHandler):
@@ -47,6 +47,6 @@ def point_at(endpoint: str, monkeypatch: pytest.MonkeyPatch, bucket: str) -> Non
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", endpoint)
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     pause = {"init_backoff": timedelta(milliseconds=1), "max_backoff": timedelta(milliseconds=10)}
-    monkeypatch.setitem(store_uri.OPTIONS["retry_config"], "backoff", pause)
+    monkeypatch.setitem(location.OPTIONS["retry_config"], "backoff", pause)
     request = urllib.request.Request(f"{endpoint}/{bucket}", method="PUT")
     urllib.request.urlopen(request).close()

@@ -225,7 +225,7 @@ def test_what_a_lost_batch_had_written_is_not_read_twice(results, short):
         report = run_batch(batch, results)
         loss = next(losses, None)
         if loss is not None:
-            results.delete("trials", f"{batch_name(batch)}.parquet")
+            results.location.delete(f"trials/{batch_name(batch)}.parquet")
         return loss or report
 
     tally = Driver(Batcher(short, 2, 4), Scripted(script), results, Progress()).run()
