@@ -14,10 +14,10 @@ import numpy as np
 from gymnasium.envs.toy_text import CliffWalkingEnv, FrozenLakeEnv, TaxiEnv
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 
-from hq_ray.env_identity import RAISED
 from hq_ray.envs.table_env import TableEnv
 from hq_ray.errors import ModelError
 from hq_ray.model import Model, model_from_table
+from hq_ray.user_code import RAISED
 
 REPLAY_SEED = 20_260_000
 REPLAY_STEPS = 2_000
@@ -28,7 +28,7 @@ OPT_IN = "table_describes_steps"
 # What gymnasium.make adds besides the step limit; they pass every step on unchanged.
 PLAIN_WRAPPERS = (OrderEnforcing, PassiveEnvChecker)
 HOOKS = {"__getattribute__", "__getattr__", "__setattr__", "__delattr__"}
-# No step depends on these, unless it draws for a human.
+# No step depends on these.
 HARMLESS = {"close", "metadata", "render"}
 
 
@@ -94,7 +94,7 @@ def _doubts(inner: gymnasium.Env) -> Iterator[str]:
     if getattr(inner, "fickle_passenger", False):
         yield "a fickle passenger, which its transition table does not describe"
     believed: set[type] = set()
-    names, human = set(vars(gymnasium.Env)), inner.render_mode == "human"
+    names = set(vars(gymnasium.Env))
     for method in ("step", "reset"):
         owner = _defining_class(kind, method)
         if owner not in KNOWN and vars(owner).get(OPT_IN) is not True:
@@ -103,12 +103,11 @@ def _doubts(inner: gymnasium.Env) -> Iterator[str]:
         if code is None or code.co_qualname != f"{owner.__qualname__}.{method}":
             yield f"a {method} that was put into {owner.__name__} from elsewhere"
         believed |= set(owner.__mro__)
-        # A known class uses no others; of another class, or to draw pictures, it may be any.
-        names |= set(dir(owner) if human or owner not in KNOWN else code.co_names)
+        # A known class uses no others; another class may use any.
+        names |= set(dir(owner) if owner not in KNOWN else code.co_names)
     # The code of a believed class meets another class's only through a name that it uses, a hook,
     # or a property that takes over an attribute which it sets.
-    if not human:
-        names -= HARMLESS
+    names -= HARMLESS
     for cls in (cls for cls in kind.__mro__ if cls not in believed):
         for name, value in vars(cls).items():
             dunder = name.startswith("__") and name.endswith("__")

@@ -8,19 +8,17 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import numba
-import numpy as np
 from numba.core import event
 
 config: Any = numba.config
-# False under NUMBA_DISABLE_JIT=1.
-COMPILES = not config.DISABLE_JIT
+# The kernel exists in compiled form alone; `--engine gymnasium` is the loop in plain Python. In the
+# environment too: numba reads it again when another of its variables there changes.
+config.DISABLE_JIT = 0
+os.environ.pop("NUMBA_DISABLE_JIT", None)
 
 
 def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable], Any]:
     """`numba.njit`; with `cache`, what is compiled is kept on disk if that can be done."""
-    if not COMPILES:
-        # The function itself, silent where its numbers wrap around, as compiled ones are.
-        return np.errstate(all="ignore")
     compiled = numba.njit(cache=cache and KEEPS, **options)
     return lambda function: _forgiving(compiled(function))
 
@@ -102,6 +100,5 @@ def _private_folder() -> str:
 
 KEEPS = (_has_home() or bool(config.CACHE_DIR)) and _can_keep()
 if not KEEPS:
-    # In the environment too: numba reads it again when another of its variables there changes.
     config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"] = _private_folder()
     KEEPS = bool(config.CACHE_DIR) and _can_keep()

@@ -7,45 +7,20 @@ digest of the source files is kept beside it, outside the id.
 import contextlib
 import hashlib
 import inspect
-import logging
-import multiprocessing
-import os
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import gymnasium
 import numpy as np
 
 from hq_ray.spaces import numbering
+from hq_ray.user_code import RAISED
 
 ROLLOUT_SEED = 20_260_000
 ROLLOUT_EPISODES, ROLLOUT_STEPS = 10, 1_000
 # Repeating most actions gets further than a random walk.
 REPEAT_SHARE = 0.75
-# What an environment's own code may raise; KeyboardInterrupt is the user's Ctrl-C.
-RAISED = (Exception, SystemExit)
-
-Answer = TypeVar("Answer")
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Hides what an environment prints, warns or logs within the block."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with (
-            open(os.devnull, "w", encoding="utf-8", errors="replace") as nowhere,
-            contextlib.redirect_stdout(nowhere),
-            contextlib.redirect_stderr(nowhere),
-            warnings.catch_warnings(action="ignore"),
-        ):
-            yield
-    finally:
-        logging.disable(disabled)
 
 
 def rollout_digest(environment: gymnasium.Env) -> str:
@@ -97,44 +72,12 @@ def old_interface(environment: gymnasium.Env) -> str | None:
             if "unexpected keyword argument" in str(problem):
                 return str(problem)
             raise
-        pair = isinstance(start, tuple | list) and len(start) == 2
-        if not pair or environment.observation_space.contains(start):
+        if not isinstance(start, tuple | list) or len(start) != 2:
             return "reset() returns the observation alone"
         n_values = len(environment.step(numbering(environment).first_action))
         if n_values != 5:
             return f"step() returns {n_values} values"
     return None
-
-
-def in_child_process(function: Callable[[], Answer]) -> Answer | None:
-    """Calls a function in a forked process; None if that process dies.
-
-    So an environment that ends its process does not end this one, and nothing it prints is shown.
-    Only Linux forks safely; elsewhere the function is called here.
-    """
-    if sys.platform != "linux":
-        return function()
-    fork = multiprocessing.get_context("fork")
-    receiver, sender = fork.Pipe(duplex=False)
-
-    def answer() -> None:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
-        sender.send(function())
-
-    child = fork.Process(target=answer)
-    with quiet():  # Python warns of forks where there are threads; nothing of theirs is called
-        child.start()
-    sender.close()
-    try:
-        return receiver.recv()
-    except EOFError:
-        return None
-    finally:
-        receiver.close()
-        child.kill()
-        child.join()
 
 
 def source_digest(environment: gymnasium.Env, creator: Callable) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import gymnasium
 from gymnasium import error as gymnasium_error
@@ -19,20 +19,12 @@ from gymnasium.envs import registration
 
 from hq_ray import envs  # registers the environments of this project
 from hq_ray.belief import believed_model, read_model
-from hq_ray.compiled import COMPILES
-from hq_ray.env_identity import (
-    RAISED,
-    in_child_process,
-    old_interface,
-    quiet,
-    rollout_digest,
-    source_digest,
-)
-from hq_ray.errors import HqRayError, InputError, near_miss, reason_of
+from hq_ray.env_identity import old_interface, rollout_digest, source_digest
+from hq_ray.errors import InputError, near_miss
 from hq_ray.model import Model
 from hq_ray.spaces import numbering
 from hq_ray.trial import ROLLOUT, UNSEEDED
-from hq_ray.updates import import_user_module
+from hq_ray.user_code import RAISED, import_user_module, in_child_process, quiet, refused
 
 DEFAULT_MAX_STEPS = 1000
 # Gymnasium's way of asking for no step limit; one that is left is the environment's own.
@@ -95,7 +87,7 @@ def make(
     """The environment with `max_steps` as its step limit, without Gymnasium's checker."""
     module, _, _ = env.rpartition(":")
     if module:
-        import_user_module(module)
+        import_user_module(module, f"the module of environment {env!r}")
     keywords = json.loads(args)
     if render_mode is not None:
         keywords["render_mode"] = render_mode
@@ -105,39 +97,30 @@ def make(
         )
 
 
-def close(environment: gymnasium.Env) -> str | None:
-    """Closes an environment; returns what its `close` raised, if it did."""
-    try:
+def close(environment: gymnasium.Env) -> None:
+    """Closes an environment, whatever its `close` raises: it is not used any more."""
+    with suppress(*RAISED):
         environment.close()
-    except RAISED as problem:
-        return reason_of(problem)
-    return None
-
-
-class _Examined(NamedTuple):
-    """What one build of an environment shows; `closing` is what its `close` raised."""
-
-    model: Model | None
-    reason: str
-    source: str | None
-    closing: str | None
 
 
 def load_model(env: str, args: str) -> Model | None:
     """The environment's model, read once per process; None where no table of it is believed."""
-    return _examine(env, args, *_registration(_find(env)[0])).model
+    return _examine(env, args, *_registration(_find(env)[0]))[0]
 
 
 def load_source(env: str, args: str) -> str | None:
     """The digest of the environment's source files as they are here; see `source_digest`."""
-    return _examine(env, args, *_registration(_find(env)[0])).source
+    return _examine(env, args, *_registration(_find(env)[0]))[2]
 
 
-def resolve(env: str, args: Mapping[str, object] | None = None) -> Environment:
+def resolve(
+    env: str, args: Mapping[str, object] | None = None, of_range: bool = False
+) -> Environment:
     """Finds, builds and checks an environment.
 
     A transition table is believed where it must describe the steps (see `hq_ray.belief`);
-    otherwise the Gymnasium loop trains on the environment itself, and a notice says so.
+    otherwise the Gymnasium loop trains on the environment itself, and a notice says so. An argument
+    at its default is told too, unless it is `of_range`, one of several values.
 
     Raises:
         InputError: unknown id or arguments, a space that is not finite, an environment with the
@@ -145,7 +128,7 @@ def resolve(env: str, args: Mapping[str, object] | None = None) -> Environment:
     """
     args = dict(args or {})
     spec, notices = _find(env)
-    notices += _check_args(spec, args)
+    notices += _check_args(spec, args, of_range)
     module, colon, _ = env.rpartition(":")
     limit = spec.max_episode_steps or DEFAULT_MAX_STEPS
     full_id = f"{module}{colon}{spec.id}"
@@ -159,29 +142,28 @@ def _registration(spec: registration.EnvSpec) -> tuple[Callable, str]:
 
 
 @lru_cache(maxsize=256)
-def _examine(env: str, args: str, creator: Callable, registered: str) -> _Examined:
+def _examine(
+    env: str, args: str, creator: Callable, registered: str
+) -> tuple[Model | None, str, str | None]:
+    """The model that is believed, why it is or is not, and the digest of the source."""
     with _built(env, args, NO_LIMIT) as environment:
         numbering(environment, env)
-        model, reason = believed_model(environment)
-        source = source_digest(environment, creator)
-        return _Examined(model, reason, source, close(environment))
+        return *believed_model(environment), source_digest(environment, creator)
 
 
 @lru_cache(maxsize=256)
 def _resolve(env: str, args: str, limit: int, creator: Callable, registered: str) -> Environment:
-    model, reason, source, closing = _examine(env, args, creator, registered)
-    engine, notices = "gymnasium", []
+    model, reason, source = _examine(env, args, creator, registered)
+    engine, notices = "kernel", []
     if model is None:
-        fingerprint = _rollout_fingerprint(env, args, limit)
-    elif _fingerprint_of_another_build(env, args) != model.fingerprint:
-        fingerprint, reason = UNSEEDED, "has another transition table each time it is built"
+        engine, fingerprint = "gymnasium", _rollout_fingerprint(env, args, limit)
     else:
         fingerprint = model.fingerprint
-        if not COMPILES:
-            reason = "has a transition table, but NUMBA_DISABLE_JIT is set"
-        else:
-            engine = "kernel"
-    if engine == "gymnasium" and COMPILES:
+        with _built(env, args, NO_LIMIT) as environment:
+            if read_model(environment).fingerprint != fingerprint:
+                engine, fingerprint = "gymnasium", UNSEEDED
+                reason = "has another transition table each time it is built"
+    if engine == "gymnasium":
         notices.append(
             f"{env} trains on the Gymnasium loop, some hundred times slower than the kernel: it "
             f"{reason}"
@@ -193,8 +175,6 @@ def _resolve(env: str, args: str, limit: int, creator: Callable, registered: str
             "from np_random alone, or be given arguments that fix it (for FrozenLake: map_name or "
             "desc)"
         )
-    if closing is not None:
-        notices.append(f"close() of {env} must not raise, but: {closing}")
     why = f"{engine}: it {reason}"
     return Environment(env, args, limit, fingerprint, source, why, tuple(notices))
 
@@ -202,30 +182,12 @@ def _resolve(env: str, args: str, limit: int, creator: Callable, registered: str
 @contextmanager
 def _built(env: str, args: str, max_steps: int) -> Iterator[gymnasium.Env]:
     """An environment for the length of a block, in which it shows nothing on the terminal."""
-    with quiet():
-        with _refused(f"environment {env} refuses {args}"):
-            environment = make(env, args, max_steps)
+    with quiet(), refused(f"environment {env} refuses {args}"):
+        environment = make(env, args, max_steps)
         try:
             yield environment
         finally:
             close(environment)
-
-
-@contextmanager
-def _refused(sentence: str) -> Iterator[None]:
-    """Makes an InputError of what the user's code raises; SystemExit must not end the command."""
-    try:
-        yield
-    except (HqRayError, KeyboardInterrupt):
-        raise
-    except BaseException as problem:
-        raise InputError(f"{sentence}: {reason_of(problem)}") from problem
-
-
-def _fingerprint_of_another_build(env: str, args: str) -> str | None:
-    with _built(env, args, NO_LIMIT) as environment, suppress(*RAISED):
-        return read_model(environment).fingerprint
-    return None
 
 
 def _rollout_fingerprint(env: str, args: str, limit: int) -> str:
@@ -237,25 +199,24 @@ def _rollout_fingerprint(env: str, args: str, limit: int) -> str:
     answer = in_child_process(partial(_rollouts, env, args, limit))
     if answer is None:
         return ROLLOUT + DIED
-    old, digests = answer
-    if old is not None:
+    if isinstance(answer, str):
         raise InputError(
             f"environment {env} must have reset(seed=..., options=...) -> (observation, info) and "
-            f"step(action) -> (observation, reward, terminated, truncated, info), but {old}"
+            f"step(action) -> (observation, reward, terminated, truncated, info), but {answer}"
         )
-    return UNSEEDED if len(digests) > 1 else ROLLOUT + digests.pop()
+    return UNSEEDED if len(answer) > 1 else ROLLOUT + answer.pop()
 
 
-def _rollouts(env: str, args: str, limit: int) -> tuple[str | None, set[str]]:
-    """How the interface is that of the old gym, if it is; else the digests of some rollouts."""
-    digests: set[str] = set()
+def _rollouts(env: str, args: str, limit: int) -> set[str] | str:
+    """The digests of some rollouts, or how the interface is that of the old gym."""
     with _built(env, args, NO_LIMIT) as environment:
-        old = old_interface(environment)
-    if old is None:
-        for _ in range(ROLLOUTS):
-            with _built(env, args, limit) as environment:
-                digests.add(rollout_digest(environment))
-    return old, digests
+        if old := old_interface(environment):
+            return old
+    digests = set()
+    for _ in range(ROLLOUTS):
+        with _built(env, args, limit) as environment:
+            digests.add(rollout_digest(environment))
+    return digests
 
 
 def _find(env: str) -> tuple[registration.EnvSpec, list[str]]:
@@ -266,8 +227,7 @@ def _find(env: str) -> tuple[registration.EnvSpec, list[str]]:
             f"an environment id must look like 'Name-v0' or 'module:Name-v0', got {env!r}"
         )
     if module:
-        with _refused(f"the module of environment {env!r} must be importable, but"):
-            import_user_module(module)
+        import_user_module(module, f"the module of environment {env!r}")
     if name in gymnasium.registry:
         return gymnasium.registry[name], []
     try:
@@ -291,11 +251,13 @@ def _creator(spec: registration.EnvSpec) -> Callable:
     entry_point: Any = spec.entry_point
     if not isinstance(entry_point, str):
         return entry_point
-    with _refused(f"environment {spec.id} must be importable, but"):
+    with refused(f"environment {spec.id} must be importable, but"):
         return registration.load_env_creator(entry_point)
 
 
-def _check_args(spec: registration.EnvSpec, args: Mapping[str, object]) -> list[str]:
+def _check_args(
+    spec: registration.EnvSpec, args: Mapping[str, object], of_range: bool
+) -> list[str]:
     """Checks the names of arguments; returns a notice of those that change nothing but ids."""
     parameters = inspect.signature(_creator(spec)).parameters
     if "render_mode" in args:
@@ -313,7 +275,7 @@ def _check_args(spec: registration.EnvSpec, args: Mapping[str, object]) -> list[
         for name, value in args.items()
         if isinstance(value, bool | int | float | str) and defaults.get(name) == value
     ]
-    if not same:
+    if of_range or not same:
         return []
     return [
         f"{spec.id} has {' and '.join(same)} by default, but trials with and without an argument "

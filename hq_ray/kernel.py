@@ -82,11 +82,30 @@ def _compile_update(variant, q_value, target, alpha, alpha_down, eps_shift, firs
 
 
 @njit(error_model="numpy", forceinline=True)
-def choose(q_values, here, other, double, n_actions, explore, explore_at, bits):
-    """The greedy action at a row, or what the draw means below epsilon.
+def draw_of_agent(lane):
+    """The top 53 bits of the next output of the agent's stream."""
+    lane.agent_high, lane.agent_low, raw = pcg64_advance(
+        lane.agent_high, lane.agent_low, lane.agent_inc_high, lane.agent_inc_low
+    )
+    return raw >> TO_53_BITS
+
+
+@njit(error_model="numpy", forceinline=True)
+def draw_of_environment(lane):
+    """The top 53 bits of the next output of the environment's stream."""
+    lane.env_high, lane.env_low, raw = pcg64_advance(
+        lane.env_high, lane.env_low, lane.env_inc_high, lane.env_inc_low
+    )
+    return raw >> TO_53_BITS
+
+
+@njit(error_model="numpy", forceinline=True)
+def choose(lane, q_values, here, other, double, n_actions, explore):
+    """Draws; the greedy action at `here`, or what the draw means below epsilon.
 
     With two tables, `other` numbers apart, their sum decides.
     """
+    bits = draw_of_agent(lane)
     best, greedy = q_values[here], U(0)
     if double:
         best += q_values[here + other]
@@ -97,8 +116,8 @@ def choose(q_values, here, other, double, n_actions, explore, explore_at, bits):
             value += q_values[here + other + U(action)]
         if value > best:
             best, greedy = value, U(action)
-        random_action += U(bits >= explore[explore_at + U(action)])
-    exploring = U(0) - U(bits < explore[explore_at])
+        random_action += U(bits >= explore[lane.explore_at + U(action)])
+    exploring = U(0) - U(bits < explore[lane.explore_at])
     return greedy ^ ((greedy ^ random_action) & exploring)
 
 
@@ -121,30 +140,11 @@ def training_loop(
     to_row, to_code = U(code_bits), U(2**code_bits - 1)
 
     @njit(cache=True, error_model="numpy", nogil=True)
-    def loop(
-        transition,
-        threshold,
-        code_reward,
-        code_future,
-        start_row,
-        start_threshold,
-        explore,
-        epsilon,
-        step_size,
-        alpha_down,
-        weight,
-        max_steps,
-        trials,
-        lanes,
-        q_values,
-        other,
-        visited,
-        episode_return,
-        steps,
-        terminated,
-        final_code,
-    ):
+    def loop(tables, curves, max_steps, trials, lanes, q_values, other, visited, log):
         _ = sources  # in the closure, which numba's cache key covers
+        transition, threshold, code_reward, code_future, start_row, start_threshold = tables
+        explore, epsilon, step_size, alpha_down, weight = curves
+        episode_return, steps, terminated, final_code = log
         n_trials, episodes = episode_return.shape
         n_pairs = U(threshold.shape[0] // n_outcomes)
         first_terminal = U(np.count_nonzero(code_future))
@@ -168,11 +168,8 @@ def training_loop(
                     lane.total = 0.0
                     lane.row = start_row[0]
                     if draws:
-                        lane.env_high, lane.env_low, raw = pcg64_advance(
-                            lane.env_high, lane.env_low, lane.env_inc_high, lane.env_inc_low
-                        )
-                        start = U(0)
-                        while start < n_starts and raw >> TO_53_BITS >= start_threshold[start]:
+                        bits, start = draw_of_environment(lane), U(0)
+                        while start < n_starts and bits >= start_threshold[start]:
                             start += U(1)
                         lane.row = start_row[start] if start < n_starts else U(0)
 
@@ -181,27 +178,13 @@ def training_loop(
                 if sarsa and lane.length > 0:
                     pair = row + lane.action
                 else:
-                    lane.agent_high, lane.agent_low, raw = pcg64_advance(
-                        lane.agent_high, lane.agent_low, lane.agent_inc_high, lane.agent_inc_low
-                    )
-                    pair = row + choose(
-                        q_values,
-                        lane.q_start + row,
-                        other,
-                        double,
-                        n_actions,
-                        explore,
-                        lane.explore_at,
-                        raw >> TO_53_BITS,
-                    )
+                    here = lane.q_start + row
+                    pair = row + choose(lane, q_values, here, other, double, n_actions, explore)
 
                 # Step.
                 outcome = U(0)
                 if draws:
-                    lane.env_high, lane.env_low, raw = pcg64_advance(
-                        lane.env_high, lane.env_low, lane.env_inc_high, lane.env_inc_low
-                    )
-                    bits = raw >> TO_53_BITS
+                    bits = draw_of_environment(lane)
                     if counted:
                         if n_outcomes > 1:
                             for k in range(n_outcomes):
@@ -224,26 +207,13 @@ def training_loop(
                 if sarsa:
                     next_value = 0.0
                     if not done:
-                        lane.agent_high, lane.agent_low, raw = pcg64_advance(
-                            lane.agent_high, lane.agent_low, lane.agent_inc_high, lane.agent_inc_low
-                        )
                         lane.action = choose(
-                            q_values,
-                            there,
-                            other,
-                            double,
-                            n_actions,
-                            explore,
-                            lane.explore_at,
-                            raw >> TO_53_BITS,
+                            lane, q_values, there, other, double, n_actions, explore
                         )
                         next_value = q_values[there + lane.action]
                 elif double:
                     # c < 0.5, the top bit of the draw, moves the first table.
-                    lane.agent_high, lane.agent_low, raw = pcg64_advance(
-                        lane.agent_high, lane.agent_low, lane.agent_inc_high, lane.agent_inc_low
-                    )
-                    second_table = U(0) - (raw >> U(63))
+                    second_table = U(0) - (draw_of_agent(lane) >> U(52))
                     here += other & second_table
                     moved = there + (other & second_table)
                     valued = there + (other & ~second_table)
@@ -337,41 +307,25 @@ def train_on_kernel(trials: Sequence[Trial], tables: KernelTables) -> list[Episo
         records[slot] = [trial.rule_values[name] for trial in trials]
     schedules = [trial.epsilon_schedule for trial in trials]
     steps_up, steps_down = zip(*(trial.step_sizes() for trial in trials), strict=True)
-    curves = {
+    by_name = {
         "explore": [explore_table(one, first.episodes, tables.n_actions) for one in schedules],
         "epsilon": [one.values(first.episodes) for one in schedules],
         "step_size": steps_up,
         "alpha_down": steps_down,
-        "weight": [visit_weights(t.alpha_power) for t in trials] if visits else [],
+        "weight": [visit_weights(t.alpha_power) for t in trials]
+        if visits
+        else [np.empty(0)] * n_trials,
     }
-    flat = {name: _stacked(arrays, records[f"{name}_start"]) for name, arrays in curves.items()}
-    loop = training_loop(
-        first.variant,
-        visits,
-        tables.n_actions,
-        tables.n_outcomes,
-        tables.draws,
-        tables.code_bits,
+    curves = tuple(_stacked(by_name[name], records[f"{name}_start"]) for name in by_name)
+    environment = (
+        *(tables.transition, tables.threshold, tables.code_reward, tables.code_future),
+        *(tables.start_row, tables.start_threshold),
     )
-    loop(
-        tables.transition,
-        tables.threshold,
-        tables.code_reward,
-        tables.code_future,
-        tables.start_row,
-        tables.start_threshold,
-        *flat.values(),
-        first.max_steps,
-        records,
-        np.zeros(LANES, LANE),
-        q_values.reshape(-1),
-        U(n_pairs + SPACING),
-        visited,
-        episode_return,
-        steps,
-        terminated,
-        final_code,
-    )
+    log = (episode_return, steps, terminated, final_code)
+    kind = (tables.n_actions, tables.n_outcomes, tables.draws, tables.code_bits)
+    loop = training_loop(first.variant, visits, *kind)
+    lanes, other, q_flat = np.zeros(LANES, LANE), U(n_pairs + SPACING), q_values.reshape(-1)
+    loop(environment, curves, first.max_steps, records, lanes, q_flat, other, visited, log)
     success = None if tables.code_success is None else tables.code_success[final_code]
     learned = (q_values[:, 0] + q_values[:, 1]) / 2 if double else q_values[:, 0]
     return [
@@ -388,11 +342,10 @@ def train_on_kernel(trials: Sequence[Trial], tables: KernelTables) -> list[Episo
 
 def _stacked(arrays: Sequence[np.ndarray], starts: np.ndarray) -> np.ndarray:
     """The distinct arrays end to end, flat; fills in where the array of each trial starts."""
-    distinct = {id(array): array for array in arrays}
     position, start = 0, {}
+    distinct = {id(array): array for array in arrays}
     for key, array in distinct.items():
         start[key] = position
         position += array.size
-    if arrays:
-        starts[:] = [start[id(array)] for array in arrays]
-    return np.concatenate(list(distinct.values()), axis=None) if arrays else np.empty(0)
+    starts[:] = [start[id(array)] for array in arrays]
+    return np.concatenate(list(distinct.values()), axis=None)

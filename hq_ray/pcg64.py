@@ -56,30 +56,27 @@ def pcg64_advance(typing_context, high, low, increment_high, increment_low):
     return signature, codegen
 
 
-def _stream(seed_sequence: np.random.SeedSequence) -> np.ndarray:
-    state = np.random.PCG64(seed_sequence).state["state"]
-    parts = []
-    for value in (state["state"], state["inc"]):
-        parts += [value >> 64, value & LOW_64]
-    stream = np.array(parts, np.uint64)
-    stream.flags.writeable = False
-    return stream
+def agent_generator(seed: int) -> np.random.Generator:
+    """The behaviour policy's stream, as a NumPy generator."""
+    sequence = np.random.SeedSequence(seed, spawn_key=AGENT_SPAWN_KEY)
+    return np.random.Generator(np.random.PCG64(sequence))
+
+
+@lru_cache(maxsize=4096)
+def agent_stream(seed: int) -> np.ndarray:
+    """The behaviour policy's stream: uint64 (4,), read-only."""
+    return _stream(agent_generator(seed).bit_generator)
 
 
 @lru_cache(maxsize=4096)
 def environment_stream(seed: int) -> np.ndarray:
     """The stream that `env.reset(seed=seed)` starts: uint64 (4,), read-only."""
-    return _stream(np.random.SeedSequence(seed))
+    return _stream(np.random.PCG64(np.random.SeedSequence(seed)))
 
 
-@lru_cache(maxsize=4096)
-def agent_stream(seed: int) -> np.ndarray:
-    """The behaviour policy's stream of the same seed: uint64 (4,), read-only."""
-    return _stream(np.random.SeedSequence(seed, spawn_key=AGENT_SPAWN_KEY))
-
-
-def agent_generator(seed: int) -> np.random.Generator:
-    """The same stream as `agent_stream`, as a NumPy generator."""
-    return np.random.Generator(
-        np.random.PCG64(np.random.SeedSequence(seed, spawn_key=AGENT_SPAWN_KEY))
-    )
+def _stream(generator: np.random.BitGenerator) -> np.ndarray:
+    state, increment = generator.state["state"].values()
+    parts = [word for value in (state, increment) for word in (value >> 64, value & LOW_64)]
+    stream = np.array(parts, np.uint64)
+    stream.flags.writeable = False
+    return stream

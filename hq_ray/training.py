@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from hq_ray.compiled import COMPILES
 from hq_ray.environments import close, load_model, load_source, make
 from hq_ray.episode_log import EpisodeLog, Trained
 from hq_ray.errors import InputError, ModelError, TrialError, near_miss
@@ -43,13 +42,9 @@ def train(trial: Trial, engine: str = "auto") -> Trained:
 
 
 def check_engine(engine: str) -> None:
-    """Raises an InputError for an unknown engine, or the kernel where numba may not compile."""
+    """Raises an InputError for an unknown engine."""
     if engine not in ENGINES:
         raise InputError(f"unknown engine {engine!r}{near_miss(engine, ENGINES)}")
-    if engine == "kernel" and not COMPILES:
-        raise InputError(
-            "engine must be auto or gymnasium while NUMBA_DISABLE_JIT is set, got 'kernel'"
-        )
 
 
 def train_together(trials: Sequence[Trial], engine: str = "auto") -> list[Trained]:
@@ -57,7 +52,7 @@ def train_together(trials: Sequence[Trial], engine: str = "auto") -> list[Traine
     check_engine(engine)
     first = trials[0]
     model = _planned_model(first)
-    if COMPILES and model is not None and uncompilable(first.variant) is None:
+    if model is not None and uncompilable(first.variant) is None:
         tables = kernel_tables(model)
     elif engine == "kernel":
         lacks = f"a transition table, and {first.env} has none to use"
@@ -141,35 +136,31 @@ def warm_up(trials: Iterable[Trial]) -> None:
 
 
 def _planned_model(trial: Trial) -> Model | None:
-    digest = variant_of(trial.variant).digest
-    if digest != trial.rule:
-        raise ModelError(
-            f"the module of {trial.variant} must be the planned one ({trial.rule}), but this "
-            f"process has {digest}: the rule's code differs from what the trial was planned with"
-        )
-    if not trial.has_model:
-        found = load_source(trial.env, trial.env_args) if trial.source is not None else None
-        if found != trial.source:
-            raise ModelError(
-                f"the source of {trial.env} {trial.env_args} must be the planned one "
-                f"({trial.source}), but this process has {found}: the environment's code differs "
-                "from what the trial was planned with"
-            )
-        return None
-    model = load_model(trial.env, trial.env_args)
-    found = model.fingerprint if model is not None else None
-    if found != trial.fingerprint:
-        raise ModelError(
-            f"the model of {trial.env} {trial.env_args} must be the planned one "
-            f"({trial.fingerprint}), but this process has {found}: the environment's code or "
-            "Gymnasium's version differs from the one the trial was planned with"
-        )
+    """The model that the trial was planned with.
+
+    Raises:
+        ModelError: the rule, the environment's source or its model is another one here.
+    """
+    name, model = f"{trial.env} {trial.env_args}", None
+    rule = variant_of(trial.variant).digest
+    _check_planned(f"module of {trial.variant}", trial.rule, rule, "the rule's code")
+    if trial.has_model:
+        model = load_model(trial.env, trial.env_args)
+        found = model.fingerprint if model is not None else None
+        why = "the environment's code or Gymnasium's version"
+        _check_planned(f"model of {name}", trial.fingerprint, found, why)
+    elif trial.source is not None:
+        found = load_source(trial.env, trial.env_args)
+        _check_planned(f"source of {name}", trial.source, found, "the environment's code")
     return model
 
 
-def n_final(episodes: int) -> int:
-    """How many of the last episodes count as final: a tenth, rounded up."""
-    return max(1, math.ceil(FINAL_SHARE * episodes))
+def _check_planned(what: str, planned: str | None, found: str | None, differs: str) -> None:
+    if found != planned:
+        raise ModelError(
+            f"the {what} must be the planned one ({planned}), but this process has {found}: "
+            f"{differs} differs from what the trial was planned with"
+        )
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -183,7 +174,7 @@ def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, A
     exist at gamma 1, as the value of a policy that may never end, and for what is too large for a
     float.
     """
-    final = n_final(trial.episodes)
+    final = math.ceil(FINAL_SHARE * trial.episodes)
     total_steps = int(log.steps.sum(dtype=np.int64))
     summary = {
         "mean_return": float(log.episode_return.mean()),

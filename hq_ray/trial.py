@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
@@ -80,7 +80,7 @@ class Trial:
     def identity(self) -> dict[str, Value]:
         """What `trial_id` is a digest of: every field of it that is not None."""
         items = {name: getattr(self, name) for name in TRIAL_FIELDS if name not in NOT_IDENTITY}
-        if self.alpha_down is not None and self.alpha_schedule != "constant":
+        if None not in (self.alpha, self.alpha_down) and self.alpha_schedule != "constant":
             items["down"] = "ratio"
         return {name: value for name, value in items.items() if value is not None}
 
@@ -116,29 +116,20 @@ class Trial:
         return json.loads(self.rule_args or "{}")
 
     def step_sizes(self) -> tuple[np.ndarray, np.ndarray]:
-        """The step upwards and the step downwards by episode: float64 (episodes,), read-only.
+        """The step upwards and the step downwards by episode: float64 (episodes,).
 
         By visits, both are to be multiplied by the weight of the visit, and the downward step is
         given as its ratio to the upward one. Zeros stand for steps that the variant does not have.
         """
-        schedule = _schedule(
-            "constant" if self.by_visits else self.alpha_schedule,
-            *(self.alpha, self.alpha_end, self.alpha_decay_episodes),
-        )
+        kind = "constant" if self.by_visits else self.alpha_schedule
+        schedule = _schedule(kind, self.alpha, self.alpha_end, self.alpha_decay_episodes)
         upwards = schedule.values(self.episodes)
         if self.alpha is None or self.alpha_down is None or self.alpha_schedule == "constant":
             return upwards, Schedule("constant", self.alpha_down or 0.0).values(self.episodes)
         ratio = self.alpha_down / self.alpha
         if self.by_visits:
             return upwards, Schedule("constant", ratio).values(self.episodes)
-        return upwards, _scaled(schedule, self.episodes, ratio)
-
-
-@lru_cache(maxsize=256)
-def _scaled(schedule: Schedule, episodes: int, factor: float) -> np.ndarray:
-    values = schedule.values(episodes) * factor
-    values.flags.writeable = False
-    return values
+        return upwards, upwards * ratio
 
 
 def _schedule(

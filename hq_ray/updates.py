@@ -7,18 +7,14 @@ kernel and called as they are by the Gymnasium loop.
 """
 
 import hashlib
-import importlib
 import inspect
-import os
-import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from types import ModuleType
 
-import hq_ray
-from hq_ray.errors import InputError, near_miss, reason_of, shortened
+from hq_ray.errors import InputError, near_miss, shortened
+from hq_ray.user_code import import_user_module
 
 # Floor on the two distances of the harmonic update; below any eps_shift worth choosing.
 EPS_DIV = 1e-12
@@ -149,20 +145,6 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
-def import_user_module(name: str) -> ModuleType:
-    """Imports a module of the user's own, whatever it is called.
-
-    Where a source tree of ours is on the path, its folders `envs`, `sweeps` and `analysis` are not
-    to stand in for the user's of these names.
-    """
-    ours = [path for path in sys.path if path in hq_ray.__path__ and path != os.getcwd()]
-    sys.path[:] = [path for path in sys.path if path not in ours]
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path += ours
-
-
 @lru_cache(maxsize=256)
 def variant_of(name: str) -> Variant:
     """The variant of a name: a row of VARIANTS, or `module:name` of the user's own.
@@ -176,12 +158,7 @@ def variant_of(name: str) -> Variant:
             known = [*VARIANTS, "both"]
             raise InputError(f"unknown variant {name!r}{near_miss(name, known)}")
         return VARIANTS[name]
-    try:
-        module = import_user_module(module_name)
-    except Exception as problem:
-        raise InputError(
-            f"the module of variant {name!r} must be importable, but {reason_of(problem)}"
-        ) from problem
+    module = import_user_module(module_name, f"the module of variant {name!r}")
     found = getattr(module, attribute, None)
     if not isinstance(found, Variant):
         rows = [key for key, value in vars(module).items() if isinstance(value, Variant)]

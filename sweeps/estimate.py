@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from hq_ray import encoding
-from hq_ray.env_identity import RAISED, in_child_process
 from hq_ray.errors import reason_of
 from hq_ray.sweeps.plan import Plan, TrialSet, count_by_configuration
 from hq_ray.training import train_together, warm_up
 from hq_ray.trial import Trial
+from hq_ray.user_code import RAISED, in_child_process
 
 PILOT_TRIALS = 4
 PILOT_SECONDS = 10.0

@@ -109,7 +109,7 @@ def _uncompiled(variants: Iterable[str]) -> Iterator[str]:
 
 def _resolved(sweep: Sweep, env: EnvironmentRequest) -> Environment:
     try:
-        return resolve(env.id, env.arguments)
+        return resolve(env.id, env.arguments, of_range=env.family is not None)
     except InputError as problem:
         if sweep.configurations:
             index = [one.env for one in sweep.configurations].index(env)

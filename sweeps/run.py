@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 
-from hq_ray.compiled import COMPILES, on_compiling
+from hq_ray.compiled import on_compiling
 from hq_ray.environments import sweep_json_entries
 from hq_ray.store import Results, Survey
 from hq_ray.sweeps.batching import Batcher
@@ -131,7 +131,8 @@ def _train(
     if not options.local:
         session.start()
     if options.engine != "gymnasium":
-        _warm_up(missing[:WARMED_TRIALS])
+        with on_compiling(notice):  # once here while Ray starts, instead of by every worker at once
+            warm_up(missing[:WARMED_TRIALS])
     if options.local:
         executor: Executor = LocalExecutor(partial(train_batch, results, options, owner.token))
     else:
@@ -139,15 +140,3 @@ def _train(
     batcher = Batcher(missing, executor.cores, options.trials_per_task)
     with Progress() as progress:
         Driver(batcher, executor, results, progress, owner.check, tally).run()
-
-
-def _warm_up(trials: Sequence[Trial]) -> None:
-    """Compiles once here while Ray starts, instead of by every worker at once."""
-    if COMPILES:
-        with on_compiling(notice):
-            warm_up(trials)
-    else:
-        notice(
-            "NUMBA_DISABLE_JIT is set, so every trial trains on the Gymnasium loop, "
-            "some hundred times slower"
-        )

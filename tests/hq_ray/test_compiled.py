@@ -1,4 +1,4 @@
-"""Where compiled code is kept, and what happens where it cannot be, or nothing may be compiled."""
+"""Where compiled code is kept, and what happens where it cannot be."""
 
 import ctypes
 import os
@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from standard_error import complaints
 
@@ -97,8 +96,8 @@ def test_where_a_user_without_a_home_keeps_compiled_code(installed, tmp_path, ke
     if kept == "nowhere":  # others could write to it, so it is not trusted
         private.mkdir(mode=0o755)
     variables = {"HOME": str(tmp_path / "home"), "TMPDIR": str(temporary)}
-    if kept == "where the user says":
-        variables["NUMBA_CACHE_DIR"] = str(asked)
+    if kept == "where the user says":  # and asks for no compiled code, which there must be
+        variables |= {"NUMBA_CACHE_DIR": str(asked), "NUMBA_DISABLE_JIT": "1"}
     told = [hq_ray_in(tmp_path, installed, code=SMALL, **variables).stdout for _ in range(2)]
     if kept == "nowhere":
         assert all("NUMBA_CACHE_DIR" in text for text in told)
@@ -148,27 +147,3 @@ def test_the_notice_comes_when_something_is_compiled_and_only_then():
     with compiled.on_compiling(told.append):
         assert add(double(3)) == 7
     assert len(told) == 1
-
-
-def test_without_numba_the_gymnasium_loop_trains_to_the_same_bits(tmp_path):
-    frames = []
-    for name, variables in (("compiled", {}), ("plain", {"NUMBA_DISABLE_JIT": "1"})):
-        done = hq_ray_in(tmp_path / name, HOME, *RUN, "--local", **variables)
-        assert done.returncode == 0
-        frames.append(pd.read_parquet(tmp_path / name / "results/FrozenLake-v1/trials"))
-    assert done.stderr == (
-        "NUMBA_DISABLE_JIT is set, so every trial trains on the Gymnasium loop, "
-        "some hundred times slower\n"
-    )
-    there, here = frames
-    assert (there["engine"].item(), here["engine"].item()) == ("kernel", "gymnasium")
-    different = {name for name in here if not here[name].equals(there[name])}
-    assert different <= {"engine", "train_seconds", "evaluate_seconds", "finished_at"}
-
-
-def test_without_numba_the_kernel_is_refused(tmp_path):
-    asked = [*RUN, "--engine", "kernel", "--local"]
-    done = hq_ray_in(tmp_path, HOME, *asked, NUMBA_DISABLE_JIT="1")
-    sentence = "engine must be auto or gymnasium while NUMBA_DISABLE_JIT is set, got 'kernel'"
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"Error: {sentence}\n")
-    assert list(tmp_path.iterdir()) == []

@@ -137,5 +137,15 @@ def test_what_is_no_variant_is_refused(arguments, message):
 def test_a_name_or_module_that_is_not_there(rules):
     with pytest.raises(InputError, match=r"must have a Variant 'clippd'; did you mean 'clipped'\?"):
         variant_of(f"{rules}:clippd")
-    with pytest.raises(InputError, match="must be importable, but ModuleNotFoundError"):
+    with pytest.raises(InputError, match="must be importable, but: ModuleNotFoundError"):
         variant_of("no_such_rules:clipped")
+
+
+def test_a_module_that_exits_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "exiting_rules.py").write_text("import sys\nsys.exit('no licence')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError) as refusal:
+        variant_of("exiting_rules:mine")
+    assert str(refusal.value) == (
+        "the module of variant 'exiting_rules:mine' must be importable, but: SystemExit: no licence"
+    )

@@ -95,7 +95,7 @@ def test_the_schema_knows_rules_of_ones_own(rules):
         ({"parameters": {"mots": 1}}, "parameters: unknown key 'mots'; did you mean 'most'?"),
         ({"parameters": {"most": "much"}}, "parameters.most: must be a number, got 'much'"),
         ({"variant": "{}:clippd"}, "must have a Variant 'clippd'; did you mean 'clipped'?"),
-        ({"variant": "no_{}:clipped"}, "must be importable, but ModuleNotFoundError"),
+        ({"variant": "no_{}:clipped"}, "must be importable, but: ModuleNotFoundError"),
         ({"variant": "standard", "parameters": {"most": 1}}, "parameters: unknown key 'most'"),
         (
             {"variant": ["{}:clipped", {"id": "standard", "parameters": {"most": 1}}]},
