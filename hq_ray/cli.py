@@ -8,36 +8,13 @@ import importlib
 import re
 import sys
 from collections.abc import Callable
+from functools import partial, reduce
 
 import click
 
 from hq_ray.errors import HqRayError, InputError, near_miss, shortened
 
-
-class Count(click.ParamType):
-    """A whole number >= 1; with `auto`, that word too, which gives None."""
-
-    name = "integer"
-
-    def __init__(self, auto: bool = False):
-        self.auto = auto
-
-    def convert(
-        self, value: object, param: click.Parameter | None, context: click.Context | None
-    ) -> int | None:
-        """The number; the error names the flag."""
-        if isinstance(value, int):
-            return value
-        text = str(value).strip()
-        if self.auto and text == "auto":
-            return None
-        if not text.isdecimal() or len(text) > 10 or not 1 <= int(text) < 2**31:
-            word = "'auto' or " if self.auto else ""
-            flag = param.name if param is not None else "the value"
-            raise InputError(
-                f"{flag} must be {word}a whole number from 1 to 2147483647, got {value!r}"
-            )
-        return int(text)
+Count = partial(click.IntRange, 1)
 
 
 def normalise(flag: str) -> str:
@@ -48,33 +25,38 @@ def normalise(flag: str) -> str:
 SETTINGS = {"token_normalize_func": normalise, "show_default": True}
 
 
+def _trials_per_task(context: click.Context, flag: click.Parameter, value: str) -> int | None:
+    return None if value == "auto" else Count().convert(value, flag, context)
+
+
+RAY_FLAGS = (
+    click.option("--local", is_flag=True, help="Train in this process, without Ray."),
+    click.option(
+        "--address", envvar="RAY_ADDRESS", help="Ray cluster to join [default: embedded]."
+    ),
+    click.option("--cores", type=Count(), help="Cores of the embedded Ray [default: all]."),
+    click.option(
+        "--trials_per_task",
+        callback=_trials_per_task,
+        default="auto",
+        metavar="INTEGER",
+        help="auto, or a number.",
+    ),
+    click.option(
+        "--engine", default="auto", help="auto, kernel or gymnasium; the log is the same."
+    ),
+    click.option("--repair", is_flag=True, help="Set damaged batches aside, and train them anew."),
+    click.option(
+        "--accept_source",
+        is_flag=True,
+        help="Go on where an environment's code has changed since the folder's trials.",
+    ),
+)
+
+
 def ray_flags(command: Callable) -> Callable:
     """The flags that say where and how trials run; none changes what is logged."""
-    for option in reversed(
-        (
-            click.option("--local", is_flag=True, help="Train in this process, without Ray."),
-            click.option(
-                "--address", envvar="RAY_ADDRESS", help="Ray cluster to join [default: embedded]."
-            ),
-            click.option("--cores", type=Count(), help="Cores of the embedded Ray [default: all]."),
-            click.option(
-                "--trials_per_task", type=Count(True), default="auto", help="auto, or a number."
-            ),
-            click.option(
-                "--engine", default="auto", help="auto, kernel or gymnasium; the log is the same."
-            ),
-            click.option(
-                "--repair", is_flag=True, help="Set damaged batches aside, and train them anew."
-            ),
-            click.option(
-                "--accept_source",
-                is_flag=True,
-                help="Go on where an environment's code has changed since the folder's trials.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+    return reduce(lambda decorated, option: option(decorated), reversed(RAY_FLAGS), command)
 
 
 def say(sentence: str) -> None:
@@ -134,49 +116,37 @@ class LazyGroup(click.Group):
 
 @click.group(
     cls=LazyGroup,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="hq-ray", message="hq-ray %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Compare tabular Q-learning update rules: train on Ray, log in Parquet, plot."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def run_command_line(arguments: list[str] | None = None, command: click.Command = cli) -> int:
     """Runs a command and turns what it raises into one sentence and an exit code."""
     try:
-        code = _exit_code(arguments, command)
+        result = command.main(args=arguments, prog_name="hq-ray", standalone_mode=False)
         sys.stdout.flush()
-        return code
+        return result if isinstance(result, int) else 0
+    except click.ClickException as problem:
+        sentence, code = problem.format_message(), problem.exit_code
+    except InputError as problem:
+        sentence, code = str(problem), 2
+    except HqRayError as problem:
+        sentence, code = str(problem), 1
+    except (KeyboardInterrupt, click.Abort):
+        sentence, code = "interrupted; the same command resumes", 130
     except BrokenPipeError:  # whoever read standard output has heard enough, as `head` has
         return 1
-    except OSError as problem:
-        return _say(_refusal(problem), 1)
-
-
-def _exit_code(arguments: list[str] | None, command: click.Command) -> int:
-    try:
-        result = command.main(args=arguments, prog_name="hq-ray", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as problem:
-        click.echo(problem.format_message())
-        return 0
-    except click.ClickException as problem:
-        return _say(problem.format_message(), problem.exit_code)
-    except InputError as problem:
-        return _say(str(problem), 2)
-    except HqRayError as problem:
-        return _say(str(problem), 1)
-    except (KeyboardInterrupt, click.Abort):
-        return _say("interrupted; the same command resumes", 130)
-    return result if isinstance(result, int) else 0
-
-
-def _refusal(problem: OSError) -> str:
-    """What the system refuses, and why: a disk, a network, standard output."""
-    reason = problem.strerror or str(problem) or type(problem).__name__
-    return f"the system refuses{f' {problem.filename}' if problem.filename else ''}: {reason}"
-
-
-def _say(sentence: str, code: int) -> int:
+    except OSError as problem:  # a disk, a network, standard output
+        named = f" {problem.filename}" if problem.filename else ""
+        reason = problem.strerror or str(problem) or type(problem).__name__
+        sentence, code = f"the system refuses{named}: {reason}", 1
     with contextlib.suppress(OSError):
         print(f"Error: {one_line(sentence)}", file=sys.stderr)
     return code
