@@ -13,9 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import brentq
 
-from hq_ray.compiled import njit
 from hq_ray.errors import InputError
-from hq_ray.updates import EPS_DIV, harmonic
+from hq_ray.updates import EPS_DIV
 
 Values = float | np.ndarray
 
@@ -72,7 +71,8 @@ def fixed_point(
 ) -> float:
     """The Q at which a noisy target moves it no more on average: E[U(y - Q)] = 0, small alpha.
 
-    It lies between the least outcome (eps_shift -> 0) and the mean (eps_shift -> infinity).
+    It lies between the least outcome (eps_shift -> 0) and the mean (eps_shift -> infinity). Where
+    eps_shift is far above the spread of y it is E[y] - Var(y) / eps_shift.
 
     Args:
         outcomes: the values of the target y, all <= 0, in units of return.
@@ -94,51 +94,3 @@ def fixed_point(
     if low == high or expected_utility(low) <= 0:
         return low
     return float(brentq(expected_utility, low, high, xtol=1e-13 * (high - low), rtol=1e-14))
-
-
-def fixed_point_approximation(
-    outcomes: Sequence[float], probabilities: Sequence[float], eps_shift: Values
-) -> np.ndarray:
-    """E[y] - Var(y) / eps_shift: the fixed point where eps_shift is far above the spread of y.
-
-    Args as of `fixed_point`; eps_shift may be an array.
-    """
-    values, weights = np.asarray(outcomes, dtype=float), np.asarray(probabilities, dtype=float)
-    mean = weights @ values
-    return mean - weights @ (values - mean) ** 2 / np.asarray(eps_shift, dtype=float)
-
-
-def simulate_fixed_point(
-    outcomes: Sequence[float],
-    probabilities: Sequence[float],
-    alpha: float,
-    eps_shift: float,
-    n_updates: int,
-    seed: int = 0,
-) -> float:
-    """Mean Q over the second half of `n_updates` harmonic updates towards random targets.
-
-    Runs the update of the learner. It starts at the mean of y, so the first half must be long
-    enough for Q to come down: many times 1 / alpha updates, and more where eps_shift is small.
-
-    Args:
-        outcomes, probabilities, eps_shift: see `fixed_point`.
-        alpha: step size.
-        n_updates: at least 2.
-        seed: of the targets.
-    """
-    rule = njit(error_model="numpy")(harmonic)
-
-    @njit(error_model="numpy")
-    def updates(q_value, targets):
-        total = 0.0
-        for target in targets:
-            q_value = rule(q_value, target, alpha, eps_shift)
-            total += q_value
-        return q_value, total
-
-    rng = np.random.Generator(np.random.PCG64(seed))
-    targets = rng.choice(np.asarray(outcomes, dtype=float), size=n_updates, p=probabilities)
-    first, second = np.array_split(targets, [n_updates // 2])
-    q_value, _ = updates(float(np.dot(outcomes, probabilities)), first)
-    return updates(q_value, second)[1] / len(second)

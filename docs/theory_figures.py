@@ -21,13 +21,9 @@ from hq_ray.analysis.charts.style import (
     REFERENCE_STYLE,
     LineStyle,
 )
-from hq_ray.analysis.theory import (
-    effective_step_size,
-    fixed_point,
-    fixed_point_approximation,
-    harmonic_step,
-    simulate_fixed_point,
-)
+from hq_ray.analysis.theory import effective_step_size, fixed_point, harmonic_step
+from hq_ray.compiled import njit
+from hq_ray.updates import harmonic
 
 # A step that costs 1, and one in ten falls and costs 10 more.
 OUTCOMES, PROBABILITIES = (-1.0, -11.0), (0.9, 0.1)
@@ -37,6 +33,43 @@ STEP_ALPHA = 0.2
 # From dark to bright, still legible on white; the order of the values is the order of brightness.
 SHADES = ("#3b0f70", "#8c2981", "#c2410c", "#a3820a")
 LEAST_RATIO = 1e-5
+
+
+def simulate_fixed_point(
+    outcomes: Sequence[float],
+    probabilities: Sequence[float],
+    alpha: float,
+    eps_shift: float,
+    n_updates: int,
+    seed: int = 0,
+) -> float:
+    """Mean Q over the second half of `n_updates` harmonic updates towards random targets.
+
+    Runs the update of the learner. It starts at the mean of y, so the first half must be long
+    enough for Q to come down: many times 1 / alpha updates, and more where eps_shift is small.
+    """
+    rule = njit(error_model="numpy")(harmonic)
+
+    @njit(error_model="numpy")
+    def updates(q_value, targets):
+        total = 0.0
+        for target in targets:
+            q_value = rule(q_value, target, alpha, eps_shift)
+            total += q_value
+        return q_value, total
+
+    rng = np.random.Generator(np.random.PCG64(seed))
+    targets = rng.choice(np.asarray(outcomes, dtype=float), size=n_updates, p=probabilities)
+    first, second = np.array_split(targets, [n_updates // 2])
+    q_value, _ = updates(float(np.dot(outcomes, probabilities)), first)
+    return updates(q_value, second)[1] / len(second)
+
+
+def approximate_fixed_point(shifts: np.ndarray) -> np.ndarray:
+    """E[y] - Var(y) / eps_shift for the noisy target of the page."""
+    mean = np.dot(OUTCOMES, PROBABILITIES)
+    variance = np.dot(np.square(OUTCOMES), PROBABILITIES) - mean**2
+    return mean - variance / shifts
 
 
 def simulated_points(shifts: Sequence[float] = SIMULATED_SHIFTS) -> list[float]:
@@ -91,7 +124,7 @@ def fixed_point_figure() -> Figure:
     """Where Q settles when its target is noisy: law, approximation and simulation."""
     shifts = np.geomspace(0.01, 1e4, 241)
     law = np.array([fixed_point(OUTCOMES, PROBABILITIES, shift) for shift in shifts])
-    approximation = fixed_point_approximation(OUTCOMES, PROBABILITIES, shifts)
+    approximation = approximate_fixed_point(shifts)
     limits = {"mean of y": float(np.dot(OUTCOMES, PROBABILITIES)), "least y": min(OUTCOMES)}
     figure, (axes,) = panels(["fixed point of Q [reward units]"])
     axes.set(xscale="log", xlim=shifts[[0, -1]])

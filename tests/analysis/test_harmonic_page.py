@@ -21,7 +21,6 @@ from numba import njit
 from hq_ray.analysis.theory import (
     effective_step_size,
     fixed_point,
-    fixed_point_approximation,
     harmonic_step,
 )
 from hq_ray.environments import load_model
@@ -66,7 +65,7 @@ def test_the_table_of_fixed_points():
     law = [fixed_point(*target, shift) for shift in SIMULATED_SHIFTS]
     columns = (
         law,
-        fixed_point_approximation(*target, SIMULATED_SHIFTS),
+        SCRIPT["approximate_fixed_point"](np.array(SIMULATED_SHIFTS)),
         SCRIPT["simulated_points"](),
     )
     np.testing.assert_allclose(found[:, 1:], np.transpose(columns), rtol=0, atol=0.00501)
