@@ -52,16 +52,13 @@ class Metric:
 
 
 RETURN, SHARE, VALUE = "reward units", "share of episodes", "discounted return"
-CLIFF = "CliffWalking only."
+PER_STEP, FALLS = "reward units/step", "falls/1000 steps"
+GREEDY = "Exact, at the start; greedy in the final Q, with the lowest index among ties."
+BIAS = "max Q at the start less the value of the learned policy; below 0 it is a pessimist."
 ROWS = (
     ("final_return", "final return", RETURN, "Mean return of the last tenth of the episodes."),
     ("mean_return", "mean return", RETURN, "Mean return of all training episodes."),
-    (
-        "return_per_step",
-        "return per step",
-        "reward units/step",
-        "Sum of returns over that of steps.",
-    ),
+    ("return_per_step", "return per step", PER_STEP, "Sum of returns over that of steps."),
     ("regret", "regret", RETURN, "Sum over training of J* - R, J* of the gamma-optimal policy."),
     ("final_steps", "length of final episodes", "steps", "Mean length of the last tenth of them."),
     ("mean_steps", "length of episodes", "steps", "Mean length of all training episodes."),
@@ -69,21 +66,11 @@ ROWS = (
     ("final_success_rate", "final success rate", SHARE, "The same of the last tenth of them."),
     ("failure_rate", "failure rate", SHARE, "Share that terminated without success."),
     ("truncation_rate", "truncation rate", SHARE, "Share that the step limit cut."),
-    ("falls_per_episode", "falls per episode", "falls/episode", CLIFF),
-    ("falls_per_1000_steps", "falls per 1000 steps", "falls/1000 steps", CLIFF),
-    (
-        "policy_value",
-        "value of the learned policy",
-        VALUE,
-        "Exact, at the start; greedy in the final Q, with the lowest index among ties.",
-    ),
+    ("falls_per_episode", "falls per episode", "falls/episode", "CliffWalking only."),
+    ("falls_per_1000_steps", "falls per 1000 steps", FALLS, "CliffWalking only."),
+    ("policy_value", "value of the learned policy", VALUE, GREEDY),
     ("policy_gap", "policy gap", VALUE, "V* less the value of the learned policy; both exact."),
-    (
-        "start_bias",
-        "bias of the start value",
-        VALUE,
-        "max Q at the start less the value of the learned policy; below 0 it is a pessimist.",
-    ),
+    ("start_bias", "bias of the start value", VALUE, BIAS),
     ("q_bias", "bias of Q", VALUE, "Mean of Q - Q* over the final values that have moved from 0."),
     ("q_rmse", "error of Q", VALUE, "Root mean square of Q - Q* over those."),
     ("q_max_error", "greatest error of Q", VALUE, "Greatest |Q - Q*| over those."),

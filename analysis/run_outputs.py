@@ -8,7 +8,6 @@ of other tags stay.
 
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,13 +30,7 @@ from hq_ray.trial import Trial, environment_name
 from hq_ray.updates import variant_stem
 
 # Figure file and log names speak of returns and steps; the columns are one entry each.
-QUANTITIES = {"returns": "episode_return", "steps": "steps"}
-# All that `hq-ray run` ever writes; a list that names anything more is not believed.
-WRITTEN = re.compile(
-    r"compare/[^/\\]+_mean_se_(returns|steps)\.png"
-    r"|[^/\\.][^/\\]*/(s\d+/[^/\\]+_(returns|steps)\.csv"
-    r"|(learning|steps)_curve_s\d+\.png|greedy_s\d+\.(mp4|gif))"
-)
+DRAWN = {"returns": "episode_return", "steps": "steps"}
 # Trials without a film, and differences between settings, in one sentence.
 MAX_NAMED = 3
 
@@ -108,7 +101,7 @@ class OutputRoot:
         Raises:
             InputError: some are there, or the list is damaged.
         """
-        known = self._read()
+        _, known = self._read()
         foreign = [
             path
             for path in self.files
@@ -123,19 +116,16 @@ class OutputRoot:
             )
 
     def differences(self) -> list[str]:
-        """In what the settings of the files that `writing` removes differ: `alpha 0.2`."""
-        known = self._read()
-        return [
-            f"{name} {known[file].get(name)}"
-            for file in self._stale(known)
-            if (self.folder / file).exists()
-            for name, value in self.setting.items()
-            if known[file].get(name) != value
-        ]
+        """In what the setting of the files that `writing` removes differs: `alpha 0.2`."""
+        setting, known = self._read()
+        if not any((self.folder / name).exists() for name in self._stale(setting, known)):
+            return []
+        mine = self.setting.items()
+        return [f"{name} {setting.get(name)}" for name, one in mine if setting.get(name) != one]
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """A block that may write the files, after those of other settings have gone.
+        """A block that may write the files, after those of another setting have gone.
 
         Killed at any moment it leaves no file that is not on the list; the next run goes on.
         """
@@ -144,28 +134,29 @@ class OutputRoot:
         try:
             with _locked(self.folder):
                 self.check()
-                known = self._read()
-                for name in self._stale(known):
+                setting, known = self._read()
+                stale = self._stale(setting, known)
+                for name in stale:
                     self._remove(name)
-                    del known[name]
-                known |= dict.fromkeys(map(self._name, self.files), self.setting)
-                self._write(known)
+                names = [name for name in known if name not in stale]
+                names = list(dict.fromkeys([*names, *map(self._name, self.files)]))
+                self._write(names)
                 try:
                     yield
                 finally:
-                    there = {n: one for n, one in known.items() if (self.folder / n).exists()}
                     with suppress(OSError):
-                        self._write(there)
+                        self._write([name for name in names if (self.folder / name).exists()])
         finally:
             if new:
                 with suppress(OSError):  # not empty
                     self.folder.rmdir()
 
-    def _stale(self, known: Mapping[str, Setting]) -> list[str]:
-        """Those of other settings, without the comparisons of other tags."""
-        others = [name for name, setting in known.items() if setting != self.setting]
-        mine = {f"compare/{self.setting['tag']}_mean_se_{one}.png" for one in QUANTITIES}
-        return [name for name in others if name in mine or not name.startswith("compare/")]
+    def _stale(self, setting: Setting, known: Sequence[str]) -> list[str]:
+        """Those of another setting, without the comparisons of other tags."""
+        if setting == self.setting:
+            return []
+        mine = {f"compare/{self.setting['tag']}_mean_se_{one}.png" for one in DRAWN}
+        return [name for name in known if name in mine or not name.startswith("compare/")]
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
@@ -188,38 +179,27 @@ class OutputRoot:
     def _list(self) -> str:
         return f".hq_ray_{self.kind}.json"
 
-    def _read(self) -> dict[str, Setting]:
-        """The files on the list, and the setting of each."""
+    def _read(self) -> tuple[Setting, list[str]]:
+        """The setting of the last run, and the files on the list."""
         path = self.folder / self._list
         try:
             info = json.loads(path.read_bytes())
-            settings = info["settings"]
-            known: dict[str, Setting] = {n: dict(settings[k]) for n, k in info["files"].items()}
-            if all(map(WRITTEN.fullmatch, known)):
-                return known
+            return dict(info["setting"]), [str(Path(name)) for name in info["files"]]
         except FileNotFoundError:
-            return {}
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            pass
-        raise InputError(
-            f"{path} must be the list of what `hq-ray run` wrote there, but it is damaged; "
-            f"empty the folder, or name another with {self.flag}"
-        )
+            return {}, []
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise InputError(
+                f"{path} must be the list of what `hq-ray run` wrote there, but it is damaged; "
+                f"empty the folder, or name another with {self.flag}"
+            ) from None
 
-    def _write(self, known: Mapping[str, Setting]) -> None:
+    def _write(self, names: Sequence[str]) -> None:
         place = Location.of(self.folder)
-        if not known:
+        if names:
+            info = {"setting": self.setting, "files": names}
+            place.write(self._list, json.dumps(info, indent=1).encode())
+        else:
             place.delete(self._list)
-            return
-        settings: list[Setting] = []
-        for setting in known.values():
-            if setting not in settings:
-                settings.append(setting)
-        info = {
-            "files": {name: str(settings.index(setting)) for name, setting in known.items()},
-            "settings": {str(key): setting for key, setting in enumerate(settings)},
-        }
-        place.write(self._list, json.dumps(info, indent=1).encode())
 
 
 @contextmanager
@@ -258,11 +238,11 @@ def output_roots(
     drawn, filmed = {"smooth": outputs.smooth}, {"video_max_steps": outputs.video_max_steps}
     logs, figures, films = [], [], []
     if outputs.makes("train"):
-        logs = [outputs.log(trial, one) for trial in trials for one in QUANTITIES]
+        logs = [outputs.log(trial, one) for trial in trials for one in DRAWN]
     if outputs.makes("plot"):
-        figures += [outputs.curve(trial, one) for trial in trials for one in QUANTITIES]
+        figures += [outputs.curve(trial, one) for trial in trials for one in DRAWN]
     if outputs.makes("compare"):
-        figures += [outputs.comparison(one) for one in QUANTITIES]
+        figures += [outputs.comparison(one) for one in DRAWN]
     if outputs.record_video:
         films = [outputs.video(trial) for trial in trials]
     roots = (
@@ -284,7 +264,7 @@ def write_outputs(
 
     `n_seeds` is how many were asked for; some may have failed.
     """
-    curves = load_curves(results, trials, list(QUANTITIES.values()))
+    curves = load_curves(results, trials, list(DRAWN.values()))
     replaced = [root for root in roots if root.differences()]
     if replaced:
         differences = dict.fromkeys(one for root in replaced for one in root.differences())
@@ -309,7 +289,7 @@ def write_outputs(
 
 def _write_logs(outputs: Outputs, trials: Sequence[Trial], curves: Curves) -> None:
     for trial in trials:
-        for quantity, column in QUANTITIES.items():
+        for quantity, column in DRAWN.items():
             path = outputs.log(trial, quantity)
             content = encode_csv(column, curves[trial.trial_id][column])
             Location.of(path.parent).write(path.name, content)
@@ -322,7 +302,7 @@ def _draw(outputs: Outputs, trials: Sequence[Trial], curves: Curves, n_seeds: in
 
     env = environment_name(trials[0].env, trials[0].env_args)
     variants = dict.fromkeys(trial.variant for trial in trials)
-    for quantity, column in QUANTITIES.items():
+    for quantity, column in DRAWN.items():
         values = {trial: curves[trial.trial_id][column] for trial in trials}
         shared: dict[str, Any] = {"quantity": quantity, "smooth": outputs.smooth}
         for trial in trials if outputs.makes("plot") else ():

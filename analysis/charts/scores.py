@@ -19,18 +19,9 @@ GOLDEN = (5**0.5 - 1) / 2
 MOST_NAMED = 25
 # Of the differences; what lies beyond may be compressed.
 USUAL = (0.1, 0.9)
-FAILED_LOOK: dict[str, Any] = {
-    "facecolor": "white",
-    "edgecolor": "#b3261e",
-    "hatch": "xxxx",
-    "linewidth": 0.8,
-}
-MISSING_LOOK: dict[str, Any] = {
-    "facecolor": "white",
-    "edgecolor": "#888888",
-    "hatch": "....",
-    "linewidth": 0.8,
-}
+HATCHED: dict[str, Any] = {"facecolor": "white", "linewidth": 0.8}
+FAILED_LOOK = HATCHED | {"edgecolor": "#b3261e", "hatch": "xxxx"}
+MISSING_LOOK = HATCHED | {"edgecolor": "#888888", "hatch": "...."}
 
 
 @chart

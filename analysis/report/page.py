@@ -13,15 +13,15 @@ from os import PathLike
 import pandas as pd
 from jinja2 import Environment
 from markupsafe import Markup, escape
+from pandas.api.types import is_numeric_dtype
 from PIL import Image
 
 from hq_ray.analysis.charts.page import caption_pixels
 from hq_ray.analysis.figure_files import FigureData, Progress, drawn, parquet, write_figure
 from hq_ray.analysis.figures import figures_of, planned_counts
 from hq_ray.analysis.report.tables import (
-    cells,
+    cell_text,
     chosen_table,
-    columns,
     configurations_table,
     failures_table,
     metrics_table,
@@ -139,7 +139,8 @@ def render(
     described = zip(study.results, study.descriptions, strict=True)
     web = files("hq_ray.analysis.report") / "web"
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"marked": marked, "columns": columns, "cells": cells}
+    environment.filters["marked"] = marked
+    environment.globals |= {"is_number": is_numeric_dtype, "cell_text": cell_text}
     # CSS and script are ours and go in as they are; all else is escaped.
     raw = {name: Markup((web / f"report.{name}").read_text("utf-8")) for name in ("css", "js")}
     return environment.from_string((web / "report.html").read_text("utf-8")).render(

@@ -213,29 +213,11 @@ def cell_text(value: object) -> str:
     """A value of a table for a reader."""
     if value is None or value != value:
         return MISSING
-    if isinstance(value, bool):
-        return "yes" if value else "no"
     if isinstance(value, Integral):
         return format_number(int(value))
     if isinstance(value, Real):
         return round_number(float(value)) if math.isfinite(value) else "∞"
     return str(value)
-
-
-def columns(frame: pd.DataFrame) -> list[dict]:
-    """Names of the columns, and whether they are of numbers."""
-    return [
-        {"name": name, "number": any(map(_is_number, frame[name].astype(object)))} for name in frame
-    ]
-
-
-def cells(frame: pd.DataFrame) -> list[list[str]]:
-    """The rows as text."""
-    return [list(map(cell_text, row)) for row in frame.astype(object).to_numpy().tolist()]
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and value == value
 
 
 def _cut(text: str) -> str:

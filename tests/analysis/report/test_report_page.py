@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from hq_ray.analysis.report.page import browser_rows, marked
-from hq_ray.analysis.report.tables import cell_text, cells, columns
+from hq_ray.analysis.report.tables import cell_text
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,6 @@ from hq_ray.analysis.report.tables import cell_text, cells, columns
         (None, "–"),
         (float("nan"), "–"),
         (float("inf"), "∞"),
-        (True, "yes"),
         (12345, "12,345"),
         (0.123456, "0.123"),
         (-1234.5, "-1,234"),
@@ -37,9 +36,3 @@ def test_rows_cannot_end_their_element():
         "columns": ["a", "b", "n"],
         "rows": [["</script><!--", 1.5, 1], [None, None, 2]],
     }
-
-
-def test_a_column_is_aligned_as_a_whole():
-    frame = pd.DataFrame({"number": [1.0, None], "text": ["1", "x"]})
-    assert [one["number"] for one in columns(frame)] == [True, False]
-    assert cells(frame) == [["1", "1"], ["–", "x"]]
