@@ -26,7 +26,7 @@ SETTINGS = {"token_normalize_func": normalise, "show_default": True}
 
 
 def _trials_per_task(context: click.Context, flag: click.Parameter, value: str) -> int | None:
-    return None if value == "auto" else Count().convert(value, flag, context)
+    return None if value == "auto" else Count()(value, flag, context)
 
 
 RAY_FLAGS = (

@@ -32,13 +32,22 @@ Q_VALUES_OPTIONS = {"compression": "zstd", "write_page_checksum": True}
 
 
 def encode_episodes(batch: Sequence[Trained]) -> pa.Buffer:
-    """The episodes file of a batch, trials in the order given, each whole in one row group."""
-    sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, schema.EPISODES, **EPISODES_OPTIONS) as writer:
-        for group in _row_groups(batch):
-            table = _episodes(group)
-            writer.write_table(table, row_group_size=len(table))
-    return sink.getvalue()
+    """The episodes file of a batch, trials in the order given, each whole."""
+    lengths = [done.trial.episodes for done in batch]
+    count = np.arange(max(lengths), dtype=np.int32)
+    columns = {
+        **{name: _labels([getattr(d.trial, name) for d in batch], lengths) for name in LABELS},
+        "seed": np.repeat(np.array([done.trial.seed for done in batch], np.int64), lengths),
+        "episode": np.concatenate([count[:length] for length in lengths]),
+    }
+    for name in LOGGED:
+        kind = schema.EPISODES.field(name).type
+        logs = [getattr(done.log, name) for done in batch]
+        columns[name] = pa.concat_arrays(
+            pa.nulls(length, kind) if log is None else pa.array(log, kind)
+            for log, length in zip(logs, lengths, strict=True)
+        )
+    return encode_table(pa.table(columns, schema=schema.EPISODES), EPISODES_OPTIONS)
 
 
 def encode_trials(trained: Sequence[Trained], failures: Sequence[Failure]) -> pa.Buffer:
@@ -93,39 +102,9 @@ def encode_csv(column: str, values: np.ndarray) -> bytes:
 
 def encode_table(table: pa.Table, options: Mapping[str, object]) -> pa.Buffer:
     """A table as a Parquet file; options of `pyarrow.parquet.write_table`."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata(schema.METADATA), sink, **options)
+    table, sink = table.replace_schema_metadata(schema.METADATA), pa.BufferOutputStream()
+    pq.write_table(table, sink, row_group_size=ROW_GROUP_ROWS, **options)
     return sink.getvalue()
-
-
-def _row_groups(batch: Sequence[Trained]) -> list[list[Trained]]:
-    groups: list[list[Trained]] = []
-    rows = ROW_GROUP_ROWS
-    for done in batch:
-        if rows + done.trial.episodes > ROW_GROUP_ROWS:
-            groups.append([])
-            rows = 0
-        groups[-1].append(done)
-        rows += done.trial.episodes
-    return groups
-
-
-def _episodes(group: Sequence[Trained]) -> pa.Table:
-    lengths = [done.trial.episodes for done in group]
-    count = np.arange(max(lengths), dtype=np.int32)
-    columns = {
-        **{name: _labels([getattr(d.trial, name) for d in group], lengths) for name in LABELS},
-        "seed": np.repeat(np.array([done.trial.seed for done in group], np.int64), lengths),
-        "episode": np.concatenate([count[:length] for length in lengths]),
-    }
-    for name in LOGGED:
-        kind = schema.EPISODES.field(name).type
-        logs = [getattr(done.log, name) for done in group]
-        columns[name] = pa.concat_arrays(
-            pa.nulls(length, kind) if log is None else pa.array(log, kind)
-            for log, length in zip(logs, lengths, strict=True)
-        )
-    return pa.table(columns, schema=schema.EPISODES)
 
 
 def _labels(values: Sequence[str], lengths: Sequence[int]) -> pa.DictionaryArray:

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -25,8 +25,8 @@ COUNTED = ["status", "env", "env_args", "variant", "fingerprint"]
 # Where a trial is stored: the number of its folder, the name of its files.
 LOCATION_COLUMNS = ("place", "batch")
 NO_TRIALS = pa.schema([*schema.TRIALS, ("place", pa.int32()), ("batch", "string")]).empty_table()
-# An error message lists this many folders, a sentence about missing trials this many cells.
-LISTED, CELLS_NAMED = 10, 5
+# An error message lists this many folders.
+LISTED = 10
 
 Place = str | os.PathLike | Location | Results
 
@@ -158,12 +158,16 @@ def problems(results: Place | Sequence[Place], trials: pd.DataFrame | pa.Table) 
     there = _cells(rows)
     for folder in folders:
         planned = folder.description().get("planned", {})
-        plan = {(env, variant): n for env, row in planned.items() for variant, n in row.items()}
-        if any(there[cell] < n for cell, n in plan.items()):
+        plan = Counter({(env, one): n for env, row in planned.items() for one, n in row.items()})
+        if plan - there:
             # The trials given may be only some of those that are there.
             columns = ["env", "env_args", "variant"]
-            found = _cells(count_rows(trials_table(folder, columns), columns))
-            sentences += _missing(folder, plan, found)
+            there_at_all = _cells(count_rows(trials_table(folder, columns), columns))
+            if missing := (plan - there_at_all).total():
+                sentences.append(
+                    f"{missing:,} of {plan.total():,} planned trials are not in "
+                    f"{folder.location.text}; hq-ray status counts them"
+                )
     return sentences
 
 
@@ -173,23 +177,6 @@ def _cells(rows: Sequence[dict]) -> Counter:
     for row in rows:
         cells[f"{row['env']} {row['env_args']}", row["variant"]] += row["count_all"]
     return cells
-
-
-def _missing(folder: Results, plan: Mapping[tuple[str, str], int], found: Counter) -> list[str]:
-    """A sentence on the planned trials that a folder lacks, if there are such."""
-    short = [
-        f"{found[env, variant]:,} of {n:,} {variant} on {environment_name(*env.split(' ', 1))}"
-        for (env, variant), n in plan.items()
-        if found[env, variant] < n
-    ]
-    if not short:
-        return []
-    more = f" and {len(short) - CELLS_NAMED} more" if len(short) > CELLS_NAMED else ""
-    lacking = sum(max(0, n - found[cell]) for cell, n in plan.items())
-    return [
-        f"{lacking:,} of {sum(plan.values()):,} planned trials are not in "
-        f"{folder.location.text}: there are {', '.join(short[:CELLS_NAMED])}{more}"
-    ]
 
 
 def warn(folders: Sequence[Results], trials: pa.Table) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Container, Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from hq_ray import schema
 from hq_ray.encoding import (
@@ -80,27 +79,13 @@ def upgrade(
 
 
 def _rewritten(results: Results, kind: str, name: str) -> pa.Buffer:
-    if kind == "trials":
-        return encode_table(results.read(kind, name), TRIALS_OPTIONS)
-    if kind == "q_values":
-        return encode_table(results.read(kind, name), Q_VALUES_OPTIONS)
+    if kind != "episodes":
+        options = TRIALS_OPTIONS if kind == "trials" else Q_VALUES_OPTIONS
+        return encode_table(results.read(kind, name), options)
     trials = results.read("trials", name, ["trial_id", "config_id"])
-    configurations = dict(zip(*(column.to_pylist() for column in trials.columns), strict=True))
-    sink = pa.BufferOutputStream()
-    with (
-        results.open(kind, name) as file,
-        pq.ParquetWriter(sink, schema.EPISODES, **EPISODES_OPTIONS) as writer,
-    ):
-        # Each row group holds whole trials, and does so afterwards.
-        for group in range(file.num_row_groups):
-            table = file.read_row_group(group)
-            ids = table["trial_id"].combine_chunks()
-            of_ids = pa.array(
-                [configurations.get(i) for i in ids.dictionary.to_pylist()], pa.string()
-            )
-            table = table.append_column("config_id", of_ids.take(ids.indices))
-            # A trial that is not in the trials file was never committed.
-            table = table.filter(pc.is_valid(table["config_id"]))
-            table = schema.conformed(table, schema.EPISODES)
-            writer.write_table(table, row_group_size=max(1, len(table)))
-    return sink.getvalue()
+    with results.open(kind, name) as file:
+        table = file.read()
+    rows = pc.index_in(table["trial_id"].cast("string"), trials["trial_id"])
+    # A trial that is not in the trials file was never committed.
+    table = table.append_column("config_id", trials["config_id"].take(rows)).filter(rows.is_valid())
+    return encode_table(schema.conformed(table, schema.EPISODES), EPISODES_OPTIONS)

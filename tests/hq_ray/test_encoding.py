@@ -156,19 +156,10 @@ def test_no_trials_are_a_file_too():
     assert table.schema.equals(schema.TRIALS)
 
 
-def test_a_row_group_holds_whole_trials(make_trial):
+def test_long_trials_are_cut_into_row_groups(make_trial):
     batch = [made(make_trial(seed=seed, episodes=100_000)) for seed in range(5)]
     file = pq.ParquetFile(pa.BufferReader(encode_episodes(batch)))
-    groups = [
-        file.read_row_group(i, ["seed"])["seed"].value_counts().to_pylist()
-        for i in range(file.num_row_groups)
-    ]
-    assert len(groups) > 1
-    assert [count["values"] for group in groups for count in group] == [0, 1, 2, 3, 4]
-    assert {count["counts"] for group in groups for count in group} == {100_000}
-
-
-def test_a_trial_longer_than_a_row_group_is_still_whole(make_trial):
-    long = made(make_trial(episodes=1_100_000))
-    file = pq.ParquetFile(pa.BufferReader(encode_episodes([long, made(make_trial(seed=1))])))
-    assert [file.metadata.row_group(i).num_rows for i in range(2)] == [1_100_000, 30]
+    assert file.num_row_groups == 4
+    table = file.read(["seed", "episode"])
+    assert table["seed"].to_numpy().tolist() == np.repeat(range(5), 100_000).tolist()
+    assert table["episode"].to_numpy().tolist() == list(range(100_000)) * 5
