@@ -99,21 +99,15 @@ def named(parts: Sequence[Condition], known: pa.Schema) -> list[str]:
     return known.names if "FieldPath" in words else [name for name in known.names if name in words]
 
 
-def _field(name: str) -> pa.Field:
-    """A column of `trials`, or a number: a hyperparameter of a rule of the user's own."""
-    known = schema.TRIALS.names
-    return schema.TRIALS.field(name) if name in known else pa.field(name, pa.float64())
-
-
 def check(text: str, names: Sequence[str]) -> None:
-    """Checks that a text is a condition on these columns of `trials`.
+    """Checks that a text is a condition on these columns of `trials`, and parameters of rules.
 
     Raises:
         InputError: it is none.
     """
-    columns = pa.schema(map(_field, names))
+    table = pa.schema(map(_field, names)).empty_table()
     with _refusing(text, names):
-        _Evaluator(columns.empty_table(), null_is_unknown=True).holds(_parsed(text))
+        _Evaluator(table, null_is_unknown=True).holds(_parsed(text))
 
 
 def evaluate(text: str, rows: Sequence[Mapping[str, object]]) -> list[bool | None]:
@@ -126,13 +120,18 @@ def evaluate(text: str, rows: Sequence[Mapping[str, object]]) -> list[bool | Non
     Raises:
         InputError: it divides by zero, or a value is of another type than its column of `trials`.
     """
-    words = set(re.findall(r"\w+", text))
-    # A table without columns would have no rows.
     names = dict.fromkeys([*schema.TRIALS.names, *(rows[0] if rows else ())])
-    used = pa.schema([_field(name) for name in names if name in words or name == "seed"])
+    # A table without columns would have no rows.
+    used = pa.schema([_field(name) for name in names if name in text or name == "seed"])
     with _refusing(text, used.names):
         table = pa.Table.from_pylist([{n: row.get(n) for n in used.names} for row in rows], used)
         return _Evaluator(table, null_is_unknown=True).holds(_parsed(text)).to_pylist()
+
+
+def _field(name: str) -> pa.Field:
+    """A column of `trials`, or a number: a hyperparameter of a rule of the user's own."""
+    known = schema.TRIALS.names
+    return schema.TRIALS.field(name) if name in known else pa.field(name, pa.float64())
 
 
 def _parsed(text: str) -> ast.expr:

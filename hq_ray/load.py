@@ -243,11 +243,7 @@ def _parts(n_episodes: Sequence[int], columns: Sequence[str]) -> Iterator[list[i
 def _logs(
     folders: Sequence[Results], stored: Stored, trial_ids: Sequence[str], columns: Sequence[str]
 ) -> dict[str, Curves]:
-    """Columns of the episodes of trials, in the order of the ids.
-
-    Raises:
-        ResultsError: a file is damaged or missing, or does not hold its trials' episodes in order.
-    """
+    """Columns of the episodes of trials, in the order of the ids."""
     logs: dict[str, Curves] = {trial_id: {} for trial_id in trial_ids}
     files: dict[tuple[int, str], dict[str, int]] = {}
     for trial_id in logs:

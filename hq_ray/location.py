@@ -286,11 +286,7 @@ def writable(folder: str | os.PathLike) -> Location:
 
 
 def _check_uri(text: str) -> None:
-    """Checks that a URI holds no credentials.
-
-    Raises:
-        InputError: it does, or may; the message does not repeat them.
-    """
+    """Refuses a URI that holds credentials, or may, in words that do not repeat them."""
     if slip := re.match(rf"({'|'.join(CLOUDS)}):(?!//)", text, re.IGNORECASE):
         raise InputError(f"a URI must begin like {slip[0]}//, got one that has less")
     scheme, mark, rest = text.partition("://")
@@ -301,21 +297,15 @@ def _check_uri(text: str) -> None:
     user, at, host = unquote(rest.partition("/")[0]).rpartition("@")
     is_container = scheme in ("abfs", "abfss") and user and ":" not in user
     if (at and not is_container) or ":" in host or "?" in rest:
-        shown, usual = "this one", "the variables that its library reads"
-        if scheme in CLOUDS:
-            shown, usual = f"this {scheme}:// URI", CLOUDS[scheme].usual
+        usual = CLOUDS[scheme].usual if scheme in CLOUDS else "what its library reads"
         raise InputError(
-            f"a URI must hold no credentials and no settings, but {shown} does; set {usual} "
-            "in the environment instead"
+            "a URI must hold no credentials and no settings, but this one does; set "
+            f"{usual} in the environment instead"
         )
 
 
 def _open_store(text: str) -> ObjectStore:
-    """The bucket or container that a checked URI names.
-
-    Raises:
-        InputError: it is no URI of a store, or there are no credentials anywhere.
-    """
+    """The bucket or container that a checked URI names, with the credentials that are there."""
     parts = urlsplit(text)
     if parts.scheme not in CLOUDS:
         raise InputError(

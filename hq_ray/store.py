@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import BaseModel, NonNegativeInt, ValidationError
+from pydantic import BaseModel, NonNegativeInt
 from pydantic_core import from_json
 
 from hq_ray import encoding, schema
@@ -134,13 +134,18 @@ class Results:
         Raises:
             InputError: it was written by a newer schema.
         """
-        return self._description()[0]
+        return self._description() or {}
 
     def description_problem(self) -> str | None:
         """A sentence about a sweep.json without sense."""
-        return self._description()[1]
+        if self._description() is not None:
+            return None
+        return (
+            f"{self.location.child(SWEEP_FILE).text} must be as a sweep writes it, but it is not "
+            "used, because it has no sense; the next sweep writes it anew"
+        )
 
-    def _description(self) -> tuple[dict, str | None]:
+    def _description(self) -> dict | None:
         try:
             found = from_json(self.location.read(SWEEP_FILE))
             version = found.get("schema_version") if isinstance(found, dict) else None
@@ -150,23 +155,16 @@ class Results:
                     f"{schema.SCHEMA_VERSION} or older, got {version}; update hq_ray to read them"
                 )
             _Description.model_validate(found)
-            return found, None
+            return found
         except FileNotFoundError:
-            return {}, None
+            return {}
         except NotADirectoryError:
             must = f"results must be a folder, but a part of {self.location.text} is a file"
             raise InputError(must) from None
         except InputError:
             raise
-        except (IsADirectoryError, ValueError) as problem:
-            reason = str(problem)
-            if isinstance(problem, ValidationError):
-                first = problem.errors()[0]
-                reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-            return {}, (
-                f"{self.location.child(SWEEP_FILE).text} must be as a sweep writes it, but it is "
-                f"not used, because: {reason}; the next sweep writes it anew"
-            )
+        except (IsADirectoryError, ValueError):
+            return None
 
     def describe(self, name: str, spec: Mapping, **told: Mapping[str, object]) -> None:
         """Writes sweep.json: the spec as understood, versions, environments old and new.

@@ -29,7 +29,7 @@ def test_the_version_is_the_installed_one(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, f"hq-ray {version('hq-ray')}\n", "")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["run", "--help"], ["run", "-h"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "-h"]])
 def test_help_is_quick_because_it_imports_nothing_slow(tmp_path, arguments):
     done = subprocess.run(
         [sys.executable, "-c", AS_MAIN, *arguments], cwd=tmp_path, capture_output=True, text=True

@@ -127,14 +127,6 @@ def test_q_values_come_back_bit_for_bit(any_batch, data):
         assert rows["q_value"].to_numpy().tobytes() == done.log.q_values.tobytes()
 
 
-@given(data=st.data())
-@settings(max_examples=20, deadline=None)
-def test_encoding_twice_gives_the_same_bytes(any_batch, data):
-    batch = any_batch(data)
-    assert encode_episodes(batch) == encode_episodes(batch)
-    assert encode_q_values(batch) == encode_q_values(batch)
-
-
 def test_trials_come_back_and_what_a_row_lacks_is_null(make_trial):
     trial = make_trial("harmonic", env="FrozenLake-v1", seed=MAX_SEED, eps_shift=0.1)
     done = replace(made(trial), summary={"total_steps": 2**40, "mean_return": -0.0})
@@ -148,12 +140,6 @@ def test_trials_come_back_and_what_a_row_lacks_is_null(make_trial):
     assert (found["config_id"], found["role"]) == (trial.config_id, "exploration")
     assert str(found["mean_return"]) == "-0.0"
     assert (found["error_type"], found["label"]) == (None, None)
-
-
-def test_no_trials_are_a_file_too():
-    table = decode(encode_trials([], []))
-    assert table.num_rows == 0
-    assert table.schema.equals(schema.TRIALS)
 
 
 def test_long_trials_are_cut_into_row_groups(make_trial):

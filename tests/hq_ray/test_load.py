@@ -65,22 +65,6 @@ def test_a_failure_that_was_retried_counts_once(published, batch, make_trial):
     assert status.to_dict() == {d.trial.trial_id: DONE for d in batch} | {hopeless.trial_id: FAILED}
 
 
-def test_success_is_null_without_a_model(published, batch):
-    curves = load_curves(published, [done.trial for done in batch], ["success"])
-    assert np.isnan(curves[batch[0].trial.trial_id]["success"]).all()
-    frozen = batch[3]
-    assert list(curves[frozen.trial.trial_id]["success"]) == frozen.log.success.tolist()
-
-
-def test_only_what_is_asked_for_is_loaded(published, batch):
-    curves = load_curves(published, [batch[1].trial], ["steps"])
-    assert {name: list(found) for name, found in curves.items()} == {
-        batch[1].trial.trial_id: ["steps"]
-    }
-    frame = load_episodes(published, "seed == 1", ["seed", "episode"])
-    assert frame.to_dict("records") == [{"seed": 1, "episode": 0}]
-
-
 def test_a_trial_published_twice_counts_once(published, batch, make_trial):
     """As when a worker dies between publishing and reporting, and its trials are run again."""
     again = [*batch, trained(make_trial(seed=8))]
@@ -229,11 +213,6 @@ def test_episodes_by_what_only_trials_know(grid):
     assert frame["trial_id"].cat.categories.tolist() == [best["trial_id"]]
 
 
-def test_a_failure_is_not_seen_where_the_retry_was_done(published, batch):
-    published.publish([], [failure(batch[0].trial)])
-    assert len(load_trials(published, "status == 'failed'")) == 0
-
-
 def test_episodes_of_failed_and_uncommitted_trials_are_left_out(published, batch, make_trial):
     published.publish([], [failure(make_trial(seed=8))])
     name = published.publish([batch[0], trained(make_trial(seed=9))])
@@ -301,13 +280,6 @@ def test_files_without_their_sweep_file_are_results(published, batch):
 # What a reader must be told
 
 
-def test_all_is_well(published):
-    published.describe(
-        "a", {}, planned={"Table-v0 {}": {"standard": 1, "harmonic": 1, "minimum": 1}}
-    )
-    assert problems(published, load_trials(published)) == []
-
-
 def test_failures_are_told(published, make_trial):
     published.publish([], [failure(make_trial(seed=8)), failure(make_trial(seed=9))])
     sentence = "2 of 6 trials failed and enter no curve and no average"
@@ -368,34 +340,12 @@ def test_columns_that_older_files_lack_are_null(published, batch):
     assert len(load_trials(published, "engine == 'kernel'")) == 0
 
 
-def test_files_that_another_tool_wrote_are_read(published):
-    before = load_episodes(published), load_trials(published)
-    kinds = {"trial_id": pa.large_string(), "variant": pa.string()}
-
-    def rewritten(table):
-        for name, kind in kinds.items():
-            column = table[name].cast(pa.string()).cast(kind)
-            table = table.set_column(table.column_names.index(name), name, column)
-        return table.replace_schema_metadata(None)
-
-    rewrite(published, "episodes", rewritten)
-    assert load_episodes(published).equals(before[0])
-    found = load_episodes(published, "variant == 'harmonic' and steps > 3")
-    assert len(found) == ((before[0]["variant"] == "harmonic") & (before[0]["steps"] > 3)).sum()
-
-
 @pytest.mark.parametrize("name", ["steps", "success"])
 def test_episodes_without_a_column_are_named(published, name):
     rewrite(published, "episodes", lambda table: table.drop_columns([name]))
     with pytest.raises(ResultsError, match=rf"episodes/.*\.parquet must be .*{name}"):
         load_episodes(published)
     assert len(load_episodes(published, columns=["episode_return"])) > 0
-
-
-def test_episodes_of_another_type_are_named(published):
-    rewrite(published, "episodes", lambda t: t.set_column(8, "steps", t["steps"].cast("int64")))
-    with pytest.raises(ResultsError, match=r"its column 'steps' must be int32"):
-        load_episodes(published)
 
 
 def test_results_in_an_object_store(monkeypatch, grid_trials):

@@ -7,7 +7,7 @@ import pytest
 from object_store import empty_store, point_at, served
 
 from hq_ray.cli import run_command_line
-from hq_ray.errors import InputError, ResultsError
+from hq_ray.errors import InputError
 from hq_ray.location import Location, StoreError
 
 MANY = 1000
@@ -89,14 +89,14 @@ def test_what_was_written_is_read_listed_moved_and_deleted(place):
         place.read("x.bin")
 
 
-@pytest.mark.parametrize("name", ["a b", "speed=2,x", "ümlaut", "50%25", "a+b", "#1", "a[1]"])
+@pytest.mark.parametrize("name", ["a b,x=2", "ümlaut", "50%25", "a+b#1", "a[1]"])
 def test_any_name_is_kept(place, name):
     place.child(name).write(name, b"1")
     assert (place.folders(), place.child(name).files()) == ([name], [name])
     assert place.child(name).read(name) == b"1"
 
 
-@pytest.mark.parametrize("size", [0, 1, 4_000_000])
+@pytest.mark.parametrize("size", [0, 4_000_000])
 def test_one_request_puts_a_whole_object(place, store, size):
     place.write("x.bin", b"x" * size)
     assert store.requests == ["PUT"], "an upload in parts begins with a POST"
@@ -125,7 +125,7 @@ def test_a_passing_fault_is_not_noticed_and_a_lasting_one_is_a_sentence(
         ask(place, method)
 
 
-@pytest.mark.parametrize("method", ["PUT", "GET", "HEAD"])
+@pytest.mark.parametrize("method", ["PUT", "GET"])
 def test_who_is_refused_is_told_at_once(place, store, method):
     store.fail(method, 403, MANY)
     with pytest.raises(StoreError, match=r"there failed: .*403 Forbidden$") as caught:
@@ -141,25 +141,21 @@ def test_a_bucket_that_is_not_there_is_named(store):
             request()
 
 
-def test_the_error_is_of_both_kinds():
-    assert issubclass(StoreError, ResultsError)
-    assert issubclass(StoreError, OSError), "who holds results goes on through a passing fault"
-
-
 def test_a_location_travels(place):
     back = pickle.loads(pickle.dumps(place.child("a")))
     back.write("x", b"1")
     assert place.child("a").read("x") == b"1"
 
 
-@pytest.mark.parametrize("text", ["s3://", "foo://bucket/prefix", "https://example.org/x"])
+@pytest.mark.parametrize("text", ["s3://", "https://example.org/x"])
 def test_what_names_no_place_is_one_sentence(store, text):
     with pytest.raises(InputError, match=f"results must be a path or a URI, got '{text}'"):
         Location.of(text)
 
 
-@pytest.mark.parametrize("command", ["status", "verify", "run"])
-@pytest.mark.parametrize("wrong", ["port", "key", "bucket"])
+@pytest.mark.parametrize(
+    ("command", "wrong"), [("status", "port"), ("verify", "key"), ("run", "bucket")]
+)
 def test_the_command_line_says_it_in_one_line(store, capfd, monkeypatch, tmp_path, command, wrong):
     monkeypatch.chdir(tmp_path)
     if wrong == "port":

@@ -3,21 +3,11 @@ import pytest
 
 from hq_ray import schema
 from hq_ray.hyperparameters import HYPERPARAMETERS
-from hq_ray.trial import TRIAL_FIELDS
 
 
 def test_hyperparameters_are_columns_of_trials_alone():
     assert set(HYPERPARAMETERS) <= set(schema.TRIALS.names)
     assert not {*HYPERPARAMETERS, "max_steps"} & set(schema.EPISODES.names)
-
-
-def test_what_repeats_over_episodes_is_a_dictionary():
-    labels = [f.name for f in schema.EPISODES if pa.types.is_dictionary(f.type)]
-    assert labels == ["trial_id", "config_id", "env", "env_args", "variant"]
-
-
-def test_a_trial_row_holds_all_that_the_identity_is_made_of():
-    assert set(TRIAL_FIELDS) <= set(schema.TRIALS.names)
 
 
 @pytest.mark.parametrize("table", [schema.EPISODES, schema.TRIALS, schema.Q_VALUES])
