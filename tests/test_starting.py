@@ -11,7 +11,6 @@ import pytest
 
 HOME = Path(__file__).resolve().parent.parent
 NAMES = ("envs", "sweeps", "analysis")
-KINDS = ("folders", "packages", "modules")
 MAZE = """
 import gymnasium
 
@@ -62,18 +61,8 @@ def wheel(tmp_path_factory):
         shutil.copytree(HOME / name, source / name)
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(HOME / name, source)
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--target",
-        place,
-        source,
-    ]
-    made = subprocess.run(pip, capture_output=True, text=True, cwd=place)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+    made = subprocess.run([*pip, place, source], capture_output=True, text=True, cwd=place)
     if made.returncode != 0 and "setuptools" in made.stderr:
         pytest.skip("a wheel cannot be built here: setuptools cannot be fetched")
     assert made.returncode == 0, made.stderr
@@ -105,19 +94,18 @@ def start(request, tmp_path):
     return run
 
 
-@pytest.fixture(params=KINDS)
-def env(request, tmp_path):
-    """A project's folder with all three names in use; the id of its own environment."""
+def project(tmp_path, kind):
+    """Makes a project with all three names in use; returns the id of its own environment."""
     for name in NAMES:
-        if request.param == "modules":
+        if kind == "modules":
             (tmp_path / f"{name}.py").write_text("")
         else:
             (tmp_path / name).mkdir()
-            if request.param == "packages":
+            if kind == "packages":
                 (tmp_path / name / "__init__.py").write_text("")
-    place = "envs.py" if request.param == "modules" else "envs/maze.py"
+    place = "envs.py" if kind == "modules" else "envs/maze.py"
     (tmp_path / place).write_text(MAZE)
-    env = "envs:Maze-v0" if request.param == "modules" else "envs.maze:Maze-v0"
+    env = "envs:Maze-v0" if kind == "modules" else "envs.maze:Maze-v0"
     (tmp_path / "mine.yaml").write_text(
         f"name: mine\nenv: [{{id: '{env}'}}, FrozenLake-v1]\nseeds: 0-1\nepisodes: 5\n"
     )
@@ -125,18 +113,28 @@ def env(request, tmp_path):
     return env
 
 
-@pytest.mark.parametrize("way", ["command", "module", "script", "checkout", "wheel"])
-def test_every_way_to_start_finds_its_own_packages_and_the_users(way, env, start, tmp_path):
-    # Workers of Ray are tried where the names clash most, in packages.
-    on_ray = (tmp_path / "envs/__init__.py").exists()
-    here = ["--cores", "1"] if on_ray else ["--local"]
-    start(way, "sweep", "mine.yaml", *here)
+@pytest.mark.parametrize(
+    ("way", "kind", "where"),
+    [
+        ("command", "packages", "--cores=1"),
+        ("module", "modules", "--local"),
+        ("script", "packages", "--cores=1"),
+        ("checkout", "folders", "--local"),
+        ("checkout", "packages", "--cores=1"),
+        ("checkout", "modules", "--local"),
+        ("wheel", "packages", "--local"),
+    ],
+)
+def test_every_way_to_start_finds_its_own_packages_and_the_users(way, kind, where, start, tmp_path):
+    env = project(tmp_path, kind)
+    start(way, "sweep", "mine.yaml", where)
     trials = pd.read_parquet(tmp_path / "results/mine/trials")
     assert set(trials["env"]) == {env, "FrozenLake-v1"}
     assert (trials["status"] == "done").all()
 
 
-def test_a_project_trains_draws_and_reports(env, start, tmp_path):
+def test_a_project_trains_draws_and_reports(start, tmp_path):
+    env = project(tmp_path, "packages")
     flags = ["--seeds", "0-1", "--episodes", "5", "--smooth", "2", "--local"]
     start("command", "run", "--env", env, *flags)
     start("command", "report", "results/Maze-v0")
@@ -144,14 +142,13 @@ def test_a_project_trains_draws_and_reports(env, start, tmp_path):
     assert (tmp_path / "reports/Maze-v0/report.html").is_file()
 
 
-@pytest.mark.parametrize("way", ["command", "module"])
-def test_workers_too_find_libraries_before_the_users_files_of_their_names(way, start, tmp_path):
+def test_workers_too_find_libraries_before_the_users_files_of_their_names(start, tmp_path):
     for name in ("numpy", "random", "json", "click", "gymnasium", "ray"):
         (tmp_path / f"{name}.py").write_text(f"raise ImportError('{name} of the user')")
     (tmp_path / "rewards.py").write_text("STEP = -2.0")
     maze = MAZE.replace("import gymnasium", "import gymnasium\n\nimport rewards", 1)
     (tmp_path / "maze.py").write_text(maze.replace("-1.0", "rewards.STEP"))
     (tmp_path / "mine.yaml").write_text("name: mine\nenv: maze:Maze-v0\nseeds: 0-1\nepisodes: 5\n")
-    start(way, "sweep", "mine.yaml", "--cores", "1")
+    start("command", "sweep", "mine.yaml", "--cores", "1")
     trials = pd.read_parquet(tmp_path / "results/mine/trials")
     assert (trials["status"] == "done").all()

@@ -22,24 +22,22 @@ FIELDS = ("episode_return", "steps", "terminated", "success", "q_values")
 ENVS = {
     "cliff": ("CliffWalking-v1", {}),
     "cliff-slippery": ("CliffWalking-v1", {"is_slippery": True}),
-    "lake": ("FrozenLake-v1", {"is_slippery": False}),
-    "lake-slippery": ("FrozenLake-v1", {}),
+    "lake": ("FrozenLake-v1", {}),
     "lake-0.9": ("FrozenLake-v1", {"success_rate": 0.9}),
-    "lake8x8": ("FrozenLake-v1", {"map_name": "8x8", "is_slippery": False}),
-    "lake8x8-slippery": ("FrozenLake8x8-v1", {}),
+    "lake8x8": ("FrozenLake8x8-v1", {}),
     "taxi": ("Taxi-v4", {}),
     "taxi-rainy": ("Taxi-v4", {"is_rainy": True}),
-    "velocity": ("VelocityGrid-v0", {}),
     "velocity-calm": ("VelocityGrid-v0", {"slip_prob": 0.0}),
     "velocity-fast": ("VelocityGrid-v0", {"max_speed": 2, "slip_prob": 0.3}),
-    "velocity-fast-calm": ("VelocityGrid-v0", {"max_speed": 2, "slip_prob": 0.0, "width": 5}),
 }
 # Whose agent draws what Q-learning draws.
 WITHOUT_DRAWS = [name for name, row in VARIANTS.items() if row.target in ("max", "expected")]
-# One of each target and of each kind of rule; each costs seconds to compile.
+# One of each target and of each kind of rule. A kernel costs seconds to compile, for each number of
+# actions and outcomes; these shapes are one with, and one without draws of the environment, and
+# those whose outcomes are counted and searched.
 ONE_OF_EACH = ("harmonic", "asymmetric", "expected_sarsa", "sarsa", "double_q")
+SHAPES = ("cliff", "cliff-slippery", "taxi", "velocity-fast")
 BY_VISITS = ("asymmetric", "double_q")
-SLIPPERY = ("cliff-slippery", "lake-slippery", "taxi", "velocity-fast")
 
 
 @lru_cache(maxsize=64)
@@ -82,7 +80,8 @@ def assert_three_agree(trial):
     ("variant", "env"),
     [
         *(("standard", env) for env in ENVS),
-        *((variant, env) for variant in VARIANTS for env in ("cliff", *SLIPPERY)),
+        *((variant, "cliff-slippery") for variant in VARIANTS if variant != "standard"),
+        *((variant, env) for variant in ONE_OF_EACH for env in SHAPES if env != "cliff-slippery"),
     ],
 )
 def test_every_variant_on_every_kind_of_environment(make_trial, env, variant):
@@ -92,8 +91,10 @@ def test_every_variant_on_every_kind_of_environment(make_trial, env, variant):
     assert_three_agree(trial)
 
 
-@pytest.mark.parametrize("alpha_schedule", ALPHA_KINDS)
-@pytest.mark.parametrize("eps_schedule", SCHEDULE_KINDS)
+@pytest.mark.parametrize(
+    ("eps_schedule", "alpha_schedule"),
+    [*((kind, "constant") for kind in SCHEDULE_KINDS), *(("linear", kind) for kind in ALPHA_KINDS)],
+)
 @pytest.mark.parametrize("variant", ["asymmetric", "harmonic_expected_sarsa", "double_q"])
 def test_every_schedule(make_trial, eps_schedule, alpha_schedule, variant):
     trial = make_trial(
@@ -112,8 +113,8 @@ def test_every_schedule(make_trial, eps_schedule, alpha_schedule, variant):
     assert_three_agree(trial)
 
 
-@pytest.mark.parametrize("max_steps", [1, 2, 7, 20, 100])
-@pytest.mark.parametrize("env", ["cliff", *SLIPPERY])
+@pytest.mark.parametrize("max_steps", [1, 7, 100])
+@pytest.mark.parametrize("env", SHAPES)
 def test_every_step_limit(make_trial, env, max_steps):
     trial = make_trial("harmonic", *ENVS[env], seed=5, max_steps=max_steps, eps_shift=10.0)
     log = assert_three_agree(trial)
@@ -131,7 +132,7 @@ def test_every_step_limit(make_trial, env, max_steps):
         ("episodes", [1, 2]),
     ],
 )
-@pytest.mark.parametrize("env", SLIPPERY)
+@pytest.mark.parametrize("env", ["cliff-slippery", "velocity-fast"])
 def test_every_extreme(make_trial, env, name, values):
     for value in values:
         changed = {"eps_schedule": "constant", "eps_start": 0.1, name: value}
@@ -192,8 +193,8 @@ def hyperparameters(draw, variant):
     }
 
 
-@settings(max_examples=60)
-@given(st.data(), st.sampled_from(sorted(VARIANTS)), st.sampled_from(sorted(ENVS)))
+@settings(max_examples=40)
+@given(st.data(), st.sampled_from(ONE_OF_EACH), st.sampled_from(SHAPES))
 def test_any_trial(make_trial, data, variant, env):
     assert_three_agree(make_trial(variant, *ENVS[env], **data.draw(hyperparameters(variant))))
 
@@ -201,8 +202,8 @@ def test_any_trial(make_trial, data, variant, env):
 # Many trials in one call
 
 
-@pytest.mark.parametrize("n_trials", [1, 2, 3, 4, 5, 9])
-@pytest.mark.parametrize("env", ["cliff", *SLIPPERY])
+@pytest.mark.parametrize("n_trials", [2, 4, 9])
+@pytest.mark.parametrize("env", ["cliff", "velocity-fast"])
 def test_trials_together_are_the_trials_alone(make_trial, env, n_trials):
     # Their episodes end at different times, so trials leave and enter the loop in any order.
     trials = [
@@ -225,59 +226,53 @@ def test_trials_together_are_the_trials_alone(make_trial, env, n_trials):
         assert_same(log, vars(assert_three_agree(trial)))
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(st.data(), st.integers(1, 7), st.sampled_from(sorted(VARIANTS)))
 def test_any_trials_together(make_trial, data, n_trials, variant):
     kind = data.draw(st.sampled_from(ALPHA_KINDS if variant in BY_VISITS else SCHEDULE_KINDS))
     shared = {"episodes": data.draw(st.integers(1, 9)), "max_steps": 20, "alpha_schedule": kind}
     trials = [
-        make_trial(variant, *ENVS["lake-slippery"], **data.draw(hyperparameters(variant)) | shared)
+        make_trial(variant, *ENVS["lake"], **data.draw(hyperparameters(variant)) | shared)
         for _ in range(n_trials)
     ]
-    tables, table = (
-        kernel_tables(load_model("FrozenLake-v1", "{}")),
-        table_of("FrozenLake-v1", "{}"),
-    )
+    tables = kernel_tables(load_model("FrozenLake-v1", "{}"))
     for trial, log in zip(trials, train_on_kernel(trials, tables), strict=True):
-        assert_same(log, naive.learn(trial, *table))
+        assert_same(log, naive.learn(trial, *table_of("FrozenLake-v1", "{}")))
 
 
 # On tables of no environment
 
 
-@st.composite
-def distributions(draw, max_size, min_size=1):
-    """Weights over their sum: zeros occur, and running sums that end a little below 1."""
-    weights = st.lists(st.integers(0, 9), min_size=min_size, max_size=max_size).filter(any)
-    weights = draw(weights)
-    return [weight / sum(weights) for weight in weights]
+def any_table(seed):
+    """A table and its start: zeros occur, sums a little below 1, ends in ordinary states."""
+    random = np.random.default_rng(seed)
+    n_states, (n_actions, n_outcomes) = random.integers(1, 6), [(4, 3), (5, 9)][seed % 2]
 
+    def distribution(size):
+        weights = random.integers(0, 10, size) * (random.random(size) < 0.7)
+        weights[random.integers(size)] += 1
+        return [weight / sum(weights.tolist()) for weight in weights.tolist()]
 
-@st.composite
-def tables_and_starts(draw):
-    # Two shapes, because the kernel is compiled once for each: counted and searched outcomes.
-    n_actions, n_outcomes = draw(st.sampled_from([(2, 3), (3, 6)]))
-    n_states = draw(st.integers(1, 5))
-    states = st.integers(0, n_states - 1)
-    rewards = st.sampled_from([-100.0, -1.0, -0.1, -0.0, 0.0, 1 / 3, 1.0, 20.0, 1e6])
-    terminates = st.sampled_from([False, False, True])
-
-    def outcomes(min_size):
-        probabilities = draw(distributions(n_outcomes, min_size))
-        return [(p, draw(states), draw(rewards), draw(terminates)) for p in probabilities]
+    def outcomes(size):
+        successors = random.integers(n_states, size=size).tolist()
+        rewards = random.choice([-100.0, -1.0, -0.1, -0.0, 0.0, 1 / 3, 1.0, 20.0, 1e6], size)
+        ends = (random.random(size) < 0.3).tolist()
+        return list(zip(distribution(size), successors, rewards.tolist(), ends, strict=True))
 
     table = {
-        state: {action: outcomes(1) for action in range(n_actions)} for state in range(n_states)
+        state: {action: outcomes(random.integers(1, n_outcomes + 1)) for action in range(n_actions)}
+        for state in range(n_states)
     }
-    table[draw(states)][0] = outcomes(n_outcomes)
-    return table, draw(distributions(n_states, n_states))
+    table[0][0] = outcomes(n_outcomes)
+    return table, distribution(n_states)
 
 
-@settings(max_examples=150)
-@given(st.data(), tables_and_starts(), st.sampled_from(ONE_OF_EACH))
-def test_any_table(make_trial, data, table_and_start, variant):
+@settings(max_examples=100)
+@given(st.data(), st.integers(0, 2**32 - 1), st.sampled_from(ONE_OF_EACH))
+def test_any_table(make_trial, data, seed, variant):
+    table, start = any_table(seed)
     trial = make_trial(variant, **data.draw(hyperparameters(variant)))
-    assert_same(train_table(trial, *table_and_start), naive.learn(trial, *table_and_start))
+    assert_same(train_table(trial, table, start), naive.learn(trial, table, start))
 
 
 def generator_before_greatest(draws_before):
@@ -291,101 +286,67 @@ def generator_before_greatest(draws_before):
     return np.random.Generator(generator)
 
 
-BELOW_ONE = (0.7, 0.2, 0.1)
-FIVE_BELOW_ONE = (0.1, 0.3, 0.3, 0.2, 0.1)
-
-
-def fan(probabilities):
-    """One action from state 0, each outcome with a reward of its own."""
-    outcomes = [(p, 0, 2.0**i, i % 2 == 1) for i, p in enumerate(probabilities)]
-    return {state: {0: outcomes, 1: outcomes} for state in range(4)}
-
-
-@pytest.mark.parametrize("probabilities", [BELOW_ONE, FIVE_BELOW_ONE, (0.5, 0.5)])
+@pytest.mark.parametrize("probabilities", [(0.7, 0.2, 0.1), (0.1, 0.3, 0.3, 0.2, 0.1)])
 @pytest.mark.parametrize("draws_before", [0, 1, 2, 3])
 def test_a_draw_above_the_last_sum(make_trial, monkeypatch, probabilities, draws_before):
-    start = (0.0, *BELOW_ONE)
+    assert np.cumsum(probabilities)[-1] <= 1 - 2**-53
     generator = generator_before_greatest(draws_before)
-    stream = np.array(
-        [
-            word
-            for value in generator.bit_generator.state["state"].values()
-            for word in (value >> 64, value & 2**64 - 1)
-        ],
-        np.uint64,
-    )
-    monkeypatch.setattr("hq_ray.kernel.environment_stream", lambda seed: stream)
+    values = generator.bit_generator.state["state"].values()
+    words = [word for value in values for word in (value >> 64, value & 2**64 - 1)]
+    monkeypatch.setattr("hq_ray.kernel.environment_stream", lambda seed: np.array(words, np.uint64))
     trial = make_trial("standard", episodes=3, max_steps=5, alpha=0.5)
-    table = fan(probabilities)
+    # Each outcome of state 0, in which all end, has a reward of its own.
+    outcomes = [(p, 0, 2.0**i, i % 2 == 1) for i, p in enumerate(probabilities)]
+    table, start = dict.fromkeys(range(4), dict.fromkeys(range(4), outcomes)), (0.0, 0.7, 0.2, 0.1)
     assert_same(train_table(trial, table, start), naive.learn(trial, table, start, generator))
-
-
-def test_the_greatest_draw_is_what_it_says():
-    generator = generator_before_greatest(2)
-    assert generator.random(3).tolist()[2] == 1 - 2**-53
-    for probabilities in (BELOW_ONE, FIVE_BELOW_ONE):
-        assert np.cumsum(probabilities)[-1] <= 1 - 2**-53
 
 
 # Analytic
 
 
-def chain(length):
-    """Action 1 walks right, action 0 stays: -1 a step until the last state is entered."""
-    return {
-        state: {
-            0: [(1.0, state, -1.0, False)],
-            1: [(1.0, min(state + 1, length), -1.0, state + 1 >= length)],
-        }
-        for state in range(length + 1)
-    }, np.eye(length + 1)[0]
+def walk(rewards):
+    """Action 1 walks along the states, the three others stay where they are, for -1."""
+    n = len(rewards)
+    stays = {s: {action: [(1.0, s, -1.0, False)] for action in range(4)} for s in range(n + 1)}
+    moves = {s: {1: [(1.0, s + 1, reward, s == n - 1)]} for s, reward in enumerate(rewards)}
+    return {s: stays[s] | moves.get(s, {}) for s in stays}, np.eye(n + 1)[0]
 
 
-def test_standard_with_alpha_one_reaches_the_values_of_a_chain(make_trial):
-    # V*(s) = -(1 - gamma^n) / (1 - gamma) with n steps to go, and waiting costs one step more.
-    trial = make_trial("standard", episodes=300, max_steps=50, alpha=1.0, gamma=0.5)
-    log = train_table(trial, *chain(5))
-    expected = [[-1.96875, -1.9375], [-1.9375, -1.875], [-1.875, -1.75], [-1.75, -1.5], [-1.5, -1]]
-    assert log.q_values[:5].tolist() == expected
-
-
-def test_minimum_reaches_them_too(make_trial):
-    # With losses only and no randomness, the worst seen is what it must come to.
-    trial = make_trial("minimum", episodes=300, max_steps=50, gamma=0.5)
-    log = train_table(trial, *chain(5))
-    assert log.q_values[4].tolist() == [-1.5, -1.0]
-    assert log.q_values[0].tolist() == [-1.96875, -1.9375]
+@pytest.mark.parametrize("variant", ["standard", "minimum"])
+def test_the_values_of_a_chain(make_trial, variant):
+    # V*(s) = -(1 - gamma^n) / (1 - gamma) with n steps to go, and waiting costs one step more. With
+    # losses only and no randomness the worst seen is what it must come to as well.
+    given = {"alpha": 1.0} if variant == "standard" else {}
+    trial = make_trial(variant, episodes=600, gamma=0.5, **given)
+    log = train_table(trial, *walk([-1.0] * 5))
+    values = [-1.9375, -1.875, -1.75, -1.5, -1.0]
+    assert log.q_values[:5, 1].tolist() == values
+    for action in (0, 2, 3):
+        assert log.q_values[:5, action].tolist() == [-1 + 0.5 * value for value in values]
 
 
 @pytest.mark.parametrize(
-    ("terminates", "expected"),
-    [
-        (False, [1.0, 1.5, 1.75, 1.875]),
-        (True, [1.0, 1.0, 1.0, 1.0]),
-    ],
+    ("terminates", "expected"), [(False, [1.0, 1.5, 1.75, 1.875]), (True, [1.0, 1.0, 1.0, 1.0])]
 )
 def test_a_truncated_step_bootstraps_and_a_terminated_one_does_not(
     make_trial, terminates, expected
 ):
-    table = {0: {0: [(1.0, 0, 1.0, terminates)]}}
+    table = {0: {action: [(1.0, 0, 1.0, terminates)] for action in range(4)}}
+    greedy = {"eps_schedule": "constant", "eps_start": 0.0}
     for episodes, value in enumerate(expected, start=1):
-        trial = make_trial(episodes=episodes, max_steps=1, alpha=1.0, gamma=0.5)
+        trial = make_trial(episodes=episodes, max_steps=1, alpha=1.0, gamma=0.5, **greedy)
         log = train_table(trial, table, [1.0])
-        assert log.q_values.tolist() == [[value]]
+        assert log.q_values.tolist() == [[value, 0.0, 0.0, 0.0]]
         assert log.terminated.all() == terminates
         assert log.truncated.any() != terminates
 
 
-def test_terminated_at_the_last_allowed_step_is_terminated(make_trial):
-    table = {s: {0: [(1.0, s + 1, float(s), s == 2)]} for s in range(3)}
-    table[3] = {0: [(1.0, 3, 0.0, False)]}
-    start = [1.0, 0.0, 0.0, 0.0]
-    reached = train_table(make_trial(episodes=2, max_steps=3), table, start)
-    assert reached.terminated.all()
-    assert not reached.truncated.any()
-    assert reached.success.all()
-    missed = train_table(make_trial(episodes=2, max_steps=2), table, start)
-    assert missed.truncated.all()
-    assert not missed.success.any()
-    assert (reached.steps.tolist(), missed.steps.tolist()) == ([3, 3], [2, 2])
-    assert (reached.episode_return.tolist(), missed.episode_return.tolist()) == ([3, 3], [1, 1])
+@pytest.mark.parametrize(("max_steps", "reached"), [(3, True), (2, False)])
+def test_terminated_at_the_last_allowed_step_is_terminated(make_trial, max_steps, reached):
+    table, start = walk([0.0, 1.0, 2.0])
+    table = {s: dict.fromkeys(range(4), rows[1]) for s, rows in table.items()}
+    log = train_table(make_trial(episodes=2, max_steps=max_steps), table, start)
+    assert log.terminated.tolist() == log.success.tolist() == [reached, reached]
+    assert log.truncated.tolist() == [not reached, not reached]
+    assert log.steps.tolist() == [max_steps, max_steps]
+    assert log.episode_return.tolist() == [3.0 if reached else 1.0] * 2

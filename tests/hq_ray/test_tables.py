@@ -1,4 +1,3 @@
-import math
 from fractions import Fraction
 
 import naive
@@ -7,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from hq_ray.gymnasium_loop import choose_action
 from hq_ray.model import model_from_table
 from hq_ray.schedules import Schedule
 from hq_ray.tables import draw_threshold, explore_table, kernel_tables
@@ -57,12 +57,6 @@ def test_draws_where_a_random_number_can_matter(outcomes, start, draws):
     assert kernel_tables(model).draws == draws
 
 
-def test_the_two_zeros_are_one_reward():
-    table = {0: {0: [(1.0, 0, 0.0, False)], 1: [(1.0, 0, -0.0, False)]}}
-    codes = kernel_tables(model_from_table(table, [1.0])).code_reward
-    assert [math.copysign(1.0, reward) for reward in codes] == [1.0]
-
-
 @pytest.mark.parametrize(("n_rewards", "code_bits"), [(256, 8), (257, 32)])
 def test_any_number_of_kinds_of_reward(n_rewards, code_bits):
     table = {state: {0: [(1.0, 0, state, False)]} for state in range(n_rewards)}
@@ -71,13 +65,6 @@ def test_any_number_of_kinds_of_reward(n_rewards, code_bits):
     assert tables.code_bits == code_bits
     codes = tables.transition[:n_rewards] & tables.transition.dtype.type(2**code_bits - 1)
     assert tables.code_reward[codes].tolist() == list(range(n_rewards))
-
-
-def test_tables_cannot_be_changed():
-    tables = kernel_tables(model_from_table(TABLE, [0.0, 1.0]))
-    arrays = [value for value in vars(tables).values() if isinstance(value, np.ndarray)]
-    assert len(arrays) == 7
-    assert not any(array.flags.writeable for array in arrays)
 
 
 @given(st.floats(0.0, 1.0), st.integers(0, 2**53 - 1))
@@ -90,6 +77,20 @@ def test_a_threshold_decides_as_the_probability_does(probability, bits):
     assert (bits < int(draw_threshold(np.array(probability)))) == below
     for near in (int(probability * 2.0**53) + d for d in (-1, 0, 1)):
         assert (near < int(draw_threshold(np.array(probability)))) == (near / 2**53 < probability)
+
+
+@pytest.mark.parametrize(
+    ("q_row", "epsilon", "uniform", "action"),
+    [
+        ([0.0, 2.0, 1.0, 2.0], 0.1, 0.1, 1),
+        ([-3.0, -2.0, -1.0, -4.0], 0.5, 0.9, 2),
+        ([9.0, 0.0, 0.0, 0.0], 1.0, 0.25, 1),
+        ([9.0, 0.0, 0.0, 0.0], 1.0, 1 - 2**-53, 3),
+        ([9.0, 0.0, 0.0, 0.0], 0.5, 0.25, 2),
+    ],
+)
+def test_choose_action_by_hand(q_row, epsilon, uniform, action):
+    assert choose_action(np.array(q_row), epsilon, uniform) == action
 
 
 def test_explore_table_by_hand():
@@ -114,14 +115,7 @@ def test_the_explore_table_decides_as_the_contract_does(epsilon, n_actions, bits
     for k in (bits, *(edge for edge in edges if 0 <= edge < 2**53)):
         explores = k / 2**53 < epsilon
         assert (k < explore_below) == explores
+        expected = naive.choose([0.0] * n_actions, epsilon, k / 2**53)
+        assert choose_action(np.zeros(n_actions), epsilon, k / 2**53) == expected
         if explores:
-            expected = naive.choose([0.0] * n_actions, epsilon, k / 2**53)
             assert sum(k >= start for start in starts) == expected
-
-
-def test_each_episode_has_a_row_of_its_own():
-    schedule = Schedule("exponential", 0.7, 0.01, 13)
-    table = explore_table(schedule, 40, 5)
-    for epsilon, row in zip(schedule.values(40), table, strict=True):
-        alone = explore_table(Schedule("constant", float(epsilon)), 1, 5)
-        assert row.tolist() == alone[0].tolist()

@@ -5,7 +5,6 @@ from dataclasses import replace
 import naive
 import numpy as np
 import pytest
-from gymnasium.envs.toy_text.cliffwalking import CliffWalkingEnv
 
 from hq_ray.environments import load_model, make
 from hq_ray.episode_log import EpisodeLog
@@ -14,12 +13,6 @@ from hq_ray.model import model_from_table
 from hq_ray.planning import optimal_values
 from hq_ray.training import summarise, train
 
-ENVS = {
-    "cliff": ("CliffWalking-v1", {}),
-    "lake": ("FrozenLake-v1", {}),
-    "taxi": ("Taxi-v4", {}),
-    "velocity": ("VelocityGrid-v0", {"max_speed": 2}),
-}
 START_VALUE_NAMES = ("start_value", "policy_value", "optimal_value")
 VALUE_ERROR_NAMES = ("q_bias", "q_rmse", "q_max_error")
 
@@ -31,20 +24,15 @@ def log_bytes(trained):
 # Engines
 
 
-@pytest.mark.parametrize("env", ENVS)
-def test_every_engine_gives_the_same_log_and_summary(make_trial, env):
-    trial = make_trial("harmonic", *ENVS[env], eps_shift=1.0)
+def test_every_engine_gives_the_same_log_and_summary(make_trial):
+    trial = make_trial("harmonic", "FrozenLake-v1", eps_shift=1.0)
     auto, kernel, slow = (train(trial, engine) for engine in ("auto", "kernel", "gymnasium"))
     assert (auto.engine, kernel.engine, slow.engine) == ("kernel", "kernel", "gymnasium")
     assert log_bytes(auto) == log_bytes(kernel) == log_bytes(slow)
     assert auto.summary == kernel.summary == slow.summary
     assert auto.trial is trial
-
-
-def test_a_trial_gives_the_same_log_again(make_trial):
-    trial = make_trial("standard", *ENVS["velocity"])
-    assert log_bytes(train(trial)) == log_bytes(train(trial))
-    assert log_bytes(train(trial)) != log_bytes(train(replace(trial, seed=1)))
+    assert json.loads(json.dumps(auto.summary, allow_nan=False)) == auto.summary
+    assert log_bytes(train(replace(trial, seed=1))) != log_bytes(auto)
 
 
 def test_without_a_model_the_gymnasium_loop_trains(make_trial):
@@ -61,7 +49,8 @@ def test_without_a_model_the_gymnasium_loop_trains(make_trial):
 
 def test_a_model_with_hundreds_of_rewards_trains_on_the_kernel(make_trial, register, table_env):
     states = range(300)
-    table = {s: {0: [(1.0, (s + 1) % 300, float(s), s == 299)]} for s in states}
+    on = {s: [(1.0, (s + 1) % 300, float(s), s == 299)] for s in states}
+    table = {s: dict.fromkeys(range(4), on[s]) for s in states}
     register("ManyRewards-v0", entry_point=lambda: table_env(table, np.eye(300)[0]))
     trial = make_trial("standard", "ManyRewards-v0", episodes=2, max_steps=300)
     trained = train(trial)
@@ -85,13 +74,12 @@ def test_an_unknown_engine_is_refused(make_trial):
     assert str(refusal.value) == "unknown engine 'kernal'; did you mean 'kernel'?"
 
 
-@pytest.mark.parametrize("engine", ["auto", "kernel", "gymnasium"])
 @pytest.mark.parametrize("env", ["CliffWalking-v1", "Blackjack-v1"])
-def test_another_environment_than_the_planned_one_is_refused(make_trial, env, engine):
+def test_another_environment_than_the_planned_one_is_refused(make_trial, env):
     trial = make_trial("standard", env)
     found = trial.fingerprint if trial.has_model else None
     with pytest.raises(ModelError) as refusal:
-        train(replace(trial, fingerprint="0123456789abcdef"), engine)
+        train(replace(trial, fingerprint="0123456789abcdef"))
     assert str(refusal.value).startswith(
         f"the model of {env} {{}} must be the planned one (0123456789abcdef), "
         f"but this process has {found}: "
@@ -101,23 +89,19 @@ def test_another_environment_than_the_planned_one_is_refused(make_trial, env, en
 # Success
 
 LAKE = ["SFF", "FHF", "FFG"]
-FULL_SPEED = {"width": 3, "height": 3, "slip_prob": 0.4}
+FULL_SPEED = {"width": 3, "height": 3, "max_speed": 1, "slip_prob": 0.4}
 
 
 @pytest.mark.parametrize("engine", ["kernel", "gymnasium"])
 @pytest.mark.parametrize(
     ("env", "env_args", "goal"),
     [
-        *(
-            ("FrozenLake-v1", {"desc": LAKE, "reward_schedule": rewards}, {8})
-            for rewards in ([1, 0, 0], [0, 0, 0], [-1, 1, 0], [5, 5, 1])
-        ),
+        ("FrozenLake-v1", {"desc": LAKE}, {8}),
+        ("FrozenLake-v1", {"desc": LAKE, "reward_schedule": [-1, 1, 0]}, {8}),
         ("CliffWalking-v1", {}, {47}),
         ("Taxi-v4", {"is_rainy": True}, set(range(500))),
         # The last of nine cells, at nine velocities.
-        ("VelocityGrid-v0", FULL_SPEED, set(range(72, 81))),
         ("VelocityGrid-v0", {**FULL_SPEED, "goal_reward": -200.0}, set(range(72, 81))),
-        ("VelocityGrid-v0", {**FULL_SPEED, "goal_reward": -100.0}, set(range(72, 81))),
     ],
 )
 def test_success_is_an_episode_that_ends_on_the_goal(make_trial, env, env_args, goal, engine):
@@ -129,28 +113,8 @@ def test_success_is_an_episode_that_ends_on_the_goal(make_trial, env, env_args, 
     assert 0 < trained.summary["success_rate"] == expected["success"].mean()
 
 
-class LastCliff(CliffWalkingEnv):
-    """A fall ends the episode, as in another table that its constructor makes."""
-
-    def _calculate_transition_prob(self, current, move):
-        ((p, state, reward, ends),) = super()._calculate_transition_prob(current, move)
-        return [(p, state, reward, ends or reward == -100)]
-
-
 @pytest.mark.parametrize("engine", ["kernel", "gymnasium"])
-def test_a_fall_that_ends_the_episode_is_no_success(make_trial, register, engine):
-    register("LastCliff-v0", entry_point=LastCliff)
-    trial = make_trial(env="LastCliff-v0", episodes=400, max_steps=100)
-    bare = make(trial.env, trial.env_args).unwrapped
-    expected = naive.learn(trial, bare.P, bare.initial_state_distrib, goal={47})
-    trained = train(trial, engine)
-    assert trained.engine == engine
-    assert trained.log.success.tolist() == expected["success"].tolist()
-    assert 0 < trained.summary["success_rate"] < trained.log.terminated.mean()
-
-
-@pytest.mark.parametrize("engine", ["kernel", "gymnasium"])
-@pytest.mark.parametrize("desc", [["SFH", "FHH", "HHG"], ["SFF", "FFF"], ["SHH", "HHH", "HHH"]])
+@pytest.mark.parametrize("desc", [["SFH", "FHH", "HHG"], ["SFF", "FFF"]])
 def test_success_is_unknown_where_no_start_leads_to_the_goal(make_trial, desc, engine):
     trained = train(make_trial(env="FrozenLake-v1", env_args={"desc": desc}), engine)
     assert trained.log.success is None
@@ -167,7 +131,7 @@ def test_success_is_unknown_where_no_start_leads_to_the_goal(make_trial, desc, e
         # Q of state 0 is 1e308, then 1e308 + 0.99e308, beyond the greatest float.
         (
             1e308,
-            {"alpha": 1.0, "gamma": 0.99},
+            {"alpha": 1.0, "gamma": 0.99, "eps_schedule": "constant", "eps_start": 0.0},
             "episode 1, step 1: the Q value of state 0 and action 0 must be finite, got inf after "
             "a reward of 1e+308",
         ),
@@ -181,7 +145,7 @@ def test_success_is_unknown_where_no_start_leads_to_the_goal(make_trial, desc, e
 def test_what_overflows_is_told_with_its_step(
     make_trial, register, table_env, reward, hyperparameters, message, engine
 ):
-    table = {0: {0: [(1.0, 0, reward, False)]}}
+    table = {0: {action: [(1.0, 0, reward, False)] for action in range(4)}}
     env = f"{'Loss' if reward < 0 else 'Gain'}-v0"
     register(env, entry_point=lambda: table_env(table, [1.0]))
     trial = make_trial(env=env, **{"max_steps": 1, **hyperparameters})
@@ -264,50 +228,20 @@ def test_without_discount_a_q_that_does_not_exist_has_no_error(make_trial, on, w
     assert [summary[name] for name in VALUE_ERROR_NAMES] == [1.0, 1.0, 1.0]
 
 
-def test_summary_without_a_model(make_trial):
-    summary = summarise(make_trial(episodes=20), twenty_episodes(success=False), None)
-    assert (summary["mean_return"], summary["truncation_rate"]) == (10.5, 0.25)
-    for name in ("success_rate", "final_success_rate", *START_VALUE_NAMES, *VALUE_ERROR_NAMES):
-        assert summary[name] is None
-
-
 def test_what_no_float_can_hold_is_unknown(make_trial):
+    model, trial = model_from_table(TABLE, [0.5, 0.5]), make_trial(episodes=20)
     log = replace(twenty_episodes(), episode_return=np.full(20, 8e307), q_values=np.eye(2) * 1e200)
-    summary = summarise(make_trial(episodes=20), log, model_from_table(TABLE, [0.5, 0.5]))
+    summary = summarise(trial, log, model)
     assert summary["mean_return"] is summary["q_rmse"] is None
     assert (summary["final_return"], summary["start_value"]) == (8e307, 1e200)
-
-
-def test_a_table_that_never_moved_has_no_value_error(make_trial):
-    log = replace(twenty_episodes(), q_values=np.zeros((2, 2)))
-    summary = summarise(make_trial(episodes=20), log, model_from_table(TABLE, [0.5, 0.5]))
+    # A table that never moved has no errors; steps are summed beyond 32 bits.
+    log = replace(log, q_values=np.zeros((2, 2)), steps=np.full(20, 2**31 - 1, np.int32))
+    summary = summarise(trial, log, model)
     assert [summary[name] for name in VALUE_ERROR_NAMES] == [None, None, None]
-    assert summary["start_value"] == 0.0
+    assert (summary["start_value"], summary["total_steps"]) == (0.0, 20 * (2**31 - 1))
 
 
-def test_value_errors_are_those_of_the_final_table(make_trial):
-    trained = train(make_trial("standard", *ENVS["velocity"]))
-    learned = trained.log.q_values
-    best = optimal_values(load_model(trained.trial.env, trained.trial.env_args), 0.99)
-    errors = [
-        learned[pair] - best[pair] for pair in np.ndindex(learned.shape) if learned[pair] != 0
-    ]
-    assert 0 < len(errors) < learned.size
-    bias, rmse, max_error = (trained.summary[name] for name in VALUE_ERROR_NAMES)
-    assert bias == pytest.approx(math.fsum(errors) / len(errors), rel=1e-10)
-    squares = math.fsum(error * error for error in errors)
-    assert rmse == pytest.approx(math.sqrt(squares / len(errors)), rel=1e-10)
-    assert max_error == max(abs(error) for error in errors)
-
-
-def test_a_summary_is_plain_json(make_trial):
-    summary = train(make_trial("standard", "FrozenLake-v1")).summary
-    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
-
-
-@pytest.mark.parametrize(
-    ("episodes", "final"), [(1, 1), (9, 1), (10, 1), (11, 2), (30, 3), (70, 7), (4000, 400)]
-)
+@pytest.mark.parametrize(("episodes", "final"), [(1, 1), (10, 1), (11, 2), (70, 7), (4000, 400)])
 def test_final_is_the_last_tenth(make_trial, episodes, final):
     log = EpisodeLog(
         episode_return=np.arange(episodes, dtype=float),
@@ -321,43 +255,20 @@ def test_final_is_the_last_tenth(make_trial, episodes, final):
     assert summary["final_steps"] == summary["final_return"]
 
 
-def test_steps_are_summed_beyond_32_bits(make_trial):
-    steps = np.full(4, 2**31 - 1, np.int32)
-    log = EpisodeLog(np.zeros(4), steps, np.zeros(4, bool), None, np.zeros((1, 1)))
-    summary = summarise(make_trial(episodes=4), log, None)
-    assert summary["total_steps"] == 4 * (2**31 - 1)
-    assert summary["mean_steps"] == 2**31 - 1
-    assert summary["truncation_rate"] == 1.0
-
-
 # Known numbers
-
-
-def greedy_walk(model, q_values):
-    """(state, action) from the first state on, in a deterministic environment."""
-    policy, state, walk = q_values.argmax(axis=1), int(np.argmax(model.start_probability)), []
-    while len(walk) < 100:
-        pair = (state, int(policy[state]), 0)
-        walk.append(pair)
-        if model.terminated[pair]:
-            break
-        state = int(model.next_state[pair])
-    return walk
 
 
 def test_standard_learns_the_shortest_way_along_the_cliff(make_trial):
     trial = make_trial("standard", "CliffWalking-v1", seed=0, episodes=4000, max_steps=1000)
     trained, model = train(trial), load_model("CliffWalking-v1", "{}")
-    walk = greedy_walk(model, trained.log.q_values)
     # Up, eleven times right along the edge, down.
-    assert [action for _, action, _ in walk] == [0, *[1] * 11, 2]
-    assert [state for state, _, _ in walk] == [36, *range(24, 36)]
+    states, actions = [36, *range(24, 36)], [0, *[1] * 11, 2]
+    assert trained.log.q_values[states].argmax(axis=1).tolist() == actions
     value = -(1 - 0.99**13) / (1 - 0.99)
     for name in START_VALUE_NAMES:
         assert trained.summary[name] == pytest.approx(value, abs=1e-9)
-    best = optimal_values(model, 0.99)
-    for state, action, _ in walk:
-        assert trained.log.q_values[state, action] == pytest.approx(best[state, action], abs=1e-9)
+    best = optimal_values(model, 0.99)[states, actions]
+    np.testing.assert_allclose(trained.log.q_values[states, actions], best, atol=1e-9)
 
 
 def test_harmonic_at_a_small_shift_fears_the_slippery_cliff(make_trial):
@@ -371,12 +282,3 @@ def test_harmonic_at_a_small_shift_fears_the_slippery_cliff(make_trial):
     assert start["harmonic"] == pytest.approx(start["minimum"], rel=0.05)
     bias = {variant: trained.summary["q_bias"] for variant, trained in logs.items()}
     assert bias["harmonic"] < min(bias["standard"], 0)
-
-
-def test_harmonic_at_a_great_shift_is_standard(make_trial):
-    standard, harmonic = (
-        train(make_trial(variant, "FrozenLake-v1", episodes=500, max_steps=100, eps_shift=1e15))
-        for variant in ("standard", "harmonic")
-    )
-    np.testing.assert_allclose(standard.log.q_values, harmonic.log.q_values, atol=1e-12)
-    assert np.array_equal(standard.log.steps, harmonic.log.steps)

@@ -23,7 +23,6 @@ RULES = ("standard", "harmonic", "minimum", "asymmetric")
 COMPILED = {name: njit(VARIANTS[name].update) for name in RULES}
 
 values = st.floats(-1e6, 1e6)
-losses = st.floats(-1e3, 0.0)
 step_sizes = st.floats(1e-3, 1.0)
 inner_step_sizes = st.floats(1e-3, 0.99)
 shifts = st.floats(-6, 9).map(lambda exponent: 10.0**exponent)
@@ -33,11 +32,20 @@ shifts = st.floats(-6, 9).map(lambda exponent: 10.0**exponent)
 
 
 @pytest.mark.parametrize(
-    ("q_value", "target", "alpha", "expected"),
-    [(-2.0, 3.0, 0.2, -1.0), (3.0, -2.0, 0.2, 2.0), (7.0, 7.0, 0.5, 7.0), (4.0, -6.0, 1.0, -6.0)],
+    ("rule", "given", "expected"),
+    [
+        (standard, (-2, 3, 0.2), -1),
+        (standard, (3, -2, 0.2), 2),
+        (standard, (7, 7, 0.5), 7),
+        (standard, (4, -6, 1), -6),
+        (minimum, (3, -4), -4),
+        (minimum, (-4, -3), -4),
+        (asymmetric, (0, 8, 0.25, 0.5), 2),
+        (asymmetric, (0, -8, 0.25, 0.5), -4),
+    ],
 )
-def test_standard_by_hand(q_value, target, alpha, expected):
-    assert standard(q_value, target, alpha) == expected
+def test_other_rules_by_hand(rule, given, expected):
+    assert rule(*given) == expected
 
 
 @pytest.mark.parametrize(
@@ -58,23 +66,13 @@ def test_standard_by_hand(q_value, target, alpha, expected):
         # equal values stay, alpha = 1 takes the target
         (-5.0, -5.0, 0.3, 1.0, -5.0),
         (-8.0, 5.0, 1.0, 1.0, 5.0),
+        # the shift falls to 1e-12: u = 1e-12, v = 2, the step is 0.5 * 1e-12 / (0.5 * 2) * 2
+        (0.0, 2.0, 0.5, 0.0, 1e-12),
     ],
 )
 def test_harmonic_by_hand(q_value, target, alpha, eps_shift, expected):
     updated = harmonic(q_value, target, alpha, eps_shift)
-    assert updated == pytest.approx(expected, rel=1e-11, abs=1e-14)
-
-
-def test_minimum_by_hand():
-    assert minimum(2.0, -3.0) == -3.0
-    assert minimum(-4.0, -3.0) == -4.0
-
-
-@pytest.mark.parametrize(
-    ("q_value", "target", "expected"), [(0.0, 8.0, 2.0), (0.0, -8.0, -4.0), (3.0, 3.0, 3.0)]
-)
-def test_asymmetric_by_hand(q_value, target, expected):
-    assert asymmetric(q_value, target, 0.25, 0.5) == expected
+    assert updated == pytest.approx(expected, rel=1e-11, abs=1e-14 if eps_shift else 1e-23)
 
 
 # Analytic
@@ -97,7 +95,7 @@ def test_a_great_shift_gives_the_standard_update(q_value, target, alpha):
     assert harmonic(q_value, target, alpha, 1e16) == pytest.approx(expected, abs=1e-9)
 
 
-@given(st.floats(-1e3, 1e3), losses, inner_step_sizes)
+@given(st.floats(-1e3, 1e3), st.floats(-1e3, 0.0), inner_step_sizes)
 def test_a_small_shift_gives_the_minimum_where_that_is_no_gain(one, other, alpha):
     for q_value, target in ((one, other), (other, one)):
         updated = harmonic(q_value, target, alpha, 1e-12)
@@ -110,26 +108,6 @@ def test_a_small_shift_gives_the_ordinary_harmonic_mean_of_gains(q_value, target
     assert harmonic(q_value, target, alpha, 1e-12) == pytest.approx(expected, rel=1e-9)
 
 
-@given(values, values, inner_step_sizes, shifts)
-def test_effective_step_size_is_below_alpha_exactly_upwards(q_value, target, alpha, eps_shift):
-    # The mean with itself shifted is never above the arithmetic mean; compare the two updates.
-    harmonically = harmonic(q_value, target, alpha, eps_shift)
-    standardly = standard(q_value, target, alpha)
-    slack = 1e-12 * max(abs(q_value), abs(target))
-    assert harmonically <= standardly + slack
-
-
-@given(losses, losses, losses, losses, inner_step_sizes, shifts)
-def test_harmonic_is_monotone_and_non_expansive_on_losses(q1, q2, y1, y2, alpha, eps_shift):
-    def update(q_value, target):
-        return harmonic(q_value, target, alpha, eps_shift)
-
-    slack = 1e-12 * max(map(abs, (q1, q2, y1, y2)))
-    assert update(min(q1, q2), min(y1, y2)) <= update(max(q1, q2), max(y1, y2)) + slack
-    distance = max(abs(q1 - q2), abs(y1 - y2))
-    assert abs(update(q1, y1) - update(q2, y2)) <= distance + slack
-
-
 @pytest.mark.parametrize("eps_shift", [0.0, 1e-300, EPS_DIV])
 @pytest.mark.parametrize(
     ("q_value", "target"), [(0.0, 0.0), (-5.0, -5.0), (0.0, -1.0), (-1.0, 0.0), (-3.0, 4.0)]
@@ -137,12 +115,6 @@ def test_harmonic_is_monotone_and_non_expansive_on_losses(q1, q2, y1, y2, alpha,
 def test_a_vanishing_shift_is_floored(q_value, target, eps_shift):
     updated = harmonic(q_value, target, 0.2, eps_shift)
     assert updated == pytest.approx(min(q_value, target), abs=1e-10)
-
-
-def test_the_floor_is_what_the_shift_falls_to():
-    assert EPS_DIV == 1e-12
-    # u = 1e-12, v = 2 (+ 1e-12): the step is 0.5 * 1e-12 / (0.5 * 2 + 0.5 * 1e-12) * 2
-    assert harmonic(0.0, 2.0, 0.5, 0.0) == pytest.approx(1e-12, rel=1e-11)
 
 
 # Equality
