@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hq_ray.cli import SETTINGS, Count, ray_flags, say
-from hq_ray.errors import InputError, near_miss
+from hq_ray.errors import InputError, near_miss, short_repr
 from hq_ray.hyperparameters import HYPERPARAMETERS, Hyperparameter, Value
 from hq_ray.trial import parse_seeds
 from hq_ray.updates import VARIANTS, parse_variants
@@ -32,7 +32,7 @@ def parse_env_args(text: str) -> dict[str, object]:
     Raises:
         InputError: neither of the two, or an argument is given twice.
     """
-    from hq_ray.sweeps.spec_text import read_yaml, short_repr
+    from hq_ray.sweeps.spec_text import read_yaml
 
     text = text.strip()
     must = (

@@ -99,32 +99,18 @@ def named(parts: Sequence[Condition], known: pa.Schema) -> list[str]:
     return known.names if "FieldPath" in words else [name for name in known.names if name in words]
 
 
-def check(text: str, names: Sequence[str]) -> None:
-    """Checks that a text is a condition on these columns of `trials`, and parameters of rules.
+def evaluate(text: str, columns: Mapping[str, Sequence]) -> list[bool | None]:
+    """Whether a condition on these columns holds, by row; None where it depends on a None.
 
     Raises:
-        InputError: it is none.
+        InputError: it is none, names something else, or divides by zero.
     """
-    table = pa.schema(map(_field, names)).empty_table()
-    with _refusing(text, names):
-        _Evaluator(table, null_is_unknown=True).holds(_parsed(text))
-
-
-def evaluate(text: str, rows: Sequence[Mapping[str, object]]) -> list[bool | None]:
-    """Whether a condition that was checked holds, by row; None where it depends on a None.
-
-    Args:
-        text: the condition.
-        rows: values by name; a name that is not there has the value None.
-
-    Raises:
-        InputError: it divides by zero, or a value is of another type than its column of `trials`.
-    """
-    names = dict.fromkeys([*schema.TRIALS.names, *(rows[0] if rows else ())])
+    words = set(re.findall(r"\w+", text))
     # A table without columns would have no rows.
-    used = pa.schema([_field(name) for name in names if name in text or name == "seed"])
-    with _refusing(text, used.names):
-        table = pa.Table.from_pylist([{n: row.get(n) for n in used.names} for row in rows], used)
+    used = [name for name in columns if name in words] or list(columns)[:1]
+    with _refusing(text, list(columns)):
+        arrays = [pa.array(columns[name], _field(name).type) for name in used]
+        table = pa.table([pa.chunked_array([array]) for array in arrays], used)
         return _Evaluator(table, null_is_unknown=True).holds(_parsed(text)).to_pylist()
 
 

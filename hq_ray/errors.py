@@ -13,6 +13,8 @@ Every message says what must hold, what was given, and the near miss where there
 import difflib
 from collections.abc import Iterable
 
+MAX_REPR_CHARACTERS = 120
+
 
 class HqRayError(Exception):
     """Any error that this package raises on purpose."""
@@ -47,6 +49,15 @@ def reason_of(problem: BaseException) -> str:
         return f"{kind}, whose message cannot be read ({type(another).__name__})"
 
 
+def short_repr(value: object) -> str:
+    """`repr` on one line of at most 120 characters, also for a value whose `repr` raises."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:
+        text = f"a {type(value).__name__} that cannot be shown"
+    return shortened(text, MAX_REPR_CHARACTERS)
+
+
 def shortened(text: str, most: int) -> str:
     """A message, cut where it is too long for a person to read."""
     return text if len(text) <= most else f"{text[:most]} ..."
@@ -58,8 +69,10 @@ def near_miss(word: object, known: Iterable[str]) -> str:
     Returns `; did you mean 'harmonic'?` or `; known: standard, harmonic`, of which 20 at most.
     """
     names = [str(name) for name in known]
+    # Long words take long to compare, and of objects the text may be anything.
+    word = word[:100] if isinstance(word, str) else ""
     folded = {name.casefold(): name for name in names}
-    close = difflib.get_close_matches(str(word).casefold(), folded, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {folded[close[0]]!r}?"
     more = f" and {len(names) - 20:,} more" if len(names) > 20 else ""

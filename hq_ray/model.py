@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from hq_ray.errors import ModelError
-from hq_ray.spaces import short_repr
+from hq_ray.errors import ModelError, short_repr
 
 PLAIN = {dict, OrderedDict, defaultdict, list, tuple}
 

@@ -13,14 +13,13 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from hq_ray.errors import InputError, TrialError
+from hq_ray.errors import InputError, TrialError, short_repr
 
 ACCEPTED = "Discrete, MultiDiscrete, MultiBinary, integer Box with bounds, Tuple and Dict of these"
 # Files number states and actions in int32.
 MAX_NUMBER = 2**31
 # A table of Q values takes 8 bytes an entry.
 MAX_ENTRIES = 10**8
-MAX_REPR_CHARACTERS = 120
 
 
 @dataclass(frozen=True)
@@ -94,15 +93,6 @@ def numbering(environment: gymnasium.Env, name: str = "the environment") -> Numb
             ) from None
 
     return Numbering(n_states, n_actions, encode, first_state, first_action)
-
-
-def short_repr(value: object) -> str:
-    """`repr` on one line of at most 120 characters, also for a value whose `repr` raises."""
-    try:
-        text = " ".join(repr(value).split())
-    except Exception:
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= MAX_REPR_CHARACTERS else f"{text[:MAX_REPR_CHARACTERS]}..."
 
 
 def _components(space: spaces.Space) -> list[tuple[int, int]] | None:

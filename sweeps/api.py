@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hq_ray.errors import InputError
+from hq_ray.errors import InputError, short_repr
 from hq_ray.handle import Handle
 from hq_ray.location import Location
 from hq_ray.store import Results
@@ -14,7 +14,6 @@ from hq_ray.sweeps.expand import Expanded, check_read, expand
 from hq_ray.sweeps.options import RunOptions
 from hq_ray.sweeps.run import run_missing
 from hq_ray.sweeps.spec import Sweep, read_spec
-from hq_ray.sweeps.spec_text import short_repr
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ configurations takes their luck, too; seeds that had no part in the choice are f
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -17,24 +18,10 @@ from hq_ray.sweeps.plan import TrialSet
 from hq_ray.sweeps.spec_entries import Confirm
 from hq_ray.trial import BLOCK, CONFIRMATION, FIRST_FRESH_SEED, Trial, environment_name, seeded
 
-
-@dataclass(frozen=True)
-class Chosen:
-    """A configuration that won its grid.
-
-    Attributes:
-        configuration: as the plan has it.
-        rank: 1 for the best one.
-        of: how many configurations its variant has on the problem.
-        score: mean of the metric over the exploration seeds.
-        settings: the hyperparameters that vary there, in words.
-    """
-
-    configuration: Trial
-    rank: int
-    of: int
-    score: float
-    settings: str
+# A configuration as the plan has it, and what sweep.json says of it: `variant`, `config_id`, `rank`
+# (1 for the best one), `configurations` (how many its variant has on the problem), `score` (mean of
+# the metric over the exploration seeds) and `settings` (the hyperparameters that vary, in words).
+Chosen = tuple[Trial, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -65,7 +52,7 @@ def choose(trials: TrialSet, results: Results, metric: str, top: int) -> dict[st
 
     The best has the best mean of the metric over the seeds of the plan, of the whole grid. Eligible
     is a configuration whose every such trial is done and has the metric; ties go to the order of
-    the plan. A problem or variant without an eligible configuration is missing.
+    the plan. A variant without an eligible configuration has none.
 
     Args:
         trials: of the plan.
@@ -75,23 +62,32 @@ def choose(trials: TrialSet, results: Results, metric: str, top: int) -> dict[st
     """
     frame = load_trials(results, columns=["trial_id", "status", metric], damaged=[], quiet=True)
     frame = frame[frame["status"] == DONE].set_index("trial_id")[metric].astype(float)
-    scores = frame.reindex(trials.ids()).to_numpy().reshape(len(trials.seeds), -1)
+    scores = frame.reindex(list(trials.ids())).to_numpy().reshape(len(trials.seeds), -1)
     means = scores.mean(axis=0)
     groups: dict[tuple[str, str], list[int]] = {}
     for number, one in enumerate(trials.configurations):
         groups.setdefault((problem_of(one), one.variant), []).append(number)
     found: dict[str, list[Chosen]] = {}
-    for (problem, _), numbers in groups.items():
+    for (problem, variant), numbers in groups.items():
         eligible = [number for number in numbers if np.isfinite(means[number])]
         best = sorted(eligible, key=lambda number: -BETTER[metric] * means[number])[:top]
-        settings = {number: _settings(trials.configurations[number]) for number in numbers}
-        varying = [h for h in settings[numbers[0]] if len({of[h] for of in settings.values()}) > 1]
+        every = [_settings(trials.configurations[number]) for number in numbers]
+        varying = [name for name in every[0] if len({of[name] for of in every}) > 1]
+        of_problem = found.setdefault(problem, [])
         for rank, number in enumerate(best, 1):
             one = trials.configurations[number]
-            of = settings[number]
-            words = [f"{h} {of[h]}" for h in varying if of[h] is not None]
-            chosen = Chosen(one, rank, len(numbers), float(means[number]), ", ".join(words))
-            found.setdefault(problem, []).append(chosen)
+            settings = _settings(one)
+            record = {
+                "variant": variant,
+                "config_id": one.config_id,
+                "rank": rank,
+                "configurations": len(numbers),
+                "score": float(means[number]),
+                "settings": ", ".join(
+                    f"{name} {settings[name]}" for name in varying if settings[name] is not None
+                ),
+            }
+            of_problem.append((one, record))
     return found
 
 
@@ -112,54 +108,52 @@ def confirmation(trials: TrialSet, results: Results, how: Confirm) -> Confirmati
         results: where they are published.
         how: as the spec says.
     """
-    seeds, metric = how.seeds, how.metric
-    found = choose(trials, results, metric, how.top)
     record = dict(results.description().get("confirmed", {}))
     used = _used_blocks(results)
-    fresh: list[tuple[Trial, range]] = []
+    fresh: list[tuple[int, Trial]] = []
+    found = choose(trials, results, how.metric, how.top)
     notices = [
         f"{variant} on {problem} has no configuration whose every trial is done and has "
-        f"{metric}, so none is confirmed"
+        f"{how.metric}, so none is confirmed"
         for problem, variant in dict.fromkeys(
             (problem_of(one), one.variant) for one in trials.configurations
         )
-        if variant not in {chosen.configuration.variant for chosen in found.get(problem, ())}
+        if variant not in {one.variant for one, _ in found[problem]}
     ]
     for problem, chosen in found.items():
+        if not chosen:
+            continue
         blocks = list(record.get(problem, []))
-        now = [
-            {
-                "variant": one.configuration.variant,
-                "config_id": one.configuration.config_id,
-                "rank": one.rank,
-                "configurations": one.of,
-                "score": one.score,
-                "settings": one.settings,
-            }
-            for one in chosen
-        ]
-        last = blocks.pop() if blocks else None
-        if last is not None and (last["metric"], _ids(last["chosen"])) == (metric, _ids(now)):
-            extended = list(last.get("extended_after", []))
-            if seeds > last["seeds"]:
-                extended.append(last["seeds"])
-            block = {**last, "chosen": now, "seeds": max(seeds, last["seeds"])}
-            block |= {"extended_after": extended} if extended else {}
-        else:
-            blocks += [last] if last is not None else []
-            number = max(used.get(problem, -1), blocks[-1]["block"] if blocks else -1) + 1
-            block = {"block": number, "metric": metric, "seeds": seeds, "chosen": now}
+        block = _block(blocks, [of for _, of in chosen], how, used.get(problem, -1))
         record[problem] = [*blocks, block]
         first = FIRST_FRESH_SEED + block["block"] * BLOCK
-        some = range(first, first + block["seeds"])
-        fresh += [(replace(one.configuration, role=CONFIRMATION), some) for one in chosen]
-        notices += [_sentence(problem, one, metric, len(some)) for one in chosen]
-    makers = [(seeded(one), some) for one, some in fresh]
-    longest = max((len(some) for _, some in makers), default=0)
-    every = [
-        make(some[place]) for place in range(longest) for make, some in makers if place < len(some)
-    ]
-    return Confirmation(every, record, notices)
+        for one, of in chosen:
+            make = seeded(replace(one, role=CONFIRMATION))
+            fresh += [(number, make(first + number)) for number in range(block["seeds"])]
+            notices.append(_sentence(problem, one, of, block))
+    ordered = [trial for _, trial in sorted(fresh, key=lambda numbered: numbered[0])]
+    return Confirmation(ordered, record, notices)
+
+
+def _block(blocks: list[dict], chosen: list[dict], how: Confirm, used: int) -> dict:
+    """The block of fresh seeds for a choice; the last one is taken off where it is extended.
+
+    Args:
+        blocks: of the problem so far.
+        chosen: by the record of each.
+        how: as the spec says.
+        used: number of the last block that any trial is of.
+    """
+    last = blocks[-1] if blocks else {"block": used, "metric": None, "chosen": []}
+    if (last["metric"], _ids(last["chosen"])) != (how.metric, _ids(chosen)):
+        number = max(used, last["block"]) + 1
+        return {"block": number, "metric": how.metric, "seeds": how.seeds, "chosen": chosen}
+    blocks.pop()
+    extended = [*last.get("extended_after", [])]
+    if how.seeds > last["seeds"]:
+        extended.append(last["seeds"])
+    block = {**last, "chosen": chosen, "seeds": max(how.seeds, last["seeds"])}
+    return block | ({"extended_after": extended} if extended else {})
 
 
 def _ids(chosen: Sequence[Mapping]) -> list[tuple[str, str]]:
@@ -178,13 +172,13 @@ def _used_blocks(results: Results) -> dict[str, int]:
     return blocks
 
 
-def _sentence(problem: str, one: Chosen, metric: str, seeds: int) -> str:
-    which = one.settings or "the only configuration"
-    of = f"best of {one.of}" if one.rank == 1 else f"number {one.rank} of {one.of}"
-    trial = one.configuration
-    name = trial.label or environment_name(trial.env, trial.env_args)
-    problem = problem.replace(f"{trial.env} {trial.env_args}", name, 1)
+def _sentence(problem: str, one: Trial, record: Mapping, block: Mapping) -> str:
+    which = record["settings"] or "the only configuration"
+    rank, number = record["rank"], record["configurations"]
+    of = f"best of {number}" if rank == 1 else f"number {rank} of {number}"
+    name = one.label or environment_name(one.env, one.env_args)
+    problem = problem.replace(f"{one.env} {one.env_args}", name, 1)
     return (
-        f"Confirmed on {seeds} fresh seeds: {problem}: {trial.variant} with {which}, "
-        f"{of} by {metric} ({one.score:.6g})"
+        f"Confirmed on {block['seeds']} fresh seeds: {problem}: {one.variant} with {which}, "
+        f"{of} by {block['metric']} ({record['score']:.6g})"
     )

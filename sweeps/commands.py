@@ -161,7 +161,9 @@ def _print_counts(place: "Results", found: "Survey", expanded: "Expanded", plann
         f"{len(planned.trials):,} trials: {len(planned.missing):,} new, {planned.n_done:,} done, "
         f"{len(planned.failed):,} failed"
     )
-    if stale := count_stale(place, found, expanded.fingerprints):
+    # Stale trials are none of the planned ones, whose ids are of the present environments.
+    others = len(found.status) > planned.n_done + len(planned.failed)
+    if others and (stale := count_stale(place, found, expanded.fingerprints)):
         say(
             f"{stale:,} stale trials in the folder were trained on other versions of these "
             "environments, and are neither counted nor run again"

@@ -2,37 +2,33 @@
 
 import hashlib
 import itertools
+import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
 from hq_ray.conditions import evaluate
 from hq_ray.environments import Environment, resolve
-from hq_ray.errors import InputError, shortened
+from hq_ray.errors import InputError, near_miss
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
-from hq_ray.sweeps.parameters import (
-    LENGTHS,
-    PARAMETERS,
-    Distribution,
-    Parameter,
-    own_parameters,
-)
+from hq_ray.sweeps.parameters import LENGTHS, Distribution, Parameter, parameters_of
 from hq_ray.sweeps.plan import TrialSet
 from hq_ray.sweeps.spec import Sweep
-from hq_ray.sweeps.spec_entries import (
-    SETTINGS,
-    Configuration,
-    EnvironmentRequest,
-    values_of,
-)
-from hq_ray.sweeps.spec_text import suggestion
+from hq_ray.sweeps.spec_entries import EnvironmentRequest
+from hq_ray.sweeps.spec_text import placed
 from hq_ray.trial import Trial, environment_name
 from hq_ray.updates import uncompilable, variant_of
 
 # A configuration takes some two kilobytes; ids of ten million trials take a gigabyte.
 MOST_CONFIGURATIONS, MOST_TRIALS = 10**6, 10**7
+# What makes a configuration besides its environment.
+READ = (*HYPERPARAMETERS, "rule", "rule_args")
+SETTINGS = ("variant", *LENGTHS, *READ)
+NO_HYPERPARAMETERS = ("env", "variant", *LENGTHS)
 
 
 @dataclass(frozen=True)
@@ -60,18 +56,29 @@ class Expanded:
 def expand(sweep: Sweep) -> Expanded:
     """Resolves the environments of a spec and makes its trials.
 
+    The configurations are as listed, or by environment, sample or grid point, variant; each counts
+    once. A parameter that a variant does not read makes no difference to it, so that points which
+    differ in nothing else are one. The same sample gives the same common values to every variant
+    and environment.
+
     Raises:
-        InputError: an environment or a hyperparameter cannot be used.
+        InputError: an environment or a hyperparameter cannot be used, or there are too many
+            configurations, none, or values that contradict each other.
     """
-    found = configurations(sweep)
-    environments = {env: _resolved(sweep, env) for env in dict.fromkeys(one.env for one in found)}
+    _check_size(sweep)
+    if sweep.configurations:
+        asked = list(_listed(sweep))
+    else:
+        points = _product(sweep)
+        asked = [(env, settings) for env in dict.fromkeys(sweep.env) for settings in points]
+    environments = {env: _resolved(sweep, env) for env in dict.fromkeys(env for env, _ in asked)}
     templates: dict[tuple, Trial] = {}
-    for one in found:
-        environment = environments[one.env]
-        settings = one.settings
-        settings["max_steps"] = settings["max_steps"] or environment.max_steps
+    for env, settings in asked:
+        environment = environments[env]
+        values = dict(zip(SETTINGS, settings, strict=True))
+        values["max_steps"] = values["max_steps"] or environment.max_steps
         # Two names of one environment, or its own step limit spelled out, give the same trial.
-        key = (environment.name, *settings.values())
+        key = (environment.name, *values.values())
         if key not in templates:
             templates[key] = Trial(
                 env=environment.id,
@@ -79,141 +86,133 @@ def expand(sweep: Sweep) -> Expanded:
                 fingerprint=environment.fingerprint,
                 seed=0,
                 source=environment.source,
-                label=one.env.label,
-                **settings,
+                label=env.label,
+                **values,
             )
+    notices = [notice for one in environments.values() for notice in one.notices]
+    notices += [
+        f"{name} trains on the Gymnasium loop, some hundred times slower, because numba cannot "
+        f"compile its rule: {reason}"
+        for name in dict.fromkeys(settings[0] for _, settings in asked)
+        if (reason := uncompilable(name))
+    ]
     return Expanded(
         trials=TrialSet(list(templates.values()), sweep.seeds),
         environments={environment.name: environment for environment in environments.values()},
         families={environments[one].name: one.family for one in environments if one.family},
-        notices=tuple(
-            dict.fromkeys(
-                [
-                    *(notice for one in environments.values() for notice in one.notices),
-                    *_uncompiled({one.settings["variant"]: None for one in found}),
-                ]
-            )
-        ),
+        notices=tuple(dict.fromkeys(notices)),
     )
-
-
-def _uncompiled(variants: Iterable[str]) -> Iterator[str]:
-    """A notice for each rule of the user's own that numba cannot compile."""
-    for name in variants:
-        if reason := uncompilable(name):
-            yield (
-                f"{name} trains on the Gymnasium loop, some hundred times slower, because numba "
-                f"cannot compile its rule: {reason}"
-            )
 
 
 def _resolved(sweep: Sweep, env: EnvironmentRequest) -> Environment:
     try:
         return resolve(env.id, env.arguments, of_range=env.family is not None)
     except InputError as problem:
-        if sweep.configurations:
-            index = [one.env for one in sweep.configurations].index(env)
-            place = f"configurations[{index}].env"
-        else:
-            ids = {one.id for one in sweep.env}
-            place = "env"
-            if len(ids) < len(sweep.env):  # a range may have made several of one entry
-                place = f"env {environment_name(env.id, env.args)}"
-            elif len(ids) > 1:
-                place = f"env[{sweep.env.index(env)}]"
-        raise InputError(f"{place}: {shortened(str(problem), 500)}") from problem
+        several = len(sweep.env) > 1 or sweep.configurations
+        place = f"env {environment_name(env.id, env.args)}" if several else "env"
+        raise placed(place, problem) from problem
 
 
 def check_read(sweep: Sweep, trials: TrialSet) -> None:
     """Refuses parameters that make no difference to any trial.
 
     Raises:
-        InputError: no variant of the spec reads one, or no schedule.
+        InputError: no variant of the spec reads one, or no schedule; a listed configuration has one
+            that it does not read.
     """
-    places = {"parameters": sweep.parameters}
-    places |= {f"variant_parameters.{name}": of for name, of in sweep.variant_parameters.items()}
-    for place, block in places.items():
-        of = [
-            one
-            for one in trials.configurations
-            if place in ("parameters", f"variant_parameters.{one.variant}")
-        ]
+    blocks: list[tuple[str, Mapping, Sequence]]
+    blocks = [("parameters", sweep.parameters, trials.configurations)]
+    for variant, own in sweep.variant_parameters.items():
+        some = [one for one in trials.configurations if one.variant == variant]
+        blocks.append((f"variant_parameters.{variant}", own, some))
+    for number, listed in enumerate(sweep.configurations):
+        settings = dict(zip(SETTINGS, _settings(sweep, listed), strict=True))
+        blocks.append((f"configurations[{number}]", listed, [SimpleNamespace(**settings)]))
+    for place, block, configurations in blocks:
         read = [
-            name for name in HYPERPARAMETERS if any(getattr(one, name) is not None for one in of)
+            name
+            for name in parameters_of({one.variant for one in configurations})
+            if any(getattr(one, name, 0) is not None for one in configurations)
         ]
-        read += own_parameters(dict.fromkeys(one.variant for one in of))
-        for name in block if of else ():
-            if name not in LENGTHS and name not in read:
+        for name in block if configurations else ():
+            if name not in (*read, "env", "variant"):
                 raise InputError(
                     f"{place}.{name}: must be read by a variant or schedule of the spec, but none "
-                    f"does{suggestion(name, read)}"
+                    f"does{near_miss(name, read)}"
                 )
 
 
-def configurations(sweep: Sweep) -> list[Configuration]:
-    """Every distinct configuration: as listed, or by environment, sample or grid point, variant.
+def _settings(sweep: Sweep, given: Mapping[str, Any]) -> tuple:
+    """The values that make a configuration, in the order of SETTINGS.
 
-    A parameter that a variant does not read makes no difference to it, so that points which differ
-    in nothing else are one. The same sample gives the same common values to every variant and
-    environment.
+    None is a hyperparameter that is not read, and a step limit that the environment decides.
 
-    Raises:
-        InputError: there are too many, none, or values that contradict each other.
+    Args:
+        sweep: has the lengths that are not given.
+        given: `variant` and parameters; other parameters have their defaults.
     """
-    _check_size(sweep)
-    if sweep.configurations:
-        # An entry without lengths has the sweep's.
-        filled = (
-            (one.env, (variant, episodes or sweep.episodes, max_steps or sweep.max_steps, *rest))
-            for one in sweep.configurations
-            for variant, episodes, max_steps, *rest in [one.values]
-        )
-        return list(dict.fromkeys(Configuration(*one) for one in filled))
-    points = [[(variant, point) for point in _points(sweep, variant)] for variant in sweep.variant]
-    by_number = itertools.chain.from_iterable(itertools.zip_longest(*points))
-    found: dict[tuple, InputError | None] = {}
-    for variant, point in filter(None, by_number):
-        episodes = point.pop("episodes", sweep.episodes)
-        max_steps = point.pop("max_steps", sweep.max_steps)
-        problem = None
+    values = {name: given[name] for name in given if name not in NO_HYPERPARAMETERS}
+    used = used_hyperparameters(given["variant"], values)
+    lengths = (given.get(name, getattr(sweep, name)) for name in LENGTHS)
+    return (given["variant"], *lengths, *map(used.get, READ))
+
+
+def _listed(sweep: Sweep) -> Iterator[tuple[EnvironmentRequest, tuple]]:
+    """The environment and the settings of each listed configuration."""
+    for number, one in enumerate(sweep.configurations):
         try:
-            used = used_hyperparameters(variant, point)
+            yield one["env"], _settings(sweep, one)
+        except InputError as problem:
+            raise placed(f"configurations[{number}]", problem) from None
+
+
+def _product(sweep: Sweep) -> list[tuple]:
+    """The settings of every distinct sample or grid point that meets the constraints."""
+    points = [list(_points(sweep, variant)) for variant in sweep.variant]
+    found: dict[tuple, InputError | None] = {}
+    for point in filter(None, itertools.chain.from_iterable(itertools.zip_longest(*points))):
+        try:
+            found[_settings(sweep, point)] = None
         except InputError as contradiction:
-            problem = contradiction
-            used = {name: point.get(name, row.default) for name, row in HYPERPARAMETERS.items()}
-        found[values_of(variant, episodes, max_steps, used)] = problem
-    kept = []
-    for values, allowed in zip(found, _allowed(sweep, found), strict=True):
-        if allowed and found[values] is not None:
-            raise InputError(f"parameters: {found[values]}; a constraint can exclude it")
-        if allowed:
-            kept.append(values)
+            every = {name: row.default for name, row in HYPERPARAMETERS.items()} | point
+            lengths = (point.get(name, getattr(sweep, name)) for name in LENGTHS)
+            found[point["variant"], *lengths, *map(every.get, READ)] = contradiction
+    allowed = _allowed(sweep, list(found))
+    kept = [settings for settings, ok in zip(found, allowed, strict=True) if ok]
+    for settings in kept:
+        if found[settings] is not None:
+            raise InputError(f"parameters: {found[settings]}; a constraint can exclude it")
     if not kept:
         raise InputError("constraints: must leave a configuration, but no configuration meets all")
-    return [Configuration(env, values) for env in dict.fromkeys(sweep.env) for values in kept]
+    return kept
 
 
-def _allowed(sweep: Sweep, found: Mapping[tuple, object]) -> list[bool]:
+def _allowed(sweep: Sweep, points: Sequence[tuple]) -> np.ndarray:
     """Whether each configuration meets all constraints, or may for all that is known of it."""
-    rows = []
-    if sweep.constraints:
-        absent = dict.fromkeys((*SETTINGS, *own_parameters(sweep.variant)))
-        rows = [absent | Configuration(sweep.env[0], values).named for values in found]
-    try:
-        columns = [evaluate(text, rows) for text in sweep.constraints]
-    except InputError as problem:
-        raise InputError(f"constraints: {problem}") from None
-    return [all(column[i] is not False for column in columns) for i in range(len(found))]
+    allowed = np.ones(len(points), bool)
+    if not sweep.constraints:
+        return allowed
+    columns: dict[str, Sequence] = dict(zip(SETTINGS, zip(*points, strict=True), strict=True))
+    own = [json.loads(text or "{}") for text in columns["rule_args"]]
+    for name in parameters_of(sweep.variant).keys() - columns.keys():
+        columns[name] = [values.get(name) for values in own]
+    for number, text in enumerate(sweep.constraints):
+        try:
+            allowed &= [holds is not False for holds in evaluate(text, columns)]
+        except InputError as problem:
+            raise placed(f"constraints[{number}]", problem) from None
+    return allowed
 
 
 def _parameters(sweep: Sweep, variant: str) -> dict[str, Parameter]:
+    """The parameters that a variant may read."""
     of = {**sweep.parameters, **sweep.variant_parameters.get(variant, {})}
-    known = (*PARAMETERS, *variant_of(variant).parameters)
+    known = parameters_of([variant])
     return {name: parameter for name, parameter in of.items() if name in known}
 
 
 def _grid(sweep: Sweep, variant: str) -> dict[str, tuple[Value, ...]]:
-    """The values of the parameters that a variant may read."""
+    """The values of the parameters that a variant reads."""
     unread = set(variant_of(variant).unread)
     if "alpha" in unread:
         unread |= {name for name in HYPERPARAMETERS if name.startswith("alpha_")}
@@ -227,44 +226,39 @@ def _check_size(sweep: Sweep) -> None:
     Raises:
         InputError: it means too many configurations or trials; the message names what to lower.
     """
-    sizes = {"env": len(sweep.env)}
+    products: list[dict[str, int]] = []
+    for variant in sweep.variant:
+        factors = {f"parameters.{name}": len(of) for name, of in _grid(sweep, variant).items()}
+        if sweep.samples is not None:
+            factors = {"samples": sweep.samples}
+        products.append({"env": len(sweep.env), **factors})
     if sweep.configurations:
-        sizes = {"configurations": len(sweep.configurations)}
-        count = len(sweep.configurations)
-    elif sweep.samples is not None:
-        sizes["samples"] = sweep.samples
-        count = len(sweep.env) * len(sweep.variant) * sweep.samples
-    else:
-        grids = [
-            {f"parameters.{name}": len(values) for name, values in grid.items()}
-            for grid in (_grid(sweep, variant) for variant in sweep.variant)
-        ]
-        count = len(sweep.env) * sum(math.prod(grid.values()) for grid in grids)
-        sizes |= {name: size for grid in grids for name, size in grid.items()}
-    if count > MOST_CONFIGURATIONS:
-        what, found, most = "configurations", count, MOST_CONFIGURATIONS
-    else:
+        products = [{"configurations": len(sweep.configurations)}]
+    count = sum(math.prod(factors.values()) for factors in products)
+    what, found, most = "configurations", count, MOST_CONFIGURATIONS
+    if count <= most:
         what, found, most = "trials", count * len(sweep.seeds), MOST_TRIALS
-        sizes["seeds"] = len(sweep.seeds)
+        products.append({"seeds": len(sweep.seeds)})
     if found > most:
-        name = max(sizes, key=lambda name: sizes[name])
+        size, name = max((size, name) for of in products for name, size in of.items())
         raise InputError(
-            f"{name}: must be fewer than {sizes[name]:,}, because the spec means {found:,} {what}, "
+            f"{name}: must be fewer than {size:,}, because the spec means {found:,} {what}, "
             f"and may mean at most {most:,}"
         )
 
 
 def _points(sweep: Sweep, variant: str) -> Iterator[dict[str, Value]]:
-    """The values of a variant's parameters, point by point."""
+    """A variant with the values of its parameters, point by point."""
     if sweep.samples is None:
-        grid = _grid(sweep, variant)
+        grid = {"variant": (variant,), **_grid(sweep, variant)}
         for values in itertools.product(*grid.values()):
             yield dict(zip(grid, values, strict=True))
         return
     parameters = _parameters(sweep, variant)
     uniforms = _uniforms(sweep, list(parameters), sweep.samples)
     for i in range(sweep.samples):
-        yield {name: _drawn(of, uniforms[name][i]) for name, of in parameters.items()}
+        drawn = {name: _drawn(of, uniforms[name][i]) for name, of in parameters.items()}
+        yield {"variant": variant, **drawn}
 
 
 def _drawn(parameter: Parameter, uniform: float) -> Value:

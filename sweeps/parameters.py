@@ -3,60 +3,45 @@
 import contextlib
 import math
 from collections.abc import Iterable, Mapping
-from functools import lru_cache, partial
 from numbers import Integral, Real
 from statistics import NormalDist
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
     PlainValidator,
-    Tag,
     ValidationInfo,
-    create_model,
+    WithJsonSchema,
     model_validator,
 )
 
-from hq_ray.errors import InputError
-from hq_ray.hyperparameters import HYPERPARAMETERS, Value
-from hq_ray.sweeps.spec_text import listed, short_repr, suggestion, validated
+from hq_ray.errors import InputError, near_miss, short_repr
+from hq_ray.hyperparameters import COUNT, HYPERPARAMETERS, Hyperparameter, Value
+from hq_ray.sweeps.spec_text import known_keys, listed, placed, validated
 from hq_ray.updates import variant_of
 
-# What can vary besides the hyperparameters; both are whole numbers >= 1.
-LENGTHS = ("episodes", "max_steps")
-PARAMETERS = (*HYPERPARAMETERS, *LENGTHS)
+# What can vary besides the hyperparameters.
+LENGTHS = {
+    "episodes": Hyperparameter("episodes", int, 4000, *COUNT, "length of training"),
+    "max_steps": Hyperparameter("max_steps", int, 1000, *COUNT, "step limit of an episode"),
+}
+PARAMETERS = HYPERPARAMETERS | LENGTHS
 # The least share of a normal that must lie within its bounds.
 LEAST_SHARE = 1e-6
 
 
-class Part(BaseModel):
-    """A mapping in a spec, with known keys only."""
-
-    # Built where a sweep is read, and without the docstrings of attributes, which would be parsed
-    # for each type of parameter: an import of 0.05 s in place of 0.3 s.
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, given: object) -> dict:
-        if isinstance(given, Part):
-            return given.model_dump(exclude_none=True)
-        return known_keys(given, cls.model_fields)
-
-
-def known_keys(given: object, known: Mapping[str, object]) -> dict:
-    """A mapping as a dict; an unknown key is refused with the near miss."""
-    if not isinstance(given, Mapping):
-        raise ValueError("must be a mapping")
-    for key in given:
-        if not isinstance(key, str) or key not in known:
-            raise InputError(f"unknown key {short_repr(key)}{suggestion(key, known)}")
-    return dict(given)
+def parameters_of(variants: Iterable[str]) -> dict[str, Hyperparameter]:
+    """Rows of all that may vary: ours, and the parameters that rules of the user's own have."""
+    own = {
+        name: default for one in variants for name, default in variant_of(one).parameters.items()
+    }
+    return PARAMETERS | {
+        name: Hyperparameter(name, float, default, "a finite number", lambda _: True, "")
+        for name, default in own.items()
+    }
 
 
 def plain_number(value: object) -> int | float:
@@ -74,48 +59,38 @@ def plain_number(value: object) -> int | float:
     return int(value) if isinstance(value, Integral) else float(value)
 
 
-Length = Annotated[int, Field(ge=1, le=2**31 - 1), BeforeValidator(plain_number)]
-Finite = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(plain_number)]
+Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(plain_number)]
 
 
-def _hyperparameter(value: object, name: str) -> Value:
-    row = HYPERPARAMETERS[name]
+def checked(row: Hyperparameter, value: object, place: str = "") -> Any:
+    """One value of a parameter.
+
+    Raises:
+        InputError: it cannot be; the message starts with the place.
+    """
     try:
         return row.check(value if row.kind is str else plain_number(value))
     except ValueError:
-        hint = suggestion(value, row.kinds) if row.kind is str else ""
+        hint = near_miss(value, row.kinds) if row.kind is str else ""
         message = f"must be {row.must}, got {short_repr(value)}{hint.partition('; known')[0]}"
-        raise InputError(message) from None
+        raise placed(place, message) from None
 
 
-def value_type(name: str) -> Any:
-    """The type of one value of a parameter; of a rule of the user's own, any finite number."""
-    if name not in HYPERPARAMETERS:
-        return Length if name in LENGTHS else Finite
-    row = HYPERPARAMETERS[name]
-    of: Any = Literal[row.kinds] if row.kind is str else row.kind
-    input_type: Any = Annotated[of, Field(description=f"{row.summary}; {row.must}")]
-    check = partial(_hyperparameter, name=name)
-    return Annotated[row.kind, PlainValidator(check, json_schema_input_type=input_type)]
+class Part(BaseModel):
+    """A mapping in a spec, with known keys only."""
+
+    # Built where a sweep is read: an import of 0.05 s in place of 0.3 s.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, given: object) -> object:
+        return given if isinstance(given, cls) else known_keys(given, cls.model_fields)
 
 
-def items_of(value: object, place: str = "") -> list:
-    """The items of a list or array."""
-    items = listed(value)
-    if items is None:
-        raise InputError(f"{place}must be a list, got {short_repr(value)}")
-    if not items:
-        raise InputError(f"{place}must hold at least one value")
-    return items
-
-
-def _values(given: object) -> list:
-    """The items of `{values: [0.1, 0.2]}`, `[0.1, 0.2]` or `0.1`."""
-    if not isinstance(given, Mapping):
-        return items_of([given] if listed(given) is None else given)
-    if not given:
-        raise ValueError("must have either values or a distribution")
-    return items_of(known_keys(given, {"values": None})["values"], ".values: ")
+REAL_KINDS = ("uniform", "log_uniform", "normal")
+WHOLE_KINDS = ("int_uniform", "int_log_uniform")
+_Kind: Any = Literal[(*REAL_KINDS, *WHOLE_KINDS)]
 
 
 class Distribution(Part):
@@ -128,11 +103,11 @@ class Distribution(Part):
     normal         the quantile of a normal with `mean` and `std` given that it lies in [min, max]
     """
 
-    distribution: str
-    min: float
-    max: float
-    mean: Finite | None = None
-    std: Finite | None = None
+    distribution: _Kind
+    min: Number
+    max: Number
+    mean: Number | None = None
+    std: Annotated[Number, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "Distribution":
@@ -145,9 +120,7 @@ class Distribution(Part):
             if (getattr(self, name) is None) is (kind == "normal"):
                 must = "must be given" if kind == "normal" else "must be left out"
                 raise InputError(f".{name}: {must} for {kind}")
-        if self.std is not None:
-            if self.std <= 0:
-                raise InputError(f".std: must be > 0, got {self.std!r}")
+        if kind == "normal":
             _, low, high = self._normal()
             if not high - low >= LEAST_SHARE:
                 raise InputError(
@@ -184,70 +157,70 @@ class Distribution(Part):
 Parameter = tuple[Value, ...] | Distribution
 
 
-def _kind(given: object) -> str:
-    drawn = isinstance(given, Mapping) and "distribution" in given
-    return "(distribution)" if drawn or isinstance(given, Distribution) else "(values)"
+def _parameter(row: Hyperparameter, given: object) -> Parameter:
+    """The values of `{values: [0.1, 0.2]}`, `[0.1, 0.2]` or `0.1`, or a distribution."""
+    is_drawn = isinstance(given, Mapping) and "distribution" in given and row.kind is not str
+    if is_drawn or isinstance(given, Distribution):
+        return _distribution(row, given)
+    place = ""
+    if isinstance(given, Mapping):
+        if not given:
+            raise ValueError("must have either values or a distribution")
+        given, place = known_keys(given, ["values"])["values"], ".values"
+        if listed(given) is None:
+            raise InputError(f".values: must be a list, got {short_repr(given)}")
+    items = listed(given)
+    if items is None:
+        return (checked(row, given),)
+    if not items:
+        raise placed(place, "must hold at least one value")
+    values = [checked(row, item, f"{place}[{number}]") for number, item in enumerate(items)]
+    return tuple(dict.fromkeys(values))
 
 
-def _parameter_type(name: str) -> Any:
-    value = value_type(name)
-    input_type: Any = value | list[value] | dict[Literal["values"], list[value]]  # type: ignore[valid-type]
-    values: Any = Annotated[
-        tuple[value, ...],  # type: ignore[valid-type]
-        BeforeValidator(_values, json_schema_input_type=input_type),
-        AfterValidator(lambda values: tuple(dict.fromkeys(values))),
-    ]
-    kind: type = int if name in LENGTHS else float
-    if name in HYPERPARAMETERS:
-        kind = HYPERPARAMETERS[name].kind
-    if kind is str:
-        return values
-    kinds: Any = Literal["uniform", "log_uniform", "normal"]
-    if kind is int:
-        kinds = Literal["int_uniform", "int_log_uniform"]
-    typed: dict[str, Any] = {"distribution": (kinds, ...), "min": (value, ...), "max": (value, ...)}
-    drawn: Any = create_model(f"{name}_distribution", __base__=Distribution, **typed)
-    tagged: Any = Annotated[values, Tag("(values)")] | Annotated[drawn, Tag("(distribution)")]
-    return Annotated[tagged, Discriminator(_kind)]
+def _distribution(row: Hyperparameter, given: Any) -> Distribution:
+    kind = given.distribution if isinstance(given, Distribution) else given["distribution"]
+    kinds = WHOLE_KINDS if row.kind is int else REAL_KINDS
+    if kind not in kinds:
+        hint = near_miss(kind, kinds).partition("; known")[0]
+        raise InputError(
+            f".distribution: must be one of {', '.join(kinds)}, got {short_repr(kind)}{hint}"
+        )
+    drawn = validated(Distribution, given)
+    ends = {end: checked(row, getattr(drawn, end), f".{end}") for end in ("min", "max")}
+    return drawn.model_copy(update=ends)
 
 
-_FIELDS: dict[str, Any] = {name: (_parameter_type(name), None) for name in PARAMETERS}
-_Parameters = create_model("Parameters", __base__=Part, **_FIELDS)
+def _parameters(given: object, info: ValidationInfo) -> dict[str, Parameter]:
+    """Parameters by name, in the order given, in which a grid varies them."""
+    variants = [block.id for block in info.data.get("variant", ())]
+    rows = parameters_of([*variants, info.data["id"]] if "id" in info.data else variants)
+    found = {}
+    for name, value in known_keys(given, rows).items():
+        try:
+            found[name] = _parameter(rows[name], value)
+        except ValueError as problem:
+            raise placed(f".{name}", problem) from None
+    return found
 
 
-class _OwnToo(Part):
-    # In the JSON schema any name may be a parameter of a rule of the user's own.
-    model_config = ConfigDict(json_schema_extra={"additionalProperties": True})
+def value_schema(row: Hyperparameter) -> dict[str, Any]:
+    """The JSON schema of one value, for editors."""
+    kind = {int: "integer", float: "number"}
+    one = {"enum": list(row.kinds)} if row.kind is str else {"type": kind[row.kind]}
+    return {"description": f"{row.summary}; {row.must}", **one}
 
 
-_Described = create_model("Parameters", __base__=_OwnToo, **_FIELDS)
+def _parameter_schema(row: Hyperparameter) -> dict[str, Any]:
+    one = value_schema(row)
+    several = {"type": "array", "items": one, "minItems": 1}
+    values = {"type": "object", "properties": {"values": several}, "required": ["values"]}
+    forms = [one, several, values | {"additionalProperties": False}]
+    return {"anyOf": forms if row.kind is str else [*forms, Distribution.model_json_schema()]}
 
 
-def own_parameters(variants: Iterable[str]) -> tuple[str, ...]:
-    """Names of the hyperparameters that rules of the user's own have."""
-    return tuple(dict.fromkeys(name for one in variants for name in variant_of(one).parameters))
-
-
-def named_so_far(info: ValidationInfo) -> list[str]:
-    """The variants that the mapping around what is validated names."""
-    entries = info.data.get("variant", ())
-    return [block.id for entry in entries for block in entry] + [
-        info.data[key] for key in ("id",) if key in info.data
-    ]
-
-
-@lru_cache(maxsize=64)
-def _with_own(names: tuple[str, ...]) -> type[BaseModel]:
-    fields: dict[str, Any] = {name: (_parameter_type(name), None) for name in names}
-    return create_model("Parameters", __base__=_Parameters, **fields) if names else _Parameters
-
-
-def _parameters(given: Any, info: ValidationInfo) -> dict[str, Parameter]:
-    checked = validated(_with_own(own_parameters(named_so_far(info))), given)
-    # In the order given, in which a grid varies them.
-    return {name: getattr(checked, name) for name in given}
-
-
-Parameters = Annotated[
-    dict[str, Any], PlainValidator(_parameters, json_schema_input_type=_Described)
-]
+_SCHEMA = {
+    "type": "object",
+    "properties": {name: _parameter_schema(row) for name, row in PARAMETERS.items()},
+}
+Parameters = Annotated[dict[str, Any], PlainValidator(_parameters), WithJsonSchema(_SCHEMA)]

@@ -1,12 +1,12 @@
 """The plan: which trials a request means, and which of them are still to be run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
 
-from hq_ray.store import DONE
+from hq_ray.schema import DONE, FAILED
 from hq_ray.trial import Trial, id_by_seed, seeded
 
 
@@ -31,23 +31,24 @@ class TrialSet(Sequence[Trial]):
     def __getitem__(self, index: slice) -> "Picked": ...
     def __getitem__(self, index: int | slice) -> "Trial | Picked":
         if isinstance(index, slice):
-            return Picked(self, range(len(self))[index])
+            return Picked(self, np.arange(len(self))[index])
         seed, number = divmod(range(len(self))[index], len(self.configurations))
         make = self._makers[number]
         if make is None:
             make = self._makers[number] = seeded(self.configurations[number])
         return make(self.seeds[seed])
 
-    def ids(self) -> list[str]:
+    def ids(self) -> Iterator[str]:
         """The trial ids, in order."""
-        columns = [list(map(id_by_seed(one), self.seeds)) for one in self.configurations]
-        return [trial_id for row in zip(*columns, strict=True) for trial_id in row]
+        makers = list(map(id_by_seed, self.configurations))
+        for seed in self.seeds:
+            yield from (make(seed) for make in makers)
 
 
 class Picked(Sequence[Trial]):
     """Some trials of a sequence, by index."""
 
-    def __init__(self, trials: Sequence[Trial], indices: Sequence[int]):
+    def __init__(self, trials: Sequence[Trial], indices: np.ndarray):
         self.trials, self.indices = trials, indices
 
     def __len__(self) -> int:
@@ -68,7 +69,7 @@ class Plan:
     """Planned trials against published ones.
 
     Attributes:
-        trials: everything asked for, each once, in the order to run.
+        trials: everything asked for, in the order to run.
         missing: those of them to be run: not published, or failed and to be retried.
         failed: those of them that are published as failed and not to be retried.
     """
@@ -86,7 +87,7 @@ class Plan:
 def count_by_configuration(picked: Picked, trials: TrialSet) -> list[int]:
     """How many of the picked trials each configuration of the set has."""
     n = len(trials.configurations)
-    return np.bincount(np.asarray(picked.indices, np.int64) % n, minlength=n).tolist()
+    return np.bincount(picked.indices % n, minlength=n).tolist()
 
 
 def planned_counts(trials: TrialSet) -> dict[str, dict[str, int]]:
@@ -98,37 +99,18 @@ def planned_counts(trials: TrialSet) -> dict[str, dict[str, int]]:
     return counts
 
 
-def ids_of(trials: Sequence[Trial]) -> list[str]:
-    """The trial ids, in order."""
-    return trials.ids() if isinstance(trials, TrialSet) else [trial.trial_id for trial in trials]
-
-
-def plan(
-    trials: Sequence[Trial],
-    published: Mapping[str, str],
-    retry_failed: bool = True,
-    ids: Sequence[str] | None = None,
-) -> Plan:
+def plan(trials: Sequence[Trial], published: Mapping[str, str], retry_failed: bool = True) -> Plan:
     """Planned minus published: resume, retry and growth are all this difference.
 
     Args:
-        trials: what is asked for; repeats count once.
+        trials: what is asked for, each once.
         published: status by trial_id.
         retry_failed: whether a trial published as failed is to be run again.
-        ids: of the trials, where they are known.
     """
-    ids = ids_of(trials) if ids is None else ids
-    distinct, missing, failed = [], [], []
-    seen: set[str] = set()
-    for index, trial_id in enumerate(ids):
-        if trial_id in seen:
-            continue
-        seen.add(trial_id)
-        distinct.append(index)
-        status = published.get(trial_id)
-        if status is None or (status != DONE and retry_failed):
-            missing.append(index)
-        elif status != DONE:
-            failed.append(index)
-    every = trials if len(distinct) == len(trials) else Picked(trials, distinct)
-    return Plan(every, Picked(trials, missing), Picked(trials, failed))
+    ids = trials.ids() if isinstance(trials, TrialSet) else (trial.trial_id for trial in trials)
+    states = np.zeros(len(trials), np.int8)
+    if published:
+        of = {None: 0, FAILED: 0 if retry_failed else 1, DONE: 2}
+        states = np.fromiter((of[published.get(one)] for one in ids), np.int8, len(trials))
+    missing, failed = (Picked(trials, np.flatnonzero(states == state)) for state in (0, 1))
+    return Plan(trials, missing, failed)

@@ -10,39 +10,38 @@ parameters:
   alpha: {values: [0.05, 0.1, 0.2, 0.4]}
 """
 
+import itertools
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
     ValidationError,
-    ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 
-from hq_ray.conditions import check
-from hq_ray.errors import InputError
-from hq_ray.hyperparameters import HYPERPARAMETERS
+from hq_ray.errors import InputError, near_miss, short_repr
 from hq_ray.sweeps.parameters import (
     LENGTHS,
     PARAMETERS,
     Distribution,
-    Length,
     Parameters,
     Part,
-    items_of,
-    named_so_far,
-    own_parameters,
+    checked,
+    parameters_of,
     plain_number,
+    value_schema,
 )
 from hq_ray.sweeps.spec_entries import (
-    Configuration,
     Confirm,
     EnvironmentRequest,
     Environments,
@@ -53,7 +52,7 @@ from hq_ray.sweeps.spec_entries import (
     VariantEntry,
     VariantName,
 )
-from hq_ray.sweeps.spec_text import read_yaml, sentence, short_repr, suggestion
+from hq_ray.sweeps.spec_text import listed, read_yaml, sentence
 from hq_ray.trial import FIRST_FRESH_SEED, seeds_text
 
 # No `=`, which DuckDB, Polars and pyarrow take for a partition of the data.
@@ -65,11 +64,10 @@ BESIDE_A_LIST = ("name", "seeds", "confirm", *LENGTHS)
 
 
 def _name(name: object) -> str:
-    if isinstance(name, str) and NAME.fullmatch(name):
-        return name
-    fitting = (
-        re.sub(r"[^\w.,+-]+", "-", name[:100], flags=re.ASCII) if isinstance(name, str) else ""
-    )
+    text = name if isinstance(name, str) else ""
+    if NAME.fullmatch(text):
+        return text
+    fitting = re.sub(r"[^\w.,+-]+", "-", text[:100], flags=re.ASCII)
     hint = f"; did you mean {fitting!r}?" if NAME.fullmatch(fitting) else ""
     raise InputError(
         "must start with a letter or digit and hold only letters, digits and _ . , + -, at most "
@@ -77,11 +75,22 @@ def _name(name: object) -> str:
     )
 
 
-def _constraint(text: object, info: ValidationInfo) -> str:
-    if not isinstance(text, str):
-        raise ValueError("must be a condition such as 'eps_end <= eps_start'")
-    check(text, (*PARAMETERS, *own_parameters(named_so_far(info)), "variant"))
-    return text
+def _configurations(given: object) -> list:
+    items = listed(given)
+    if items is None:
+        raise ValueError("must be a list")
+    if not items:
+        raise InputError("must hold at least one value")
+    return items
+
+
+def _flat(entries: Iterable[tuple]) -> tuple:
+    return tuple(itertools.chain.from_iterable(entries))
+
+
+def _length(name: str) -> Any:
+    row = LENGTHS[name]
+    return Annotated[int, PlainValidator(partial(checked, row)), WithJsonSchema(value_schema(row))]
 
 
 # For editors: only beside a `module:name` may parameters have other names than ours.
@@ -102,20 +111,21 @@ class Sweep(Part):
 
     name: Annotated[
         str,
-        PlainValidator(
-            _name, json_schema_input_type=Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
-        ),
+        PlainValidator(_name),
+        WithJsonSchema({"type": "string", "pattern": f"^{NAME.pattern}$"}),
     ]
     """Of the results folder."""
-    env: OneOrMore[Environments] = ()
+    env: Annotated[OneOrMore[Environments], AfterValidator(_flat)] = ()
     """An id, a mapping with `id` and arguments, or a list of them; `0-49` is each number."""
-    variant: Annotated[OneOrMore[VariantEntry], Field(validate_default=True)] = ("both",)
+    variant: Annotated[
+        OneOrMore[VariantEntry], AfterValidator(_flat), Field(validate_default=True)
+    ] = ("both",)
     """A name, `module:name`, `both` (the default), or mappings with `id` and `parameters`."""
     seeds: Seeds = tuple(range(5))
     """A range, a list, or text such as `0-9`."""
-    episodes: Length = 4000
+    episodes: _length("episodes") = LENGTHS["episodes"].default  # type: ignore[valid-type]
     """Of every trial, unless they are a parameter or a listed configuration has its own."""
-    max_steps: Length | None = None
+    max_steps: _length("max_steps") = None  # type: ignore[valid-type]
     """Of every episode, likewise; by default the environment's own limit."""
     method: Literal["grid", "random", "sobol"] = "grid"
     """How parameters are combined; `grid` by default."""
@@ -125,25 +135,23 @@ class Sweep(Part):
     """Which ones are drawn; 0 by default."""
     parameters: Parameters = Field({})
     """By name, values or a distribution; common to all variants."""
-    constraints: OneOrMore[Annotated[str, BeforeValidator(_constraint)]] = ()
+    constraints: OneOrMore[str] = ()
     """Comparisons that a configuration must meet."""
     variant_parameters: dict[VariantName, Parameters] = Field({})
     """By variant, what replaces or joins the common parameters."""
     confirm: Confirm | None = None
     """`{seeds: 30, metric: mean_return, top: 1}` runs the best configurations on fresh seeds."""
-    configurations: Annotated[tuple[Listed, ...], BeforeValidator(items_of)] = ()
+    configurations: Annotated[tuple[Listed, ...], BeforeValidator(_configurations)] = ()
     """Each configuration spelled out, in the place of env, variant, method, samples, sample_seed,
     parameters, constraints and variant_parameters."""
 
-    def __init__(
-        self, /, name: object = None, env: object = None, variant: object = None, **more: object
-    ):
-        given = {"name": name, "env": env, "variant": variant} | more
+    def __init__(self, /, **given: Any):
+        # A key without a value counts as not given.
         given = {key: value for key, value in given.items() if value is not None}
         try:
             super().__init__(**given)
         except ValidationError as problem:
-            text = sentence(problem, given)
+            text = str(sentence(problem, given))
             raise InputError(text[1:] if text[0] == "." else f"the spec: {text}") from None
 
     @model_validator(mode="after")
@@ -153,8 +161,7 @@ class Sweep(Part):
             raise InputError(
                 f".seeds: must be below 2**62 in a sweep that confirms, got {max(self.seeds)}"
             )
-        blocks = [block for entry in self.variant for block in entry]
-        names = [block.id for block in blocks]
+        names = [block.id for block in self.variant]
         if self.configurations:
             for key in PRODUCT_KEYS:
                 if key in self.model_fields_set:
@@ -166,14 +173,14 @@ class Sweep(Part):
         if not names or len(set(names)) < len(names):
             raise InputError(f".variant: must name each variant once, got {short_repr(names)}")
         own = dict(self.variant_parameters)
-        for block in blocks:
+        for block in self.variant:
             if block.parameters is not None:
                 if block.id in own:
                     raise InputError(f".variant_parameters.{block.id}: must be given once")
                 own[block.id] = block.parameters
         for name in own:
             if name not in names:
-                hint = suggestion(name, names)
+                hint = near_miss(name, names)
                 raise InputError(f".variant_parameters: unknown variant {name!r}{hint}")
         if (self.samples is None) is (self.method != "grid"):
             must = "must not be given" if self.method == "grid" else "must be given"
@@ -185,13 +192,12 @@ class Sweep(Part):
                         f".parameters.{name}: a grid needs values; a distribution is for method "
                         "random or sobol"
                     )
-        env = tuple(one for entry in self.env for one in entry)
-        self.__dict__.update(env=env, variant=tuple(names), variant_parameters=own)
+        self.__dict__.update(variant=tuple(names), variant_parameters=own)
         return self
 
     @classmethod
     def from_mapping(cls, spec: object) -> "Sweep":
-        """A sweep from the mapping that YAML gives; a key without a value counts as not given.
+        """A sweep from the mapping that YAML gives.
 
         Raises:
             InputError: with the path in the spec of what is wrong.
@@ -256,7 +262,7 @@ def _plain(value: object) -> object:
     """A part of a sweep in plain JSON values."""
     if isinstance(value, Part):
         return value.model_dump(mode="json", exclude_none=True)
-    if isinstance(value, EnvironmentRequest | Configuration):
+    if isinstance(value, EnvironmentRequest):
         return value.to_dict()
     if isinstance(value, Mapping):
         return {key: _plain(of) for key, of in value.items()}
@@ -266,30 +272,27 @@ def _plain(value: object) -> object:
 def _override(spec: dict[str, Any], text: str) -> None:
     """Replaces a part of a spec as `Sweep.to_dict` makes it."""
     name, equals, given = (part.strip() for part in str(text).partition("="))
-    name = name.replace("-", "_").removeprefix("parameters.")
+    name = " ".join(name.split()).replace("-", "_").removeprefix("parameters.")
     if not equals or not name:
         raise InputError(f"--set must be like alpha=0.1,0.2, got {short_repr(text)}")
-    listed = "configurations" in spec
-    variants = () if listed else Sweep(name="a", env="a", variant=spec["variant"]).variant
-    hyperparameters = (*HYPERPARAMETERS, *own_parameters(variants))
-    known = BESIDE_A_LIST if listed else (*BESIDE_A_LIST, *ONE_BY_ONE, *hyperparameters)
+    is_list = "configurations" in spec
+    variants = () if is_list else Sweep(name="a", env="a", variant=spec["variant"]).variant
+    parameters = {} if is_list else parameters_of(variants)
+    known = (*BESIDE_A_LIST, *(() if is_list else ONE_BY_ONE), *parameters)
     key, dot, part = name.partition(".")
     if key not in known or (dot and key != "confirm"):
-        what = " of listed configurations" if listed else ""
-        raise InputError(f"--set {name}: unknown key{what}{suggestion(name, known)}")
-    if key in ("name", "seeds"):
-        spec[key] = given
-        return
-    if key == "constraints":
-        spec[key] = [given] if given else []
+        what = " of listed configurations" if is_list else ""
+        raise InputError(f"--set {name}: unknown key{what}{near_miss(name, known)}")
+    if key in ("name", "seeds", "constraints"):
+        spec[key] = given or []
         return
     values = _values(name, given)
     value = values[0] if len(values) == 1 else values
-    if key in LENGTHS or key in hyperparameters:
+    if key in LENGTHS or key in parameters:
         blocks = [spec.get("parameters", {}), *spec.get("variant_parameters", {}).values()]
         for block in (*blocks, *spec.get("configurations", ())):
             block.pop(key, None)
-    if key in hyperparameters or (key in LENGTHS and value is values and not listed):
+    if key in parameters and (key not in LENGTHS or value is values):
         spec["parameters"][key] = value if isinstance(value, dict) else values
     elif part:
         spec[key] = (spec[key] or {}) | {part: value}

@@ -15,24 +15,22 @@ from pydantic import (
     PlainValidator,
     WithJsonSchema,
     WrapValidator,
-    create_model,
 )
 
-from hq_ray.errors import InputError
-from hq_ray.hyperparameters import HYPERPARAMETERS, Value, used_hyperparameters
+from hq_ray.errors import InputError, short_repr
 from hq_ray.schema import BETTER, JOINED
 from hq_ray.sweeps.parameters import (
-    LENGTHS,
     PARAMETERS,
     Parameters,
     Part,
-    own_parameters,
+    checked,
+    parameters_of,
     plain_number,
-    value_type,
+    value_schema,
 )
-from hq_ray.sweeps.spec_text import listed, short_repr, suggestion, validated
+from hq_ray.sweeps.spec_text import known_keys, listed, validated
 from hq_ray.trial import BLOCK, MAX_SEED, MOST_SEEDS, environment_name, parse_seeds
-from hq_ray.updates import VARIANTS, parse_variants
+from hq_ray.updates import VARIANTS, parse_variants, variant_of
 
 T = TypeVar("T")
 # Of an argument of an environment: `0-49` is the whole numbers from 0 to 49.
@@ -81,14 +79,7 @@ class EnvironmentRequest:
         return {"id": self.id, **label, **self.arguments}
 
 
-def _environment(entry: Any) -> EnvironmentRequest:
-    requests = environments(entry)
-    if len(requests) > 1:
-        raise ValueError("must be one environment, without a range of arguments")
-    return requests[0]
-
-
-def environments(entry: Any) -> tuple[EnvironmentRequest, ...]:
+def _environments(entry: Any) -> tuple[EnvironmentRequest, ...]:
     """The environments of an entry: several where an argument is a range such as `0-49`."""
     if isinstance(entry, EnvironmentRequest):
         return (entry,)
@@ -147,11 +138,16 @@ def _arguments(args: dict) -> str:
         raise InputError(f"arguments must be plain JSON values, but: {reason}") from None
 
 
-Environment = Annotated[
-    EnvironmentRequest, PlainValidator(_environment, json_schema_input_type=str | dict[str, Any])
-]
+def _environment(entry: Any) -> EnvironmentRequest:
+    requests = _environments(entry)
+    if len(requests) > 1:
+        raise ValueError("must be one environment, without a range of arguments")
+    return requests[0]
+
+
+Environment = Annotated[EnvironmentRequest, PlainValidator(_environment)]
 Environments = Annotated[
-    Any, PlainValidator(environments, json_schema_input_type=str | dict[str, Any])
+    Any, PlainValidator(_environments, json_schema_input_type=str | dict[str, Any])
 ]
 
 
@@ -162,7 +158,7 @@ def _variant(name: object) -> str:
     names = parse_variants(name) if isinstance(name, str) else ()
     if len(names) != 1:
         raise ValueError("must be the name of one variant")
-    for own in own_parameters(names):
+    for own in variant_of(names[0]).parameters:
         if own in JOINED.names:
             raise InputError(
                 f"a parameter of a rule must have a name of its own, but {names[0]} has {own!r}, "
@@ -202,10 +198,11 @@ def _seeds(given: object, handler: Callable[[object], tuple[int, ...]]) -> tuple
             return parse_seeds(given)
         except InputError as problem:
             raise InputError(str(problem).removeprefix("seeds ")) from None
-    seeds = handler(given[: MOST_SEEDS + 1] if isinstance(given, range) else given)
-    if not 1 <= len(seeds) <= MOST_SEEDS or len(set(seeds)) < len(seeds):
-        raise InputError(f"must be at least one and at most {MOST_SEEDS:,}, each given once")
-    return seeds
+    if not isinstance(given, range) or len(given) <= MOST_SEEDS:
+        given = handler(given)
+        if 0 < len(given) <= MOST_SEEDS and len(set(given)) == len(given):
+            return given
+    raise InputError(f"must be at least one and at most {MOST_SEEDS:,}, each given once")
 
 
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED), BeforeValidator(plain_number)]
@@ -214,12 +211,7 @@ Seeds = Annotated[
     WrapValidator(_seeds),
     WithJsonSchema({"anyOf": [{"type": kind} for kind in ("string", "integer", "array")]}),
 ]
-
-
-def _metric(name: object) -> str:
-    if not isinstance(name, str) or name not in BETTER:
-        raise InputError(f"unknown metric {short_repr(name)}{suggestion(name, BETTER)}")
-    return name
+_Metric: Any = Literal[(*BETTER,)]
 
 
 class Confirm(Part):
@@ -229,84 +221,44 @@ class Confirm(Part):
 
     seeds: Annotated[int, Field(ge=1, le=BLOCK), BeforeValidator(plain_number)] = 30
     """How many fresh ones."""
-    metric: Annotated[str, PlainValidator(_metric), WithJsonSchema({"enum": list(BETTER)})] = (
-        "mean_return"
-    )
+    metric: _Metric = "mean_return"
     """A column of `trials` to choose by and to judge by."""
     top: Annotated[int, Field(ge=1), BeforeValidator(plain_number)] = 1
     """How many configurations of each problem and variant."""
 
 
-# --- configurations
+# --- listed configurations
 
 
-# Of a configuration, besides its environment.
-SETTINGS = ("variant", *LENGTHS, *HYPERPARAMETERS, "rule", "rule_args")
+class _Learner(Part):
+    env: Environment
+    variant: VariantName
 
 
-@dataclass(frozen=True)
-class Configuration:
-    """A trial without its seed, its environment not yet resolved.
-
-    Attributes:
-        env: what was asked for.
-        values: in the order of SETTINGS. None is a hyperparameter that is not read, and a length
-            that the spec or the environment decides.
-    """
-
-    env: EnvironmentRequest
-    values: tuple[Value | None, ...]
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The values by name."""
-        return dict(zip(SETTINGS, self.values, strict=True))
-
-    @property
-    def named(self) -> dict[str, Any]:
-        """Those that are not None, a rule's own hyperparameters by their names."""
-        given = {name: value for name, value in self.settings.items() if value is not None}
-        given.pop("rule", None)
-        return given | json.loads(given.pop("rule_args", "{}"))
-
-    def to_dict(self) -> dict:
-        """The form in a spec: every hyperparameter that is read, defaults too."""
-        return {"env": self.env.to_dict(), **self.named}
+def _configuration(given: Any) -> dict[str, Any]:
+    """A listed configuration: `env`, `variant`, and the values that it is given."""
+    if not isinstance(given, Mapping):
+        raise ValueError("must be a mapping")
+    of = validated(_Learner, {key: given[key] for key in ("env", "variant") if key in given})
+    rows = parameters_of([of.variant])
+    known_keys(given, ("env", "variant", *rows))
+    return {"env": of.env, "variant": of.variant} | {
+        name: checked(rows[name], value, f".{name}")
+        for name, value in given.items()
+        if name in rows and value is not None
+    }
 
 
-_FIELDS: dict[str, Any] = {"env": (Environment, ...), "variant": (VariantName, ...)}
-_FIELDS |= {name: (value_type(name) | None, None) for name in PARAMETERS}
-_Entry = create_model("Configuration", __base__=Part, **_FIELDS)
-
-
-def values_of(
-    variant: str, episodes: int | None, max_steps: int | None, used: Mapping[str, Any]
-) -> tuple[Value | None, ...]:
-    """What `used_hyperparameters` gives, and the lengths, in the order of SETTINGS."""
-    return (variant, episodes, max_steps, *map(used.get, SETTINGS[3:]))
-
-
-def _configuration(given: object) -> Configuration:
-    if isinstance(given, Configuration):
-        return given
-    variant = given.get("variant") if isinstance(given, Mapping) else None
-    own = own_parameters([_variant(variant)] if isinstance(variant, str) and ":" in variant else ())
-    fields: dict[str, Any] = {name: (value_type(name) | None, None) for name in own}
-    model = create_model("Configuration", __base__=_Entry, **fields) if own else _Entry
-    entry = validated(model, given)
-    every = {name: getattr(entry, name) for name in (*HYPERPARAMETERS, *own)}
-    values = {name: value for name, value in every.items() if value is not None}
-    used = used_hyperparameters(entry.variant, values)
-    # A value that makes no difference is refused: a list means what it says.
-    for name, value in values.items():
-        if name not in own and used[name] is None:
-            schedules = [f"{s} {used[s]}" for s in ("alpha_schedule", "eps_schedule") if used[s]]
-            which = " and ".join(schedules)
-            raise InputError(
-                f".{name}: must be left out or null, because variant {entry.variant} with {which} "
-                f"does not read it, got {value!r}"
-            )
-    return Configuration(entry.env, values_of(entry.variant, entry.episodes, entry.max_steps, used))
-
-
-Listed = Annotated[Configuration, PlainValidator(_configuration, json_schema_input_type=_Entry)]
+_ENTRY = {
+    "type": "object",
+    "properties": {
+        "env": {"type": ["string", "object"]},
+        "variant": {"type": "string"},
+        **{
+            name: {"anyOf": [value_schema(row), {"type": "null"}]}
+            for name, row in PARAMETERS.items()
+        },
+    },
+    "required": ["env", "variant"],
+}
+Listed = Annotated[dict[str, Any], PlainValidator(_configuration), WithJsonSchema(_ENTRY)]

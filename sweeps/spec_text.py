@@ -1,6 +1,5 @@
 """The text of a spec: YAML 1.2 as plain Python values, and error messages of one sentence."""
 
-import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,31 +8,13 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import ConstructorError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from hq_ray.errors import InputError, near_miss, shortened
+from hq_ray.errors import InputError, near_miss, short_repr, shortened
 
 # Aliases of aliases make a short text mean billions of values.
 MOST_VALUES = 10**6
-
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = _short.maxlong = 80
-_short.maxlevel = 3
-
-
-def short_repr(value: object) -> str:
-    """A value as Python writes it, on one line and shortened."""
-    try:
-        return " ".join(_short.repr(value).split())
-    except Exception:
-        # Integers beyond 4300 digits have no text, and foreign objects may raise anything.
-        return f"a {type(value).__name__} that cannot be shown"
-
-
-def suggestion(word: object, known: Iterable[str]) -> str:
-    """`near_miss` for a word that may be no text, or very long."""
-    return near_miss(word[:100] if isinstance(word, str) else "", known)
 
 
 def listed(value: object) -> list | None:
@@ -41,6 +22,23 @@ def listed(value: object) -> list | None:
     if isinstance(value, np.ndarray):
         return value.tolist() if value.ndim else None
     return list(value) if isinstance(value, list | tuple | range) else None
+
+
+def placed(place: str, problem: object) -> InputError:
+    """The error with its place before it; a message may itself begin with the rest of the place."""
+    text = str(problem)
+    colon = ": " if place and not text.startswith((".", "[")) else ""
+    return InputError(f"{place}{colon}{shortened(text, 500)}")
+
+
+def known_keys(given: object, known: Iterable[str]) -> dict:
+    """A mapping as a dict; an unknown key is refused with the near miss."""
+    if not isinstance(given, Mapping):
+        raise ValueError("must be a mapping")
+    for key in given:
+        if not isinstance(key, str) or key not in known:
+            raise InputError(f"unknown key {short_repr(key)}{near_miss(key, known)}")
+    return dict(given)
 
 
 def validated(model: type[BaseModel], given: object) -> Any:
@@ -52,10 +50,10 @@ def validated(model: type[BaseModel], given: object) -> Any:
     try:
         return model.model_validate(given)
     except ValidationError as problem:
-        raise InputError(sentence(problem, given)) from None
+        raise sentence(problem, given) from None
 
 
-def sentence(problem: ValidationError, given: object) -> str:
+def sentence(problem: ValidationError, given: object) -> InputError:
     """The first of pydantic's errors as one sentence; it starts with its place in what was given,
     such as `.variant[1].parameters.alpha: `, where that is no root.
 
@@ -69,7 +67,7 @@ def sentence(problem: ValidationError, given: object) -> str:
         text = f".{steps[-1]}: must be given"
     elif error["type"] == "literal_error":
         known = error["ctx"]["expected"].replace(" or ", ", ").replace("'", "")
-        hint = suggestion(value, known.split(", ")).partition("; known")[0]
+        hint = near_miss(value, known.split(", ")).partition("; known")[0]
         text = f"must be one of {known}{got}{hint}"
     elif error["type"] == "value_error":
         cause = error["ctx"]["error"]
@@ -78,16 +76,13 @@ def sentence(problem: ValidationError, given: object) -> str:
         text = error["msg"].partition(",")[0].replace("Input should", "must") + got
         text = text.replace("greater than or equal to", "at least")
         text = text.replace("less than or equal to", "at most")
-    place = _place(steps, given)
-    return f"{place}{': ' if place and not text.startswith('.') else ''}{shortened(text, 500)}"
+    return placed(_place(steps, given), text)
 
 
 def _place(steps: Iterable[str | int], given: object) -> str:
     """Such as `.variant[1].parameters.alpha`; steps that the text does not have are left out."""
     place = ""
     for step in steps:
-        if isinstance(step, int) and isinstance(given, Mapping) and "values" in given:
-            place, given = f"{place}.values", given["values"]
         items = listed(given)
         if isinstance(given, Mapping) and step in given:
             place, given = f"{place}.{step}", given[step]
@@ -97,15 +92,7 @@ def _place(steps: Iterable[str | int], given: object) -> str:
 
 
 class _Constructor(SafeConstructor):
-    """Plain values only: a date and `=` are text, and a key given twice is an error."""
-
-    def check_mapping_key(
-        self, node: MappingNode, key_node: ScalarNode, mapping: dict, key: object, value: object
-    ) -> bool:
-        if key in mapping:
-            problem = f"the key {short_repr(key)} is given twice"
-            raise ConstructorError(None, None, problem, key_node.start_mark)
-        return True
+    """Plain values only: a date and `=` are text."""
 
     def construct_document(self, node: Node) -> object:
         if _size(node, {}) > MOST_VALUES:
@@ -141,9 +128,9 @@ def read_yaml(text: str) -> object:
         return reader.load(text)
     except MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
-        where = f"line {mark.line + 1}: " if mark else ""
+        place = f"line {mark.line + 1}" if mark else ""
         what = " ".join(str(problem.problem or problem.context).split()).removeprefix("but ")
-        raise InputError(f"{where}must be YAML, but {what}") from None
+        raise placed(place, f"must be YAML, but {what}") from None
     except ReaderError as problem:
         line = text.count("\n", 0, problem.position) + 1
         raise InputError(f"line {line}: must be YAML, but {problem.reason}") from None

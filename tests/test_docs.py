@@ -45,11 +45,11 @@ def test_the_first_spec_is_run_and_grown(tmp_path, monkeypatch, capsys):
 
 
 def test_the_second_spec_has_paired_samples(tmp_path):
-    from hq_ray.sweeps.expand import configurations
+    from hq_ray.sweeps.expand import expand
 
-    found = [c.settings for c in configurations(Sweep.from_yaml(blocks("yaml")[1]))]
+    found = expand(Sweep.from_yaml(blocks("yaml")[1])).trials.configurations
     alphas = {
-        variant: [settings["alpha"] for settings in found if settings["variant"] == variant]
+        variant: [one.alpha for one in found if one.variant == variant]
         for variant in ("standard", "harmonic")
     }
     assert len(alphas["standard"]) == 64

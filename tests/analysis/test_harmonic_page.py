@@ -120,10 +120,10 @@ def test_the_figures_are_the_ones_that_the_command_draws(tmp_path):
 
 
 def test_the_spec_has_as_many_trials_as_the_page_says():
-    from hq_ray.sweeps.expand import configurations
+    from hq_ray.sweeps.expand import expand
 
     sweep = Sweep.from_yaml(SPEC.read_text())
-    trials = len(configurations(sweep)) * len(sweep.seeds)
+    trials = len(expand(sweep).trials)
     assert f"{trials:,} trials" in PAGE
     assert f"{trials:,} trials" in SPEC.read_text()
     assert f"{len(sweep.seeds)} paired seeds of {sweep.episodes:,} episodes" in PAGE

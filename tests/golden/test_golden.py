@@ -65,7 +65,7 @@ def spec_texts():
 
 def plan_of(text):
     sweep = Sweep.from_yaml(text)
-    ids = expand(sweep).trials.ids()
+    ids = list(expand(sweep).trials.ids())
     return {
         "trials": len(ids),
         "configurations": len(ids) // len(sweep.seeds),

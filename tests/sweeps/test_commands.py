@@ -233,7 +233,7 @@ def test_old_ids_are_noticed(call):
         (None, [], "the spec must be a readable file, got 'a.yaml': No such file or directory"),
         ("", [], "a.yaml: the spec: must be a mapping, got None"),
         (SPEC + "episode: 3", [], "a.yaml: the spec: unknown key 'episode'; did you mean 'epis"),
-        (SPEC + "env: x", [], "a.yaml: line 8: must be YAML, but the key 'env' is given twice"),
+        (SPEC + "env: x", [], "a.yaml: line 8: must be YAML, but found duplicate key"),
         (SPEC, ["--set", "alhpa=1"], "--set alhpa: unknown key; did you mean 'alpha'?"),
         (SPEC, ["--set", "alpha=2"], "parameters.alpha[0]: must be in (0, 1], got 2"),
         (SPEC, ["--set", "env=Nowhere-v9"], "env: unknown environment 'Nowhere-v9'"),

@@ -15,7 +15,7 @@ unit = st.floats(0, 1, exclude_max=True)
 
 def read(name, given):
     spec = {"method": "random", "samples": 1, "parameters": {name: given}}
-    return Sweep("a", "FrozenLake-v1", **spec).parameters[name]
+    return Sweep(name="a", env="FrozenLake-v1", **spec).parameters[name]
 
 
 @pytest.mark.parametrize(
