@@ -204,7 +204,7 @@ NUMBERS = [
     (
         "episodes",
         "2147483648",
-        "episodes: must be at most 2147483647, got 2147483648",
+        "episodes: must be a whole number from 1 to 2147483647, got 2147483648",
     ),
     *(("episodes", v, f"Invalid value for '--episodes': '{v}' is not a") for v in ("2.5", "x")),
     ("trials_per_task", "x", "Invalid value for '--trials_per_task': 'x' is not a valid integer"),
@@ -332,7 +332,7 @@ def test_a_folder_that_nobody_can_write_to_is_refused(refused, flag, folder):
 )
 def test_the_tag_made_of_the_environment_is_the_name_of_a_sweep(env, env_args, tag):
     assert default_tag(env, env_args) == tag[:100]
-    assert Sweep(tag[:100], env).name == tag[:100]
+    assert Sweep(name=tag[:100], env=env).name == tag[:100]
 
 
 def test_a_place_of_an_unknown_kind_is_refused(refused):

@@ -38,7 +38,7 @@ def resolved_once():
     """Environments are built once for the whole file."""
     known = lru_cache(lambda env, text: resolve(env, json.loads(text)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(expansion, "resolve", lambda env, args: known(env, json.dumps(args)))
+        patch.setattr(expansion, "resolve", lambda env, args, **_: known(env, json.dumps(args)))
         yield
 
 
