@@ -1,7 +1,8 @@
 """A batch of trained trials as Parquet bytes; every page carries its checksum."""
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,20 +16,22 @@ from hq_ray.trial import TRIAL_FIELDS, Trial
 ROW_GROUP_ROWS = 131_072
 LABELS = [f.name for f in schema.EPISODES if pa.types.is_dictionary(f.type)]
 LOGGED = ("episode_return", "steps", "terminated", "truncated", "success")
-# Of what was measured the quickest that keeps files small; statistics take a fifth of the time.
-EPISODES_OPTIONS = {
-    "compression": "zstd",
-    "compression_level": 1,
-    "use_dictionary": [*LABELS, "seed", "episode_return", "steps"],
-    "column_encoding": {"episode": "DELTA_BINARY_PACKED"},
-    "write_statistics": False,
-    "write_page_checksum": True,
-    # One page: many are slower to read, and larger.
-    "max_rows_per_page": ROW_GROUP_ROWS,
+# By kind of file, options of `pyarrow.parquet.write_table`.
+OPTIONS: dict[str, dict[str, Any]] = {
+    # Of what was measured the quickest that keeps files small; statistics take a fifth of the time.
+    "episodes": {
+        "compression": "zstd",
+        "compression_level": 1,
+        "use_dictionary": [*LABELS, "seed", "episode_return", "steps"],
+        "column_encoding": {"episode": "DELTA_BINARY_PACKED"},
+        "write_statistics": False,
+        # One page: many are slower to read, and larger.
+        "max_rows_per_page": ROW_GROUP_ROWS,
+    },
+    # A batch of one trial is written in a quarter of the time that zstd and dictionaries take.
+    "trials": {"compression": "lz4", "use_dictionary": False},
+    "q_values": {"compression": "zstd"},
 }
-# A batch of one trial is written in a quarter of the time that zstd and dictionaries take.
-TRIALS_OPTIONS = {"compression": "lz4", "use_dictionary": False, "write_page_checksum": True}
-Q_VALUES_OPTIONS = {"compression": "zstd", "write_page_checksum": True}
 
 
 def encode_episodes(batch: Sequence[Trained]) -> pa.Buffer:
@@ -47,7 +50,7 @@ def encode_episodes(batch: Sequence[Trained]) -> pa.Buffer:
             pa.nulls(length, kind) if log is None else pa.array(log, kind)
             for log, length in zip(logs, lengths, strict=True)
         )
-    return encode_table(pa.table(columns, schema=schema.EPISODES), EPISODES_OPTIONS)
+    return encode_table(pa.table(columns, schema=schema.EPISODES), "episodes")
 
 
 def encode_trials(trained: Sequence[Trained], failures: Sequence[Failure]) -> pa.Buffer:
@@ -69,7 +72,7 @@ def encode_trials(trained: Sequence[Trained], failures: Sequence[Failure]) -> pa
         | {"finished_at": now, **row}
         for trial, row in zip(trials, [*done, *failed], strict=True)
     ]
-    return encode_table(pa.Table.from_pylist(rows, schema=schema.TRIALS), TRIALS_OPTIONS)
+    return encode_table(pa.Table.from_pylist(rows, schema=schema.TRIALS), "trials")
 
 
 def encode_q_values(batch: Sequence[Trained]) -> pa.Buffer:
@@ -89,7 +92,7 @@ def encode_q_values(batch: Sequence[Trained]) -> pa.Buffer:
         "action": pa.array(np.concatenate(actions).astype(np.int32)),
         "q_value": pa.array(np.concatenate([done.log.q_values.ravel() for done in batch])),
     }
-    return encode_table(pa.table(columns, schema=schema.Q_VALUES), Q_VALUES_OPTIONS)
+    return encode_table(pa.table(columns, schema=schema.Q_VALUES), "q_values")
 
 
 def encode_csv(column: str, values: np.ndarray) -> bytes:
@@ -100,10 +103,12 @@ def encode_csv(column: str, values: np.ndarray) -> bytes:
     return f"episode,{column}\n".encode() + sink.getvalue().to_pybytes()
 
 
-def encode_table(table: pa.Table, options: Mapping[str, object]) -> pa.Buffer:
-    """A table as a Parquet file; options of `pyarrow.parquet.write_table`."""
+def encode_table(table: pa.Table, kind: str) -> pa.Buffer:
+    """A table as a file of `trials`, `episodes` or `q_values`."""
     table, sink = table.replace_schema_metadata(schema.METADATA), pa.BufferOutputStream()
-    pq.write_table(table, sink, row_group_size=ROW_GROUP_ROWS, **options)
+    pq.write_table(
+        table, sink, row_group_size=ROW_GROUP_ROWS, write_page_checksum=True, **OPTIONS[kind]
+    )
     return sink.getvalue()
 
 

@@ -186,16 +186,12 @@ def load_curves(
 
 def load_q_values(results: Results, trials: Sequence[Trial]) -> dict[str, np.ndarray]:
     """Final Q tables (n_states, n_actions) by trial_id, for those trials that kept theirs."""
-    kept = results.names("q_values")
-    stored = _stored(trials_table(results, ["trial_id", "status", "episodes"]))
-    batches: dict[str, set[str]] = {}
-    for trial_id in {trial.trial_id for trial in trials} & stored.keys():
-        batches.setdefault(stored[trial_id][0][1], set()).add(trial_id)
+    wanted = {trial.trial_id for trial in trials}
     tables = {}
-    for batch in sorted(batches.keys() & set(kept)):
-        rows = results.read("q_values", batch)
+    for name in results.names("q_values"):
+        rows = results.read("q_values", name)
         for trial_id, start, stop in _runs(rows["trial_id"]):
-            if trial_id in batches[batch]:
+            if trial_id in wanted:
                 n_actions = len(pc.unique(rows["action"][start:stop]))
                 tables[trial_id] = rows["q_value"][start:stop].to_numpy().reshape(-1, n_actions)
     return tables

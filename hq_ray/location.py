@@ -132,12 +132,8 @@ class Location:
         """Whether something is there."""
         if self.store is None:
             return os.path.exists(self.path)
-        return self.is_file() or any(self._listed())
-
-    def is_file(self) -> bool:
-        """Whether a file is there."""
-        if self.store is None:
-            return os.path.isfile(self.path)
+        if any(self._listed()):
+            return True
         with suppress(FileNotFoundError), self.asking("looking"):
             return bool(self.key()) and bool(obstore.head(self.store, self.key()))
         return False
@@ -246,7 +242,7 @@ class Location:
     def _replace(self, name: str, content: bytes | memoryview) -> None:
         """Writes a file on a disk under a hidden name and renames it."""
         path = Path(self.path, name)
-        hidden = path.with_name(f".{name}.{uuid.uuid4().hex[:12]}")
+        hidden = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with hidden.open("xb") as stream:

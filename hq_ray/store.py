@@ -115,8 +115,6 @@ class Results:
             InputError: it is a file, or was written by a newer schema.
         """
         results = cls(place if isinstance(place, Location) else Location.of(place))
-        if results.location.is_file():
-            raise InputError(f"results must be a folder, but {results.location.text} is a file")
         results.description()
         return results
 
@@ -159,7 +157,7 @@ class Results:
         except FileNotFoundError:
             return {}
         except NotADirectoryError:
-            must = f"results must be a folder, but a part of {self.location.text} is a file"
+            must = f"results must be a folder, but {self.location.text} is a file, or is below one"
             raise InputError(must) from None
         except InputError:
             raise
@@ -290,7 +288,7 @@ class Results:
         Only while nobody writes.
         """
         for kind, name in stray:
-            self.location.child(kind).delete(name)
+            self.location.delete(f"{kind}/{name}")
         for folder in (self.location, *map(self.location.child, SCHEMAS)):
             folder.clear_unfinished()
 
@@ -301,13 +299,13 @@ class Results:
         Raises:
             ResultsError: it is missing, damaged or foreign; the message names it.
         """
-        folder = self.location.child(kind)
         with self._naming(kind, name):
-            # A store sends a file whole, by requests that are repeated when they fail.
-            local = self.location.is_local
-            source = f"{folder.path}/{name}" if local else pa.BufferReader(folder.read(name))
+            path = f"{self.location.path}/{kind}/{name}"
+            if not self.location.is_local:
+                # Whole, by requests that are repeated when they fail.
+                path = pa.BufferReader(self.location.read(f"{kind}/{name}"))
             yield pq.ParquetFile(
-                source,
+                path,
                 read_dictionary=["trial_id"] if kind == "episodes" else None,
                 pre_buffer=False,
                 page_checksum_verification=True,
@@ -364,15 +362,15 @@ class Results:
         if not may_commit():
             raise Superseded.at(self.location)
         if trained:
-            self.location.child("episodes").write(name, encoding.encode_episodes(trained))
+            self.location.write(f"episodes/{name}", encoding.encode_episodes(trained))
             if keep_q_values:
-                self.location.child("q_values").write(name, encoding.encode_q_values(trained))
+                self.location.write(f"q_values/{name}", encoding.encode_q_values(trained))
         # Made before the question, so that little time lies between the answer and the commit.
         content = encoding.encode_trials(trained, failures)
         if not may_commit():
             # What was written stays uncommitted, and the new driver clears it away.
             raise Superseded.at(self.location)
-        self.location.child("trials").write(name, content)
+        self.location.write(f"trials/{name}", content)
         return name.removesuffix(".parquet")
 
 

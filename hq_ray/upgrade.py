@@ -5,22 +5,17 @@ read, and the same call goes on where it stopped.
 """
 
 import shlex
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Container
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from rich.console import Console
+from rich.progress import track
 
 from hq_ray import schema
-from hq_ray.encoding import (
-    EPISODES_OPTIONS,
-    Q_VALUES_OPTIONS,
-    TRIALS_OPTIONS,
-    encode_table,
-)
+from hq_ray.encoding import encode_table
 from hq_ray.errors import InputError, ResultsError
 from hq_ray.store import SCHEMAS, Results
-
-File = tuple[str, str]
 
 
 def check_writable(results: Results, damaged: Container[str]) -> None:
@@ -51,25 +46,23 @@ def _version(results: Results, kind: str, name: str) -> int:
         return int(metadata.get(schema.METADATA_KEY, schema.SCHEMA_VERSION))
 
 
-def upgrade(
-    results: Results, tracked: Callable[[Sequence[File]], Iterable[File]] = iter
-) -> list[str]:
+def upgrade(results: Results) -> list[str]:
     """Upgrades a folder that nobody writes to; files of uncommitted batches are removed.
 
-    Args:
-        results: the folder.
-        tracked: goes through the files, and shows how far.
+    Progress is shown on standard error where that is a terminal.
 
     Returns:
         An error message for each file that cannot be read; it stays as it is.
     """
     results.clear(results.survey().stray)
     files = [(kind, name) for kind in SCHEMAS for name in results.names(kind)]
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
     damaged = []
-    for kind, name in tracked(files):
+    for kind, name in track(files, "upgrading", console=console, transient=True, disable=hidden):
         try:
             if _version(results, kind, name) < schema.SCHEMA_VERSION:
-                results.location.child(kind).write(name, _rewritten(results, kind, name))
+                results.location.write(f"{kind}/{name}", _rewritten(results, kind, name))
         except ResultsError as problem:
             damaged.append(str(problem))
     description = results.description()
@@ -80,12 +73,11 @@ def upgrade(
 
 def _rewritten(results: Results, kind: str, name: str) -> pa.Buffer:
     if kind != "episodes":
-        options = TRIALS_OPTIONS if kind == "trials" else Q_VALUES_OPTIONS
-        return encode_table(results.read(kind, name), options)
+        return encode_table(results.read(kind, name), kind)
     trials = results.read("trials", name, ["trial_id", "config_id"])
     with results.open(kind, name) as file:
         table = file.read()
     rows = pc.index_in(table["trial_id"].cast("string"), trials["trial_id"])
     # A trial that is not in the trials file was never committed.
     table = table.append_column("config_id", trials["config_id"].take(rows)).filter(rows.is_valid())
-    return encode_table(schema.conformed(table, schema.EPISODES), EPISODES_OPTIONS)
+    return encode_table(schema.conformed(table, schema.EPISODES), "episodes")

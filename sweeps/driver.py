@@ -193,7 +193,7 @@ class Driver:
                 self.tally.steps += sum(rows["total_steps"].to_pylist())
                 return True
         for kind in ("trials", "episodes", "q_values"):
-            self.results.location.child(kind).delete(name)
+            self.results.location.delete(f"{kind}/{name}")
         return False
 
     def _stopped(self, reason: str) -> SweepStopped:

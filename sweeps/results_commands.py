@@ -128,22 +128,13 @@ def verify_command(results: str, sample: str, sample_seed: int, engine: str) -> 
 @click.argument("results")
 def upgrade_command(results: str) -> int:
     """Rewrite RESULTS of an older schema in place; interrupted, the same command goes on."""
-    from rich.console import Console
-    from rich.progress import track
-
     from hq_ray.published import opened
     from hq_ray.sweeps.ownership import Ownership
     from hq_ray.upgrade import upgrade
 
     (place,) = opened(results)
-    console = Console(stderr=True)
     with Ownership(place.location):
-        damaged = upgrade(
-            place,
-            lambda files: track(
-                files, "upgrading", console=console, transient=True, disable=not console.is_terminal
-            ),
-        )
+        damaged = upgrade(place)
     for sentence in damaged:
         say(f"Damaged: {sentence}")
     say(f"Of the present schema: {place.location.text}")

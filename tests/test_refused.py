@@ -52,7 +52,11 @@ def refused(arguments, code, *words, **settings):
 @pytest.mark.parametrize(
     ("command", "code", "words"),
     [
-        (["sweep", "s.yaml", "--local", "--results", "file"], 2, "a part of file/s is a file"),
+        (
+            ["sweep", "s.yaml", "--local", "--results", "file"],
+            2,
+            "file/s is a file, or is below one",
+        ),
         (["sweep", "s.yaml", "--local", "--results", LONG], 1, "File name too long"),
         (["report", LONG], 1, "File name too long"),
         (["status", "file"], 2, "results must be a folder, but file is a file"),
