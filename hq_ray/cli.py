@@ -36,6 +36,12 @@ RAY_FLAGS = (
     ),
     click.option("--cores", type=Count(), help="Cores of the embedded Ray [default: all]."),
     click.option(
+        "--max_cores",
+        type=Count(),
+        default=1000,
+        help="Most cores to ask a cluster's autoscaler for.",
+    ),
+    click.option(
         "--trials_per_task",
         callback=_trials_per_task,
         default="auto",

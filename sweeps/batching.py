@@ -14,6 +14,9 @@ TARGET_SECONDS = 1.0
 LONGEST_SECONDS, TASKS_AHEAD = 30.0, 200
 ALONE_PER_CORE = 32
 PROBE_TRIALS = 8
+# A core is worth asking an autoscaler for if it would be busy for so long. Until a trial has told
+# its cost, at most so many are.
+WORTHWHILE_SECONDS, UNKNOWN_COST_CORES = 60.0, 32
 MOST_ROWS = 4_000_000
 NEWEST_WEIGHT = 0.3
 
@@ -21,13 +24,10 @@ NEWEST_WEIGHT = 0.3
 class Batcher:
     """Cuts the queue of missing trials into batches by their measured cost."""
 
-    def __init__(self, trials: Sequence[Trial], cores: int, trials_per_task: int | None = None):
+    def __init__(self, trials: Sequence[Trial], trials_per_task: int | None = None):
         self._trials = trials
         self._next = 0
-        self._cores = cores
         self._fixed = trials_per_task
-        if trials_per_task is None and len(trials) <= ALONE_PER_CORE * cores:
-            self._fixed = 1
         self._seconds_per_row: float | None = None
 
     @property
@@ -41,20 +41,32 @@ class Batcher:
         known = self._seconds_per_row
         self._seconds_per_row = cost if known is None else known + NEWEST_WEIGHT * (cost - known)
 
-    def next_batch(self) -> tuple[Trial, ...]:
-        """The next trials in order; empty if none are left."""
+    def _seconds_ahead(self, cost: float) -> float:
+        """How long one core would take for what is left."""
+        return self.remaining * self._trials[self._next].episodes * cost
+
+    def useful_cores(self) -> int:
+        """For how many cores the trials in no batch yet are worth the start of a machine."""
+        useful = UNKNOWN_COST_CORES
+        if self.remaining and self._seconds_per_row is not None:
+            useful = math.ceil(self._seconds_ahead(self._seconds_per_row) / WORTHWHILE_SECONDS)
+        return min(self.remaining, useful)
+
+    def next_batch(self, cores: int) -> tuple[Trial, ...]:
+        """The next trials in order, for a number of cores; empty if none are left."""
         if not self.remaining:
             return ()
         cost, most_rows = self._seconds_per_row, float(MOST_ROWS)
         if self._fixed is not None:
             most, most_rows = self._fixed, math.inf
+        elif len(self._trials) <= ALONE_PER_CORE * cores:
+            most = 1
         elif cost is None:
             most = PROBE_TRIALS
         else:
             # Smaller towards the end, so that all cores finish at the same time.
-            most = max(1, self.remaining // (2 * self._cores))
-            ahead = self.remaining * self._trials[self._next].episodes * cost
-            seconds = max(TARGET_SECONDS, ahead / (self._cores * TASKS_AHEAD))
+            most = max(1, self.remaining // (2 * cores))
+            seconds = max(TARGET_SECONDS, self._seconds_ahead(cost) / (cores * TASKS_AHEAD))
             most_rows = min(most_rows, min(LONGEST_SECONDS, seconds) / cost)
         batch: list[Trial] = []
         rows = 0

@@ -77,6 +77,7 @@ class Driver:
     tally: Tally = field(default_factory=Tally)
     _retries: deque[Batch] = field(default_factory=deque)
     _running: int = 0
+    _without_cores: bool = False
     _attempts: Counter = field(default_factory=Counter)
     _failure_run: list[str] = field(default_factory=list)
 
@@ -108,17 +109,28 @@ class Driver:
                 if isinstance(problem, OSError):
                     raise self._stopped(str(problem)) from None
                 raise
+            finally:
+                self.executor.ask_for(0)
             return tally
 
     def _step(self, interrupted: bool) -> bool:
-        """Submits, waits and collects; False once nothing is running."""
+        """Submits, waits and collects; False once nothing is running or to be run."""
         if interrupted and not self.tally.interrupted:
             self.tally.interrupted = True
             self.progress.say("stopping: waiting for what is running; again stops at once")
+        self.executor.ask_for(0 if interrupted else self.batcher.useful_cores())
+        cores = self.executor.cores
         if not interrupted:
-            self._submit()
-        if not self._running:
+            self._submit(cores)
+        left = not interrupted and (self._retries or self.batcher.remaining)
+        if not self._running and not left:
             return False
+        if cores == 0 and interrupted:
+            self.executor.cancel()
+            return False
+        if cores == 0 and not self._without_cores:
+            self.progress.say("waiting for nodes to join: the cluster has no cores at present")
+        self._without_cores = cores == 0
         ended = self.executor.wait()
         self.check_held()
         self._running -= len(ended)
@@ -129,9 +141,9 @@ class Driver:
                 self._finished(batch, outcome)
         return True
 
-    def _submit(self) -> None:
-        while self._running < WINDOW_PER_CORE * self.executor.cores:
-            batch = self._retries.popleft() if self._retries else self.batcher.next_batch()
+    def _submit(self, cores: int) -> None:
+        while self._running < WINDOW_PER_CORE * cores:
+            batch = self._retries.popleft() if self._retries else self.batcher.next_batch(cores)
             if not batch:
                 return
             self.check_held()

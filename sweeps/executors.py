@@ -47,7 +47,10 @@ class Executor(Protocol):
 
     @property
     def cores(self) -> int:
-        """How many batches can run at once."""
+        """How many batches can run at once, now; 0 while a cluster has no workers."""
+
+    def ask_for(self, cores: int) -> None:
+        """Tells a cluster's autoscaler how many cores the remaining work could use."""
 
     def submit(self, batch: Batch) -> None:
         """Queues a batch."""
@@ -71,6 +74,9 @@ class LocalExecutor:
     def __init__(self, run: Callable[[Batch], BatchReport]):
         self._run = run
         self._waiting: deque[Batch] = deque()
+
+    def ask_for(self, cores: int) -> None:
+        """Does nothing: there is this process."""
 
     def submit(self, batch: Batch) -> None:
         """Queues a batch."""

@@ -14,6 +14,7 @@ class RunOptions:
         local: train in this process, without Ray, whatever the address.
         address: a Ray cluster to join; None starts an embedded one and stops it again.
         cores: of the embedded one; None for all.
+        max_cores: most cores to ask a cluster's autoscaler for.
         trials_per_task: None for as many as make about a second.
         engine: `auto`, `kernel` or `gymnasium`.
         keep_q_values: whether final Q tables are stored.
@@ -29,6 +30,7 @@ class RunOptions:
     local: bool = False
     address: str | None = None
     cores: int | None = None
+    max_cores: int = 1000
     trials_per_task: int | None = None
     engine: str = "auto"
     keep_q_values: bool = False
@@ -38,7 +40,7 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         check_engine(self.engine)
-        for name in ("cores", "trials_per_task"):
+        for name in ("cores", "max_cores", "trials_per_task"):
             number = getattr(self, name)
             if number is not None and (type(number) is not int or number < 1):
                 raise InputError(f"{name}: must be a whole number from 1, got {number!r}")

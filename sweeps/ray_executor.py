@@ -2,10 +2,12 @@
 
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 
 import ray
 from ray import exceptions
+from ray.autoscaler.sdk import request_resources
 
 from hq_ray.batch import BatchReport
 from hq_ray.environments import resolve
@@ -50,13 +52,13 @@ def _warm_task() -> None:
 
 
 def warm_workers() -> None:
-    """Starts the second of imports that each worker needs, without waiting for it."""
+    """Starts the second of imports that each worker there needs, without waiting for it."""
     for _ in range(_count_cores()):
         _warm_task.remote()
 
 
 def _count_cores() -> int:
-    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+    return int(ray.cluster_resources().get("CPU", 0))
 
 
 class RayExecutor:
@@ -66,7 +68,10 @@ class RayExecutor:
     """
 
     def __init__(self, results: Results, options: RunOptions, token: str):
-        self._cores, self._looked = 1, -LOOK_SECONDS
+        self._cores, self._looked = 0, -LOOK_SECONDS
+        self._asked_for, self._asked = 0, -LOOK_SECONDS
+        # Without an address Ray was started here, and has no autoscaler.
+        self._most_cores = 0 if options.address is None else options.max_cores
         self._answered = time.monotonic()
         # Workers must have the driver's versions of all code that decides the logs.
         self._arguments = (deciding_versions(), results, options, token)
@@ -82,6 +87,20 @@ class RayExecutor:
             if self._is_alive():
                 self._cores = _count_cores()  # blocks where Ray has died
         return self._cores
+
+    def ask_for(self, cores: int) -> None:
+        """Tells the cluster's autoscaler how many cores the remaining work could use.
+
+        The request stays until it is replaced, also if this process dies.
+        """
+        cores = min(cores, self._most_cores)
+        now = time.monotonic()
+        if cores == self._asked_for or (cores and now - self._asked < LOOK_SECONDS):
+            return
+        with suppress(ExecutorLost):
+            if self._is_alive():
+                self._asked_for, self._asked = cores, now
+                request_resources(num_cpus=cores)
 
     def _is_alive(self) -> bool:
         """Whether Ray answers.
@@ -106,6 +125,9 @@ class RayExecutor:
         Raises:
             ExecutorLost: Ray has died.
         """
+        if not self._flying:
+            time.sleep(WAIT_SECONDS)
+            return []
         flying = list(self._flying)
         ready, _ = ray.wait(flying, timeout=WAIT_SECONDS, fetch_local=False)
         if ready:

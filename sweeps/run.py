@@ -137,6 +137,6 @@ def _train(
         executor: Executor = LocalExecutor(partial(train_batch, results, options, owner.token))
     else:
         executor = session.executor(results, options, owner.token)
-    batcher = Batcher(missing, executor.cores, options.trials_per_task)
+    batcher = Batcher(missing, options.trials_per_task)
     with Progress() as progress:
         Driver(batcher, executor, results, progress, owner.check, tally).run()

@@ -19,10 +19,10 @@ def short_trials(make_trial):
     return [make_trial(seed=seed, episodes=100) for seed in range(5000)]
 
 
-def batches(batcher, seconds_per_row):
+def batches(batcher, seconds_per_row, cores=2):
     """All batches, each of them observed at once."""
     found = []
-    while batch := batcher.next_batch():
+    while batch := batcher.next_batch(cores):
         found.append(batch)
         batcher.observe(report(seconds_per_row * rows(batch)), rows(batch))
     return found
@@ -30,17 +30,17 @@ def batches(batcher, seconds_per_row):
 
 @given(
     n=st.integers(0, 400),
-    cores=st.integers(1, 8),
+    cores=st.lists(st.integers(1, 8), min_size=1, max_size=8),
     fixed=st.none() | st.integers(1, 50),
     costs=st.lists(st.none() | st.floats(1e-9, 1e3), min_size=1, max_size=8),
 )
 @settings(max_examples=100, deadline=None)
 def test_every_trial_is_handed_out_once_and_in_order(short_trials, n, cores, fixed, costs):
-    batcher = Batcher(short_trials[:n], cores, fixed)
+    batcher = Batcher(short_trials[:n], fixed)
     handed_out = []
     for i in range(n + 1):
         assert batcher.remaining == n - len(handed_out)
-        batch = batcher.next_batch()
+        batch = batcher.next_batch(cores[i % len(cores)])
         if not batch:
             break
         handed_out.extend(batch)
@@ -48,32 +48,32 @@ def test_every_trial_is_handed_out_once_and_in_order(short_trials, n, cores, fix
         if cost is not None:
             batcher.observe(report(cost), rows(batch))
     assert handed_out == short_trials[:n]
-    assert batcher.next_batch() == ()
+    assert batcher.next_batch(1) == ()
 
 
 @pytest.mark.parametrize("cores", [1, 2, 16])
 def test_few_trials_travel_alone(short_trials, cores):
     few = short_trials[: 24 * cores]
-    assert [len(batch) for batch in batches(Batcher(few, cores), 1e-6)] == [1] * len(few)
+    assert [len(batch) for batch in batches(Batcher(few), 1e-6, cores)] == [1] * len(few)
 
 
 def test_a_number_sets_the_size_by_hand(short_trials):
     for number in (1, 7):
-        found = batches(Batcher(short_trials[:700], 2, number), 10.0)
+        found = batches(Batcher(short_trials[:700], number), 10.0)
         assert {len(batch) for batch in found} == {number}
-    assert [len(b) for b in batches(Batcher(short_trials[:10], 2, 4), 1e-9)] == [4, 4, 2]
+    assert [len(b) for b in batches(Batcher(short_trials[:10], 4), 1e-9)] == [4, 4, 2]
 
 
 @pytest.mark.parametrize("seconds_per_trial", [0.01, 0.05])
 def test_a_batch_takes_about_a_second(short_trials, seconds_per_trial):
-    found = batches(Batcher(short_trials, 2), seconds_per_trial / 100)
+    found = batches(Batcher(short_trials), seconds_per_trial / 100)
     lasting = [seconds_per_trial * len(batch) for batch in found[1 : len(found) // 2]]
     assert 0.5 < min(lasting) <= max(lasting) < 1.5
 
 
 @pytest.mark.parametrize(("seconds_per_trial", "longest"), [(0.4, 5.0), (2.0, 25.0), (7.0, 30.0)])
 def test_batches_of_a_long_sweep_take_longer(short_trials, seconds_per_trial, longest):
-    found = batches(Batcher(short_trials, 2), seconds_per_trial / 100)
+    found = batches(Batcher(short_trials), seconds_per_trial / 100)
     lasting = [seconds_per_trial * len(batch) for batch in found[1:]]
     assert longest - seconds_per_trial < max(lasting) <= longest
     ahead = len(short_trials) * seconds_per_trial / 2
@@ -81,27 +81,27 @@ def test_batches_of_a_long_sweep_take_longer(short_trials, seconds_per_trial, lo
 
 
 def test_a_trial_longer_than_that_travels_alone(short_trials):
-    found = batches(Batcher(short_trials[:300], 2), 5.0)
+    found = batches(Batcher(short_trials[:300]), 5.0)
     assert {len(batch) for batch in found[1:]} == {1}
 
 
 def test_the_first_batches_are_small_because_the_cost_is_unknown(short_trials):
-    batcher = Batcher(short_trials, 2)
-    assert all(len(batcher.next_batch()) <= 32 for _ in range(6))
+    batcher = Batcher(short_trials)
+    assert all(len(batcher.next_batch(2)) <= 32 for _ in range(6))
 
 
 def test_a_cost_that_changes_is_followed(short_trials):
-    batcher = Batcher(short_trials, 1)
+    batcher = Batcher(short_trials)
     batcher.observe(report(1e-6), 1)
-    long = len(batcher.next_batch())
+    long = len(batcher.next_batch(1))
     for _ in range(20):
         batcher.observe(report(1e-3), 1)
-    assert 5 <= len(batcher.next_batch()) <= 15 < long
+    assert 5 <= len(batcher.next_batch(1)) <= 15 < long
 
 
 @pytest.mark.parametrize("cores", [1, 4])
 def test_batches_shrink_at_the_end(short_trials, cores):
-    sizes = [len(batch) for batch in batches(Batcher(short_trials, cores), 1e-7)][1:]
+    sizes = [len(batch) for batch in batches(Batcher(short_trials), 1e-7, cores)][1:]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[0] > 100
     assert sizes[-cores:] == [1] * cores
@@ -109,5 +109,25 @@ def test_batches_shrink_at_the_end(short_trials, cores):
 
 def test_a_batch_of_very_cheap_trials_still_fits_in_memory(make_trial):
     trials = [make_trial(seed=seed, episodes=1_000_000) for seed in range(200)]
-    found = batches(Batcher(trials, 1), 1e-12)
+    found = batches(Batcher(trials), 1e-12, cores=1)
     assert max(rows(batch) for batch in found) <= 10_000_000
+
+
+def test_batches_follow_the_cores_that_are_there(short_trials):
+    batcher = Batcher(short_trials)
+    batcher.observe(report(1.0), 100)  # a second a trial
+    long = len(batcher.next_batch(1))
+    assert (long, len(batcher.next_batch(8))) == (25, 3)
+    assert len(batcher.next_batch(1000)) == 1
+
+
+def test_cores_are_worth_asking_for_by_the_minute_of_work(short_trials):
+    batcher = Batcher(short_trials)
+    assert batcher.useful_cores() == 32, "the cost is unknown"
+    batcher.observe(report(3.0), 100)
+    assert batcher.useful_cores() == 5000 * 3 / 60
+    batcher.observe(report(1e9), 100)
+    assert batcher.useful_cores() == 5000, "a trial has one core"
+    batches(batcher, 1.0)
+    assert batcher.useful_cores() == 0
+    assert Batcher(short_trials[:7]).useful_cores() == 7

@@ -1,6 +1,9 @@
+import contextlib
+import math
 import re
 import signal
-from collections import Counter
+from collections import Counter, deque
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -43,8 +46,11 @@ class Scripted:
     def __init__(self, script=done, cores=2, pick=lambda n: 0):
         self.cores, self._script, self._pick = cores, script, pick
         self._flying = []
-        self.most_flying, self.cancelled = 0, False
+        self.most_flying, self.cancelled, self.asked = 0, False, []
         self.submitted, self.done, self.failed = [], Counter(), Counter()
+
+    def ask_for(self, cores):
+        self.asked.append(cores)
 
     def submit(self, batch):
         self._flying.append(batch)
@@ -90,7 +96,7 @@ def sweep(results, trials):
     """Drives the first n trials through an executor."""
 
     def run(executor, n=40, trials_per_task=1, progress=None):
-        batcher = Batcher(trials[:n], executor.cores, trials_per_task)
+        batcher = Batcher(trials[:n], trials_per_task)
         return Driver(batcher, executor, results, progress or Progress()).run()
 
     return run
@@ -137,6 +143,110 @@ def test_failed_trials_are_counted_with_their_reasons(sweep, trials):
     tally = sweep(executor, 40, 5)
     assert (tally.done, tally.failed) == (37, 3)
     assert tally.reasons == {"ValueError: x": 2, "KeyError: y": 1}
+
+
+# Nodes that come and go
+
+
+class Simulated:
+    """A cluster in simulated time; `nodes` has a node's cores, when it joins, and when it is lost.
+
+    A trial takes half a second, and a batch that is lost with its node begins again elsewhere.
+    """
+
+    def __init__(self, *nodes):
+        self.now, self.asked, self.began, self.core_seconds = 0.0, [], [], 0.0
+        self._nodes, self._queue, self._running = nodes, deque(), {}
+        self._moments = sorted(moment for _, *life in nodes for moment in life)
+
+    def _free(self):
+        """Names of the cores that are there, and of those that have nothing to do."""
+        there = [
+            (number, core)
+            for number, (cores, joins, leaves) in enumerate(self._nodes)
+            for core in range(cores)
+            if joins <= self.now < leaves
+        ]
+        return there, [core for core in there if core not in self._running]
+
+    @property
+    def cores(self):
+        return len(self._free()[0])
+
+    def ask_for(self, cores):
+        self.asked.append(cores)
+
+    def submit(self, batch):
+        self._queue.append(batch)
+
+    def wait(self):
+        for core, _ in zip(self._free()[1], list(self._queue), strict=False):
+            self.began.append((self.now, core))
+            batch = self._queue.popleft()
+            self._running[core] = (self.now + 0.5 * len(batch), batch)
+        ends = [end for end, _ in self._running.values()]
+        ahead = [moment for moment in self._moments if moment > self.now]
+        until = min([*ends, *ahead])
+        self.core_seconds += self.cores * (until - self.now)
+        self.now = until
+        there, outcomes = self._free()[0], []
+        for core, (end, batch) in list(self._running.items()):
+            if core not in there:
+                outcomes.append((batch, NODE))
+            elif end <= self.now:
+                seconds = 0.5 * len(batch)
+                outcomes.append((batch, replace(done(batch), seconds=seconds)))
+            else:
+                continue
+            del self._running[core]
+        return outcomes
+
+    def cancel(self):
+        self._queue.clear()
+        self._running.clear()
+
+
+def test_nodes_that_join_late_are_used_and_those_that_are_lost_are_made_up_for(results, trials):
+    late, later, last = (4, 5.0, 16.0), (8, 10.0, 18.0), (4, 10.5, math.inf)
+    cluster, said = Simulated(late, later, last), Said()
+    tally = Driver(Batcher(trials), cluster, results, said).run()
+    assert (tally.done, tally.failed) == (300, 0)
+    assert said.sentences == ["waiting for nodes to join: the cluster has no cores at present"]
+    work = 300 * 0.5
+    assert work < cluster.core_seconds < 1.25 * work
+    for number, (cores, joins, _) in enumerate((late, later, last)):
+        first = [when for when, core in cluster.began if core[0] == number][:cores]
+        assert max(first) <= joins + 2.0, "a node gets work within seconds"
+
+
+def test_cores_are_asked_for_while_there_is_work_for_them_and_then_no_more(results, trials):
+    cluster = Simulated((4, 0.0, math.inf))
+    Driver(Batcher(trials), cluster, results, Progress()).run()
+    assert list(dict.fromkeys(cluster.asked)) == [32, 2, 1, 0], "each for a minute of work"
+
+
+@pytest.mark.parametrize(
+    ("script", "raised"),
+    [(lambda batch: ERROR, SweepStopped), (None, None), (None, KeyboardInterrupt)],
+    ids=["error", "Ctrl-C", "Ctrl-C twice"],
+)
+def test_cores_are_asked_for_no_more_after_an_error_or_ctrl_c(sweep, script, raised):
+    executor = Scripted(script or interrupting(1 if raised is None else 2))
+    with pytest.raises(raised) if raised else contextlib.nullcontext():
+        sweep(executor, 100)
+    assert (max(executor.asked), executor.asked[-1]) == (32, 0)
+
+
+def test_ctrl_c_while_there_are_no_cores_waits_for_nothing(results, trials):
+    class Gone(Simulated):
+        def wait(self):
+            ended = super().wait()
+            if self.now >= 1.0:
+                signal.raise_signal(signal.SIGINT)
+            return ended
+
+    cluster = Gone((2, 0.0, 1.0))
+    assert Driver(Batcher(trials), cluster, results, Progress()).run().interrupted
 
 
 # Lost workers and nodes
@@ -192,7 +302,7 @@ def test_whatever_is_lost_every_trial_ends_once(
 
     results = Results.at(tmp_path_factory.mktemp("any"))
     executor = Scripted(script, cores, random.randrange)
-    Driver(Batcher(trials[:n], cores, size), executor, results, Progress()).run()
+    Driver(Batcher(trials[:n], size), executor, results, Progress()).run()
     assert once_each(executor, [trial for trial in trials[:n] if trial.seed not in culprits])
     assert set(results.published()) == {trials[seed].trial_id for seed in culprits if seed < n}
 
@@ -212,7 +322,7 @@ def test_a_batch_lost_after_it_was_published_is_not_run_again(results, short, lo
         return next(losses, None) or report
 
     executor = Scripted(script)
-    tally = Driver(Batcher(short, 2, 2), executor, results, Progress()).run()
+    tally = Driver(Batcher(short, 2), executor, results, Progress()).run()
     assert (tally.done, tally.failed) == (4, 0)
     assert executor.submitted == [(0, 1), (2, 3)]
     assert results.published() == dict.fromkeys(ids(short), DONE)
@@ -228,7 +338,7 @@ def test_what_a_lost_batch_had_written_is_not_read_twice(results, short):
             results.location.delete(f"trials/{batch_name(batch)}.parquet")
         return loss or report
 
-    tally = Driver(Batcher(short, 2, 4), Scripted(script), results, Progress()).run()
+    tally = Driver(Batcher(short, 4), Scripted(script), results, Progress()).run()
     assert tally.done == 4
     assert len(pd.read_parquet(f"{results.location.path}/episodes")) == 2 * 4
 
@@ -238,7 +348,7 @@ def test_a_retried_failure_that_is_lost_is_run_again(results, short, loss):
     results.publish([], [Failure(short[0], "ValueError", "once", "")])
     losses = iter([loss])
     executor = Scripted(lambda batch: next(losses, None) or run_batch(batch, results))
-    tally = Driver(Batcher(short, 2, 1), executor, results, Progress()).run()
+    tally = Driver(Batcher(short, 1), executor, results, Progress()).run()
     assert (tally.done, tally.failed) == (4, 0)
     assert results.published() == dict.fromkeys(ids(short), DONE)
 
