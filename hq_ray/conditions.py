@@ -43,6 +43,8 @@ COMPARISONS = {
     ast.GtE: pc.greater_equal,
 }
 NEGATED = ast.NotEq | ast.NotIn | ast.IsNot
+# Beside operators.
+GRAMMAR = (ast.Name, ast.Constant, ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.Compare)
 
 
 def conditions(where: Where | None, known: pa.Schema) -> list[Condition]:
@@ -160,29 +162,19 @@ class _Evaluator(SimpleEval):
     """Which rows of a table meet conditions."""
 
     def __init__(self, table: pa.Table, null_is_unknown: bool = False) -> None:
-        calculations = {
-            ast.Add: pc.add,
-            ast.Sub: pc.subtract,
-            ast.Mult: pc.multiply,
-            ast.Div: pc.divide_checked if null_is_unknown else pc.divide,
-            ast.USub: pc.negate,
-        }
+        divide = pc.divide_checked if null_is_unknown else pc.divide
         operators: dict[type, Callable[..., Values]] = {
-            **{node: partial(_calculated, function) for node, function in calculations.items()},
+            ast.Add: partial(_calculated, pc.add),
+            ast.Sub: partial(_calculated, pc.subtract),
+            ast.Mult: partial(_calculated, pc.multiply),
+            ast.Div: partial(_calculated, divide),
+            ast.USub: partial(_calculated, pc.negate),
             ast.Not: lambda value: pc.invert(self._truth(value)),
         }
-        columns = dict(zip(table.column_names, table.columns, strict=True))
-        super().__init__(operators, {}, columns)
+        super().__init__(operators, {}, dict(zip(table.column_names, table.columns, strict=True)))
+        self.nodes = {kind: self.nodes[kind] for kind in GRAMMAR}
         self.n_rows = len(table)
         self.null_is_unknown = null_is_unknown
-        self.nodes = {
-            ast.Name: self._eval_name,
-            ast.Constant: self._eval_constant,
-            ast.UnaryOp: self._eval_unaryop,
-            ast.BinOp: self._eval_binop,
-            ast.BoolOp: self._eval_boolop,
-            ast.Compare: self._eval_compare,
-        }
 
     def holds(self, node: ast.expr) -> pa.ChunkedArray | pa.Array:
         """Whether a condition holds, by row; null where that is unknown."""
