@@ -1,86 +1,110 @@
+"""Locations on a disk, and on an object store (moto's, in a thread here)."""
+
 import os
 import pickle
 from pathlib import Path
 
 import pytest
+from object_store import empty_store, point_at, served
 
 from hq_ray.location import Location
 
 
-@pytest.fixture
-def folder(tmp_path):
-    return Location.of(tmp_path)
+@pytest.fixture(scope="module")
+def endpoint():
+    with served(empty_store()) as endpoint:
+        yield endpoint
 
 
-def test_a_path_is_made_absolute(tmp_path, monkeypatch):
+@pytest.fixture(params=["disk", "store"])
+def place(request, tmp_path, monkeypatch, endpoint):
+    if request.param == "disk":
+        return Location.of(tmp_path)
+    point_at(endpoint, monkeypatch, "bucket")
+    return Location.of(f"s3://bucket/{request.node.name}/")
+
+
+def test_what_was_written_is_read_listed_moved_and_deleted(place):
+    a, b = place.child("a"), place.child("b")
+    a.write("x.bin", b"\x00\xff" * 1000)
+    a.write("x.bin", memoryview(b"new"))
+    place.write("a/empty", b"")
+    assert (a.read("x.bin"), place.read("a/empty")) == (b"new", b"")
+    assert (a.end_of("x.bin", 2), a.end_of("x.bin", 9)) == ((3, b"ew"), (3, b"new"))
+    assert a.end_of("empty", 9) == (0, b"")
+    assert (a.files(), a.files(".bin")) == (["empty", "x.bin"], ["x.bin"])
+    assert (place.files(), place.folders(), b.files(), b.folders()) == ([], ["a"], [], [])
+    assert (a.exists(), a.child("x.bin").exists(), b.exists()) == (True, True, False)
+    for _ in range(2):
+        a.move("x.bin", b)
+    assert (a.files(), b.read("x.bin")) == (["empty"], b"new")
+    for _ in range(2):
+        b.delete("x.bin")
+    assert b.files() == []
+    with pytest.raises(FileNotFoundError):
+        place.read("x.bin")
+
+
+@pytest.mark.parametrize("name", ["a b,x=2", "ümlaut", "50%25", "a+b#1", "a[1]"])
+def test_any_name_is_kept(place, name):
+    place.child(name).write(name, b"1")
+    assert (place.folders(), place.child(name).files()) == ([name], [name])
+    assert place.child(name).read(name) == b"1"
+
+
+def test_hidden_files_are_not_listed_and_those_of_killed_writers_go(place):
+    hidden = [".x.parquet.0123456789ab", ".gitignore", "_driver.json"]
+    for name in ("b.parquet", "a.parquet", "e.txt", *hidden):
+        place.write(name, b"")
+    assert place.files() == ["a.parquet", "b.parquet", "e.txt"]
+    assert place.files(".parquet") == ["a.parquet", "b.parquet"]
+    place.clear_unfinished()
+    assert [place.child(name).exists() for name in hidden] == [False, True, True]
+
+
+def test_a_location_travels(place, monkeypatch):
+    child = pickle.loads(pickle.dumps(place.child("a")))
+    monkeypatch.chdir("/")
+    child.write("x", b"1")
+    assert (child, place.child("a").read("x")) == (place.child("a"), b"1")
+
+
+def test_a_path_is_made_absolute_and_told_as_it_was_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     for text in ("results/sweep", Path("results/sweep"), "~/results/sweep"):
         assert Location.of(text).path == str(tmp_path / "results" / "sweep")
-    location = Location.of(f"file://{tmp_path}/a%20b/")
-    assert location.is_local
-    assert location.path == f"{tmp_path}/a b"
-
-
-def test_a_child_keeps_what_the_person_wrote(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+    assert Location.of(f"file://{tmp_path}/a%20b/").path == f"{tmp_path}/a b"
     child = Location.of("results/").child("trials")
     assert (child.path, child.text) == (str(tmp_path / "results" / "trials"), "results/trials")
-    back = pickle.loads(pickle.dumps(child))
-    monkeypatch.chdir("/")
-    assert back == child
 
 
-def test_what_was_written_is_read_moved_and_deleted(folder):
-    a = folder.child("a")
-    a.write("x.bin", b"\x00\xff" * 1000)
-    assert a.read("x.bin") == b"\x00\xff" * 1000
-    assert (a.end_of("x.bin", 2), a.end_of("x.bin", 9999)[0]) == ((2000, b"\x00\xff"), 2000)
-    a.move("x.bin", folder.child("b"))
-    a.move("x.bin", folder.child("b"))
-    assert (a.files(), folder.child("b").files()) == ([], ["x.bin"])
-    folder.child("b").delete("x.bin")
-    folder.child("b").delete("x.bin")
-    assert folder.child("b").files() == []
-
-
-def test_files_are_the_visible_ones_in_order(folder, tmp_path):
-    for name in ("b.parquet", "a.parquet", ".c.parquet", "_d.parquet", "e.txt"):
-        (tmp_path / name).touch()
-    (tmp_path / "folder.parquet").mkdir()
-    assert folder.files() == ["a.parquet", "b.parquet", "e.txt"]
-    assert folder.files(".parquet") == ["a.parquet", "b.parquet"]
-    assert folder.folders() == ["folder.parquet"]
-    assert (folder.exists(), folder.child("nothing").exists()) == (True, False)
-    assert (folder.child("nothing").files(), folder.child("e.txt").folders()) == ([], [])
-
-
-def test_writing_again_replaces_and_spares_whoever_reads(folder, tmp_path):
-    folder.write("x", b"old" * 100)
+def test_writing_again_replaces_and_spares_whoever_reads(tmp_path):
+    place = Location.of(tmp_path)
+    place.write("x", b"old" * 100)
     with (tmp_path / "x").open("rb") as reader:
-        folder.write("x", b"new")
+        place.write("x", b"new")
         assert reader.read() == b"old" * 100
-    assert folder.read("x") == b"new"
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
 
 
-def test_a_write_that_fails_changes_nothing(folder, tmp_path, monkeypatch):
-    folder.write("x", b"old")
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_write_that_fails_changes_nothing(tmp_path, monkeypatch, call):
+    place = Location.of(tmp_path)
+    place.write("x", b"old")
 
     def full_disk(*arguments):
         raise OSError(28, "No space left on device")
 
-    for call in ("fsync", "replace"):
-        with monkeypatch.context() as patch:
-            patch.setattr(os, call, full_disk)
-            with pytest.raises(OSError, match="No space left"):
-                folder.write("x", b"new")
-        assert [p.name for p in tmp_path.iterdir()] == ["x"]
-        assert folder.read("x") == b"old"
+    monkeypatch.setattr(os, call, full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        place.write("x", b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+    assert place.read("x") == b"old"
 
 
-def test_a_file_where_the_folder_should_be_is_an_error(folder, tmp_path):
+def test_a_file_where_the_folder_should_be_is_an_error(tmp_path):
     (tmp_path / "a").write_bytes(b"in the way")
     with pytest.raises(OSError, match="a"):
-        folder.child("a").write("x", b"1")
+        Location.of(tmp_path).child("a").write("x", b"1")
     assert (tmp_path / "a").read_bytes() == b"in the way"

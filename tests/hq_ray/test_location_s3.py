@@ -1,6 +1,5 @@
 """Locations on an object store: moto's, in a thread here, behind faults of our own."""
 
-import pickle
 import socket
 
 import pytest
@@ -67,35 +66,6 @@ def ask(place, method):
         place.child("x").exists()
 
 
-def test_what_was_written_is_read_listed_moved_and_deleted(place):
-    a = place.child("a")
-    a.write("x.bin", b"\x00\xff" * 1000)
-    a.write("x.bin", memoryview(b"new"))
-    a.write("empty", b"")
-    assert (a.read("x.bin"), a.end_of("x.bin", 2)) == (b"new", (3, b"ew"))
-    assert (a.end_of("x.bin", 9), a.end_of("empty", 9)) == ((3, b"new"), (0, b""))
-    assert (a.files(), a.files(".bin")) == (["empty", "x.bin"], ["x.bin"])
-    assert (place.files(), place.folders(), place.child("b").files()) == ([], ["a"], [])
-    assert (a.exists(), place.child("b").exists()) == (True, False)
-    assert place.child("a/x.bin").exists()
-    assert Location.of("s3://bucket/").exists()
-    a.move("x.bin", place.child("b"))
-    a.move("x.bin", place.child("b"))
-    assert (a.files(), place.child("b").read("x.bin")) == (["empty"], b"new")
-    a.delete("empty")
-    a.delete("empty")
-    assert not a.exists()
-    with pytest.raises(FileNotFoundError):
-        place.read("x.bin")
-
-
-@pytest.mark.parametrize("name", ["a b,x=2", "ümlaut", "50%25", "a+b#1", "a[1]"])
-def test_any_name_is_kept(place, name):
-    place.child(name).write(name, b"1")
-    assert (place.folders(), place.child(name).files()) == ([name], [name])
-    assert place.child(name).read(name) == b"1"
-
-
 @pytest.mark.parametrize("size", [0, 4_000_000])
 def test_one_request_puts_a_whole_object(place, store, size):
     place.write("x.bin", b"x" * size)
@@ -139,12 +109,6 @@ def test_a_bucket_that_is_not_there_is_named(store):
     for request in (place.files, place.exists, lambda: place.write("x", b"1")):
         with pytest.raises(StoreError, match=r"s3://nowhere.*bucket does not exist$"):
             request()
-
-
-def test_a_location_travels(place):
-    back = pickle.loads(pickle.dumps(place.child("a")))
-    back.write("x", b"1")
-    assert place.child("a").read("x") == b"1"
 
 
 @pytest.mark.parametrize("text", ["s3://", "https://example.org/x"])
