@@ -105,14 +105,12 @@ def _doubts(inner: gymnasium.Env) -> Iterator[str]:
         believed |= set(owner.__mro__)
         # A known class uses no others; another class may use any.
         names |= set(dir(owner) if owner not in KNOWN else code.co_names)
-    # The code of a believed class meets another class's only through a name that it uses, a hook,
-    # or a property that takes over an attribute which it sets.
+    # The code of a believed class meets another class's only through a name that it uses or a hook.
     names -= HARMLESS
     for cls in (cls for cls in kind.__mro__ if cls not in believed):
-        for name, value in vars(cls).items():
+        for name in vars(cls):
             dunder = name.startswith("__") and name.endswith("__")
-            settable = inspect.isdatadescriptor(value) and getattr(value, "fset", value) is not None
-            if name in HOOKS or (not dunder and (name in names or settable)):
+            if name in HOOKS or (name in names and not dunder):
                 yield _own(name, f"in {cls.__name__}")
     for name in sorted(vars(inner).keys() & names):
         if callable(inspect.getattr_static(kind, name, None)):

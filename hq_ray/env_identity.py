@@ -14,6 +14,7 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 
+from hq_ray.errors import InputError, reason_of
 from hq_ray.spaces import numbering
 from hq_ray.user_code import RAISED
 
@@ -21,12 +22,17 @@ ROLLOUT_SEED = 20_260_000
 ROLLOUT_EPISODES, ROLLOUT_STEPS = 10, 1_000
 # Repeating most actions gets further than a random walk.
 REPEAT_SHARE = 0.75
+# What the first reset or step raises where they take and return what the old gym's did.
+OF_OLD_GYM = ("unexpected keyword argument", "unpack")
 
 
-def rollout_digest(environment: gymnasium.Env) -> str:
+def rollout_digest(environment: gymnasium.Env, name: str = "") -> str:
     """16 hex digits over a fixed seeded rollout: observations, rewards, flags, as exact text.
 
     The rollout has up to 10 episodes and 1,000 steps, and ends where the environment raises.
+
+    Raises:
+        InputError: it has the interface of the old gym; `name` is for the message.
     """
     choose = np.random.Generator(np.random.PCG64(0))
     numbered = numbering(environment)
@@ -46,6 +52,12 @@ def rollout_digest(environment: gymnasium.Env) -> str:
                 record.append((_text(observation), (float(reward) + 0.0).hex(), *flags))
                 over = any(flags)
     except RAISED as problem:
+        if len(record) < 2 and any(sign in reason_of(problem) for sign in OF_OLD_GYM):
+            raise InputError(
+                f"environment {name} must have reset(seed=..., options=...) -> (observation, info) "
+                "and step(action) -> (observation, reward, terminated, truncated, info), but: "
+                f"{reason_of(problem)}"
+            ) from problem
         record.append(type(problem).__name__)
     return hashlib.sha256(repr(record).encode("utf-8", "replace")).hexdigest()[:16]
 
@@ -61,23 +73,6 @@ def _text(observation: object) -> str:
     if isinstance(observation, float):
         return observation.hex()
     return str(int(observation) if isinstance(observation, bool) else observation)
-
-
-def old_interface(environment: gymnasium.Env) -> str | None:
-    """How an environment has the interface of the old gym; None if it has not, or raises."""
-    with contextlib.suppress(*RAISED):
-        try:
-            start = environment.reset(seed=ROLLOUT_SEED, options=None)
-        except TypeError as problem:
-            if "unexpected keyword argument" in str(problem):
-                return str(problem)
-            raise
-        if not isinstance(start, tuple | list) or len(start) != 2:
-            return "reset() returns the observation alone"
-        n_values = len(environment.step(numbering(environment).first_action))
-        if n_values != 5:
-            return f"step() returns {n_values} values"
-    return None
 
 
 def source_digest(environment: gymnasium.Env, creator: Callable) -> str | None:

@@ -19,7 +19,7 @@ from gymnasium.envs import registration
 
 from hq_ray import envs  # registers the environments of this project
 from hq_ray.belief import believed_model, read_model
-from hq_ray.env_identity import old_interface, rollout_digest, source_digest
+from hq_ray.env_identity import rollout_digest, source_digest
 from hq_ray.errors import InputError, near_miss
 from hq_ray.model import Model
 from hq_ray.spaces import numbering
@@ -200,22 +200,19 @@ def _rollout_fingerprint(env: str, args: str, limit: int) -> str:
     if answer is None:
         return ROLLOUT + DIED
     if isinstance(answer, str):
-        raise InputError(
-            f"environment {env} must have reset(seed=..., options=...) -> (observation, info) and "
-            f"step(action) -> (observation, reward, terminated, truncated, info), but {answer}"
-        )
+        raise InputError(answer)
     return UNSEEDED if len(answer) > 1 else ROLLOUT + answer.pop()
 
 
 def _rollouts(env: str, args: str, limit: int) -> set[str] | str:
-    """The digests of some rollouts, or how the interface is that of the old gym."""
-    with _built(env, args, NO_LIMIT) as environment:
-        if old := old_interface(environment):
-            return old
+    """The digests of some rollouts, or why they cannot be made."""
     digests = set()
     for _ in range(ROLLOUTS):
-        with _built(env, args, limit) as environment:
-            digests.add(rollout_digest(environment))
+        try:
+            with _built(env, args, limit) as environment:
+                digests.add(rollout_digest(environment, env))
+        except InputError as problem:
+            return str(problem)
     return digests
 
 
