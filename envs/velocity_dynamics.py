@@ -14,20 +14,6 @@ Arrival = tuple[float, bool]
 """(reward, terminated) of landing in a state."""
 
 
-def axis_step(
-    position: int, velocity: int, acceleration: int, length: int, max_speed: int
-) -> tuple[int, int]:
-    """Moves along one axis; a wall stops the position and leaves the velocity.
-
-        v' = clip(v + a, -max_speed, max_speed);  x' = clip(x + v', 0, length - 1)
-
-    Returns:
-        The new position and the new velocity.
-    """
-    velocity = min(max(velocity + acceleration, -max_speed), max_speed)
-    return min(max(position + velocity, 0), length - 1), velocity
-
-
 def transition_table(
     width: int, height: int, max_speed: int, slip_prob: float, arrivals: list[Arrival]
 ) -> Table:
@@ -67,20 +53,20 @@ def transition_table(
 def _axis_moves(
     length: int, max_speed: int, position_stride: int, velocity_stride: int
 ) -> list[list[dict[int, int]]]:
-    """`moves[position][velocity + max_speed][acceleration]`, the axis's part of the next state."""
+    """`moves[position][velocity + max_speed][acceleration]`, the axis's part of the next state.
+
+        v' = clip(v + a, -max_speed, max_speed);  x' = clip(x + v', 0, length - 1)
+
+    A wall stops the position and leaves the velocity.
+    """
 
     def part(position: int, velocity: int, acceleration: int) -> int:
-        position, velocity = axis_step(position, velocity, acceleration, length, max_speed)
+        velocity = min(max(velocity + acceleration, -max_speed), max_speed)
+        position = min(max(position + velocity, 0), length - 1)
         return position * position_stride + (velocity + max_speed) * velocity_stride
 
-    return [
-        [{a: part(position, velocity, a) for a in (-1, 0, 1)} for velocity in _speeds(max_speed)]
-        for position in range(length)
-    ]
-
-
-def _speeds(max_speed: int) -> range:
-    return range(-max_speed, max_speed + 1)
+    speeds = range(-max_speed, max_speed + 1)
+    return [[{a: part(x, v, a) for a in (-1, 0, 1)} for v in speeds] for x in range(length)]
 
 
 def _outcomes(
@@ -92,17 +78,11 @@ def _outcomes(
 ) -> list[Outcome]:
     ax, ay = acceleration
     weights = {moves_x[ax] + moves_y[ay]: 1.0 - slip_prob} if slip_prob < 1.0 else {}
-    slips = _slipped_states(moves_x, moves_y, acceleration) if slip_prob > 0.0 else []
-    for state in slips:
-        weights[state] = weights.get(state, 0.0) + slip_prob / len(slips)
+    if slip_prob > 0.0:
+        # An axis that is not pressed gets any of -1, 0, +1, all equally likely.
+        parts_x = [moves_x[ax]] if ax else moves_x.values()
+        parts_y = [moves_y[ay]] if ay else moves_y.values()
+        slips = [part_x + part_y for part_x in parts_x for part_y in parts_y]
+        for state in slips:
+            weights[state] = weights.get(state, 0.0) + slip_prob / len(slips)
     return [(weight, state, *arrivals[state]) for state, weight in weights.items()]
-
-
-def _slipped_states(
-    moves_x: dict[int, int], moves_y: dict[int, int], acceleration: tuple[int, int]
-) -> list[int]:
-    """Next states of a slip, all equally likely: an axis not pressed gets any of -1, 0, +1."""
-    ax, ay = acceleration
-    parts_x = [moves_x[ax]] if ax else moves_x.values()
-    parts_y = [moves_y[ay]] if ay else moves_y.values()
-    return [part_x + part_y for part_x in parts_x for part_y in parts_y]

@@ -105,12 +105,14 @@ def close(environment: gymnasium.Env) -> None:
 
 def load_model(env: str, args: str) -> Model | None:
     """The environment's model, read once per process; None where no table of it is believed."""
-    return _examine(env, args, *_registration(_find(env)[0]))[0]
+    model, _, _ = _examine(env, args, *_registration(_find(env)[0]))
+    return model
 
 
 def load_source(env: str, args: str) -> str | None:
     """The digest of the environment's source files as they are here; see `source_digest`."""
-    return _examine(env, args, *_registration(_find(env)[0]))[2]
+    _, _, source = _examine(env, args, *_registration(_find(env)[0]))
+    return source
 
 
 def resolve(
