@@ -65,6 +65,7 @@ STEP_SIZE = "in (0, 1]", lambda v: 0 < v <= 1
 PROBABILITY = "in [0, 1]", lambda v: 0 <= v <= 1
 COUNT = "a whole number from 1 to 2147483647", lambda v: 1 <= v < 2**31
 POSITIVE = "a finite number > 0", lambda v: v > 0
+FINITE = "a finite number", lambda v: True
 POWER = "in (0.5, 1]", lambda v: 0.5 < v <= 1
 ALPHA_KINDS = (*SCHEDULE_KINDS, "visits")
 KIND = "one of " + ", ".join(SCHEDULE_KINDS), lambda v: v in SCHEDULE_KINDS
@@ -134,16 +135,10 @@ def used_hyperparameters(variant: str, values: Mapping[str, Value]) -> dict[str,
     if row.digest is None:
         return used
     own = {
-        name: _finite(name, values.get(name, default)) for name, default in row.parameters.items()
+        name: Hyperparameter(name, float, default, *FINITE, "").check(values.get(name, default))
+        for name, default in row.parameters.items()
     }
     return used | {
         "rule": row.digest,
         "rule_args": json.dumps(own, sort_keys=True) if own else None,
     }
-
-
-def _finite(name: str, value: Any) -> float:
-    number = _as_number(value, float)
-    if number is None:
-        raise InputError(f"{name} must be a finite number, got {value!r}")
-    return number

@@ -14,7 +14,7 @@ import numpy as np
 
 from hq_ray.compiled import njit
 from hq_ray.environments import load_model
-from hq_ray.errors import HqRayError, reason_of
+from hq_ray.errors import HqRayError
 from hq_ray.model import Model
 from hq_ray.trial import environment_name, is_model
 
@@ -336,9 +336,8 @@ def references_of(
         raise NoReferences(f"{name} was trained without a model to compute exact values from")
     try:
         model = load_model(env, env_args)
-    except Exception as problem:  # whatever an environment of the user's own may raise
-        reason = str(problem) if isinstance(problem, HqRayError) else reason_of(problem)
-        raise NoReferences(f"{name} cannot be made here ({reason})") from problem
+    except HqRayError as problem:
+        raise NoReferences(f"{name} cannot be made here ({problem})") from problem
     if model is None:
         raise NoReferences(f"{name} has no transition table here that is believed")
     if model.fingerprint != fingerprint:

@@ -18,6 +18,7 @@ from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.kernel import train_on_kernel
 from hq_ray.model import Model
 from hq_ray.planning import greedy_start_value, optimal_start_value, optimal_values
+from hq_ray.schema import SUMMARY
 from hq_ray.tables import KernelTables, kernel_tables
 from hq_ray.trial import Trial
 from hq_ray.updates import uncompilable, variant_of
@@ -176,37 +177,30 @@ def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, A
     """
     final = math.ceil(FINAL_SHARE * trial.episodes)
     total_steps = int(log.steps.sum(dtype=np.int64))
-    summary = {
+    known: dict[str, Any] = {
         "mean_return": float(log.episode_return.mean()),
         "final_return": float(log.episode_return[-final:].mean()),
         "mean_steps": total_steps / trial.episodes,
         "final_steps": float(log.steps[-final:].mean()),
         "total_steps": total_steps,
-        "success_rate": None,
-        "final_success_rate": None,
         "truncation_rate": 1.0 - int(np.count_nonzero(log.terminated)) / trial.episodes,
-        "start_value": None,
-        "policy_value": None,
-        "optimal_value": None,
-        "q_bias": None,
-        "q_rmse": None,
-        "q_max_error": None,
     }
     if log.success is not None:
-        summary["success_rate"] = int(np.count_nonzero(log.success)) / trial.episodes
-        summary["final_success_rate"] = int(np.count_nonzero(log.success[-final:])) / final
+        known["success_rate"] = int(np.count_nonzero(log.success)) / trial.episodes
+        known["final_success_rate"] = int(np.count_nonzero(log.success[-final:])) / final
     if model is not None:
         starts = np.flatnonzero(model.start_probability)
-        summary["start_value"] = float(
+        known["start_value"] = float(
             model.start_probability[starts] @ log.q_values[starts].max(axis=1)
         )
-        summary["policy_value"] = greedy_start_value(model, log.q_values, trial.gamma)
-        summary["optimal_value"] = optimal_start_value(model, trial.gamma)
+        known["policy_value"] = greedy_start_value(model, log.q_values, trial.gamma)
+        known["optimal_value"] = optimal_start_value(model, trial.gamma)
         moved = log.q_values != 0.0
         errors = log.q_values[moved] - optimal_values(model, trial.gamma)[moved]
         if errors.size and np.isfinite(errors).all():
-            summary["q_bias"] = float(errors.mean())
-            summary["q_rmse"] = math.sqrt(float(errors @ errors) / errors.size)
-            summary["q_max_error"] = float(np.abs(errors).max())
-    known = {name: value for name, value in summary.items() if value is not None}
-    return summary | {name: None for name, value in known.items() if not math.isfinite(value)}
+            known["q_bias"] = float(errors.mean())
+            known["q_rmse"] = math.sqrt(float(errors @ errors) / errors.size)
+            known["q_max_error"] = float(np.abs(errors).max())
+    return dict.fromkeys(SUMMARY) | {
+        name: value for name, value in known.items() if value is not None and math.isfinite(value)
+    }

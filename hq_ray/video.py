@@ -52,8 +52,10 @@ def film_trial(trial: Trial, q_values: np.ndarray, path: Path, *, max_steps: int
             ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
             env = make(trial.env, trial.env_args, trial.max_steps, render_mode="rgb_array")
             stack.callback(close, env)
-        fps = _frames_per_second(env)
-        frames = _frames(env, trial, q_values, max_steps, rest=round(fps))
+        fps = env.metadata.get("render_fps")
+        if not (isinstance(fps, int | float) and 0 < fps < math.inf):
+            fps = DEFAULT_FPS
+        frames = _frames(env, trial, q_values, max_steps, rest=max(1, round(fps)))
         first = next(frames)
         path.parent.mkdir(parents=True, exist_ok=True)
         hidden = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
@@ -77,11 +79,6 @@ def _filmed(name: str) -> Iterator[None]:
         raise NotFilmable(f"{name} cannot be filmed here: {reason}") from error
 
 
-def _frames_per_second(env: gymnasium.Env) -> float:
-    fps = env.metadata.get("render_fps")
-    return float(fps) if isinstance(fps, int | float) and 0 < fps < math.inf else DEFAULT_FPS
-
-
 def _frames(
     env: gymnasium.Env, trial: Trial, q_values: np.ndarray, max_steps: int, rest: int
 ) -> Iterator[np.ndarray]:
@@ -99,7 +96,7 @@ def _frames(
             if picture.shape != size:
                 raise HqRayError(f"frames must have one size, got {size} and then {picture.shape}")
             yield picture
-        for _ in range(max(1, rest)):
+        for _ in range(rest):
             yield picture
 
 
