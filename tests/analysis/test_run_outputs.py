@@ -94,7 +94,6 @@ def test_the_same_setting_adds_and_replaces(run):
 @pytest.mark.parametrize(
     ("changed", "difference"),
     [
-        (["--episodes", "7"], "episodes 6"),
         (["--env_args", "max_speed=2", "--tag", "VelocityGrid-v0"], "env_args {}"),
         (["--gamma", "0.5"], "gamma 0.99"),
         (["--tag", "other"], "tag VelocityGrid-v0"),
@@ -124,14 +123,6 @@ def test_a_comparison_of_the_same_tag_and_another_setting_goes(run):
     assert run(*changed, "--task", "train")[0] == 0
     assert run(*changed, "--task", "plot")[0] == 0
     assert files("plots") == curves([0], ["standard"])
-
-
-def test_the_flag_keeps_both(run):
-    assert run(*GRID, "--seeds", "0", "--task", "train")[0] == 0
-    code, out, _ = run(*CLIFF, "--seeds", "0", "--task", "train", "--log_root", "more/cliff")
-    assert (code, "Notice" in out) == (0, False)
-    assert files("logs") == logs([0])
-    assert len(files("more")) == len(logs([0])) + 1
 
 
 def test_one_folder_may_take_all(run):

@@ -9,7 +9,6 @@ from small_sweeps import (
     GRID,
     HOSTILE_ENV,
     HOSTILE_FAILURE,
-    blank_picture,
     fresh,
     in_other_files,
     make_up,
@@ -17,17 +16,14 @@ from small_sweeps import (
     train,
 )
 
-from hq_ray.analysis import figure_files
 from hq_ray.analysis.api import compare
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.report import page as report_page
-from hq_ray.analysis.report.page import PAGE, write_report
-from hq_ray.analysis.report.tables import verdict_latex
+from hq_ray.analysis.report.page import PAGE, browser_rows, marked, write_report
+from hq_ray.analysis.report.tables import cell_text, verdict_latex
 from hq_ray.analysis.study import study
 from hq_ray.analysis.words import round_number
-from hq_ray.errors import InputError
 from hq_ray.load import load_trials
-from hq_ray.location import writable
 from hq_ray.store import Results
 
 CHAPTERS = ["verdict", "environment-1", "configurations", "health", "methods", "files"]
@@ -82,21 +78,18 @@ def results(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def page(written):
+    return Page((written / PAGE).read_text())
+
+
+@pytest.fixture(scope="module")
 def written(results, tmp_path_factory):
     folder = tmp_path_factory.mktemp("reports") / "tiny"
     assert write_report(read(results), folder) == str(folder / PAGE)
     return folder
 
 
-@pytest.fixture
-def sketched(monkeypatch):
-    """Figures are made, but one picture stands for all: encoding takes most of the time."""
-    picture = blank_picture()
-    monkeypatch.setattr(figure_files, "picture", lambda figure, kind: picture)
-
-
-def test_the_page_needs_nothing_beside_it(written):
-    page = Page((written / PAGE).read_text())
+def test_the_page_needs_nothing_beside_it(written, page):
     links = [a.get(name, "") for _, a, _ in page.elements for name in ("src", "href")]
     assert all(link.startswith(("data:", "#")) for link in links if link)
     assert "@import" not in (written / PAGE).read_text()
@@ -106,16 +99,14 @@ def test_the_page_needs_nothing_beside_it(written):
     assert all(attrs["alt"] for attrs, _ in page.all("img"))
 
 
-def test_chapters_are_in_order_and_in_the_bar(written):
-    page = Page((written / PAGE).read_text())
+def test_chapters_are_in_order_and_in_the_bar(page):
     assert [attrs["href"] for attrs, _ in page.all("a")] == [f"#{id}" for id in CHAPTERS]
     ids = [attrs["id"] for _, attrs, _ in page.elements if "id" in attrs]
     assert [one for one in ids if one in CHAPTERS] == CHAPTERS
     assert len(set(ids)) == len(ids)
 
 
-def test_the_answer_stands_first_and_the_rest_is_folded(written):
-    page = Page((written / PAGE).read_text())
+def test_the_answer_stands_first_and_the_rest_is_folded(page):
     paragraphs = [text for attrs, text in page.all("p") if attrs.get("class") != "lead"]
     assert paragraphs[0].startswith("Over 1 environment, harmonic against standard:")
     assert page.all("td")[0][1] == "FrozenLake-v1"
@@ -179,8 +170,8 @@ def test_a_confirmed_page_says_what_pandas_and_scipy_find_in_the_trials(tmp_path
             assert any(shown[at : at + len(row)] == row for at in range(len(shown)))
 
 
-def test_three_metrics_of_the_chosen_configurations_are_shown(written):
-    headings = [text for _, text in Page((written / PAGE).read_text()).all("th", scope="rowgroup")]
+def test_three_metrics_of_the_chosen_configurations_are_shown(page):
+    headings = [text for _, text in page.all("th", scope="rowgroup")]
     names = {"mean_return": "while learning", "final_return": "at the end"}
     names |= {"policy_value": "what was learned"}
     assert headings == [f"{when}: {METRICS[name].axis_label}" for name, when in names.items()]
@@ -233,20 +224,18 @@ def test_other_files_of_the_same_trials_give_the_same_bytes(written, results, tm
     assert [name for name in ours if ours[name] != theirs[name]] == []
 
 
-def test_figures_of_an_earlier_report_go(results, tmp_path, sketched):
+def test_a_report_of_a_part_says_so_and_figures_of_an_earlier_one_go(results, tmp_path, sketched):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "mine.png").write_text("not ours")
-    write_report(read(results), tmp_path)
+    told = []
+    write_report(read(results), tmp_path, progress=lambda *given: told.append(given))
+    assert told == [("drawing figures", done, len(told)) for done in range(len(told))]
     assert (tmp_path / "figures" / "difference.png").exists()
-    write_report(read(results, where="variant == 'harmonic'"), tmp_path, "variant == 'harmonic'")
+    where = "variant == 'harmonic'"
+    write_report(read(results, where=where), tmp_path, where)
     names = {path.name for path in (tmp_path / "figures").iterdir()}
     assert "difference.png" not in names
     assert {"mine.png", "curves_returns.png"} < names
-
-
-def test_the_record_says_which_trials_were_read(results, tmp_path, sketched):
-    where = "variant == 'harmonic'"
-    write_report(read(results, where=where), tmp_path, where)
     page = Page((tmp_path / PAGE).read_text())
     assert any(text == where for _, text in page.all("code"))
     assert (tmp_path / "verdict.tex").read_text().startswith("%")
@@ -257,7 +246,7 @@ def test_the_record_says_which_trials_were_read(results, tmp_path, sketched):
 
 
 def test_hostile_names_stay_text(tmp_path, sketched):
-    write_report(read(make_up(tmp_path / "made")), tmp_path / "out")
+    write_report(read(make_up(tmp_path / "made", n_alphas=6)), tmp_path / "out")
     text = (tmp_path / "out" / PAGE).read_text()
     page = Page(text)
     assert not page.all("b", id="x")
@@ -267,7 +256,7 @@ def test_hostile_names_stay_text(tmp_path, sketched):
     assert f"ValueError: {HOSTILE_FAILURE}" in words
     content = browser_content(text)
     assert content["rows"][0][0] == f'{HOSTILE_ENV}, text "<i>"'
-    assert len(content["rows"]) == 120
+    assert len(content["rows"]) == 12
     assert all(path.is_file() for path in (tmp_path / "out" / "figures").iterdir())
 
 
@@ -296,9 +285,10 @@ def test_confirmed_verdicts_and_seeds_above_2_to_53_are_told_exactly(tmp_path, s
 
 
 def test_a_long_table_is_cut_and_says_so(tmp_path, sketched, monkeypatch):
-    for most, told in ((120, False), (100, True)):
+    found = read(make_up(tmp_path / "made", n_alphas=6))
+    for most, told in ((12, False), (10, True)):
         monkeypatch.setattr(report_page, "MOST_ROWS", most)
-        write_report(read(make_up(tmp_path / str(most))), tmp_path / "out")
+        write_report(found, tmp_path / "out")
         text = (tmp_path / "out" / PAGE).read_text()
         assert len(browser_content(text)["rows"]) == most
         assert (f"The first {most} rows of a longer table are here" in text) is told
@@ -322,40 +312,45 @@ def test_what_is_missing_is_of_the_exploration_whatever_the_label(tmp_path, sket
     }
 
 
-@pytest.mark.parametrize("n_problems", [4, 5])
-def test_many_environments_are_folded(tmp_path, sketched, n_problems):
+def test_many_environments_are_folded(tmp_path, sketched):
     places = []
-    for number in range(n_problems):
+    for number in range(5):
         scores = {(v, 0.1): {0: 1.0, 1: 2.0} for v in ("standard", "minimum")}
         places.append(publish_scores(tmp_path / str(number), scores, env=f"T{number}-v0"))
-    write_report(study([Results.at(place) for place in places], smooth=7), tmp_path / "out")
-    page = Page((tmp_path / "out" / PAGE).read_text())
-    folds = [attrs for attrs, _ in page.all("details") if "environment" in attrs.get("class", "")]
-    told = ["open" in attrs for attrs in folds][:n_problems]
-    assert told == [n_problems < 5] * n_problems
+    for n_problems in (4, 5):
+        some = [Results.at(place) for place in places[:n_problems]]
+        write_report(study(some, smooth=7), tmp_path / "out")
+        folds = Page((tmp_path / "out" / PAGE).read_text()).all("details")
+        folds = [attrs for attrs, _ in folds if "environment" in attrs.get("class", "")]
+        assert ["open" in attrs for attrs in folds] == [n_problems < 5] * n_problems
 
 
-def test_progress_counts_the_figures(results, tmp_path, sketched):
-    told = []
-    write_report(read(results), tmp_path, progress=lambda *given: told.append(given))
-    assert [done for _, done, _ in told] == list(range(len(told)))
-    assert {(what, total) for what, _, total in told} == {("drawing figures", len(told))}
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (float("nan"), "–"),
+        (float("inf"), "∞"),
+        (12345, "12,345"),
+        (0.123456, "0.123"),
+        (-1234.5, "-1,234"),
+        ("x", "x"),
+    ],
+)
+def test_cells(value, text):
+    assert cell_text(value) == text
 
 
-@pytest.mark.parametrize("place", ["file", "file/below"])
-def test_a_place_that_cannot_be_written_is_named(tmp_path, place):
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match=r"must be one that can be written, got '.*file"):
-        writable(tmp_path / place)
+def test_backticks_are_code_and_all_else_is_text():
+    assert marked("run `hq-ray <x>` & <b>") == "run <code>hq-ray &lt;x&gt;</code> &amp; &lt;b&gt;"
+    assert marked("a ` alone") == "a ` alone"
 
 
-def test_asking_whether_a_place_can_be_written_makes_nothing(tmp_path):
-    writable(tmp_path / "a" / "b")
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_report_of_nothing_says_so(tmp_path, sketched):
-    write_report(read(make_up(tmp_path / "made", n_alphas=0)), tmp_path / "out")
-    words = Page((tmp_path / "out" / PAGE).read_text())
-    assert any("No trial is done, so nothing can be said." in text for _, text in words.all("p"))
-    assert len(pd.read_parquet(tmp_path / "out" / "summary.parquet")) == 0
+def test_rows_cannot_end_their_element():
+    frame = pd.DataFrame({"a": ["</script><!--", None], "b": [1.5, float("nan")], "n": [1, 2]})
+    text = browser_rows(frame)
+    assert "<" not in text
+    assert json.loads(text) == {
+        "columns": ["a", "b", "n"],
+        "rows": [["</script><!--", 1.5, 1], [None, None, 2]],
+    }
