@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from hq_ray.analysis.summaries import falls_of
 from hq_ray.analysis.theory import fixed_point
 from hq_ray.training import train, train_together
 
@@ -53,16 +52,6 @@ def test_a_great_eps_shift_is_the_standard_update(on_the_cliff):
         assert harmonic.log.q_values == pytest.approx(standard.log.q_values, abs=1e-6)
 
 
-def test_falls_are_recovered_from_return_and_steps(on_the_cliff):
-    for run in on_the_cliff("standard", 3):
-        falls = falls_of(run.log.episode_return, run.log.steps.astype(float))
-        assert (falls == np.rint(falls)).all()
-        assert (falls >= 0).all()
-        # The optimum from the start takes 13 steps and no fall.
-        assert (run.log.episode_return <= -13 - 99 * falls).all()
-        assert falls.sum() > 0
-
-
 @pytest.fixture
 def lottery(register, table_env):
     """One state, one action, and it ends: -1 in nine of ten times, -11 in one."""
@@ -82,10 +71,3 @@ def test_noise_lowers_what_the_learner_believes_by_the_law(lottery, make_trial, 
     error = q_values.std(ddof=1) / np.sqrt(len(q_values))
     assert error < 0.1
     assert q_values.mean() == pytest.approx(expected, abs=4 * error + 0.05)
-
-
-def test_the_law_by_numbers():
-    table = {100: -2.09, 10: -2.93, 3: -5.40, 1: -8.64, 0.1: -10.75}
-    found = {shift: fixed_point([-1.0, -11.0], [0.9, 0.1], shift) for shift in table}
-    for shift, value in table.items():
-        assert found[shift] == pytest.approx(value, abs=0.006)

@@ -200,23 +200,7 @@ def test_a_variant_without_fresh_seeds_is_exploratory(tmp_path):
     assert "minimum has no fresh seeds" in " ".join(study([Results.at(folder)]).notes)
 
 
-def test_fresh_seeds_alone_are_enough_and_values_that_do_not_exist_drop_out(tmp_path):
-    base, ours = noise(9), noise(9, seed=1)
-    scores = confirmed(explored(), (base, ours))
-    folder = publish_scores(tmp_path / "x", scores, {0: choice()}, without_value=fresh(0, 9)[2:4])
-    row = one_row(folder, where="role == 'confirmation'")
-    assert row["p_value"] == exact(stats.ttest_rel(ours, base).pvalue)
-    kept = [0, 1, *range(4, 9)]
-    low, high = stats.ttest_rel(-ours[kept], -base[kept]).confidence_interval()
-    assert (row["policy_value_low"], row["policy_value_high"]) == exact((low, high))
-    assert study([Results.at(folder)], where="role == 'confirmation'").best == {
-        ("Table-v0", "standard"): 0,
-        ("Table-v0", "harmonic"): 0,
-    }
-
-
 def test_the_baseline_may_be_named(tmp_path):
-    scores = {(v, 0.1): by_seed(range(5), noise(5, seed=s)) for s, v in enumerate("ab")}
     scores = {(v, 0.1): by_seed(range(5), noise(5, seed=s)) for s, v in
               enumerate(("minimum", "asymmetric", "harmonic"))}  # fmt: skip
     folder = publish_scores(tmp_path / "x", scores, order=("minimum", "harmonic", "asymmetric"))
@@ -265,21 +249,6 @@ def test_an_environment_is_called_by_its_label(tmp_path):
     assert found["env"].tolist() == ["fast grid (Other-v0)", "fast grid (Table-v0, max_speed 2)"]
 
 
-def test_the_terminal_says_what_is_confirmed(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
-    scores = confirmed(explored(), (noise(9), noise(9, seed=1, mean=-18)))
-    folder = publish_scores(tmp_path / "x", scores, {0: choice()})
-    flags = ["--threshold", "-18.5", "--smooth", "1"]
-    assert run_command_line(["compare", str(folder), *flags]) == 0
-    said = capsys.readouterr().out
-    assert "better" in said
-    assert "exploratory" not in said
-    assert "what was learned" in said
-    reached = noise(9, seed=1, mean=-18) >= -18.5
-    assert f"{reached.mean():.0%}" in said
-    assert not (tmp_path / "plots").exists()
-
-
 def test_no_name_is_broken_at_80_columns_and_one_variant_has_its_metrics(
     tmp_path, capsys, monkeypatch
 ):
@@ -287,9 +256,13 @@ def test_no_name_is_broken_at_80_columns_and_one_variant_has_its_metrics(
     scores = confirmed(explored(), (noise(9), noise(9, seed=1, mean=-18)))
     folder = publish_scores(tmp_path / "x", scores, {0: choice()}, env="CliffHanging-v1")
     where = ["--where", "variant == 'standard' and role == 'confirmation'"]
-    for flags in ([], where):
+    for flags in (["--threshold", "-18.5", "--smooth", "1"], where):
         assert run_command_line(["compare", str(folder), *flags]) == 0
-        lines = capsys.readouterr().out.splitlines()
+        said = capsys.readouterr().out
+        lines = said.splitlines()
+        if flags is not where:
+            assert "exploratory" not in said
+            assert f"{(noise(9, seed=1, mean=-18) >= -18.5).mean():.0%}" in said
         table = lines[
             : next(n for n, line in enumerate(lines) if line.startswith(("Conf", "Only")) and n)
         ]

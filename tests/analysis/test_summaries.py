@@ -190,7 +190,6 @@ def test_falls_of_long_runs_survive_the_rounding_of_means():
     [
         ("gymnasium:CliffWalkingSlippery-v12", True),
         ("mine:CliffWalking-v1", False),
-        ("MyCliffWalking-v1", False),
     ],
 )
 def test_falls_are_known_on_the_cliffs_alone(env, known):

@@ -1,6 +1,3 @@
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +9,6 @@ from hq_ray.errors import InputError
 from hq_ray.updates import harmonic
 
 CLIFF = ([-1.0, -11.0], [0.9, 0.1])
-SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "theory_figures.py"
 step_sizes = st.floats(1e-3, 0.99)
 shifts = st.floats(-12, 16).map(lambda exponent: 10.0**exponent)
 losses = st.floats(-1e3, 0.0)
@@ -49,7 +45,7 @@ def test_a_shift_to_zero_gives_the_least_or_the_ordinary_harmonic_mean():
     assert float(gain) == pytest.approx(10.87, abs=0.005)
 
 
-@pytest.mark.parametrize("exponent", range(-12, 17))
+@pytest.mark.parametrize("exponent", [-12, -3, 0, 3, 16])
 def test_the_step_in_the_non_positive_regime_depends_on_delta_alone(exponent):
     q_value, target, alpha, _ = drawn(2000, -100, 0)
     eps_shift = 10.0**exponent
@@ -120,14 +116,6 @@ def test_the_fixed_point_runs_from_the_least_to_the_mean():
     assert fixed_point([-3.0], [1.0], 1.0) == -3.0
     assert fixed_point([-3.0, -3.0], [0.5, 0.5], 1.0) == -3.0
     assert fixed_point([-3.0, -5.0], [1.0, 0.0], 1.0) == pytest.approx(-3.0)
-
-
-@pytest.mark.parametrize(("eps_shift", "expected"), [(100.0, -2.08), (10.0, -2.92), (3.0, -5.34)])
-def test_the_update_itself_settles_near_the_fixed_point(eps_shift, expected):
-    simulate = runpy.run_path(str(SCRIPT))["simulate_fixed_point"]
-    settled = simulate(*CLIFF, 0.01, eps_shift, 2_000_000, seed=1)
-    assert settled == pytest.approx(expected, abs=0.02)
-    assert settled == pytest.approx(fixed_point(*CLIFF, eps_shift), abs=0.08)
 
 
 def test_a_great_fall_is_all_but_irreversible():

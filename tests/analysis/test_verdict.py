@@ -50,10 +50,7 @@ def judged(difference, **kwargs):
     [
         (2.0, "final_return", BETTER, "beats standard in final return by 2 reward units (95 % "),
         (-2.0, "final_return", WORSE, "harmonic loses to standard in final return by 2 reward"),
-        (-2.0, "final_steps", BETTER,
-         "beats standard in length of final episodes (lower is better) by 2 steps"),
         (2.0, "final_steps", WORSE, "loses to standard in length of final episodes (lower is"),
-        (2.0, "success_rate", BETTER, "in success rate by 2 [share of episodes]"),
         (0.1, "final_return", UNDECIDED,
          "harmonic against standard is undecided: the difference in final return is 0.1 reward "
          "units (95 % "),

@@ -17,9 +17,7 @@ LABELS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("n_seeds", "metrics"), [(1, list(LABELS)), (30, list(LABELS)), (3, ["mean_return"])]
-)
+@pytest.mark.parametrize(("n_seeds", "metrics"), [(1, list(LABELS)), (30, ["mean_return"])])
 def test_scores_are_dots_with_their_mean_and_interval(n_seeds, metrics):
     rng = np.random.default_rng(0)
     variants = ("standard", "harmonic_expected_sarsa")
@@ -44,7 +42,7 @@ def test_scores_are_dots_with_their_mean_and_interval(n_seeds, metrics):
     assert_texts_inside_and_apart(figure)
 
 
-@pytest.mark.parametrize("n", [1, 12, 300])
+@pytest.mark.parametrize("n", [1, 12, 40])
 def test_pairs_are_sorted_and_filled_where_significant(n):
     gaps = np.linspace(-1, 2, n)
     columns = {"difference": gaps, "low": gaps - 1, "high": gaps + 1, "significant": gaps > 1}
@@ -73,7 +71,6 @@ def levels(values, variant="harmonic", metric="score", chosen=0, **columns):
 @pytest.mark.parametrize(
     "values",
     [
-        [0.05, 0.1, 0.2, 0.5],
         ["constant", "exponential", "inverse", "linear"],
         np.geomspace(1e-6, 1e3, 60),
     ],

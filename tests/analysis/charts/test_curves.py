@@ -49,27 +49,24 @@ def bands(figure):
     return found
 
 
-@pytest.mark.parametrize(
-    ("n_seeds", "n_episodes"), [(1, 1), (1, 2000), (2, 2), (5, 1), (5, 151), (30, 300)]
-)
+@pytest.mark.parametrize(("n_seeds", "n_episodes"), [(1, 1), (2, 2), (5, 1), (30, 300)])
 def test_every_size_is_legible(n_seeds, n_episodes):
     names = ("standard", "harmonic")
     curves = {v: learning(n_seeds, n_episodes, seed=i) for i, v in enumerate(names)}
     assert_texts_inside_and_apart(drawn(curves, optimum=12.0))
 
 
-@pytest.mark.parametrize("n_variants", [1, 9])
-def test_few_and_many_variants_are_legible(n_variants):
+def test_many_variants_are_legible():
     names = ["standard", "harmonic", "minimum", "asymmetric", "expected_sarsa", "double_q", "a"]
     names += ["harmonic_expected_sarsa", "my_$rule$_x"]
-    curves = {name: learning(3, 300, 85 - i) for i, name in enumerate(names[:n_variants])}
+    curves = {name: learning(3, 300, 85 - i) for i, name in enumerate(names)}
     title = 'VelocityGrid-v0 {"width":12,"height":10,"max_speed":2,"slip_prob":0.125}: returns'
     figure = drawn(curves, title=title, smooth=20)
     assert_texts_inside_and_apart(figure)
     assert set(curves) <= set(words(figure).split())
 
 
-@pytest.mark.parametrize("value", [0.0, -13.0, 3e8])
+@pytest.mark.parametrize("value", [0.0, 3e8])
 def test_constant_data_draws_a_level_line(value):
     figure = drawn({"standard": np.full((5, 200), value), "harmonic": np.full((5, 200), value)})
     low, high = figure.axes[0].get_ylim()
