@@ -174,7 +174,7 @@ LONG = "x" * 300
             "eps_decay_episodes must be a whole number from 1 to ",
         ),
         (["--episodes", "0"], "Invalid value for '--episodes': 0 is not in the range x>=1"),
-        (["--episodes", "2147483648"], "episodes: must be at most 2147483647, got 2147483648"),
+        (["--episodes", "2147483648"], "episodes: must be a whole number from 1 to 2147483647"),
         (
             ["--trials_per_task", "x"],
             "Invalid value for '--trials_per_task': 'x' is not a valid ",
@@ -241,4 +241,4 @@ def test_results_of_a_newer_schema_are_refused(tmp_path, refused):
 )
 def test_the_tag_made_of_the_environment_is_the_name_of_a_sweep(env, env_args, tag):
     assert default_tag(env, env_args) == tag[:100]
-    assert Sweep(tag[:100], env).name == tag[:100]
+    assert Sweep(name=tag[:100], env=env).name == tag[:100]
