@@ -37,6 +37,7 @@ DEFAULTS = {
     "local": False,
     "address": None,
     "cores": None,
+    "max_cores": None,
     "trials_per_task": "auto",
     "engine": "auto",
     "repair": False,
@@ -204,7 +205,7 @@ LONG = "x" * 300
         ([*ENDLESS, "--env_args", "render_mode=human"], "render_mode is not an argument of a tria"),
         # Places.
         (["--results", "s4://bucket/x"], "results must be a path or a URI, got 's4://bucket/x"),
-        (["--results", "/dev/null/x"], "a part of /dev/null/x/FrozenLake-v1 is a file"),
+        (["--results", "/dev/null/x"], "but /dev/null/x/FrozenLake-v1 is a file, or is below one"),
         (["--plots_root", "/dev/null/x"], "must be one that can be written, got '/dev/null/x'"),
         (["--record_video", "--videos_root", "/dev/null/x"], "must be one that can be written"),
         (["--results", "/proc/x"], "must be "),
