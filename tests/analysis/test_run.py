@@ -37,7 +37,7 @@ DEFAULTS = {
     "local": False,
     "address": None,
     "cores": None,
-    "max_cores": None,
+    "max_cores": 1000,
     "trials_per_task": "auto",
     "engine": "auto",
     "repair": False,
