@@ -14,6 +14,7 @@ from hq_ray.cli import run_command_line
 HQ_RAY = [sys.executable, "-m", "hq_ray"]
 RUN = ["run", "--env", "VelocityGrid-v0", "--variants", "standard", "--seeds", "0", "--local"]
 RUN += ["--episodes", "400", "--smooth", "5", "--video_max_steps", "5"]
+TRAIN = [*RUN, "--task", "train"]
 LONG = "x" * 300
 linux = pytest.mark.skipif(sys.platform != "linux", reason="as on Linux")
 
@@ -28,7 +29,7 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def trained(here):
-    assert run_command_line([*RUN, "--task", "train"]) == 0
+    assert run_command_line(TRAIN) == 0
     return here
 
 
@@ -104,7 +105,7 @@ def test_a_disk_that_is_full_is_named(here, capsys, monkeypatch, name):
         sync(number)
 
     monkeypatch.setattr(os, "fsync", full)
-    assert run_command_line([*RUN, "--task", "train"]) == 1
+    assert run_command_line(TRAIN) == 1
     err = complaints(capsys.readouterr().err)
     assert renamed
     assert "No space left on device" in err
@@ -113,14 +114,14 @@ def test_a_disk_that_is_full_is_named(here, capsys, monkeypatch, name):
     assert not [path for path in below(here) if "/." in path]
     monkeypatch.undo()
     monkeypatch.chdir(here)
-    assert run_command_line([*RUN, "--task", "train"]) == 0
+    assert run_command_line(TRAIN) == 0
 
 
 @linux
 @pytest.mark.parametrize(
     ("command", "name"),
     [
-        ([*RUN, "--task", "train", "--log_root", "out"], "standard_returns.csv"),
+        ([*TRAIN, "--log_root", "out"], "standard_returns.csv"),
         ([*RUN, "--task", "compare", "--plots_root", "out"], "VelocityGrid-v0_mean_se_returns.png"),
         (["replay", "results/VelocityGrid-v0", "", "--video", "--videos_root", "out"], ".mp4"),
     ],
@@ -137,14 +138,14 @@ def test_an_output_that_does_not_fit_is_named_and_not_there(trained, command, na
 
 
 @linux
-@pytest.mark.parametrize("command", [["--help"], RUN])
+@pytest.mark.parametrize("command", [["--help"], TRAIN])
 def test_standard_output_that_is_full_is_told(here, command):
     with open("/dev/full", "w") as full:
-        place = "standard output" if command == RUN else ""
+        place = "standard output" if command == TRAIN else ""
         refused(command, 1, f"the system refuses {place}".strip(), "No space left", stdout=full)
 
 
-@pytest.mark.parametrize("command", [["--help"], RUN])
+@pytest.mark.parametrize("command", [["--help"], TRAIN])
 def test_a_reader_that_has_gone_is_no_complaint(here, command):
     reading, writing = os.pipe()
     os.close(reading)
@@ -159,11 +160,10 @@ def test_without_a_stream_it_trains_all_the_same(here, closed):
     if "full" in closed and not Path("/dev/full").exists():
         pytest.skip("no such device here")
     shell = ["sh", "-c", f'exec "$@" {closed}', "sh"]
-    done = subprocess.run([*shell, *HQ_RAY, *RUN], capture_output=True, text=True)
+    done = subprocess.run([*shell, *HQ_RAY, *TRAIN], capture_output=True, text=True)
     assert (done.returncode, complaints(done.stderr)) == (0, "")
     assert list(here.glob("results/VelocityGrid-v0/trials/*.parquet"))
     assert (here / "logs/standard/s0/standard_steps.csv").read_text().count("\n") == 401
-    assert below(here / "plots/compare")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="streams are closed by a shell")

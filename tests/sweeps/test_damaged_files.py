@@ -119,7 +119,6 @@ def test_what_reads_episodes_goes_on_too(done, call):
             patch.setattr(figure_files, "picture", lambda figure, kind: blank_picture())
             for command in ("compare results/lakes", "report results/lakes --out out"):
                 assert call(f"{command} --smooth 3")[0] == 0
-            assert call("plot results/lakes --smooth 3 --out out")[0] == 0
     finally:
         path.write_bytes(before)
         shutil.rmtree(done / "out", ignore_errors=True)
