@@ -26,14 +26,13 @@ import pyarrow.parquet as pq
 from simpleeval import InvalidExpression, NameNotDefined, OperatorNotDefined, SimpleEval
 
 from hq_ray import schema
-from hq_ray.errors import InputError, near_miss
+from hq_ray.errors import InputError, near_miss, short_repr
 
 Where: TypeAlias = str | pc.Expression | Sequence
 Condition: TypeAlias = ast.expr | pc.Expression
 Values: TypeAlias = pa.ChunkedArray | pa.Scalar
 
 EXAMPLE = "\"alpha == 0.2 and variant == 'harmonic'\""
-QUOTED_CHARACTERS = 200
 COMPARISONS = {
     ast.Eq: pc.equal,
     ast.NotEq: pc.equal,
@@ -142,7 +141,7 @@ def _refusing(text: str, names: Sequence[str], place: str = "") -> Iterator[None
             reason = "it is too deep"
         elif isinstance(problem, OperatorNotDefined):
             reason = "it has another operator than + - * /"
-        must = f"{place}must be a condition such as {EXAMPLE}, got {text[:QUOTED_CHARACTERS]!r}"
+        must = f"{place}must be a condition such as {EXAMPLE}, got {short_repr(text)}"
         raise InputError(f"{must}: {reason}") from None
 
 
@@ -160,6 +159,8 @@ def _cut(node: ast.expr) -> list[ast.expr]:
 
 class _Evaluator(SimpleEval):
     """Which rows of a table meet conditions."""
+
+    nodes: dict[type, Callable]
 
     def __init__(self, table: pa.Table, null_is_unknown: bool = False) -> None:
         divide = pc.divide_checked if null_is_unknown else pc.divide

@@ -123,7 +123,7 @@ def load_episodes(
             values = np.concatenate([log[name] for log in logs])
             # NaN is an unknown success.
             found[name] = pa.array(values, from_pandas=name == "success")
-        table = pa.table([found[field.name].cast(field.type) for field in kinds], kinds)
+        table = schema.conformed(pa.table(found), kinds)
         tables.append(filtered(table, of_rows).select(names))
     frame = pa.concat_tables(tables).unify_dictionaries().to_pandas()
     for label in frame.select_dtypes("category"):

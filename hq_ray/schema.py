@@ -112,18 +112,12 @@ def conformed(table: pa.Table, wanted: pa.Schema) -> pa.Table:
     """The columns of `wanted` with its types; null or the default for what is not there.
 
     Raises:
-        pyarrow.ArrowInvalid: a column is not there that is never null and has no default.
+        ValueError: a column is null, or not there, that is never null and has no default.
     """
-    columns = []
     for field in wanted:
-        if field.name in table.column_names:
-            column = table[field.name]
-            if pa.types.is_dictionary(field.type) and not pa.types.is_dictionary(column.type):
-                column = column.cast(field.type.value_type).dictionary_encode()
-            columns.append(column.cast(field.type))
-        elif field.nullable or field.name in DEFAULTS:
+        if field.name not in table.column_names:
+            if not field.nullable and field.name not in DEFAULTS:
+                raise ValueError(f"it has no column {field.name!r}")
             value = pa.scalar(DEFAULTS.get(field.name), field.type)
-            columns.append(pa.repeat(value, len(table)))
-        else:
-            raise pa.ArrowInvalid(f"it has no column {field.name!r}")
-    return pa.table(columns, schema=wanted)
+            table = table.append_column(field.name, pa.repeat(value, len(table)))
+    return table.select(wanted.names).cast(wanted)

@@ -60,10 +60,8 @@ class Superseded(HqRayError):
     @classmethod
     def at(cls, location: Location) -> "Superseded":
         """The error for results at a place, which were taken over, or are not there any more."""
-        if Results(location).is_there():
-            return cls(f"another driver has taken over the results at {location.text}")
         return cls(
-            f"results at {location.text} must stay while they are written, but the folder is gone"
+            f"another driver has taken over the results at {location.text}, or the folder is gone"
         )
 
 

@@ -213,7 +213,8 @@ def test_text_without_quotes_is_told_so():
 def test_what_cannot_be_a_condition(where, message):
     with pytest.raises(InputError) as caught:
         conditions(where, SCHEMA)
-    assert str(caught.value).startswith(f"{MUST}{where[:200]!r}: {message}")
+    assert str(caught.value).startswith(MUST)
+    assert f": {message}" in str(caught.value)
 
 
 @pytest.mark.parametrize(

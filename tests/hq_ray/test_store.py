@@ -205,7 +205,7 @@ def test_a_batch_that_may_not_be_committed_is_not(results, batches):
 def test_a_folder_that_is_gone_is_not_made_again(results, batches):
     results.publish(batches[0])
     shutil.rmtree(results.location.path)
-    with pytest.raises(Superseded, match="but the folder is gone"):
+    with pytest.raises(Superseded, match="or the folder is gone"):
         results.publish(batches[1], may_commit=lambda: False)
     assert not Path(results.location.path).exists()
 

@@ -142,7 +142,7 @@ def test_a_driver_that_sleeps_and_is_taken_over(tmp_path, way, woken):
         sleeper.send_signal(signal.SIGCONT)
     said, _ = sleeper.communicate(timeout=LIMIT_SECONDS)
     assert sleeper.returncode == 1, said
-    assert f"Error: another driver has taken over the results at {tmp_path}/lakes\n" in said
+    assert f"Error: another driver has taken over the results at {tmp_path}/lakes, or" in said
     assert "Traceback" not in said
     told, _ = other.communicate(timeout=LIMIT_SECONDS)
     assert other.returncode == 0, told

@@ -212,7 +212,7 @@ def test_a_folder_that_is_removed_is_told_to_be_gone(on_disk, monkeypatch):
         # Asked at once, while the thread that keeps the card fresh waits for its first beat.
         monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.0)
         shutil.rmtree(on_disk.path)
-        with pytest.raises(Superseded, match="but the folder is gone"):
+        with pytest.raises(Superseded, match="or the folder is gone"):
             owner.check()
 
 
