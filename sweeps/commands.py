@@ -3,24 +3,29 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
 
 import click
+from rich.filesize import decimal
 
 from hq_ray.cli import SETTINGS, Count, ray_flags, say
 from hq_ray.errors import InputError
+from hq_ray.store import Results, Survey
+from hq_ray.sweeps.api import open_sweep
+from hq_ray.sweeps.choice import problem_of
+from hq_ray.sweeps.driver import Tally
+from hq_ray.sweeps.estimate import estimate
+from hq_ray.sweeps.expand import Expanded
+from hq_ray.sweeps.options import RunOptions
+from hq_ray.sweeps.plan import Plan, count_by_configuration, plan
+from hq_ray.sweeps.progress import notice
+from hq_ray.sweeps.results_commands import print_table, tell_damage
+from hq_ray.sweeps.run import run_missing
+from hq_ray.sweeps.spec import Sweep, read_spec
+from hq_ray.sweeps.status import check_sources, count_stale
 from hq_ray.trial import environment_name, trials_text
-
-if TYPE_CHECKING:
-    from contextlib import ExitStack
-
-    from hq_ray.store import Results, Survey
-    from hq_ray.sweeps.driver import Tally
-    from hq_ray.sweeps.expand import Expanded
-    from hq_ray.sweeps.options import RunOptions
-    from hq_ray.sweeps.plan import Plan
-    from hq_ray.sweeps.spec import Sweep
 
 # What starting and stopping Ray takes.
 RAY_SECONDS = 3.0
@@ -60,7 +65,6 @@ def init_command(file: str) -> None:
 @click.command(name="schema", context_settings=SETTINGS)
 def schema_command() -> None:
     """Print the JSON schema of a spec, for editors."""
-    from hq_ray.sweeps.spec import Sweep
 
     print(json.dumps(Sweep.model_json_schema(), indent=2))
 
@@ -81,9 +85,7 @@ def spec_flags(command: Callable) -> Callable:
     return command
 
 
-def _open(spec: str, overrides: tuple[str, ...], results: str) -> "tuple[Sweep, Results, Expanded]":
-    from hq_ray.sweeps.api import open_sweep
-    from hq_ray.sweeps.spec import read_spec
+def _open(spec: str, overrides: tuple[str, ...], results: str) -> tuple[Sweep, Results, Expanded]:
 
     sweep = read_spec(spec)
     if overrides:
@@ -93,10 +95,10 @@ def _open(spec: str, overrides: tuple[str, ...], results: str) -> "tuple[Sweep, 
     return sweep, place, expanded
 
 
-def tell_opened(place: "Results", expanded: "Expanded") -> None:
+def tell_opened(place: Results, expanded: Expanded) -> None:
     """Says what is to be known of a sweep before it runs."""
-    for notice in expanded.notices:
-        say(f"Notice: {notice}")
+    for sentence in expanded.notices:
+        say(f"Notice: {sentence}")
     if problem := place.description_problem():
         say(f"Damaged: {problem}")
 
@@ -115,15 +117,12 @@ def plan_command(
     cores: int | None,
 ) -> None:
     """Count the trials of SPEC that are new, done and failed, and estimate what is missing."""
-    from hq_ray.sweeps.plan import plan
 
     sweep, place, expanded = _open(spec, overrides, results)
     found = place.survey()
     planned = plan(expanded.trials, found.status, retry_failed)
     _print_counts(place, found, expanded, planned)
     if sweep.confirm is not None:
-        from hq_ray.sweeps.choice import problem_of
-
         pairs = {(problem_of(one), one.variant) for one in expanded.trials.configurations}
         fresh = len(pairs) * sweep.confirm.top * sweep.confirm.seeds
         say(
@@ -135,9 +134,7 @@ def plan_command(
         _estimate(planned, expanded, cores or os.cpu_count() or 1)
 
 
-def _print_counts(place: "Results", found: "Survey", expanded: "Expanded", planned: "Plan") -> None:
-    from hq_ray.sweeps.plan import count_by_configuration
-    from hq_ray.sweeps.status import check_sources, count_stale
+def _print_counts(place: Results, found: Survey, expanded: Expanded, planned: Plan) -> None:
 
     new = count_by_configuration(planned.missing, expanded.trials)
     failed = count_by_configuration(planned.failed, expanded.trials)
@@ -174,30 +171,7 @@ def _print_counts(place: "Results", found: "Survey", expanded: "Expanded", plann
         say(f"Notice: {problem}")
 
 
-def print_table(
-    title: str, words: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]]
-) -> None:
-    """Prints a table whose columns are words on the left and numbers on the right."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    # As Text, so that brackets in a name are not taken for markup.
-    table = Table(title=Text(title))
-    for name in words:
-        table.add_column(name)
-    for name in numbers:
-        table.add_column(name, justify="right")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    Console().print(table)
-
-
-def _estimate(planned: "Plan", expanded: "Expanded", cores: int) -> None:
-    from rich.filesize import decimal
-
-    from hq_ray.sweeps.estimate import estimate
-    from hq_ray.sweeps.progress import notice
+def _estimate(planned: Plan, expanded: Expanded, cores: int) -> None:
 
     notice("running pilot trials for the estimate; --no_pilot leaves them out")
     cost = estimate(planned, expanded.trials, cores)
@@ -221,7 +195,6 @@ def sweep_command(
     spec: str, overrides: tuple[str, ...], results: str, confirm: int | None, **flags: Any
 ) -> int:
     """Run what is missing of SPEC: the first time, after a crash, or after it grew."""
-    from hq_ray.sweeps.options import RunOptions
 
     options = RunOptions(**flags)
     if confirm is not None:
@@ -238,14 +211,13 @@ def sweep_command(
 
 
 def run_and_tell(
-    sweep: "Sweep",
-    place: "Results",
-    expanded: "Expanded",
-    options: "RunOptions",
-    stack: "ExitStack | None" = None,
-) -> "Tally":
+    sweep: Sweep,
+    place: Results,
+    expanded: Expanded,
+    options: RunOptions,
+    stack: ExitStack | None = None,
+) -> Tally:
     """Runs what is missing of an opened sweep and says what was done; see `run_missing`."""
-    from hq_ray.sweeps.run import run_missing
 
     tally = run_missing(sweep, place, expanded, options, stack)
     where = place.location.text
@@ -273,19 +245,6 @@ def run_and_tell(
         for sentence in tally.confirmed:
             say(sentence)
     return tally
-
-
-def tell_damage(found: "Survey") -> None:
-    """Says what is damaged in a folder, and what is there twice."""
-    for sentence in found.damaged.values():
-        say(f"Damaged: {sentence}")
-    if found.damaged:
-        say("`hq-ray sweep --repair` moves such batches out of the way and trains them anew")
-    if found.repeated:
-        say(
-            f"{trials_text(found.repeated)} are in several batches, as after copying folders "
-            "together; each counts once"
-        )
 
 
 def _duration(seconds: float) -> str:

@@ -23,7 +23,7 @@ from hq_ray.sweeps.spec_text import placed
 from hq_ray.trial import Trial, environment_name
 from hq_ray.updates import uncompilable, variant_of
 
-# A configuration takes some two kilobytes; ids of ten million trials take a gigabyte.
+# A configuration takes a kilobyte; of ten million trials the published ids take a gigabyte.
 MOST_CONFIGURATIONS, MOST_TRIALS = 10**6, 10**7
 # What makes a configuration besides its environment.
 READ = (*HYPERPARAMETERS, "rule", "rule_args")
@@ -66,9 +66,13 @@ def expand(sweep: Sweep) -> Expanded:
             configurations, none, or values that contradict each other.
     """
     _check_size(sweep)
-    if sweep.configurations:
-        asked = list(_listed(sweep))
-    else:
+    asked = []
+    for number, one in enumerate(sweep.configurations):
+        settings, problem = _settings(sweep, one)
+        if problem is not None:
+            raise placed(f"configurations[{number}]", problem)
+        asked.append((one["env"], settings))
+    if not sweep.configurations:
         points = _product(sweep)
         asked = [(env, settings) for env in dict.fromkeys(sweep.env) for settings in points]
     environments = {env: _resolved(sweep, env) for env in dict.fromkeys(env for env, _ in asked)}
@@ -126,7 +130,7 @@ def check_read(sweep: Sweep, trials: TrialSet) -> None:
         some = [one for one in trials.configurations if one.variant == variant]
         blocks.append((f"variant_parameters.{variant}", own, some))
     for number, listed in enumerate(sweep.configurations):
-        settings = dict(zip(SETTINGS, _settings(sweep, listed), strict=True))
+        settings = dict(zip(SETTINGS, _settings(sweep, listed)[0], strict=True))
         blocks.append((f"configurations[{number}]", listed, [SimpleNamespace(**settings)]))
     for place, block, configurations in blocks:
         read = [
@@ -142,8 +146,9 @@ def check_read(sweep: Sweep, trials: TrialSet) -> None:
                 )
 
 
-def _settings(sweep: Sweep, given: Mapping[str, Any]) -> tuple:
-    """The values that make a configuration, in the order of SETTINGS.
+def _settings(sweep: Sweep, given: Mapping[str, Any]) -> tuple[tuple, InputError | None]:
+    """The values that make a configuration, in the order of SETTINGS, and how they contradict each
+    other, if they do.
 
     None is a hyperparameter that is not read, and a step limit that the environment decides.
 
@@ -152,31 +157,21 @@ def _settings(sweep: Sweep, given: Mapping[str, Any]) -> tuple:
         given: `variant` and parameters; other parameters have their defaults.
     """
     values = {name: given[name] for name in given if name not in NO_HYPERPARAMETERS}
-    used = used_hyperparameters(given["variant"], values)
-    lengths = (given.get(name, getattr(sweep, name)) for name in LENGTHS)
-    return (given["variant"], *lengths, *map(used.get, READ))
-
-
-def _listed(sweep: Sweep) -> Iterator[tuple[EnvironmentRequest, tuple]]:
-    """The environment and the settings of each listed configuration."""
-    for number, one in enumerate(sweep.configurations):
-        try:
-            yield one["env"], _settings(sweep, one)
-        except InputError as problem:
-            raise placed(f"configurations[{number}]", problem) from None
+    problem = None
+    try:
+        used = used_hyperparameters(given["variant"], values)
+    except InputError as contradiction:
+        problem = contradiction
+        used = {name: row.default for name, row in HYPERPARAMETERS.items()} | values
+    lengths = [given.get(name, getattr(sweep, name)) for name in LENGTHS]
+    return (given["variant"], *lengths, *map(used.get, READ)), problem
 
 
 def _product(sweep: Sweep) -> list[tuple]:
     """The settings of every distinct sample or grid point that meets the constraints."""
     points = [list(_points(sweep, variant)) for variant in sweep.variant]
-    found: dict[tuple, InputError | None] = {}
-    for point in filter(None, itertools.chain.from_iterable(itertools.zip_longest(*points))):
-        try:
-            found[_settings(sweep, point)] = None
-        except InputError as contradiction:
-            every = {name: row.default for name, row in HYPERPARAMETERS.items()} | point
-            lengths = (point.get(name, getattr(sweep, name)) for name in LENGTHS)
-            found[point["variant"], *lengths, *map(every.get, READ)] = contradiction
+    by_number = itertools.chain.from_iterable(itertools.zip_longest(*points))
+    found = dict(_settings(sweep, point) for point in by_number if point is not None)
     allowed = _allowed(sweep, list(found))
     kept = [settings for settings, ok in zip(found, allowed, strict=True) if ok]
     for settings in kept:
@@ -204,20 +199,14 @@ def _allowed(sweep: Sweep, points: Sequence[tuple]) -> np.ndarray:
     return allowed
 
 
-def _parameters(sweep: Sweep, variant: str) -> dict[str, Parameter]:
-    """The parameters that a variant may read."""
-    of = {**sweep.parameters, **sweep.variant_parameters.get(variant, {})}
-    known = parameters_of([variant])
-    return {name: parameter for name, parameter in of.items() if name in known}
-
-
-def _grid(sweep: Sweep, variant: str) -> dict[str, tuple[Value, ...]]:
-    """The values of the parameters that a variant reads."""
+def _parameters(sweep: Sweep, variant: str) -> dict[str, Any]:
+    """The parameters that a variant may read, in a grid with values only."""
     unread = set(variant_of(variant).unread)
     if "alpha" in unread:
         unread |= {name for name in HYPERPARAMETERS if name.startswith("alpha_")}
-    parameters = _parameters(sweep, variant)
-    return {n: of for n, of in parameters.items() if n not in unread and isinstance(of, tuple)}
+    known = parameters_of([variant]).keys() - unread
+    of = sweep.parameters | sweep.variant_parameters.get(variant, {})
+    return {name: parameter for name, parameter in of.items() if name in known}
 
 
 def _check_size(sweep: Sweep) -> None:
@@ -228,9 +217,11 @@ def _check_size(sweep: Sweep) -> None:
     """
     products: list[dict[str, int]] = []
     for variant in sweep.variant:
-        factors = {f"parameters.{name}": len(of) for name, of in _grid(sweep, variant).items()}
         if sweep.samples is not None:
             factors = {"samples": sweep.samples}
+        else:
+            grid = _parameters(sweep, variant)
+            factors = {f"parameters.{name}": len(values) for name, values in grid.items()}
         products.append({"env": len(sweep.env), **factors})
     if sweep.configurations:
         products = [{"configurations": len(sweep.configurations)}]
@@ -249,22 +240,21 @@ def _check_size(sweep: Sweep) -> None:
 
 def _points(sweep: Sweep, variant: str) -> Iterator[dict[str, Value]]:
     """A variant with the values of its parameters, point by point."""
-    if sweep.samples is None:
-        grid = {"variant": (variant,), **_grid(sweep, variant)}
-        for values in itertools.product(*grid.values()):
-            yield dict(zip(grid, values, strict=True))
-        return
     parameters = _parameters(sweep, variant)
+    if sweep.samples is None:
+        for values in itertools.product(*parameters.values()):
+            yield {"variant": variant, **dict(zip(parameters, values, strict=True))}
+        return
     uniforms = _uniforms(sweep, list(parameters), sweep.samples)
     for i in range(sweep.samples):
-        drawn = {name: _drawn(of, uniforms[name][i]) for name, of in parameters.items()}
+        drawn = {name: _drawn(of, float(uniforms[name][i])) for name, of in parameters.items()}
         yield {"variant": variant, **drawn}
 
 
 def _drawn(parameter: Parameter, uniform: float) -> Value:
     """The value that a uniform number in [0, 1) picks."""
     if isinstance(parameter, Distribution):
-        return parameter.at(float(uniform))
+        return parameter.at(uniform)
     return parameter[int(uniform * len(parameter))]
 
 

@@ -1,23 +1,55 @@
 """The commands of results: status, replay, verify, upgrade."""
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
 
 from hq_ray.cli import SETTINGS, say
 from hq_ray.errors import InputError
-from hq_ray.sweeps.commands import print_table, tell_damage
+from hq_ray.store import DONE, FAILED, Results, Survey
 from hq_ray.trial import environment_name, trials_text
 
 ENGINE = click.option("--engine", default="auto", help="auto, kernel or gymnasium.")
+
+
+def print_table(
+    title: str, words: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]]
+) -> None:
+    """Prints a table whose columns are words on the left and numbers on the right."""
+    # As Text, so that brackets in a name are not taken for markup.
+    table = Table(title=Text(title))
+    for name in words:
+        table.add_column(name)
+    for name in numbers:
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def tell_damage(found: Survey) -> None:
+    """Says what is damaged in a folder, and what is there twice."""
+    for sentence in found.damaged.values():
+        say(f"Damaged: {sentence}")
+    if found.damaged:
+        say("`hq-ray sweep --repair` moves such batches out of the way and trains them anew")
+    if found.repeated:
+        say(
+            f"{trials_text(found.repeated)} are in several batches, as after copying folders "
+            "together; each counts once"
+        )
 
 
 @click.command(name="status", context_settings=SETTINGS)
 @click.argument("results")
 def status_command(results: str) -> None:
     """Count the trials in RESULTS, or in each sweep below it, and failures by reason."""
-    from hq_ray.store import DONE, FAILED, Results
     from hq_ray.sweeps.status import COUNTS, status
 
     place = Results.at(results)
@@ -70,7 +102,6 @@ def replay_command(
     results: str, trial_id: str, video: bool, video_max_steps: int, videos_root: str, engine: str
 ) -> int:
     """Retrain the trial TRIAL_ID (or the beginning of one) of RESULTS and compare its log."""
-    from hq_ray.store import Results
     from hq_ray.sweeps.verify import find_trial, incomparable, replay, stored_trials
     from hq_ray.training import train
     from hq_ray.updates import variant_stem
@@ -105,7 +136,6 @@ def replay_command(
 @ENGINE
 def verify_command(results: str, sample: str, sample_seed: int, engine: str) -> int:
     """Retrain a random sample of the trials in RESULTS and compare their logs, byte for byte."""
-    from hq_ray.store import Results
     from hq_ray.sweeps.verify import draw, incomparable, replay, stored_trials
 
     place = Results.at(results)
