@@ -9,7 +9,7 @@ from scipy import stats
 from hq_ray.sweeps.parameters import Distribution
 from hq_ray.sweeps.spec import Sweep
 
-UNIFORMS = (np.arange(2000) + 0.5) / 2000
+UNIFORMS = (np.arange(500) + 0.5) / 500
 unit = st.floats(0, 1, exclude_max=True)
 
 
@@ -48,17 +48,18 @@ def test_whole_numbers_come_as_often_as_they_should(kind, probability):
     assert drawn == sorted(drawn)
     assert {type(k) for k in drawn} == {int}
     for k in range(3, 8):
-        assert drawn.count(k) / 2000 == pytest.approx(probability(k), abs=1e-3)
+        assert drawn.count(k) / 500 == pytest.approx(probability(k), abs=4e-3)
     assert set(drawn) == {3, 4, 5, 6, 7}
 
 
-@given(unit, st.floats(1e-300, 1e299), st.floats(1e-300, 1e299))
-def test_draws_stay_in_bounds_however_wide(u, a, b):
+@given(unit, st.floats(1e-300, 1e299), st.floats(1e-300, 1e299), st.floats(0.5, 10))
+def test_draws_stay_in_bounds_however_wide(u, a, b, std):
     low, high = sorted((a, b))
     if low < high:
         for kind in ("uniform", "log_uniform"):
-            drawn = Distribution(distribution=kind, min=low, max=high).at(u)
-            assert low <= drawn <= high
+            assert low <= Distribution(distribution=kind, min=low, max=high).at(u) <= high
+    normal = Distribution(distribution="normal", min=0.0, max=1.0, mean=min(a, 3.0), std=std)
+    assert 0.0 <= normal.at(u) <= 1.0
 
 
 @given(unit, st.integers(1, 2**31 - 2), st.integers(1, 1000))
@@ -70,22 +71,13 @@ def test_whole_draws_stay_in_bounds(u, low, width):
         assert low <= drawn <= high
 
 
-@given(unit, st.floats(-2, 3), st.floats(0.5, 10))
-def test_a_normal_is_cut_to_its_bounds(u, mean, std):
-    of = Distribution(distribution="normal", min=0.0, max=1.0, mean=mean, std=std)
-    assert 0.0 <= of.at(u) <= 1.0
-
-
 def test_draws_have_twelve_digits():
     of = Distribution(distribution="log_uniform", min=1e-3, max=1.0)
     assert all(of.at(u) == float(f"{of.at(u):.12g}") for u in UNIFORMS)
 
 
-@pytest.mark.parametrize("given", [[0.1, 0.2], (0.1, 0.2), np.array([0.1, 0.2]), ["0.1", "2e-1"]])
-def test_lists_of_any_make(given):
-    assert read("alpha", given) == read("alpha", {"values": given}) == (0.1, 0.2)
-
-
-@pytest.mark.parametrize("value", [100, 100.0, "100", "1e2", np.int64(100), np.float64(100)])
-def test_whole_numbers_of_any_make(value):
-    assert read("max_steps", value) == (100,)
+def test_values_of_any_make():
+    for values in ([0.1, 0.2], (0.1, 0.2), np.array([0.1, 0.2]), ["0.1", "2e-1"]):
+        assert read("alpha", values) == read("alpha", {"values": values}) == (0.1, 0.2)
+    for value in (100, 100.0, "100", "1e2", np.int64(100), np.float64(100)):
+        assert read("max_steps", value) == (100,)

@@ -63,9 +63,6 @@ def test_defaults():
     assert sweep == Sweep(**BASE)
     assert (sweep.variant, sweep.seeds) == (("standard", "harmonic"), (0, 1, 2, 3, 4))
     assert (sweep.episodes, sweep.max_steps, sweep.method) == (4000, None, "grid")
-
-
-def test_a_key_without_a_value_is_not_given():
     assert Sweep.from_yaml(HEADER + "parameters:\nconstraints:\nseeds: ~\n") == Sweep(**BASE)
 
 
@@ -76,18 +73,11 @@ def test_seeds_in_any_form(seeds):
     assert Sweep(**BASE, seeds=seeds).seeds == (0, 1, 2, 3)
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [("1e-6", 1e-6), ("1E-6", 1e-6), ("1.0e-6", 1e-6), ("'1e-6'", 1e-6), ("+.5", 0.5), ("1", 1.0)],
-)
-def test_numbers_as_people_write_them(text, value):
-    sweep = Sweep.from_yaml(f"{HEADER}parameters: {{eps_shift: {text}}}")
-    assert sweep.parameters == {"eps_shift": (value,)}
-
-
-@pytest.mark.parametrize(("text", "episodes"), [("0100", 100), ("1_000", 1000), ("2e2", 200)])
-def test_whole_numbers_are_decimal(text, episodes):
-    assert Sweep.from_yaml(f"{HEADER}episodes: {text}").episodes == episodes
+def test_numbers_as_people_write_them():
+    sweep = Sweep.from_yaml(f"{HEADER}parameters: {{eps_shift: [1e-6, 1E-5, '1e-4', +.5, 1]}}")
+    assert sweep.parameters == {"eps_shift": (1e-6, 1e-5, 1e-4, 0.5, 1.0)}
+    for text, episodes in (("0100", 100), ("1_000", 1000), ("2e2", 200)):
+        assert Sweep.from_yaml(f"{HEADER}episodes: {text}").episodes == episodes
 
 
 def test_anchors_and_merges():
@@ -104,250 +94,173 @@ parameters:
     }
 
 
-WHOLE = "must be a whole number from 1 to 2147483647, got"
-UNIFORM = "{distribution: uniform, min: 0.1, max: 0.9}"
-DRAWN = "method: random\nsamples: 2\nparameters: "
 NORMAL = "distribution: normal, mean: 0.5, max: 0.9"
-LAKE = "env: FrozenLake-v1, variant: standard"
-BROKEN = [
-    # YAML.
+WHOLE = "must be a whole number from 1 to 2147483647, got"
+TEXTS = [
     ("", "the spec: must be a mapping, got None"),
     ("- a", "the spec: must be a mapping, got ['a']"),
-    (HEADER + "name: b", 'line 3: must be YAML, but found duplicate key "name"'),
-    (HEADER + "parameters: {alpha: 1, alpha: 1}", "line 3: must be YAML, but found duplicate"),
-    (HEADER + "seeds: [1", "line 3: must be YAML, but expected ',' or ']'"),
-    (HEADER + "seeds:\t- [1", "line 3: must be YAML, but "),
-    (HEADER + "a\x07", "line 3: must be YAML, but special characters are not allowed"),
-    (HEADER + "---\na: 1", "line 3: must be YAML, but found another document"),
-    (HEADER + "seeds: !!python/object:os.system {}", "line 3: must be YAML, but could not"),
-    (HEADER + "seeds: !!bool x", "the spec must be YAML, but has an impossible value: "),
-    (HEADER + f"seeds: {'9' * 5000}", "the spec must be YAML, but has an impossible value: "),
     ("[" * 600, "the spec must be YAML, but is nested too deeply"),
-    # Keys.
     ("env: X", "name: must be given"),
-    ("name:\nenv: X", "name: must be given"),
     ("name: a", "env: must be at least one environment, unless configurations are given"),
-    (HEADER + "episode: 3", "the spec: unknown key 'episode'; did you mean 'episodes'?"),
-    (HEADER + "self: 3", "the spec: unknown key 'self'; known: name, env, "),
-    (HEADER + "3: 3", "the spec: unknown key 3"),
     ("name: ../a\nenv: X", "name: must start with a letter or digit and hold only letters"),
-    ("name: 3\nenv: X", "name: must start with a letter or digit and hold only letters"),
-    (
-        "name: a=2\nenv: X",
-        "name: must start with a letter or digit and hold only letters, digits and",
-    ),
-    # Environments.
+    ("name: a=2\nenv: X", "name: must start with a letter or digit and hold only letters, digits"),
     ("name: 2024-01-01\nenv: []", "env: must be at least one environment"),
     ("name: a\nenv: 3", "env: must be an id or a mapping with an id, got 3"),
     ("name: a\nenv: [X, {idd: X}]", "env[1]: must be an id or a mapping with an id, got {"),
     ("name: a\nenv: {id: X, p: .nan}", "env: arguments must be plain JSON values, but: "),
-    (
-        "name: a\nenv: {id: X, p: &a [*a]}",
-        "line 1: must be YAML, but its aliases mean more than 1,000,000 values",
-    ),
+    ("name: a\nenv: {id: X, p: &a [*a]}", "line 1: must be YAML, but its aliases mean more than 1"),
     ("name: a\nenv: {id: X, label: 3}", "env.label: must be text of at most 100 letters, got 3"),
     (
         f"name: a\nenv: {{id: X, width: 4-5, label: {'l' * 92}}}",
         "env.label: must be text of at most 100 letters with its range, got 'lll",
     ),
-    # Seeds and lengths.
-    (HEADER + "seeds: x", "seeds: must be a range like '0-4' or a list like '0,1,2', got 'x'"),
-    (HEADER + "seeds: 1:30", "seeds: must be a range like '0-4'"),
-    (HEADER + "seeds: [1, 1]", "seeds: must be at least one and at most 1,000,000, each"),
-    (HEADER + "seeds: []", "seeds: must be at least one and at most 1,000,000, each"),
-    (HEADER + "seeds: [1, -2]", "seeds[1]: must be at least 0, got -2"),
-    (HEADER + "seeds: true", "seeds: must be a number, got True"),
-    (HEADER + f"seeds: '{'9' * 5000}'", "seeds: must be below 2**63"),
-    (HEADER + "episodes: 0", f"episodes: {WHOLE} 0"),
-    (HEADER + "episodes: 1.5", f"episodes: {WHOLE} 1.5"),
-    (HEADER + "episodes: 2147483648", f"episodes: {WHOLE} 2147483648"),
-    (HEADER + "episodes: 2024-13-45", f"episodes: {WHOLE} '2024-13-45'"),
-    (HEADER + "episodes: 1:30", f"episodes: {WHOLE} '1:30'"),
-    (HEADER + "episodes: .inf", f"episodes: {WHOLE} inf"),
-    (HEADER + "max_steps: .nan", f"max_steps: {WHOLE} nan"),
-    # The method.
+]
+# After a name and an environment.
+ONE_KEY = [
+    ("name: b", 'line 3: must be YAML, but found duplicate key "name"'),
+    ("seeds: [1", "line 3: must be YAML, but expected ',' or ']'"),
+    ("seeds:\t- [1", "line 3: must be YAML, but "),
+    ("a\x07", "line 3: must be YAML, but special characters are not allowed"),
+    ("---\na: 1", "line 3: must be YAML, but found another document"),
+    ("seeds: !!python/object:os.system {}", "line 3: must be YAML, but could not"),
+    ("seeds: !!bool x", "the spec must be YAML, but has an impossible value: "),
+    ("seeds: " + "9" * 5000, "the spec must be YAML, but has an impossible value: "),
+    ("episode: 3", "the spec: unknown key 'episode'; did you mean 'episodes'?"),
+    ("3: 3", "the spec: unknown key 3"),
+    ("seeds: x", "seeds: must be a range like '0-4' or a list like '0,1,2', got 'x'"),
+    ("seeds: [1, 1]", "seeds: must be at least one and at most 1,000,000, each"),
+    ("seeds: [1, -2]", "seeds[1]: must be at least 0, got -2"),
+    ("seeds: true", "seeds: must be a number, got True"),
+    (f"seeds: '{'9' * 5000}'", "seeds: must be below 2**63"),
+    ("episodes: 0", f"episodes: {WHOLE} 0"),
+    ("episodes: 1.5", f"episodes: {WHOLE} 1.5"),
+    ("episodes: 2024-13-45", f"episodes: {WHOLE} '2024-13-45'"),
+    ("episodes: .inf", f"episodes: {WHOLE} inf"),
+    ("method: gird", "method: must be one of grid, random, sobol, got 'gird'; did you mean"),
+    ("method: sobol", "samples: must be given for method sobol"),
+    ("samples: 3", "samples: must not be given for method grid"),
+    ("method: random\nsamples: 0", "samples: must be at least 1, got 0"),
+    ("method: random\nsamples: 1e8", "samples: must be at most 10000000, got 1"),
+    ("variant: harmonc", "variant: unknown variant 'harmonc'; did you mean 'harmonic'?"),
+    ("variant: [standard, both]", "variant: must name each variant once, got "),
+    ("variant: [minimum, {id: minimum, parameters: {}}]", "variant: must name each variant"),
+    ("variant: [3]", "variant[0]: must be a mapping, got 3"),
+    ("variant: {id: both}", "variant.id: must be the name of one variant, got 'both'"),
+    ("variant: {idd: minimum}", "variant: unknown key 'idd'; did you mean 'id'?"),
     (
-        HEADER + "method: gird",
-        "method: must be one of grid, random, sobol, got 'gird'; did you mean",
-    ),
-    (HEADER + "method: [grid]", "method: must be one of grid, random, sobol, got ['grid']"),
-    (HEADER + "method: sobol", "samples: must be given for method sobol"),
-    (HEADER + "samples: 3", "samples: must not be given for method grid"),
-    (HEADER + "method: random\nsamples: 0", "samples: must be at least 1, got 0"),
-    (HEADER + "method: random\nsamples: 1e8", "samples: must be at most 10000000, got 1"),
-    (HEADER + "sample_seed: -1", "sample_seed: must be at least 0, got -1"),
-    # Variants.
-    (HEADER + "variant: harmonc", "variant: unknown variant 'harmonc'; did you mean 'harmonic'?"),
-    (HEADER + "variant: [standard, both]", "variant: must name each variant once, got "),
-    (
-        HEADER + "variant: [minimum, {id: minimum, parameters: {}}]",
-        "variant: must name each variant",
-    ),
-    (HEADER + "variant: []", "variant: must name each variant once, got []"),
-    (HEADER + "variant: [3]", "variant[0]: must be a mapping, got 3"),
-    (HEADER + "variant: {id: [1]}", "variant.id: must be the name of one variant, got [1]"),
-    (HEADER + "variant: {id: both}", "variant.id: must be the name of one variant, got 'both'"),
-    (HEADER + "variant: {idd: minimum}", "variant: unknown key 'idd'; did you mean 'id'?"),
-    (
-        HEADER + "variant: [minimum, {id: harmonic, parameters: {alpha: 2}}]",
+        "variant: [minimum, {id: harmonic, parameters: {alpha: 2}}]",
         "variant[1].parameters.alpha: must be in (0, 1], got 2",
     ),
     (
-        HEADER + "variant_parameters: {harmonc: {}}",
+        "variant_parameters: {harmonc: {}}",
         "variant_parameters.harmonc: unknown variant 'harmonc'; did you mean 'harmonic'?",
     ),
-    (HEADER + "variant_parameters: {minimum: {}}", "variant_parameters: unknown variant 'minimum'"),
+    ("variant_parameters: {minimum: {}}", "variant_parameters: unknown variant 'minimum'"),
     (
-        HEADER + "variant: {id: harmonic, parameters: {}}\nvariant_parameters: {harmonic: {}}",
+        "variant: {id: harmonic, parameters: {}}\nvariant_parameters: {harmonic: {}}",
         "variant_parameters.harmonic: must be given once",
     ),
-    # Parameters.
-    (HEADER + "parameters: [alpha]", "parameters: must be a mapping, got ['alpha']"),
-    (HEADER + "parameters: {alhpa: 1}", "parameters: unknown key 'alhpa'; did you mean 'alpha'?"),
-    (HEADER + "parameters: {1: 2}", "parameters: unknown key 1; known: alpha"),
-    (HEADER + "parameters: {alpha: []}", "parameters.alpha: must hold at least one value"),
+    ("parameters: [alpha]", "parameters: must be a mapping, got ['alpha']"),
+    ("parameters: {alhpa: 1}", "parameters: unknown key 'alhpa'; did you mean 'alpha'?"),
+    ("parameters: {alpha: []}", "parameters.alpha: must hold at least one value"),
+    ("parameters: {alpha: {values: 0.1}}", "parameters.alpha.values: must be a list, got"),
+    ("parameters:\n  alpha: {values: [0.1, 0.2, 1.5]}", "parameters.alpha.values[2]: must be in ("),
+    ("parameters: {alpha: [0.1, x]}", "parameters.alpha[1]: must be in (0, 1], got 'x'"),
+    ("parameters: {alpha: true}", "parameters.alpha: must be in (0, 1], got True"),
+    ("parameters: {alpha: }", "parameters.alpha: must be in (0, 1], got None"),
+    ("parameters: {eps_shift: [.inf]}", "parameters.eps_shift[0]: must be a finite number"),
     (
-        HEADER + "parameters: {alpha: {values: []}}",
-        "parameters.alpha.values: must hold at least one",
-    ),
-    (HEADER + "parameters: {alpha: {values: 0.1}}", "parameters.alpha.values: must be a list, got"),
-    (
-        HEADER + "parameters:\n  alpha: {values: [0.1, 0.2, 1.5]}",
-        "parameters.alpha.values[2]: must be in (0, 1], got 1.5",
-    ),
-    (HEADER + "parameters: {alpha: [0.1, x]}", "parameters.alpha[1]: must be in (0, 1], got 'x'"),
-    (HEADER + "parameters: {alpha: true}", "parameters.alpha: must be in (0, 1], got True"),
-    (HEADER + "parameters: {alpha: on}", "parameters.alpha: must be in (0, 1], got 'on'"),
-    (HEADER + "parameters: {alpha: }", "parameters.alpha: must be in (0, 1], got None"),
-    (HEADER + "parameters: {alpha: .nan}", "parameters.alpha: must be in (0, 1], got nan"),
-    (HEADER + "parameters: {gamma: 1.1}", "parameters.gamma: must be in [0, 1], got 1.1"),
-    (
-        HEADER + "parameters: {eps_shift: [.inf]}",
-        "parameters.eps_shift[0]: must be a finite number",
-    ),
-    (
-        HEADER + "parameters: {eps_schedule: linaer}",
+        "parameters: {eps_schedule: linaer}",
         "parameters.eps_schedule: must be one of linear, exponential, inverse, constant, got "
         "'linaer'; did you mean 'linear'?",
     ),
-    (HEADER + "parameters: {max_steps: [9, 0]}", f"parameters.max_steps[1]: {WHOLE} 0"),
+    ("parameters: {max_steps: [9, 0]}", f"parameters.max_steps[1]: {WHOLE} 0"),
+    ("parameters: {alpha: {value: [1]}}", "parameters.alpha: unknown key 'value'; did you"),
+    ("parameters: {alpha: {}}", "parameters.alpha: must have either values or a distrib"),
     (
-        HEADER + "parameters: {eps_decay_episodes: 2147483648}",
-        "parameters.eps_decay_episodes: must ",
+        "parameters: {alpha: {distribution: uniform, min: 0.1, max: 0.9}}",
+        "parameters.alpha: a grid needs values; ",
+    ),
+    ("constraints: [alpha < 1, 3]", "constraints[1]: must be a valid string, got 3"),
+]
+# As a parameter of a random sweep.
+DRAWN = [
+    (
+        "alpha",
+        "distribution: unifrom",
+        ".distribution: must be one of uniform, log_uniform, normal",
     ),
     (
-        HEADER + "parameters: {alpha: {value: [1]}}",
-        "parameters.alpha: unknown key 'value'; did you",
+        "alpha",
+        "distribution: uniform, mean: 1, min: 0.1, max: 1",
+        ".mean: must be left out for uni",
     ),
-    (HEADER + "parameters: {alpha: {}}", "parameters.alpha: must have either values or a distrib"),
-    # Distributions.
-    (HEADER + f"parameters: {{alpha: {UNIFORM}}}", "parameters.alpha: a grid needs values; "),
+    ("alpha", "distribution: uniform, min: 0.0, max: 1", ".min: must be in (0, 1], got 0.0"),
+    ("alpha", "distribution: uniform, min: 0.5, max: 0.5", ": min must be below max, got 0.5 and"),
+    ("alpha", "distribution: uniform, min: 0.5, max: b", ".max: must be a number, got 'b'"),
+    ("alpha", "distribution: uniform, min: 0.5", ".max: must be given"),
+    ("gamma", "distribution: log_uniform, min: 0, max: 0.9", ".min: must be > 0 for log_uniform"),
+    ("alpha", f"min: 0.1, std: 0, {NORMAL}", ".std: must be greater than 0, got 0"),
+    ("alpha", f"std: 1, {NORMAL}", ".min: must be given"),
+    ("alpha", f"min: 0.7, std: 0.001, {NORMAL}", ": min and max must enclose a part of the normal"),
+    ("alpha", "distribution: int_uniform, min: 1, max: 2", ".distribution: must be one of uniform"),
     (
-        HEADER + DRAWN + "{alpha: {distribution: unifrom, min: 0, max: 1}}",
-        "parameters.alpha.distribution: must be one of uniform, log_uniform, normal, got 'uni",
+        "max_steps",
+        f"min: 1, {NORMAL}",
+        ".distribution: must be one of int_uniform, int_log_uniform",
     ),
-    (
-        HEADER + DRAWN + "{alpha: {distribution: [1]}}",
-        "parameters.alpha.distribution: must be one of",
-    ),
-    (
-        HEADER + DRAWN + "{alpha: {distribution: uniform, mean: 1, min: 0.1, max: 0.2}}",
-        "parameters.alpha.mean: must be left out for uniform",
-    ),
-    (
-        HEADER + DRAWN + "{alpha: {distribution: uniform, min: 0.0, max: 1}}",
-        "parameters.alpha.min: must be in (0, 1], got 0.0",
-    ),
-    (
-        HEADER + DRAWN + "{alpha: {distribution: uniform, min: 0.5, max: 0.5}}",
-        "parameters.alpha: min must be below max, got 0.5 and 0.5",
-    ),
-    (
-        HEADER + DRAWN + "{alpha: {distribution: uniform, min: 0.5, max: b}}",
-        "parameters.alpha.max: must be a number, got 'b'",
-    ),
-    (
-        HEADER + DRAWN + "{alpha: {distribution: uniform, min: 0.5}}",
-        "parameters.alpha.max: must be given",
-    ),
-    (
-        HEADER + DRAWN + "{gamma: {distribution: log_uniform, min: 0, max: 0.9}}",
-        "parameters.gamma.min: must be > 0 for log_uniform, got 0.0",
-    ),
-    (
-        HEADER + DRAWN + "{alpha: {min: 0.1, std: 0, " + NORMAL + "}}",
-        "parameters.alpha.std: must be greater than 0, got 0",
-    ),
-    (HEADER + DRAWN + "{alpha: {std: 1, " + NORMAL + "}}", "parameters.alpha.min: must be given"),
-    (
-        HEADER + DRAWN + "{alpha: {min: 0.7, std: 0.001, " + NORMAL + "}}",
-        "parameters.alpha: min and max must enclose a part of the normal, got [0.7, 0.9] with "
-        "mean 0.5 and std 0.001",
-    ),
-    (
-        HEADER + DRAWN + "{alpha: {distribution: int_uniform, min: 1, max: 2}}",
-        "parameters.alpha.distribution: must be one of uniform, log_uniform, normal, got 'int",
-    ),
-    (
-        HEADER + DRAWN + "{max_steps: {distribution: normal, min: 1, max: 2}}",
-        "parameters.max_steps.distribution: must be one of int_uniform, int_log_uniform, got 'nor",
-    ),
-    (
-        HEADER + DRAWN + "{max_steps: {distribution: int_uniform, min: 1.5, max: 2}}",
-        f"parameters.max_steps.min: {WHOLE} 1.5",
-    ),
-    (
-        HEADER + DRAWN + f"{{eps_schedule: {UNIFORM}}}",
-        "parameters.eps_schedule: unknown key 'distr",
-    ),
-    # Constraints.
-    (HEADER + "constraints: [alpha < 1, 3]", "constraints[1]: must be a valid string, got 3"),
-    # Listed configurations.
-    (LISTED + "[]", "configurations: must hold at least one value"),
-    (LISTED + f"{{{LAKE}}}", "configurations: must be a list, got {"),
-    (LISTED + "x", "configurations: must be a list, got 'x'"),
-    (LISTED + "[3]", "configurations[0]: must be a mapping, got 3"),
+    ("max_steps", "distribution: int_uniform, min: 1.5, max: 2", f".min: {WHOLE} 1.5"),
+    ("eps_schedule", "distribution: uniform, min: 0.1, max: 0.9", ": unknown key 'distribution'"),
+]
+# As `configurations`.
+CONFIGURATIONS = [
+    ("[]", "configurations: must hold at least one value"),
+    ("{env: FrozenLake-v1, variant: standard}", "configurations: must be a list, got {"),
+    ("[3]", "configurations[0]: must be a mapping, got 3"),
+    ("[{variant: standard}]", "configurations[0].env: must be given"),
+    ("[{env: X}]", "configurations[0].variant: must be given"),
+    ("[{env: [X], variant: standard}]", "configurations[0].env: must be an id or a mapping"),
+    ("[{env: X, variant: harmonc}]", "configurations[0].variant: unknown variant 'harmonc'"),
+    ("[{env: X, variant: both}]", "configurations[0].variant: must be the name of one"),
+]
+# In a second configuration.
+ENTRY = [
+    ("alhpa: 0.1", ": unknown key 'alhpa'; did you mean 'alpha'?"),
+    ("3: 0.1", ": unknown key 3; known: env, variant, alpha, "),
+    ("seed: 3", ": unknown key 'seed'; known: env, "),
+    ("alpha: 1.5", ".alpha: must be in (0, 1], got 1.5"),
+    ("alpha: [0.1]", ".alpha: must be in (0, 1], got [0.1]"),
+    ("gamma: {values: [0.1]}", ".gamma: must be in [0, 1], got {"),
+    ("eps_schedule: linera", ".eps_schedule: must be one of linear, "),
+    ("episodes: 0", f".episodes: {WHOLE} 0"),
+]
+LAKE = "env: FrozenLake-v1, variant: standard"
+BESIDE = (
+    "env: FrozenLake-v1",
+    "variant: both",
+    "method: grid",
+    "samples: 3",
+    "sample_seed: 0",
+    "parameters: {alpha: 0.1}",
+    "constraints: [alpha < 1]",
+    "variant_parameters: {}",
+)
+RANDOM = HEADER + "method: random\nsamples: 2\nparameters: "
+BROKEN = [
+    *TEXTS,
+    *((HEADER + text, message) for text, message in ONE_KEY),
     *(
-        (f"{LISTED}[{{{LAKE}}}, {{{LAKE}, {more}}}]", f"configurations[1]{message}")
-        for more, message in (
-            ("alhpa: 0.1", ": unknown key 'alhpa'; did you mean 'alpha'?"),
-            ("3: 0.1", ": unknown key 3; known: env, variant, alpha, "),
-            ("seed: 3", ": unknown key 'seed'; known: env, "),
-            ("alpha: 1.5", ".alpha: must be in (0, 1], got 1.5"),
-            ("alpha: [0.1]", ".alpha: must be in (0, 1], got [0.1]"),
-            ("gamma: {values: [0.1]}", ".gamma: must be in [0, 1], got {"),
-            ("eps_schedule: linera", ".eps_schedule: must be one of linear, "),
-            ("episodes: 0", f".episodes: {WHOLE} 0"),
-        )
+        (f"{RANDOM}{{{name}: {{{text}}}}}", f"parameters.{name}{message}")
+        for name, text, message in DRAWN
     ),
-    (LISTED + "[{variant: standard}]", "configurations[0].env: must be given"),
-    (LISTED + "[{env: null, variant: standard}]", "configurations[0].env: must be an id"),
-    (LISTED + "[{env: X}]", "configurations[0].variant: must be given"),
-    (
-        LISTED + "[{env: [X], variant: standard}]",
-        "configurations[0].env: must be an id or a mapping",
-    ),
-    (
-        LISTED + "[{env: X, variant: harmonc}]",
-        "configurations[0].variant: unknown variant 'harmonc'",
-    ),
-    (LISTED + "[{env: X, variant: both}]", "configurations[0].variant: must be the name of one"),
-    (LISTED + "[{env: X, variant: [standard]}]", "configurations[0].variant: must be the name of"),
+    *((LISTED + text, message) for text, message in CONFIGURATIONS),
     *(
-        (
-            f"{LISTED}[{{{LAKE}}}]\n{key}: {value}",
-            f"{key}: must not be given together with configurations",
-        )
-        for key, value in (
-            ("env", "FrozenLake-v1"),
-            ("variant", "both"),
-            ("method", "grid"),
-            ("samples", 3),
-            ("sample_seed", 0),
-            ("parameters", "{alpha: 0.1}"),
-            ("constraints", "[alpha < 1]"),
-            ("variant_parameters", "{}"),
-        )
+        (f"{LISTED}[{{{LAKE}}}, {{{LAKE}, {text}}}]", f"configurations[1]{message}")
+        for text, message in ENTRY
+    ),
+    *(
+        (f"{LISTED}[{{{LAKE}}}]\n{text}", f"{text.split(':')[0]}: must not be given together with")
+        for text in BESIDE
     ),
 ]
 
@@ -360,7 +273,7 @@ def test_what_is_wrong_is_one_sentence_with_its_place(text, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("key", ["parameters", "env", "variant", "seeds", "method", "name"])
+@pytest.mark.parametrize("key", ["parameters", "env"])
 def test_aliases_of_aliases_do_not_explode(key):
     lines = ["  p: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"  p{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
@@ -410,10 +323,8 @@ def test_a_number_too_long_to_be_shown():
     ("overrides", "changes"),
     [
         (["alpha=0.1,0.2"], {"parameters": {"alpha": [0.1, 0.2]}}),
-        (["alpha=[0.1, 0.2]"], {"parameters": {"alpha": [0.1, 0.2]}}),
         (["parameters.eps-shift=1e-6"], {"parameters": {"eps_shift": 1e-6}}),
         (["seeds=0-9,20"], {"seeds": [*range(10), 20]}),
-        (["episodes = 500"], {"episodes": 500}),
         (["episodes=500,1e3"], {"parameters": {"episodes": [500, 1000]}}),
         (["max_steps=50", "max_steps=60"], {"max_steps": 60}),
         (["variant=minimum,standard"], {"variant": ["minimum", "standard"]}),
@@ -423,7 +334,6 @@ def test_a_number_too_long_to_be_shown():
         ),
         (["name=2024"], {"name": "2024"}),
         (["confirm.seeds=20", "confirm.top=2"], {"confirm": {"seeds": 20, "top": 2}}),
-        (["confirm={seeds: 20}"], {"confirm": {"seeds": 20}}),
         (["constraints=alpha < 0.3"], {"constraints": ["alpha < 0.3"]}),
         (
             ["method=random", "samples=4", "alpha={distribution: uniform, min: 0.1, max: 0.2}"],
@@ -459,18 +369,14 @@ def test_an_override_replaces_all_that_the_spec_says_of_it():
     ("override", "message"),
     [
         ("alpha", "--set must be like alpha=0.1,0.2, got 'alpha'"),
-        ("=3", "--set must be like alpha=0.1,0.2, got '=3'"),
         ("parameters={}", "--set parameters: unknown key; "),
-        ("configurations=[]", "--set configurations: unknown key; "),
         ("alhpa=0.1", "--set alhpa: unknown key; did you mean 'alpha'?"),
         ("seed=0-9", "--set seed: unknown key; did you mean 'seeds'?"),
         ("confirm.sedes=3", "confirm: unknown key 'sedes'; did you mean 'seeds'?"),
         ("env.max_speed=3", "--set env.max_speed: unknown key; "),
         ("alpha=0.1]", "--set alpha: must be values with commas between, got '0.1]'"),
-        ("alpha=2024-13-45", "parameters.alpha[0]: must be in (0, 1], got '2024-13-45'"),
         ("alpha=", "parameters.alpha: must hold at least one value"),
         ("alpha=0.1,3", "parameters.alpha[1]: must be in (0, 1], got 3"),
-        ("episodes=0", f"episodes: {WHOLE} 0"),
         ("seeds=4-0", "seeds: a range of seeds must rise, got '4-0'; did you mean '0-4'?"),
     ],
 )
