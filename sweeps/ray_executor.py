@@ -8,23 +8,33 @@ from typing import Any
 import ray
 from ray import exceptions
 from ray.autoscaler.sdk import request_resources
+from ray.util.metrics import Counter, Gauge
 
 from hq_ray.batch import BatchReport
 from hq_ray.environments import resolve
-from hq_ray.errors import HqRayError, VersionError
+from hq_ray.errors import HqRayError, InputError, VersionError
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import Results
 from hq_ray.sweeps.executors import Batch, Crash, ExecutorLost, train_batch
 from hq_ray.sweeps.options import RunOptions
+from hq_ray.sweeps.ownership import OWNER_FILE
 from hq_ray.sweeps.ray_life import first_line, unanswered
 from hq_ray.training import warm_up
-from hq_ray.trial import Trial
+from hq_ray.trial import Trial, environment_name
 from hq_ray.versions import deciding_versions, differing
 
 WAIT_SECONDS = 0.2
 LOOK_SECONDS = 2.0
 # A cluster's head may be unreachable for a moment.
 SILENT_SECONDS = 10.0
+# What Ray's Prometheus endpoint shows of a sweep on a cluster.
+COUNTERS = {
+    "hq_trials_done": "Trials that were trained and published",
+    "hq_trials_failed": "Trials that were published as failed",
+    "hq_steps": "Environment steps trained",
+    "hq_training_seconds": "Seconds that workers spent in training loops",
+}
+IN_FLIGHT = "hq_batches_in_flight"
 
 
 @ray.remote(num_cpus=1, max_retries=0)
@@ -39,6 +49,12 @@ def _train_batch_task(
         raise VersionError(
             f"worker on {socket.gethostname()} must run the driver's code, but there "
             + " and ".join(others)
+        )
+    if results.location.is_local and not results.location.child(OWNER_FILE).exists():
+        raise InputError(
+            f"results at {results.location.text} must be where every node can write, but the "
+            f"worker on {socket.gethostname()} does not find there what the driver wrote: give a "
+            "folder on a disk that they share, or a URI such as s3://bucket/prefix"
         )
     return train_batch(results, options, token, batch)
 
@@ -75,8 +91,14 @@ class RayExecutor:
         self._answered = time.monotonic()
         # Workers must have the driver's versions of all code that decides the logs.
         self._arguments = (deciding_versions(), results, options, token)
-        self._task = _train_batch_task.options(scheduling_strategy="SPREAD", name="hq_ray batch")
         self._flying: dict[ray.ObjectRef, Batch] = {}
+        self._sweep = results.location.path.rpartition("/")[2]
+        self._tasks: dict[str, Any] = {}
+        self._counters: dict[str, Counter] = {}
+        if options.address is not None:
+            self._in_flight = Gauge(IN_FLIGHT, "Batches submitted and not ended", ("sweep",))
+            for name, about in COUNTERS.items():
+                self._counters[name] = Counter(name, about, ("sweep",))
 
     @property
     def cores(self) -> int:
@@ -116,8 +138,13 @@ class RayExecutor:
         return problem is None
 
     def submit(self, batch: Batch) -> None:
-        """Submits a batch as one task."""
-        self._flying[self._task.remote(*self._arguments, batch)] = batch
+        """Submits a batch as one task, which Ray's dashboard shows under a name of few."""
+        envs = {environment_name(trial.env, trial.env_args) for trial in batch}
+        env = envs.pop() if len(envs) == 1 else f"{len(envs)} environments"
+        if env not in self._tasks:
+            name = f"hq_ray batch: {self._sweep}, {env}"
+            self._tasks[env] = _train_batch_task.options(scheduling_strategy="SPREAD", name=name)
+        self._flying[self._tasks[env].remote(*self._arguments, batch)] = batch
 
     def wait(self) -> list[tuple[Batch, BatchReport | Crash]]:
         """Batches that ended and their outcomes; none after a moment.
@@ -135,7 +162,19 @@ class RayExecutor:
         outcomes = [(self._flying.pop(reference), _outcome(reference)) for reference in ready]
         if any(isinstance(outcome, Crash) for _, outcome in outcomes):
             self._is_alive()  # if Ray has died, the batches are not to blame
+        if self._counters:
+            self._measure([one for _, one in outcomes if isinstance(one, BatchReport)])
         return outcomes
+
+    def _measure(self, reports: list[BatchReport]) -> None:
+        """Adds to the counters of Ray's metrics."""
+        tags = {"sweep": self._sweep}
+        self._in_flight.set(len(self._flying), tags)
+        for report in reports:
+            amounts = (len(report.done), len(report.failed), report.steps, report.train_seconds)
+            for counter, amount in zip(self._counters.values(), amounts, strict=True):
+                if amount:  # Ray refuses nothing
+                    counter.inc(amount, tags)
 
     def cancel(self) -> None:
         """Kills the workers of running batches; a kernel cannot be interrupted otherwise."""

@@ -9,13 +9,18 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import ray
+from ray._private.authentication.authentication_token_setup import ensure_token_if_auth_enabled
+from ray._raylet import GcsClient  # type: ignore[attr-defined]
+from ray.exceptions import AuthenticationError, RayError
 from ray.job_config import JobConfig
 
 from hq_ray.errors import HqRayError, InputError
@@ -38,14 +43,21 @@ _TOKEN = secrets.token_hex(32)
 
 
 @contextmanager
-def ray_session(address: str | None = None, cores: int | None = None) -> Iterator[None]:
+def ray_session(
+    address: str | None = None, cores: int | None = None, modules: Collection[str] = ()
+) -> Iterator[None]:
     """Ray for the length of a block: a cluster at `address`, or an embedded one.
 
     The embedded one has a private folder and a token of its own, listens on the loopback address
     only, and leaves nothing behind.
 
+    Args:
+        address: of a cluster; None starts an embedded Ray.
+        cores: of the embedded one.
+        modules: imported ones of the user's own, which the nodes of a cluster may lack.
+
     Raises:
-        InputError: no cluster answers at the address.
+        InputError: no cluster answers at the address, or it has another token.
         HqRayError: the embedded one does not start.
     """
     if ray.is_initialized():
@@ -55,7 +67,7 @@ def ray_session(address: str | None = None, cores: int | None = None) -> Iterato
     with _replaced(ray._private.worker, "print_to_stdstream", lambda *_, **__: None):
         if address is not None:
             with _environment():
-                _join(address)
+                _join(address, modules)
                 try:
                     yield
                 finally:
@@ -100,14 +112,57 @@ def _start(**options: Any) -> None:
     )
 
 
-def _join(address: str) -> None:
+def _join(address: str, modules: Collection[str]) -> None:
     must = f"address must name a running Ray cluster, but {address!r} does not answer"
     if problem := _connection_problem(address):
         raise InputError(f"{must}: {problem}")
     try:
-        _start(address=address)
-    except (ConnectionError, ValueError, RuntimeError) as problem:
+        if address.rpartition(":")[2].isdecimal() and "://" not in address:
+            # With a wrong token `ray.init` would try again for half a minute, and without one the
+            # client would end this process.
+            ensure_token_if_auth_enabled(create_token_if_missing=False)
+            GcsClient(address=address)
+        sent = _sent(modules)
+        _start(address=address, runtime_env={"py_modules": sent} if sent else None)
+    except AuthenticationError:
+        raise InputError(
+            f"the token must be that of the cluster at {address!r}, but it is another or missing: "
+            "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
+        ) from None
+    except (RayError, ConnectionError, ValueError, RuntimeError) as problem:
         raise InputError(f"{must}: {first_line(problem)}") from None
+
+
+def _sent(modules: Collection[str]) -> list[str]:
+    """Files and packages for the nodes of a cluster: these modules and their neighbours.
+
+    Neighbours are what else was imported from the same folders. What is installed is installed on
+    every node, and a job that was submitted with its own modules has them there.
+    """
+    job = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")).get("runtime_env") or {}
+    if "working_dir" in job or "py_modules" in job:
+        return []
+    installed = {Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")}
+    top = {name.partition(".")[0] for name in modules}
+    folders = {place.parent for name in top if (place := _place(sys.modules[name]))} - installed
+    places = {
+        name: _place(module)
+        for name, module in list(sys.modules.items())
+        if "." not in name and name not in ("__main__", "hq_ray")
+    }
+    return sorted(
+        {
+            str(place)
+            for place in places.values()
+            if place and place.parent in folders and (place.is_dir() or place.suffix == ".py")
+        }
+    )
+
+
+def _place(module: ModuleType) -> Path | None:
+    """The folder of a package, or the file of a module; None for what is in neither."""
+    place = next(iter(getattr(module, "__path__", ())), None) or getattr(module, "__file__", None)
+    return None if place is None else Path(place).resolve()
 
 
 @contextmanager

@@ -53,7 +53,10 @@ def run_missing(
             of an older schema, or an environment's trials would come from two sources of its code.
     """
     with Ownership(results.location) as owner, ExitStack() as here:
-        session = (stack or here).enter_context(Session(options.address, options.cores))
+        names = {n for one in expanded.trials.configurations for n in (one.env, one.variant)}
+        modules = {name.rpartition(":")[0] for name in names} - {""}
+        session = Session(options.address, options.cores, modules)
+        (stack or here).enter_context(session)
         found = _survey(results, owner.took_over)
         if not options.repair:
             found.check()

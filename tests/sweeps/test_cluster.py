@@ -12,6 +12,9 @@ import gymnasium
 import pandas as pd
 import pytest
 
+from hq_ray.errors import InputError
+from hq_ray.location import Location
+from hq_ray.sweeps import ray_life
 from hq_ray.sweeps.api import run_sweep
 
 pytestmark = pytest.mark.ray
@@ -21,6 +24,7 @@ import os
 import time
 
 import gymnasium
+from nap_seconds import NAP_SECONDS
 
 FOLDER = os.environ.get("NAPS_FOLDER")
 
@@ -40,7 +44,7 @@ class Nap(gymnasium.Env):
             import ray
 
             began = time.time()
-            time.sleep(0.2)
+            time.sleep(NAP_SECONDS)
             node = ray.get_runtime_context().get_node_id()
             with open(f"{FOLDER}/{node}-{os.getpid()}", "a") as file:
                 file.write(f"{began} {time.time()}\\n")
@@ -57,10 +61,12 @@ def modules(tmp_path_factory):
     """A folder of the user's with the module `naps`, which the driver has imported."""
     folder = tmp_path_factory.mktemp("modules")
     (folder / "naps.py").write_text(NAPS)
+    (folder / "nap_seconds.py").write_text(f"NAP_SECONDS = {NAP_SECONDS}\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         yield folder
-    sys.modules.pop("naps", None)
+    for name in ("naps", "nap_seconds"):
+        sys.modules.pop(name, None)
     gymnasium.registry.pop("Nap-v0", None)
 
 
@@ -86,6 +92,12 @@ def cluster(modules, naps):
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
         yield cluster
         cluster.shutdown()
+
+
+@pytest.fixture
+def node(cluster):
+    """A node that is there, of the first test or new."""
+    return next(iter(cluster.worker_nodes), None) or cluster.add_node(num_cpus=1)
 
 
 def requested(cluster):
@@ -157,3 +169,27 @@ def test_nodes_join_and_go_while_a_sweep_runs(cluster, naps, tmp_path, capsys):
     }
     work = (90 - len(spans)) * 3 * NAP_SECONDS
     assert sum(present.values()) < 1.25 * work
+
+
+def test_modules_of_the_users_reach_nodes_that_lack_them(
+    cluster, node, modules, tmp_path, monkeypatch
+):
+    """Also those that they import from their own folder."""
+    there = ray_life._module_folders
+    monkeypatch.setattr(
+        ray_life, "_module_folders", lambda: [path for path in there() if path != str(modules)]
+    )
+    spec = {"name": "naps", "env": "naps:Nap-v0", "variant": "standard", "seeds": 0, "episodes": 1}
+    assert run_sweep(spec, tmp_path, address=cluster.address).tally.done == 1
+
+
+def test_a_folder_that_workers_do_not_share_is_noticed_at_once(
+    cluster, node, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        Location, "__reduce__", lambda self: (Location, (f"{self.path}-elsewhere", self.text))
+    )
+    spec = {"name": "lake", "env": "FrozenLake-v1", "seeds": 0, "episodes": 5}
+    with pytest.raises(InputError, match=r"must be where every node can write, but the worker on"):
+        run_sweep(spec, tmp_path, address=cluster.address)
+    assert list(tmp_path.rglob("*.parquet")) == []

@@ -10,6 +10,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -80,43 +83,72 @@ def free_ports(number):
         return [listener.getsockname()[1] for listener in listeners]
 
 
-@pytest.fixture
-def head(monkeypatch):
-    """A head node on this machine: the URL of its job server, and a folder of its own."""
-    pytest.importorskip("ray.dashboard.optional_deps", reason="needs ray[default]")
+@dataclass
+class Head:
+    """A head node on this machine, with a token and two cores."""
+
+    folder: Path
+    address: str
+    jobs: str
+    metrics: str
+
+
+@pytest.fixture(scope="module")
+def head():
     folder = Path(tempfile.mkdtemp(prefix="j-", dir="/tmp"))
     command = folder / "bin" / "hq-ray"
     command.parent.mkdir()
     command.write_text(f"#!{sys.executable}\nfrom hq_ray.__main__ import main\nmain()\n")
     command.chmod(0o755)
-    gcs, dashboard, agent, client = free_ports(4)
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
-    monkeypatch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, sys.path)]))
-    with (folder / "log").open("wb") as log:
+    gcs, dashboard, agent, client, metrics = free_ports(5)
+    with pytest.MonkeyPatch.context() as patch, (folder / "log").open("wb") as log:
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
+        patch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, sys.path)]))
         process = subprocess.Popen(
             [
                 *(*RAY, "start", "--head", "--block"),
                 *(f"--port={gcs}", f"--dashboard-port={dashboard}", "--num-cpus=2"),
                 *(f"--dashboard-agent-listen-port={agent}", f"--temp-dir={folder}"),
-                *(f"--ray-client-server-port={client}", "--object-store-memory=134217728"),
-                "--disable-usage-stats",
+                *(f"--metrics-export-port={metrics}", f"--ray-client-server-port={client}"),
+                *("--object-store-memory=134217728", "--disable-usage-stats"),
             ],
             stdout=log,
             stderr=log,
         )
         try:
-            while subprocess.run(
-                [*RAY, "job", "list", "--address", f"http://127.0.0.1:{dashboard}"],
-                capture_output=True,
-            ).returncode:
+            while b"Ray runtime started" not in (folder / "log").read_bytes():
                 assert process.poll() is None
-            yield f"http://127.0.0.1:{dashboard}", folder
+                time.sleep(0.1)
+            yield Head(
+                folder,
+                f"127.0.0.1:{gcs}",
+                f"http://127.0.0.1:{dashboard}",
+                f"http://127.0.0.1:{metrics}/metrics",
+            )
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("token", ["f" * 64, ""], ids=["another", "none"])
+def test_a_wrong_token_is_one_sentence(head, tmp_path, token):
+    (tmp_path / "tiny.yaml").write_text("name: tiny\nenv: FrozenLake-v1\nseeds: 0\nepisodes: 5\n")
+    refused = subprocess.run(
+        ["hq-ray", "sweep", "tiny.yaml", "--address", head.address],
+        env=os.environ | {"RAY_AUTH_TOKEN": token, "HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert refused.returncode == 2
+    must = f"Error: the token must be that of the cluster at '{head.address}', but it is another"
+    assert refused.stderr.splitlines()[-1].startswith(must)
+    assert "Traceback" not in refused.stderr
+    assert not list(tmp_path.rglob("sweep.json"))
 
 
 ROW = """
@@ -134,31 +166,35 @@ gymnasium.register("Row-v0", "row_of_cells:Row", max_episode_steps=50)
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(300)
 def test_rays_job_server_runs_a_sweep_with_an_environment_of_the_users(head):
-    url, folder = head
-    work = folder / "work"
+    """And Ray's endpoint for Prometheus shows what it did."""
+    pytest.importorskip("ray.dashboard.optional_deps", reason="needs ray[default]")
+    work = head.folder / "work"
     work.mkdir()
     (work / "row_of_cells.py").write_text(ROW)
     (work / "tiny.yaml").write_text(
         "name: tiny\nenv: [FrozenLake-v1, 'row_of_cells:Row-v0']\nseeds: 0-2\nepisodes: 20\n"
     )
-    command = [
-        "hq-ray",
-        "sweep",
-        "tiny.yaml",
-        "--address",
-        "auto",
-        "--results",
-        f"{folder}/results",
-    ]
-    submitted = subprocess.run(
-        [*RAY, "job", "submit", "--address", url, "--working-dir", str(work), "--", *command],
-        capture_output=True,
-        text=True,
-    )
+    results = f"{head.folder}/results"
+    command = ["hq-ray", "sweep", "tiny.yaml", "--address", "auto", "--results", results]
+    submit = [*RAY, "job", "submit", "--address", head.jobs, "--working-dir", str(work), "--"]
+    while (
+        submitted := subprocess.run([*submit, *command], capture_output=True, text=True)
+    ).returncode and "Failed to connect" in submitted.stderr:
+        time.sleep(0.5)
     assert submitted.returncode == 0, submitted.stdout + submitted.stderr
     assert "Ran 12 trials" in submitted.stdout
-    trials = pd.read_parquet(folder / "results/tiny/trials")
+    trials = pd.read_parquet(f"{results}/tiny/trials")
     assert (trials["status"] == "done").all()
     assert set(trials["env"]) == {"FrozenLake-v1", "row_of_cells:Row-v0"}
+    steps = trials["total_steps"].sum()
+    shown = {"ray_hq_trials_done_total": 12, "ray_hq_steps_total": steps}
+    scraped: dict[str, float] = {}
+    while not shown.items() <= scraped.items():
+        time.sleep(0.1)
+        text = urllib.request.urlopen(head.metrics).read().decode()
+        lines = [line.rpartition(" ") for line in text.splitlines() if 'sweep="tiny"' in line]
+        scraped = {name.partition("{")[0]: float(value) for name, _, value in lines}
+    assert scraped["ray_hq_training_seconds_total"] > 0
+    assert scraped["ray_hq_batches_in_flight"] == 0
+    assert 'Name="hq_ray batch: tiny, FrozenLake-v1"' in text

@@ -86,7 +86,7 @@ def session(tmp_path_factory):
     gymnasium.registry.pop("Doomed-v0", None)
 
 
-@pytest.mark.parametrize("address", ["nonsense", "host:port"])
+@pytest.mark.parametrize("address", ["nonsense", "host:port", "127.0.0.1:1"])
 def test_an_address_without_a_cluster_is_refused(tmp_path, address):
     with pytest.raises(InputError, match=f"must name a running Ray cluster, but '{address}' does"):
         torture.run(tmp_path, address=address)
