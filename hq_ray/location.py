@@ -193,17 +193,6 @@ class Location:
             with self.asking(f"deleting {name}"):
                 obstore.delete(self.store, self.key(name))
 
-    def move(self, name: str, folder: "Location") -> None:
-        """Moves a file below into a folder of the same disk or bucket, if it is there."""
-        if not self.child(name).exists():
-            return
-        if self.store is None:
-            os.makedirs(folder.path, exist_ok=True)
-            os.replace(f"{self.path}/{name}", f"{folder.path}/{name}")
-            return
-        with self.asking(f"moving {name}"):
-            obstore.rename(self.store, self.key(name), folder.key(name))
-
     @contextmanager
     def asking(self, doing: str) -> Iterator[None]:
         """Turns a store's refusal into a sentence.

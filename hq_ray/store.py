@@ -277,8 +277,10 @@ class Results:
 
         They may be worth something to whoever put them there.
         """
-        for kind in reversed(SCHEMAS):
-            self.location.child(kind).move(name, self.location.child(f"{DAMAGED}/{kind}"))
+        for file in (f"{kind}/{name}" for kind in reversed(SCHEMAS)):
+            with contextlib.suppress(FileNotFoundError):
+                self.location.write(f"{DAMAGED}/{file}", self.location.read(file))
+                self.location.delete(file)
 
     def clear(self, stray: Iterable[tuple[str, str]]) -> None:
         """Removes what killed writers left: hidden files, and those of no batch.
