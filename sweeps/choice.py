@@ -123,9 +123,9 @@ def confirmation(trials: TrialSet, results: Results, how: Confirm) -> Confirmati
     for problem, chosen in found.items():
         if not chosen:
             continue
-        blocks = list(record.get(problem, []))
-        block = _block(blocks, [of for _, of in chosen], how, used.get(problem, -1))
-        record[problem] = [*blocks, block]
+        before, records = record.get(problem, []), [of for _, of in chosen]
+        record[problem] = _blocks(before, records, how, used.get(problem, -1))
+        block = record[problem][-1]
         first = FIRST_FRESH_SEED + block["block"] * BLOCK
         for one, of in chosen:
             make = seeded(replace(one, role=CONFIRMATION))
@@ -135,25 +135,24 @@ def confirmation(trials: TrialSet, results: Results, how: Confirm) -> Confirmati
     return Confirmation(ordered, record, notices)
 
 
-def _block(blocks: list[dict], chosen: list[dict], how: Confirm, used: int) -> dict:
-    """The block of fresh seeds for a choice; the last one is taken off where it is extended.
+def _blocks(before: list[dict], chosen: list[dict], how: Confirm, used: int) -> list[dict]:
+    """The blocks of fresh seeds of a problem; the last one is that of the choice.
 
     Args:
-        blocks: of the problem so far.
-        chosen: by the record of each.
+        before: the blocks so far.
+        chosen: the record of each configuration.
         how: as the spec says.
         used: number of the last block that any trial is of.
     """
-    last = blocks[-1] if blocks else {"block": used, "metric": None, "chosen": []}
+    last = before[-1] if before else {"block": used, "metric": None, "chosen": []}
     if (last["metric"], _ids(last["chosen"])) != (how.metric, _ids(chosen)):
         number = max(used, last["block"]) + 1
-        return {"block": number, "metric": how.metric, "seeds": how.seeds, "chosen": chosen}
-    blocks.pop()
-    extended = [*last.get("extended_after", [])]
-    if how.seeds > last["seeds"]:
-        extended.append(last["seeds"])
+        block = {"block": number, "metric": how.metric, "seeds": how.seeds, "chosen": chosen}
+        return [*before, block]
     block = {**last, "chosen": chosen, "seeds": max(how.seeds, last["seeds"])}
-    return block | ({"extended_after": extended} if extended else {})
+    if how.seeds > last["seeds"]:
+        block["extended_after"] = [*last.get("extended_after", []), last["seeds"]]
+    return [*before[:-1], block]
 
 
 def _ids(chosen: Sequence[Mapping]) -> list[tuple[str, str]]:
@@ -162,14 +161,13 @@ def _ids(chosen: Sequence[Mapping]) -> list[tuple[str, str]]:
 
 def _used_blocks(results: Results) -> dict[str, int]:
     """By problem, the last block that any trial is of, also where sweep.json was lost."""
-    names = ["env", "env_args", "episodes", "max_steps", "gamma", "seed"]
-    frame = load_trials(results, "role == 'confirmation'", names, damaged=[], quiet=True)
-    blocks: dict[str, int] = {}
-    for row in frame.itertuples(index=False):
-        problem = problem_of(row)
-        number = (row.seed - FIRST_FRESH_SEED) // BLOCK
-        blocks[problem] = max(blocks.get(problem, -1), number)
-    return blocks
+    names = ["env", "env_args", "episodes", "max_steps", "gamma"]
+    of = load_trials(results, "role == 'confirmation'", [*names, "seed"], damaged=[], quiet=True)
+    last = of.groupby(names, as_index=False, observed=True)["seed"].max()
+    return {
+        problem_of(row): (row.seed - FIRST_FRESH_SEED) // BLOCK
+        for row in last.itertuples(index=False)
+    }
 
 
 def _sentence(problem: str, one: Trial, record: Mapping, block: Mapping) -> str:

@@ -153,7 +153,7 @@ def test_the_variant_of_the_example_is_the_same_on_both_engines(tmp_path):
     (variant,) = re.findall(r'VARIANTS\["(\w+)"\]', code)
     copy = tmp_path / "copy"
     for package in ("hq_ray", "envs", "sweeps", "analysis"):
-        shutil.copytree(HOME / package, copy / package, ignore=shutil.ignore_patterns("*.nb[ic]"))
+        shutil.copytree(HOME / package, copy / package)
     with (copy / name).open("a") as module:
         module.write(f"\n\n{code}")
     flags = ["run", "--env", "VelocityGrid-v0", "--variants", variant, "--seeds", "0-1"]
