@@ -164,11 +164,16 @@ def problem_labels(trials: pd.DataFrame) -> pd.Series:
     """The environment's label, and what else tells its problems apart: `A-v0, gamma 0.9`."""
     several = trials[PROBLEM].assign(environment=environment_labels(trials))
     several = several.drop_duplicates(PROBLEM)
-    labels = several["environment"]
+    return _by_trial(trials, PROBLEM, with_lengths(several["environment"], several))
+
+
+def with_lengths(labels: pd.Series, frame: pd.DataFrame) -> pd.Series:
+    """Labels, with the lengths and discounts of the frame that tell equal ones apart."""
+    found = labels
     for name in LENGTHS_AND_GAMMA:
-        added = several[name].map(level_text).astype(object).radd(f", {name} ")
-        labels = _told_apart(labels, several["environment"], several[name], added)
-    return _by_trial(trials, PROBLEM, labels)
+        added = frame[name].map(level_text).astype(object).radd(f", {name} ")
+        found = _told_apart(found, labels, frame[name], added)
+    return found
 
 
 def _told_apart(

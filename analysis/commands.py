@@ -232,13 +232,13 @@ def plot_command(
         digest = hashlib.sha256(where.encode()).hexdigest()[:6]
         name = file_stem(f"{name}-where-{where}") + f"-{digest}"
     folder = out or f"plots/{name}"
-    writable(folder)
+    place = writable(folder)
     with Progress() as progress:
         found = _read(places, where, **options)
         figures = figures_of(found, {} if where else planned_counts(found), successes_only)
-        write_figures(figures, folder, kind, progress.show)
+        write_figures(figures, place, kind, progress.show)
         if per_seed != "none":
-            write_per_seed(found, per_seed == "all", folder, kind, progress.show)
+            write_per_seed(found, per_seed == "all", place, kind, progress.show)
     for note in found.notes:
         say(f"Note: {note}")
     if successes_only and not any(one.name.startswith("curves_steps") for one in figures):

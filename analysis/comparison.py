@@ -205,16 +205,9 @@ def explored_side(cell: Cell, number: int) -> Side:
 
 
 def choose(cell: Cell, judged: Metric, choosing: np.ndarray, seeds: np.ndarray) -> int | None:
-    """The configuration with the best mean over some seeds, the first one among ties.
+    """The configuration with the best mean over the choosing seeds, the first one among ties.
 
-    Args:
-        cell: the configurations.
-        judged: the metric.
-        choosing: seeds that the mean is over.
-        seeds: all that a configuration must have a score on to be eligible.
-
-    Returns:
-        None where none is eligible.
+    Eligible is one that has a score on all seeds; None where none is.
     """
     scores = judged.upwards(cell.scores(judged.name))
     eligible = np.isfinite(scores[:, np.searchsorted(cell.seeds, seeds)]).all(axis=1)
@@ -238,11 +231,7 @@ def seeds_to_compare(
     """Whether two are compared in pairs, and the seeds of both.
 
     They are where their common seeds are at least half of the seeds of the one that has fewer, and
-    two where it has two.
-
-    Args:
-        seeds: of both.
-        unseeded: equal seeds do not mean the same random numbers.
+    two where it has two; never where equal seeds do not mean the same random numbers.
     """
     common, fewer = np.intersect1d(seeds[0], seeds[1]), min(map(len, seeds))
     if unseeded or common.size < max(1, min(2, fewer), fewer / 2):

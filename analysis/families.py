@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from hq_ray.analysis.cells import LENGTHS_AND_GAMMA, Cell, level_text
+from hq_ray.analysis.cells import LENGTHS_AND_GAMMA, Cell, with_lengths
 from hq_ray.analysis.comparison import (
     LEAST_SEEDS,
     NOTHING_CHOSEN,
@@ -49,12 +49,7 @@ def family_labels(
         if (family := named.get(f"{env} {env_args}")) is not None:
             rows.append((problem, family, *lengths))
     frame = pd.DataFrame(rows, columns=["problem", "family", *LENGTHS_AND_GAMMA])
-    labels = frame["family"]
-    for name in LENGTHS_AND_GAMMA:
-        several = frame.groupby("family")[name].transform("nunique") > 1
-        added = frame[name].map(level_text).astype(object).radd(f", {name} ")
-        labels = labels.where(~several, labels + added)
-    return dict(zip(frame["problem"], labels, strict=True))
+    return dict(zip(frame["problem"], with_lengths(frame["family"], frame), strict=True))
 
 
 def compare_all(

@@ -1,9 +1,8 @@
 """Figures from their data to their files, in a folder that may be a URI."""
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from os import PathLike
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,7 @@ from hq_ray.analysis.comparison import explored_side
 from hq_ray.analysis.study import Study
 from hq_ray.analysis.words import file_stem
 from hq_ray.load import stream_curves
-from hq_ray.location import Location, writable
+from hq_ray.location import Location
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many are done, of how many."""
@@ -62,33 +61,23 @@ def figure_data(
     return FigureData(stem, env, f"{env}: {title}", texts, frame, draw, is_detail)
 
 
-def drawn(
-    figures: Sequence[FigureData], kind: str, progress: Progress | None
-) -> Iterator[tuple[FigureData, bytes]]:
-    """Each figure with its file of a kind: png, svg or pdf."""
+def write_figures(
+    figures: Sequence[FigureData], place: Location, kind: str, progress: Progress | None = None
+) -> list[tuple[FigureData, bytes]]:
+    """Draws figures into a folder as png, svg or pdf, the data of each beside it as Parquet.
+
+    Returns:
+        Each figure with its file.
+    """
+    found = []
     for number, one in enumerate(figures):
         if progress:
             progress("drawing figures", number, len(figures))
-        yield one, picture(one.figure(), kind)
-
-
-def write_figures(
-    figures: Sequence[FigureData], folder: str | PathLike, kind: str, progress: Progress
-) -> None:
-    """Draws figures into a folder, the data of each beside it.
-
-    Raises:
-        InputError: nothing can be written there.
-    """
-    place = writable(folder)
-    for one, content in drawn(figures, kind, progress):
-        write_figure(place, one, content, kind)
-
-
-def write_figure(place: Location, one: FigureData, content: bytes, kind: str) -> None:
-    """A drawn figure, and its data as Parquet."""
-    place.write(f"{one.name}.{kind}", content)
-    place.write(f"{one.name}.parquet", parquet(one.frame))
+        content = picture(one.figure(), kind)
+        place.write(f"{one.name}.{kind}", content)
+        place.write(f"{one.name}.parquet", parquet(one.frame))
+        found.append((one, content))
+    return found
 
 
 def parquet(frame: pd.DataFrame) -> bytes:
@@ -98,7 +87,9 @@ def parquet(frame: pd.DataFrame) -> bytes:
     return stream.getvalue()
 
 
-def write_per_seed(study: Study, every: bool, folder: str, kind: str, progress: Progress) -> None:
+def write_per_seed(
+    study: Study, every: bool, place: Location, kind: str, progress: Progress
+) -> None:
     """Draws the returns and the steps of each explored seed.
 
     The figures are `per_seed/<env>/<variant>[/<settings>]/s<seed>/seed_<quantity>.<kind>` below
@@ -118,7 +109,7 @@ def write_per_seed(study: Study, every: bool, folder: str, kind: str, progress: 
         side, cell = sides[index], sides[index].cell
         label = side.label if len(cell) > 1 else ""
         parts = [cell.env, cell.variant, *([label.replace(", ", "_")] if label else [])]
-        place = Location.of(folder).child("/".join(["per_seed", *map(file_stem, parts)]))
+        of_side = place.child("/".join(["per_seed", *map(file_stem, parts)]))
         for row, seed in enumerate(side.seeds.tolist()):
             for name, quantity in quantities.items():
                 figure = learning_figure(
@@ -129,6 +120,6 @@ def write_per_seed(study: Study, every: bool, folder: str, kind: str, progress: 
                     optimum=cell.optimum(quantity.optimum),
                     settings=label,
                 )
-                place.child(f"s{seed}").write(f"seed_{name}.{kind}", picture(figure, kind))
+                of_side.child(f"s{seed}").write(f"seed_{name}.{kind}", picture(figure, kind))
             n_drawn += 1
             progress("drawing trials", n_drawn, sum(map(len, groups)))

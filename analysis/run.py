@@ -142,8 +142,8 @@ def run(spec: Mapping, results: str, outputs: "Outputs", options: "RunOptions") 
     Args:
         spec: of one environment and single values, without a name.
         results: folder or URI of all results.
-        outputs: what to make; without a tag, it is made of the environment's id and arguments.
-        options: how to train.
+        outputs: without a tag, it is made of the environment's id and arguments.
+        options: of training.
 
     Returns:
         The exit code, 1 if a trial failed.

@@ -149,12 +149,8 @@ def study(
 
     Args:
         results: one sweep or several.
-        where: which trials; see `hq_ray.load.load_trials`.
-        metric_name: a row of METRICS, by which configurations are chosen and variants judged; None
-            for that of the confirmation, or else DEFAULT_METRIC.
+        where, metric_name, rope, baseline: as of `hq_ray.compare`.
         smooth: window of the trailing mean, in episodes.
-        rope: differences up to this size do not matter [the metric's unit]; None where nobody said.
-        baseline: the variant to compare with; None for `standard`, or else the first of the spec.
         with_curves: read the episodes of the best configurations, and what they can reach at best.
 
     Raises:

@@ -194,17 +194,12 @@ def learning_figure(
     """Draws the smoothed curves of single trials, or their mean with a band of one standard error.
 
     Args:
-        curves: by variant, its seeds and their values `(n_seeds, n_episodes)`; variants may differ
-            in both numbers.
+        curves: by variant, its seeds and their values `(n_seeds, n_episodes)`.
         title: above the panel.
         quantity: a row of QUANTITIES.
         smooth: window of the trailing mean, in episodes.
         settings: hyperparameters for the caption.
-        optimum: level of a reference line, such as the expected return of the optimal policy.
-        n_planned: see `curves_chart`.
-
-    Raises:
-        InputError: values are empty or not finite, or the window is no integer >= 1.
+        optimum, n_planned: see `curves_chart`.
     """
     smoothed = {name: (seeds, trailing_mean(of, smooth)) for name, (seeds, of) in curves.items()}
     frame = curve_frame(smoothed)

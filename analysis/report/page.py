@@ -17,7 +17,7 @@ from pandas.api.types import is_numeric_dtype
 from PIL import Image
 
 from hq_ray.analysis.charts.page import caption_pixels
-from hq_ray.analysis.figure_files import FigureData, Progress, drawn, parquet, write_figure
+from hq_ray.analysis.figure_files import FigureData, Progress, parquet, write_figures
 from hq_ray.analysis.figures import figures_of, planned_counts
 from hq_ray.analysis.report.tables import (
     cell_text,
@@ -81,12 +81,11 @@ def write_report(
     planned = {} if where else planned_counts(study)
     summary = summary_table(study.table, study.judged)
     pairs = pairs_table(study.table, study.judged)
-    figures = list(drawn(figures_of(study, planned), "png", progress))
+    data = figures_of(study, planned)
+    _remove_others(place, {one.name for one in data})
+    figures = write_figures(data, place.child("figures"), "png", progress)
     page = render(study, figures, summary, sum(planned.values()), where)
     verdicts = pd.DataFrame([verdict_row(one) for one in study.comparisons])
-    _remove_others(place, {one.name for one, _ in figures})
-    for one, png in figures:
-        write_figure(place.child("figures"), one, png, "png")
     place.write("verdict.csv", verdicts.to_csv(index=False).encode())
     place.write("verdict.tex", verdict_latex(study.comparisons).encode())
     place.write("summary.parquet", parquet(summary))
@@ -115,12 +114,8 @@ def render(
 ) -> str:
     """The page: the verdicts first, then each environment, then what is looked up.
 
-    Args:
-        study: with curves.
-        figures: each figure and its PNG.
-        summary: see `analysis.tables.summary_table`.
-        n_planned: number of trials; 0 where not all were read.
-        where: which trials were read, as the person said it.
+    Args as of `write_report`; figures have their PNGs, and `n_planned` is 0 where not all trials
+    were read.
     """
     shown = [(one, _figure(one, png)) for one, png in figures]
     environments = [

@@ -5,7 +5,7 @@ from trial_frames import alphas, table_of, trials_of
 
 from hq_ray.analysis.cells import PROBLEM, SETTINGS, cells_by_problem, environment_labels
 from hq_ray.hyperparameters import HYPERPARAMETERS
-from hq_ray.sweeps.expand import configurations
+from hq_ray.sweeps..py import configurations
 from hq_ray.sweeps.spec import Sweep
 
 NAN, FAILED = float("nan"), float("inf")
@@ -24,13 +24,6 @@ def test_a_cell_is_configurations_by_seeds():
     assert list(cell.settings) == list(SETTINGS)
     assert cell.settings["alpha"].tolist() == [1 / 3, 2 / 3]
     assert cell.settings["eps_shift"].isna().all()
-
-
-def test_missing_trials_are_nan():
-    scores = [[1, NAN, 3], [NAN, 5, NAN]]
-    cell = only(trials_of("standard", alphas(2), range(3), scores))
-    assert np.array_equal(cell.scores("final_return"), scores, equal_nan=True)
-    assert cell.means("final_return").tolist() == [2, 5]
 
 
 def test_whatever_order_the_trials_come_in():

@@ -55,12 +55,6 @@ def test_unpaired_equals_welch_in_scipy_and_by_hand(n, m):
     assert (found.n, found.m) == (n, m)
 
 
-def test_a_paired_difference_by_hand():
-    found = difference_of_means([1.0, 3.0, 5.0], [0.0, 0.0, 0.0], paired=True)
-    reach = 4.302652729911275 * 2 / math.sqrt(3)
-    assert (found.mean, found.low, found.high) == exact((3.0, 3 - reach, 3 + reach))
-
-
 @pytest.mark.parametrize("paired", [True, False])
 def test_what_is_the_same_on_every_seed_needs_no_test(paired):
     scores = np.full(5, -13.0) if not paired else noise(5)
@@ -72,11 +66,6 @@ def test_what_is_the_same_on_every_seed_needs_no_test(paired):
     found = difference_of_means(nudged - 2.5, scores, paired)
     assert (found.identical, found.constant, found.p_value) == (False, True, 0)
     assert (found.mean, found.low, found.high) == exact((-2.5, -2.5, -2.5))
-
-
-def test_one_constant_group_has_a_welch_test():
-    found = difference_of_means([1.0, 1, 1], [2.0, 3, 4], paired=False)
-    assert found.p_value == exact(2 * stats.t.sf(2 / math.sqrt(1 / 3), 2))
 
 
 @pytest.mark.parametrize("paired", [True, False])
