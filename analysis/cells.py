@@ -231,15 +231,22 @@ def _in_plan_order(settings: pd.DataFrame, variant: str, specs: Sequence[Mapping
     spec lists, such as the samples of a random search, stays in the order that it has.
     """
     grid: dict[str, list] = {}
-    entries: list[tuple] = []
+    listed: dict[tuple, int] = {}
     names = [name for name in settings if name not in ("episodes", "max_steps", "rule")]
+    defaults = {name: row.default for name, row in HYPERPARAMETERS.items()}
+
+    def key(given: Mapping) -> tuple:
+        # What is not read is not given, and what is not given has its default.
+        return tuple(given.get(name, defaults.get(name)) for name in names)
+
     for spec in specs:
         own = (spec.get("variant_parameters") or {}).get(variant) or {}
         for name, values in ((spec.get("parameters") or {}) | own).items():
             if name in settings and isinstance(values, list):
                 grid.setdefault(name, []).extend(values)
-        listed = spec.get("configurations") or ()
-        entries += [tuple(map(one.get, names)) for one in listed if one["variant"] == variant]
+        for one in spec.get("configurations") or ():
+            if one["variant"] == variant:
+                listed.setdefault(key(one), len(listed))
 
     def rank(column: pd.Series) -> pd.Series:
         values = list(dict.fromkeys(grid[column.name]))
@@ -249,9 +256,9 @@ def _in_plan_order(settings: pd.DataFrame, variant: str, specs: Sequence[Mapping
 
     if grid:
         settings = settings.sort_values([*grid], key=rank, kind="stable")
-    if entries:
-        known = {key: number for number, key in enumerate(dict.fromkeys(entries))}
-        keys = settings[names].astype(object).where(settings[names].notna(), None)
-        places = [known.get(key, len(known)) for key in keys.itertuples(index=False, name=None)]
+    if listed:
+        rows = settings.to_dict("records")
+        keys = [key({name: of for name, of in row.items() if pd.notna(of)}) for row in rows]
+        places = [listed.get(one, len(listed)) for one in keys]
         settings = settings.iloc[np.argsort(places, kind="stable")]
     return settings

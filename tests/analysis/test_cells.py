@@ -5,7 +5,7 @@ from trial_frames import alphas, table_of, trials_of
 
 from hq_ray.analysis.cells import PROBLEM, SETTINGS, cells_by_problem, environment_labels
 from hq_ray.hyperparameters import HYPERPARAMETERS
-from hq_ray.sweeps..py import configurations
+from hq_ray.sweeps.expand import expand
 from hq_ray.sweeps.spec import Sweep
 
 NAN, FAILED = float("nan"), float("inf")
@@ -71,9 +71,10 @@ GRID = {
 def test_configurations_stand_in_the_order_of_the_plan(spec):
     sweep = Sweep.from_mapping({"name": "x", **spec})
     planned = {}
-    for one in configurations(sweep):
-        read = {name: of for name, of in one.named.items() if name in HYPERPARAMETERS}
-        planned.setdefault(one.named["variant"], []).append(read)
+    for one in expand(sweep).trials.configurations:
+        every = {name: getattr(one, name) for name in HYPERPARAMETERS}
+        read = {name: of for name, of in every.items() if of is not None}
+        planned.setdefault(one.variant, []).append(read)
     frames = [trials_of(v, levels, [0], [[1.0]] * len(levels)) for v, levels in planned.items()]
     trials = pd.concat(frames, ignore_index=True).sample(frac=1, random_state=0)
     for variant, cell in cells_by_problem(trials, [sweep.to_dict()])["Table-v0"].items():
