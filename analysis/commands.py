@@ -3,14 +3,14 @@
 import hashlib
 import json
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hq_ray.analysis.words import file_stem
-from hq_ray.cli import SETTINGS, Count, say
+from hq_ray.cli import SETTINGS, Count, flags, say
 from hq_ray.errors import InputError, near_miss
 from hq_ray.location import writable
 from hq_ray.published import opened
@@ -29,22 +29,11 @@ IN_TERMINAL = ["environment", "variant", "seeds", "difference", "95 % interval",
 IN_TERMINAL += ["verdict"]
 
 
-def _flags(*options: Callable) -> Callable:
-    """Several options as one decorator, in the order of `--help`."""
-
-    def decorate(command: Callable) -> Callable:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-which = _flags(
+which = flags(
     click.argument("results", nargs=-1, required=True),
     click.option("--where", help="Trials to use, like 'alpha < 0.3 and seed in [0, 1]'."),
 )
-reading = _flags(
+reading = flags(
     which,
     click.option(
         "--metric",
@@ -53,7 +42,7 @@ reading = _flags(
     ),
     click.option("--smooth", type=Count(), default=151, help="Window of curves, episodes."),
 )
-judging = _flags(
+judging = flags(
     reading,
     click.option(
         "--baseline",

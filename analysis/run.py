@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hq_ray.cli import SETTINGS, Count, ray_flags, say
+from hq_ray.cli import SETTINGS, Count, flags, ray_flags, say
 from hq_ray.errors import InputError, near_miss, short_repr
 from hq_ray.hyperparameters import HYPERPARAMETERS, Hyperparameter, Value
 from hq_ray.trial import parse_seeds
@@ -75,12 +75,6 @@ def _hyperparameter_flag(row: Hyperparameter) -> Callable:
     )
 
 
-def _hyperparameter_flags(command: Callable) -> Callable:
-    for row in reversed(HYPERPARAMETERS.values()):
-        command = _hyperparameter_flag(row)(command)
-    return command
-
-
 @click.command(name="run", context_settings=SETTINGS)
 @click.option("--env", required=True, help="Gymnasium id, or module:Id-v0 for one of your own.")
 @click.option("--env_args", default="", help="Its arguments: 'max_speed=2,slip_prob=0.1' or JSON.")
@@ -90,7 +84,7 @@ def _hyperparameter_flags(command: Callable) -> Callable:
 @click.option("--seeds", default="0-4", help="'0-4', '0,1,2' or a mixture.")
 @click.option("--episodes", type=Count(), default=4000, help="Training length [episodes].")
 @click.option("--max_steps", type=Count(), help="Step limit [default: the environment's, or 1000].")
-@_hyperparameter_flags
+@flags(*map(_hyperparameter_flag, HYPERPARAMETERS.values()))
 @click.option("--smooth", type=Count(), default=151, help="Window of the curves [episodes].")
 @click.option("--task", default="all", help="train, plot, compare or all.")
 @click.option("--record_video", is_flag=True, help="Film each trial's greedy policy.")
@@ -110,7 +104,7 @@ def command(
     episodes: int,
     max_steps: int | None,
     results: str,
-    **flags: Any,
+    **rest: Any,
 ) -> int:
     """Train variants on one environment over seeds; plot, compare, film.
 
@@ -118,9 +112,9 @@ def command(
     works from what is on disk.
     """
     # Checked before the slow imports, so that a typo is answered at once.
-    if flags["task"] not in TASKS:
-        raise InputError(f"unknown task {flags['task']!r}{near_miss(flags['task'], TASKS)}")
-    given = {name: flags.pop(name) for name in HYPERPARAMETERS}
+    if rest["task"] not in TASKS:
+        raise InputError(f"unknown task {rest['task']!r}{near_miss(rest['task'], TASKS)}")
+    given = {name: rest.pop(name) for name in HYPERPARAMETERS}
     spec = {
         "env": {**parse_env_args(env_args), "id": env},
         "variant": list(parse_variants(variants)),
@@ -132,8 +126,8 @@ def command(
     from hq_ray.analysis.run_outputs import Outputs
     from hq_ray.sweeps.options import RunOptions
 
-    outputs = Outputs(**{field.name: flags.pop(field.name) for field in fields(Outputs)})
-    return run(spec, results, outputs, RunOptions(keep_q_values=True, retry_failed=True, **flags))
+    outputs = Outputs(**{field.name: rest.pop(field.name) for field in fields(Outputs)})
+    return run(spec, results, outputs, RunOptions(keep_q_values=True, retry_failed=True, **rest))
 
 
 def run(spec: Mapping, results: str, outputs: "Outputs", options: "RunOptions") -> int:

@@ -29,7 +29,13 @@ def _trials_per_task(context: click.Context, flag: click.Parameter, value: str) 
     return None if value == "auto" else Count()(value, flag, context)
 
 
-RAY_FLAGS = (
+def flags(*options: Callable) -> Callable[[Callable], Callable]:
+    """Several options as one decorator, in the order of `--help`."""
+    return lambda command: reduce(lambda made, option: option(made), reversed(options), command)
+
+
+# Where and how trials run; none changes what is logged.
+ray_flags = flags(
     click.option("--local", is_flag=True, help="Train in this process, without Ray."),
     click.option(
         "--address", envvar="RAY_ADDRESS", help="Ray cluster to join [default: embedded]."
@@ -58,11 +64,6 @@ RAY_FLAGS = (
         help="Go on where an environment's code has changed since the folder's trials.",
     ),
 )
-
-
-def ray_flags(command: Callable) -> Callable:
-    """The flags that say where and how trials run; none changes what is logged."""
-    return reduce(lambda decorated, option: option(decorated), reversed(RAY_FLAGS), command)
 
 
 def say(sentence: str) -> None:

@@ -3,14 +3,13 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
 import click
 from rich.filesize import decimal
 
-from hq_ray.cli import SETTINGS, Count, ray_flags, say
+from hq_ray.cli import SETTINGS, Count, flags, ray_flags, say
 from hq_ray.errors import InputError
 from hq_ray.store import Results, Survey
 from hq_ray.sweeps.api import open_sweep
@@ -69,20 +68,16 @@ def schema_command() -> None:
     print(json.dumps(Sweep.model_json_schema(), indent=2))
 
 
-def spec_flags(command: Callable) -> Callable:
-    """The spec, its overrides and where its results lie."""
-    for option in (
-        click.option("--results", default="results", help="Folder or URI of all results."),
-        click.option(
-            "--set",
-            "overrides",
-            multiple=True,
-            help="Replace part of the spec: --set alpha=0.1,0.2 --set seeds=0-99.",
-        ),
-        click.argument("spec"),
-    ):
-        command = option(command)
-    return command
+spec_flags = flags(
+    click.argument("spec"),
+    click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        help="Replace part of the spec: --set alpha=0.1,0.2 --set seeds=0-99.",
+    ),
+    click.option("--results", default="results", help="Folder or URI of all results."),
+)
 
 
 def _open(spec: str, overrides: tuple[str, ...], results: str) -> tuple[Sweep, Results, Expanded]:
