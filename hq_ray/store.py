@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from hq_ray.trial import SEMANTICS_VERSION, TRIAL_FIELDS, Trial
 from hq_ray.versions import versions
 
 SWEEP_FILE = "sweep.json"
+SHARD_FILE = re.compile(r"sweep-\d+-of-\d+\.json")
 DAMAGED = "_damaged"
 DONE, FAILED = schema.DONE, schema.FAILED
 # In the order in which a batch is written.
@@ -141,9 +143,24 @@ class Results:
             "used, because it has no sense; the next sweep writes it anew"
         )
 
+    def shard_files(self) -> list[str]:
+        """Names of the files beside sweep.json in which drivers of shards describe the sweep."""
+        return [name for name in self.location.files(".json") if SHARD_FILE.fullmatch(name)]
+
     def _description(self) -> dict | None:
+        merged = self._entry(SWEEP_FILE)
+        for name in self.shard_files():
+            entry = self._entry(name)
+            if merged is None or entry is None:
+                return None
+            grown = {key: {**merged.get(key, {}), **entry.get(key, {})} for key in PER_ENVIRONMENT}
+            merged = {**merged, **entry, **grown}
+        return merged
+
+    def _entry(self, name: str) -> dict | None:
+        """A description of the sweep in a file; empty where there is none, None without sense."""
         try:
-            found = from_json(self.location.read(SWEEP_FILE))
+            found = from_json(self.location.read(name))
             version = found.get("schema_version") if isinstance(found, dict) else None
             if type(version) is int and version > schema.SCHEMA_VERSION:
                 raise InputError(
@@ -162,12 +179,18 @@ class Results:
         except (IsADirectoryError, ValueError):
             return None
 
-    def describe(self, name: str, spec: Mapping, **told: Mapping[str, object]) -> None:
+    def describe(
+        self, name: str, spec: Mapping, shard: object = None, **told: Mapping[str, object]
+    ) -> None:
         """Writes sweep.json: the spec as understood, versions, environments old and new.
+
+        A driver of a shard writes a file of its own beside it, which the next driver of the whole
+        takes over into sweep.json.
 
         Args:
             name: of the sweep.
             spec: plain JSON values.
+            shard: that is run, such as `3-of-16`; None for the whole.
             told: by `id args` of each environment, beside what an earlier call said of others:
                 `fingerprints` and `sources` as its trials have them, `engines` (which trains it,
                 and why), `planned` (variant -> number of trials), `families` (of which it is an
@@ -182,12 +205,18 @@ class Results:
             **{key: {**before.get(key, {}), **told.get(key, {})} for key in PER_ENVIRONMENT},
             "versions": versions(),
         }
-        if now != before:
+        if shard is not None:
+            self.write_description(now, f"sweep-{shard}.json")
+            return
+        shards = self.shard_files()
+        if now != before or shards:
             self.write_description(now)
+        for entry in shards:
+            self.location.delete(entry)
 
-    def write_description(self, description: Mapping) -> None:
-        """Replaces sweep.json."""
-        self.location.write(SWEEP_FILE, (json.dumps(description, indent=2) + "\n").encode())
+    def write_description(self, description: Mapping, file: str = SWEEP_FILE) -> None:
+        """Replaces sweep.json, or the description by the driver of a shard."""
+        self.location.write(file, (json.dumps(description, indent=2) + "\n").encode())
 
     def published(self) -> Mapping[str, str]:
         """Status (`done` or `failed`) by trial_id over every committed batch; done wins.

@@ -184,6 +184,7 @@ def _estimate(planned: Plan, expanded: Expanded, cores: int) -> None:
 @spec_flags
 @click.option("--retry_failed", is_flag=True, help="Try trials again that failed before.")
 @click.option("--keep_q_values", is_flag=True, help="Store final Q tables.")
+@click.option("--shard", help="Run only a part of the trials, such as 3/16.")
 @click.option("--confirm", type=Count(), help="Run the best configurations on so many fresh seeds.")
 @ray_flags
 def sweep_command(

@@ -10,7 +10,7 @@ from hq_ray.batch import BatchReport, run_batch
 from hq_ray.errors import HqRayError
 from hq_ray.store import Results
 from hq_ray.sweeps.options import RunOptions
-from hq_ray.sweeps.ownership import holds
+from hq_ray.sweeps.ownership import card_name, holds
 from hq_ray.trial import Trial
 
 Batch = tuple[Trial, ...]
@@ -18,7 +18,7 @@ Batch = tuple[Trial, ...]
 
 def train_batch(results: Results, options: RunOptions, token: str, batch: Batch) -> BatchReport:
     """Runs a batch; commits it if the driver of the token still holds the results."""
-    may_commit = partial(holds, results.location, token)
+    may_commit = partial(holds, results.location, token, card_name(options.part))
     return run_batch(batch, results, options.keep_q_values, options.engine, may_commit)
 
 

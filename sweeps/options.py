@@ -1,9 +1,39 @@
 """Run options: how trials are run, from the flags of a command to the task of a batch."""
 
+import re
 from dataclasses import dataclass
 
 from hq_ray.errors import InputError
 from hq_ray.training import check_engine
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of several disjoint parts of a sweep, each of which may have a driver of its own."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """The shard that `3/16` names, the third of sixteen.
+
+        Raises:
+            InputError: it names none.
+        """
+        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text, re.ASCII)
+        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+            raise InputError(
+                f"shard: must be like 3/16, the third of sixteen, from 1/16 to 16/16, got {text!r}"
+            )
+        return cls(int(found[1]), int(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.number}-of-{self.of}"
+
+    def has(self, trial_id: str) -> bool:
+        """Whether a trial is in it."""
+        return int(trial_id, 16) % self.of == self.number - 1
 
 
 @dataclass(frozen=True)
@@ -16,6 +46,7 @@ class RunOptions:
         cores: of the embedded one; None for all.
         max_cores: most cores to ask a cluster's autoscaler for.
         trials_per_task: None for as many as make about a second.
+        shard: such as `3/16`, to run only that part of a sweep; None for all of it.
         engine: `auto`, `kernel` or `gymnasium`.
         keep_q_values: whether final Q tables are stored.
         retry_failed: whether trials that failed before are tried again.
@@ -32,14 +63,22 @@ class RunOptions:
     cores: int | None = None
     max_cores: int = 1000
     trials_per_task: int | None = None
+    shard: str | None = None
     engine: str = "auto"
     keep_q_values: bool = False
     retry_failed: bool = False
     repair: bool = False
     accept_source: bool = False
 
+    @property
+    def part(self) -> Shard | None:
+        """The shard that is run; None for the whole."""
+        return None if self.shard is None else Shard.parse(self.shard)
+
     def __post_init__(self) -> None:
         check_engine(self.engine)
+        if self.part is not None and self.repair:
+            raise InputError("repair must be done by a driver of the whole sweep, without shard")
         for name in ("cores", "max_cores", "trials_per_task"):
             number = getattr(self, name)
             if number is not None and (type(number) is not int or number < 1):

@@ -1,7 +1,8 @@
 """One driver at a time: who holds a results folder, and when a holder counts as gone.
 
 The driver at work is named in `_driver.json`, its card, and renews it every few seconds. On a local
-disk it also holds a lock, which the system releases when its process ends, however it ends. On an
+disk it also holds a lock, which the system releases when its process ends, however it ends. (The
+driver of a shard has a card and a lock of its own, in `_shards`.) On an
 object store the card itself is the lock: it is written by conditional puts, which fail if another
 driver has written it. There a driver on this machine is gone when its process is, and one elsewhere
 when its card is a minute old.
@@ -24,9 +25,11 @@ from obstore.exceptions import AlreadyExistsError, PreconditionError
 from hq_ray.errors import InputError
 from hq_ray.location import Location
 from hq_ray.store import Superseded
+from hq_ray.sweeps.options import Shard
 
 OWNER_FILE = "_driver.json"
-LOCK_FILE = "_driver.lock"
+# The folder of the cards and locks of drivers that each hold a shard.
+SHARDS = "_shards"
 BEAT_SECONDS = 10.0
 GONE_SECONDS = 60.0
 # On a disk without locks, drivers that start together overwrite each other's card within this time.
@@ -86,21 +89,36 @@ def parse(content: bytes, kinds: Mapping[str, type]) -> dict:
     return found if whole else {}
 
 
-def read_owner(location: Location) -> dict:
+def card_name(shard: Shard | None = None) -> str:
+    """The file that is the card of a driver of a whole sweep, or of a shard of it."""
+    return OWNER_FILE if shard is None else f"{SHARDS}/{shard}.json"
+
+
+def read_owner(location: Location, card: str = OWNER_FILE) -> dict:
     """The card's content; empty if there is no card, or it is damaged or unreachable."""
     try:
-        return parse(location.read(OWNER_FILE), CARD)
+        return parse(location.read(card), CARD)
     except OSError:
         return {}
 
 
-def holds(location: Location, token: str) -> bool:
+def holders(location: Location) -> list[dict]:
+    """The cards of the drivers at work: one of the whole, or some of shards."""
+    cards = [OWNER_FILE, *_shard_cards(location)]
+    return [owner for card in cards if not is_gone(owner := read_owner(location, card))]
+
+
+def _shard_cards(location: Location) -> list[str]:
+    return [f"{SHARDS}/{name}" for name in location.child(SHARDS).files(".json")]
+
+
+def holds(location: Location, token: str, card: str = OWNER_FILE) -> bool:
     """Whether the driver of that token still holds the results; workers ask before they commit.
 
     An unreachable store or a damaged card is no evidence of another driver, so the answer is yes.
     """
     try:
-        return parse(location.read(OWNER_FILE), CARD).get("token", token) == token
+        return parse(location.read(card), CARD).get("token", token) == token
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
@@ -122,10 +140,10 @@ class _Changed(Exception):
 class _StoreCard:
     """The card on an object store, with its versions."""
 
-    def __init__(self, location: Location):
+    def __init__(self, location: Location, name: str):
         self._location = location
         self._store: Any = location.store
-        self._path = location.key(OWNER_FILE)
+        self._path = location.key(name)
 
     def fetch(self) -> tuple[dict, Mapping | None]:
         """What it says, and its version; None if there is no card."""
@@ -151,7 +169,10 @@ class _StoreCard:
 
 
 class Ownership:
-    """Holds a results folder for the length of a block.
+    """Holds a results folder, or a shard of a sweep, for the length of a block.
+
+    Drivers of shards of one split may be at work together; neither a driver of the whole nor one
+    of another split may be beside them.
 
     Attributes:
         token: names this driver in the card.
@@ -159,12 +180,13 @@ class Ownership:
             live a little longer.
 
     Raises:
-        Held: on entry, when a living driver holds it; the message says who.
+        Held: on entry, when a living driver holds any of it; the message says who.
         OSError: on entry, when the folder cannot be written to.
     """
 
-    def __init__(self, location: Location):
-        self._location = location
+    def __init__(self, location: Location, shard: Shard | None = None):
+        self._location, self._shard = location, shard
+        self._name = card_name(shard)
         self.token = uuid.uuid4().hex
         self.took_over = False
         self._since = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -178,8 +200,9 @@ class Ownership:
     def __enter__(self) -> "Ownership":
         try:
             self._take()
+            self._take_from_rivals()
         except BaseException:
-            self._unlock()
+            self._give_up()
             raise
         self._seen = time.time()
         self._beats.start()
@@ -191,7 +214,7 @@ class Ownership:
         if self._location.is_local:
             locked = self._lock_disk()
         else:
-            self._card = _StoreCard(self._location)
+            self._card = _StoreCard(self._location, self._name)
         owner, version = self._fetch()
         while owner.get("token") != self.token:
             if version is not None:
@@ -205,17 +228,34 @@ class Ownership:
             # Also after a failed put: if its request was repeated, it may have met its own card.
             owner, version = self._fetch()
 
+    def _take_from_rivals(self) -> None:
+        """Refuses to work beside a living driver of an overlapping part; ends those that are gone.
+
+        Each puts its own card first, so of two that start together at least one sees the other.
+        """
+        rivals = _shard_cards(self._location)
+        if self._shard is not None:
+            alike = f"-of-{self._shard.of}.json"
+            rivals = [OWNER_FILE, *(name for name in rivals if not name.endswith(alike))]
+        for name in rivals:
+            with suppress(FileNotFoundError):
+                owner = parse(self._location.read(name), CARD)
+                if not is_gone(owner):
+                    self._refuse(owner)
+                self._location.delete(name)  # without it, its workers commit nothing more
+                self.took_over = True
+
     def _lock_disk(self) -> bool:
         """Takes the lock; False where the disk has none."""
-        folder = Path(self._location.path)
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT)
+        lock = Path(self._location.path, self._name).with_suffix(".lock")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(lock, os.O_RDWR | os.O_CREAT)
         try:
             import fcntl
 
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._refuse(read_owner(self._location))
+            self._refuse(read_owner(self._location, self._name))
         except (ImportError, OSError):  # Windows, or a network disk without locks
             return False
         return True
@@ -224,29 +264,31 @@ class Ownership:
         """What the card says, and its version; None if there is no card."""
         if self._card is not None:
             return self._card.fetch()
-        there = self._location.child(OWNER_FILE).exists()
-        return read_owner(self._location), {} if there else None
+        there = self._location.child(self._name).exists()
+        return read_owner(self._location, self._name), {} if there else None
 
     def _put(self, version: Mapping | None) -> None:
         """Writes this driver's card; on a store only over the version given."""
         owner = {"token": self.token, **this_process(), "since": self._since, "beat": time.time()}
+        if self._shard is not None:
+            owner["shard"] = str(self._shard)
         content = json.dumps(owner).encode()
         if self._card is not None:
             self._card.put(content, version)
         else:
-            self._location.write(OWNER_FILE, content)
+            self._location.write(self._name, content)
 
     def __exit__(self, *problem: object) -> None:
         self._over.set()
         self._beats.join()
+        self._give_up()
+
+    def _give_up(self) -> None:
         try:
             if self._fetch()[0].get("token") == self.token:
-                self._location.delete(OWNER_FILE)
+                self._location.delete(self._name)
         except OSError:
             _GIVEN_UP.add(self.token)
-        self._unlock()
-
-    def _unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
 
@@ -260,7 +302,7 @@ class Ownership:
         """
         now = time.time()
         due = not 0 <= now - self._seen < BEAT_SECONDS
-        if self._lost or (due and not holds(self._location, self.token)):
+        if self._lost or (due and not holds(self._location, self.token, self._name)):
             raise Superseded.at(self._location)
         if due:
             self._seen = now
@@ -268,7 +310,9 @@ class Ownership:
     def _refuse(self, owner: dict) -> NoReturn:
         who = "another one is just starting"
         if not is_gone(owner):
-            who = "process {pid} on {host} has held them since {since}".format(**owner)
+            part = f"shard {owner['shard']} of them" if "shard" in owner else "them"
+            who = f"process {owner['pid']} on {owner['host']} has held {part} "
+            who += f"since {owner['since']}"
         raise Held(f"results at {self._location.text} must have one driver at a time, but {who}")
 
     def _beat(self) -> None:

@@ -7,6 +7,7 @@ from typing import overload
 import numpy as np
 
 from hq_ray.schema import DONE, FAILED
+from hq_ray.sweeps.options import Shard
 from hq_ray.trial import Trial, id_by_seed, seeded
 
 
@@ -99,18 +100,30 @@ def planned_counts(trials: TrialSet) -> dict[str, dict[str, int]]:
     return counts
 
 
-def plan(trials: Sequence[Trial], published: Mapping[str, str], retry_failed: bool = True) -> Plan:
+def plan(
+    trials: Sequence[Trial],
+    published: Mapping[str, str],
+    retry_failed: bool = True,
+    shard: Shard | None = None,
+) -> Plan:
     """Planned minus published: resume, retry and growth are all this difference.
 
     Args:
         trials: what is asked for, each once.
         published: status by trial_id.
         retry_failed: whether a trial published as failed is to be run again.
+        shard: the part of the trials that counts; None for all.
     """
     ids = trials.ids() if isinstance(trials, TrialSet) else (trial.trial_id for trial in trials)
     states = np.zeros(len(trials), np.int8)
-    if published:
+    elsewhere = 3
+    if published or shard is not None:
         of = {None: 0, FAILED: 0 if retry_failed else 1, DONE: 2}
-        states = np.fromiter((of[published.get(one)] for one in ids), np.int8, len(trials))
+        found = (
+            of[published.get(one)] if shard is None or shard.has(one) else elsewhere for one in ids
+        )
+        states = np.fromiter(found, np.int8, len(trials))
     missing, failed = (Picked(trials, np.flatnonzero(states == state)) for state in (0, 1))
+    if shard is not None:
+        trials = Picked(trials, np.flatnonzero(states != elsewhere))
     return Plan(trials, missing, failed)

@@ -17,7 +17,7 @@ from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import Results
 from hq_ray.sweeps.executors import Batch, Crash, ExecutorLost, train_batch
 from hq_ray.sweeps.options import RunOptions
-from hq_ray.sweeps.ownership import OWNER_FILE
+from hq_ray.sweeps.ownership import card_name
 from hq_ray.sweeps.ray_life import first_line, unanswered
 from hq_ray.training import warm_up
 from hq_ray.trial import Trial, environment_name
@@ -50,7 +50,7 @@ def _train_batch_task(
             f"worker on {socket.gethostname()} must run the driver's code, but there "
             + " and ".join(others)
         )
-    if results.location.is_local and not results.location.child(OWNER_FILE).exists():
+    if results.location.is_local and not results.location.child(card_name(options.part)).exists():
         raise InputError(
             f"results at {results.location.text} must be where every node can write, but the "
             f"worker on {socket.gethostname()} does not find there what the driver wrote: give a "

@@ -86,8 +86,9 @@ def status_command(results: str) -> None:
     if problem := place.description_problem():
         say(f"Damaged: {problem}")
     tell_damage(found.survey)
-    if found.holder:
-        say("Process {pid} on {host} is at work on it.".format(**found.holder))
+    for one in found.holders:
+        part = f"shard {one['shard']} of it" if "shard" in one else "it"
+        say(f"Process {one['pid']} on {one['host']} is at work on {part}.")
 
 
 @click.command(name="replay", context_settings=SETTINGS)

@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 
 from hq_ray.compiled import on_compiling
 from hq_ray.environments import sweep_json_entries
+from hq_ray.errors import ResultsError
 from hq_ray.store import Results, Survey
 from hq_ray.sweeps.batching import Batcher
 from hq_ray.sweeps.choice import Confirmation, confirmation
 from hq_ray.sweeps.driver import Driver, Tally
 from hq_ray.sweeps.executors import Executor, LocalExecutor, train_batch
 from hq_ray.sweeps.expand import Expanded
-from hq_ray.sweeps.options import RunOptions
+from hq_ray.sweeps.options import RunOptions, Shard
 from hq_ray.sweeps.ownership import Ownership
 from hq_ray.sweeps.plan import plan, planned_counts
 from hq_ray.sweeps.progress import Progress, notice
@@ -52,7 +53,8 @@ def run_missing(
         InputError: no cluster answers at the address, another driver holds the results, they are
             of an older schema, or an environment's trials would come from two sources of its code.
     """
-    with Ownership(results.location) as owner, ExitStack() as here:
+    shard = options.part
+    with Ownership(results.location, shard) as owner, ExitStack() as here:
         names = {n for one in expanded.trials.configurations for n in (one.env, one.variant)}
         modules = {name.rpartition(":")[0] for name in names} - {""}
         session = Session(options.address, options.cores, modules)
@@ -61,12 +63,12 @@ def run_missing(
         if not options.repair:
             found.check()
         check_writable(results, found.damaged)
-        explored = plan(expanded.trials, found.status, options.retry_failed)
+        explored = plan(expanded.trials, found.status, options.retry_failed, shard)
         if not options.accept_source:
             check_sources(results, found, explored.missing, expanded.trials)
         if explored.missing and options.address is not None and not options.local:
             session.wait()  # nothing is written before the cluster has answered
-        results.clear(found.stray)
+        _clear(results, found, shard)
         for name in found.damaged:
             results.set_aside(name)
         tally = Tally(
@@ -74,10 +76,13 @@ def run_missing(
         )
         describe = partial(_describe, sweep, results, expanded, options)
         train = partial(_train, results=results, options=options, session=session, owner=owner)
-        if explored.missing or found.damaged or results.description_problem() is not None:
+        unclear = results.description_problem() is not None or bool(results.shard_files())
+        if explored.missing or found.damaged or unclear:
             describe()
         train(explored.missing, tally)
-        if sweep.confirm is not None and not tally.interrupted:
+        if sweep.confirm is not None and shard is not None:
+            tally.confirmed = ["Confirmation is left to a run without --shard, after all shards"]
+        elif sweep.confirm is not None and not tally.interrupted:
             chosen = confirmation(expanded.trials, results, sweep.confirm)
             confirmed = plan(chosen.trials, results.published(), options.retry_failed)
             tally.there += confirmed.n_done
@@ -88,7 +93,7 @@ def run_missing(
             train(confirmed.missing, tally)
         session.close()
         if owner.took_over:
-            results.clear(results.survey().stray)
+            _clear(results, results.survey(), shard)
     return tally
 
 
@@ -102,6 +107,18 @@ def _survey(results: Results, took_over: bool) -> Survey:
         time.sleep(WORKER_GRACE_SECONDS)
         found = results.survey()
     return found
+
+
+def _clear(results: Results, found: Survey, shard: Shard | None) -> None:
+    """Removes what a killed driver left; one of a shard leaves alone what is of others."""
+    if shard is None:
+        results.clear(found.stray)
+        return
+    for kind, name in found.stray:
+        with suppress(ResultsError):  # another driver may have taken it away
+            (first, *_) = results.read(kind, name, ["trial_id"])["trial_id"].to_pylist()
+            if shard.has(first):
+                results.location.child(kind).delete(name)
 
 
 def _describe(
@@ -118,7 +135,7 @@ def _describe(
     told["families"] = expanded.families
     told["planned"] = planned_counts(expanded.trials)
     told["confirmed"] = {} if chosen is None else chosen.record
-    results.describe(sweep.name, sweep.to_dict(), **told)
+    results.describe(sweep.name, sweep.to_dict(), options.part, **told)
 
 
 def _train(

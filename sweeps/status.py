@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from hq_ray.errors import InputError
 from hq_ray.published import count_rows, trials_table
 from hq_ray.store import DONE, FAILED, Results, Survey
-from hq_ray.sweeps.ownership import is_gone, read_owner
+from hq_ray.sweeps.ownership import holders
 from hq_ray.sweeps.plan import Picked, TrialSet, count_by_configuration
 from hq_ray.trial import CONFIRMATION, environment_name
 
@@ -29,7 +29,7 @@ class Status:
         mixed: sentences on settings that no one spec asked for together.
         reasons: `Type: message` -> number of failed trials.
         seconds: total training time of the done trials.
-        holder: the driver at work, if there is one.
+        holders: the drivers at work: none, one, or some of shards.
         survey: damaged files and repeated trials.
     """
 
@@ -37,7 +37,7 @@ class Status:
     mixed: list[str]
     reasons: Counter
     seconds: float
-    holder: dict
+    holders: list[dict]
     survey: Survey
 
     @property
@@ -71,13 +71,12 @@ def status(results: Results) -> Status:
     for row in count_rows(failed, ["error_type", "error_message"]):
         reasons[f"{row['error_type']}: {row['error_message']}"] += row["count_all"]
     done = table.filter(pc.equal(table["status"], DONE))
-    owner = read_owner(results.location)
     return Status(
         cells=dict(sorted(cells.items())),
         mixed=_mixed(table, description.get("spec", {})),
         reasons=reasons,
         seconds=float(pc.sum(done["train_seconds"]).as_py() or 0.0),
-        holder={} if not owner or is_gone(owner) else owner,
+        holders=holders(results.location),
         survey=found,
     )
 

@@ -1,6 +1,7 @@
 """A small sweep to be disturbed: run as a program, killed, resumed, and compared byte for byte.
 
-python torture.py FOLDER [--local] [--cores N] [--trials_per_task N] [--address A] [--slow]
+python torture.py FOLDER [--local] [--cores N] [--trials_per_task N] [--address A] [--shard K/N]
+    [--slow]
 """
 
 import argparse
@@ -65,6 +66,7 @@ def main():
     parser.add_argument("--address")
     parser.add_argument("--cores", type=int)
     parser.add_argument("--trials_per_task", type=int)
+    parser.add_argument("--shard")
     parser.add_argument("--slow", action="store_true", help="train on the Gymnasium loop")
     given = vars(parser.parse_args())
     engine = "gymnasium" if given.pop("slow") else "auto"

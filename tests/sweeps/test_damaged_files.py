@@ -15,7 +15,7 @@ from hq_ray.cli import run_command_line
 from hq_ray.location import Location
 from hq_ray.store import Results
 from hq_ray.sweeps.api import run_sweep
-from hq_ray.sweeps.ownership import CARD, LOCK_FILE, OWNER_FILE, holds, is_gone, read_owner
+from hq_ray.sweeps.ownership import CARD, OWNER_FILE, holds, is_gone, read_owner
 
 SPEC = """
 name: lakes
@@ -24,7 +24,7 @@ variant: [standard, harmonic]
 seeds: 0-2
 episodes: 20
 """
-FILES = ("sweep.json", OWNER_FILE, LOCK_FILE)
+FILES = ("sweep.json", OWNER_FILE, "_driver.lock")
 READING = (
     "status results/lakes",
     "plan lakes.yaml --no_pilot",

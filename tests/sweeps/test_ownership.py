@@ -20,7 +20,6 @@ from hq_ray.store import Superseded
 from hq_ray.sweeps import ownership
 from hq_ray.sweeps.ownership import (
     GONE_SECONDS,
-    LOCK_FILE,
     OWNER_FILE,
     Held,
     Ownership,
@@ -191,7 +190,7 @@ def test_a_driver_that_is_just_starting_is_not_one_of_1970(on_disk):
     """It has the lock, and has not yet written who it is."""
     fcntl = pytest.importorskip("fcntl")
     on_disk.write(OWNER_FILE, card(**DEAD))
-    with (Path(on_disk.path) / LOCK_FILE).open("w") as lock:
+    with (Path(on_disk.path) / "_driver.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(Held, match=r"one driver at a time, but another one is just starting"):
             Ownership(on_disk).__enter__()
@@ -236,7 +235,7 @@ def test_a_beat_that_took_a_minute_may_have_hidden_another_driver(on_disk, monke
             owner.check()
 
 
-@pytest.mark.parametrize("name", [OWNER_FILE, LOCK_FILE])
+@pytest.mark.parametrize("name", [OWNER_FILE, "_driver.lock"])
 def test_a_folder_in_the_place_of_a_file_is_named(on_disk, name):
     (Path(on_disk.path) / name).mkdir(parents=True)
     assert read_owner(on_disk) == {}

@@ -116,7 +116,7 @@ def test_status_counts_by_variant_and_reason(published):
     assert dict(found.cells[(*key, "harmonic")]) == {"done": 3, "failed": 0, "confirmed": 0}
     assert dict(found.cells[(*key, "standard")]) == {"done": 3, "failed": 1, "confirmed": 0}
     assert dict(found.reasons) == {"ValueError: no such map": 1}
-    assert (found.totals["done"], found.totals["failed"], found.holder) == (6, 1, {})
+    assert (found.totals["done"], found.totals["failed"], found.holders) == (6, 1, [])
     assert found.seconds > 0
 
 

@@ -1,0 +1,178 @@
+"""Drivers of shards of one sweep, at once, on a disk and on moto's object store."""
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pandas as pd
+import pytest
+import torture
+from object_store import empty_store, point_at, served
+
+from hq_ray.cli import run_command_line
+from hq_ray.errors import InputError
+from hq_ray.location import Location
+from hq_ray.store import Results
+from hq_ray.sweeps.options import RunOptions, Shard
+from hq_ray.sweeps.ownership import (
+    GONE_SECONDS,
+    OWNER_FILE,
+    Held,
+    Ownership,
+    card_name,
+    holds,
+    this_process,
+)
+from hq_ray.sweeps.status import status
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    with served(empty_store()) as address:
+        yield address
+
+
+@pytest.fixture(params=["disk", "store"])
+def place(request, tmp_path, monkeypatch):
+    """A results folder or prefix in which nothing is yet."""
+    if request.param == "disk":
+        return str(tmp_path / "results")
+    point_at(request.getfixturevalue("endpoint"), monkeypatch, "sharded")
+    return f"s3://sharded/{uuid.uuid4().hex}"
+
+
+def part(k, n):
+    return Shard.parse(f"{k}/{n}")
+
+
+def assert_as_one_driver(place, undisturbed, undisturbed_folder):
+    """The same trials, each once, with the same episodes, and the same sweep.json."""
+    here, there = Results.at(place), Results.at(undisturbed_folder)
+    assert here.survey().status == there.survey().status
+    assert here.survey().repeated == 0
+    assert here.survey().stray == []
+    tables = [here.read("episodes", name, torture.COLUMNS) for name in here.names("episodes")]
+    episodes = pd.concat(table.to_pandas() for table in tables)
+    episodes["trial_id"] = episodes["trial_id"].astype(str)
+    episodes = episodes.sort_values(["trial_id", "episode"]).reset_index(drop=True)
+    pd.testing.assert_frame_equal(episodes, undisturbed)
+    names = here.location.files(".json")
+    assert names == there.location.files(".json") == ["sweep.json"]
+    assert here.location.read("sweep.json") == there.location.read("sweep.json")
+
+
+def test_four_shards_at_once_of_which_one_is_killed(place, undisturbed, undisturbed_folder):
+    options = ["--shard", "2/4", "--local", "--slow", "--trials_per_task", "1"]
+    command = [sys.executable, torture.__file__, place, *options]
+    driver = subprocess.Popen(command)
+    second = {one for one in torture.trials().ids() if part(2, 4).has(one)}
+    with ThreadPoolExecutor(3) as pool:
+        others = [
+            pool.submit(torture.run, place, local=True, shard=f"{k}/4", trials_per_task=3)
+            for k in (1, 3, 4)
+        ]
+        while driver.poll() is None and not second & Results.at(place).survey().status.keys():
+            time.sleep(0.02)
+        driver.kill()
+        driver.wait()
+        done = sum(running.result().done for running in others)
+    assert done == 48 - len(second)
+    found = status(Results.at(place))
+    assert (found.totals["planned"], found.holders) == (48, [])
+    resumed = torture.run(place, local=True, shard="2/4")
+    assert 0 < resumed.there < resumed.there + resumed.done == len(second)
+    whole = torture.run(place, local=True)
+    assert (whole.done, whole.there) == (0, 48)
+    assert_as_one_driver(place, undisturbed, undisturbed_folder)
+
+
+def test_shards_of_one_split_are_held_together_and_nothing_else_beside_them(place):
+    location = Location.of(place)
+    with Ownership(location, part(1, 4)) as first:
+        with Ownership(location, part(2, 4)) as second:
+            for overlapping in (None, part(1, 4), part(3, 8)):
+                with pytest.raises(Held, match=r"has held shard [12]-of-4 of them since"):
+                    Ownership(location, overlapping).__enter__()
+            for owner, shard in ((first, part(1, 4)), (second, part(2, 4))):
+                assert holds(location, owner.token, card_name(shard))
+        with pytest.raises(Held):
+            Ownership(location).__enter__()
+    with Ownership(location) as whole:
+        assert not whole.took_over
+        with pytest.raises(Held, match="has held them since"):
+            Ownership(location, part(1, 4)).__enter__()
+        assert holds(location, whole.token)
+    with Ownership(location, part(3, 8)) as third:
+        assert not third.took_over
+
+
+def test_what_a_killed_driver_held_is_taken_over_whatever_its_part_was(place):
+    location = Location.of(place)
+    gone = {**this_process(), "host": "elsewhere", "beat": time.time() - GONE_SECONDS - 1}
+    for left, taker in ((None, part(1, 4)), (part(1, 4), None), (part(1, 4), part(1, 8))):
+        card = {"token": "killed", "since": "noon", **gone}
+        location.write(card_name(left), json.dumps(card).encode())
+        with Ownership(location, taker) as owner:
+            assert owner.took_over
+            assert not holds(location, "killed", card_name(left)), "its workers commit no more"
+            assert holds(location, owner.token, card_name(taker))
+    assert not location.child(OWNER_FILE).exists()
+
+
+def test_a_shard_clears_away_what_its_own_killed_driver_left_and_nothing_else(place):
+    results = Results.at(place)
+    torture.run(place, local=True, trials_per_task=1)
+    names = results.names("trials")
+    for name in names[:8]:
+        results.location.delete(f"trials/{name}")
+    left = {
+        name: results.read("episodes", name, ["trial_id"])["trial_id"][0].as_py()
+        for name in names[:8]
+    }
+    others = {name for name, trial_id in left.items() if not part(1, 2).has(trial_id)}
+    assert 0 < len(others) < 8
+    torture.run(place, local=True, shard="1/2", trials_per_task=10)
+    assert {name for _, name in results.survey().stray} == others
+
+
+def test_each_trial_is_in_one_shard():
+    ids = list(torture.trials().ids())
+    shards = [part(k, 3) for k in (1, 2, 3)]
+    assert [sum(shard.has(one) for shard in shards) for one in ids] == [1] * 48
+
+
+@pytest.mark.parametrize("text", ["0/4", "5/4", "3", "3/4/5", "a/b", "-1/4", "1/0", ""])
+def test_a_shard_that_is_none_is_refused(text):
+    with pytest.raises(InputError, match=r"shard: must be like 3/16, the third of sixteen"):
+        RunOptions(shard=text)
+
+
+SPEC = """
+name: lakes
+env: FrozenLake-v1
+seeds: 0-3
+episodes: 20
+parameters: {gamma: [0.9, 0.95]}
+confirm: {seeds: 3}
+"""
+
+
+def test_the_command_line_and_confirmation_by_a_driver_of_the_whole(tmp_path, capsys):
+    (tmp_path / "lakes.yaml").write_text(SPEC)
+    with contextlib.chdir(tmp_path):
+        line = "sweep lakes.yaml --local"
+        for k in (1, 2):
+            assert run_command_line([*line.split(), "--shard", f"{k}/2"]) == 0
+            assert "Confirmation is left to a run without --shard" in capsys.readouterr().out
+        assert run_command_line(["compare", "results/lakes"]) == 0
+        assert "Exploratory" in capsys.readouterr().out
+        assert run_command_line(["status", "results/lakes"]) == 0
+        assert "16 trials done, 0 failed, 0 of confirmation" in capsys.readouterr().out
+        assert run_command_line(line.split()) == 0
+        assert "Ran 12 trials" in capsys.readouterr().out
+        assert run_command_line([*line.split(), "--shard", "1/2", "--repair"]) == 2
+        assert "repair must be done by a driver of the whole" in capsys.readouterr().err
