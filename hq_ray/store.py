@@ -148,13 +148,12 @@ class Results:
         return [name for name in self.location.files(".json") if SHARD_FILE.fullmatch(name)]
 
     def _description(self) -> dict | None:
-        merged = self._entry(SWEEP_FILE)
-        for name in self.shard_files():
-            entry = self._entry(name)
-            if merged is None or entry is None:
+        merged: dict = {}
+        for entry in map(self._entry, (SWEEP_FILE, *self.shard_files())):
+            if entry is None:
                 return None
-            grown = {key: {**merged.get(key, {}), **entry.get(key, {})} for key in PER_ENVIRONMENT}
-            merged = {**merged, **entry, **grown}
+            for key, told in entry.items():
+                merged[key] = merged.get(key, {}) | told if key in PER_ENVIRONMENT else told
         return merged
 
     def _entry(self, name: str) -> dict | None:
@@ -184,13 +183,10 @@ class Results:
     ) -> None:
         """Writes sweep.json: the spec as understood, versions, environments old and new.
 
-        A driver of a shard writes a file of its own beside it, which the next driver of the whole
-        takes over into sweep.json.
-
         Args:
             name: of the sweep.
             spec: plain JSON values.
-            shard: that is run, such as `3-of-16`; None for the whole.
+            shard: such as `3-of-16`, which has a file of its own until the next sweep of the whole.
             told: by `id args` of each environment, beside what an earlier call said of others:
                 `fingerprints` and `sources` as its trials have them, `engines` (which trains it,
                 and why), `planned` (variant -> number of trials), `families` (of which it is an
@@ -205,13 +201,8 @@ class Results:
             **{key: {**before.get(key, {}), **told.get(key, {})} for key in PER_ENVIRONMENT},
             "versions": versions(),
         }
-        if shard is not None:
-            self.write_description(now, f"sweep-{shard}.json")
-            return
-        shards = self.shard_files()
-        if now != before or shards:
-            self.write_description(now)
-        for entry in shards:
+        self.write_description(now, SWEEP_FILE if shard is None else f"sweep-{shard}.json")
+        for entry in self.shard_files() if shard is None else ():
             self.location.delete(entry)
 
     def write_description(self, description: Mapping, file: str = SWEEP_FILE) -> None:

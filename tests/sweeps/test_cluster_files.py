@@ -51,7 +51,7 @@ def test_the_cluster_file_fits_rays_schema():
     assert nodes[cluster["head_node_type"]]["resources"] == {"CPU": 0}
     assert "InstanceMarketOptions" not in nodes["head"]["node_config"]
     assert nodes["worker"]["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
-    assert nodes["worker"]["min_workers"] == nodes["worker"]["max_workers"] == 4
+    assert (nodes["worker"]["min_workers"], nodes["worker"]["max_workers"]) == (0, 4)
     assert cluster["max_workers"] == 4
     assert "-e RAY_AUTH_MODE=token" in cluster["docker"]["run_options"]
 
@@ -70,7 +70,8 @@ def test_the_rayjob_has_what_a_sweep_needs():
     assert cluster["authOptions"] == {"mode": "token"}
     head, [workers] = cluster["headGroupSpec"], cluster["workerGroupSpecs"]
     assert head["rayStartParams"] == {"num-cpus": "0"}
-    assert workers["replicas"] == workers["minReplicas"] == workers["maxReplicas"]
+    assert cluster["enableInTreeAutoscaling"] is True
+    assert workers["replicas"] == workers["minReplicas"] == 0 < workers["maxReplicas"]
     mounts = head["template"]["spec"]["containers"][0]["volumeMounts"]
     assert words[2] == mounts[0]["mountPath"] + "/spec.yaml"
 
