@@ -64,7 +64,6 @@ def init_command(file: str) -> None:
 @click.command(name="schema", context_settings=SETTINGS)
 def schema_command() -> None:
     """Print the JSON schema of a spec, for editors."""
-
     print(json.dumps(Sweep.model_json_schema(), indent=2))
 
 
@@ -81,7 +80,6 @@ spec_flags = flags(
 
 
 def _open(spec: str, overrides: tuple[str, ...], results: str) -> tuple[Sweep, Results, Expanded]:
-
     sweep = read_spec(spec)
     if overrides:
         sweep = sweep.with_overrides(list(overrides))
@@ -112,7 +110,6 @@ def plan_command(
     cores: int | None,
 ) -> None:
     """Count the trials of SPEC that are new, done and failed, and estimate what is missing."""
-
     sweep, place, expanded = _open(spec, overrides, results)
     found = place.survey()
     planned = plan(expanded.trials, found.status, retry_failed)
@@ -130,7 +127,6 @@ def plan_command(
 
 
 def _print_counts(place: Results, found: Survey, expanded: Expanded, planned: Plan) -> None:
-
     new = count_by_configuration(planned.missing, expanded.trials)
     failed = count_by_configuration(planned.failed, expanded.trials)
     n_seeds = len(expanded.trials.seeds)
@@ -167,7 +163,6 @@ def _print_counts(place: Results, found: Survey, expanded: Expanded, planned: Pl
 
 
 def _estimate(planned: Plan, expanded: Expanded, cores: int) -> None:
-
     notice("running pilot trials for the estimate; --no_pilot leaves them out")
     cost = estimate(planned, expanded.trials, cores)
     for reason in cost.failures:
@@ -191,7 +186,6 @@ def sweep_command(
     spec: str, overrides: tuple[str, ...], results: str, confirm: int | None, **flags: Any
 ) -> int:
     """Run what is missing of SPEC: the first time, after a crash, or after it grew."""
-
     options = RunOptions(**flags)
     if confirm is not None:
         overrides = (*overrides, f"confirm.seeds={confirm}")
@@ -214,7 +208,6 @@ def run_and_tell(
     stack: ExitStack | None = None,
 ) -> Tally:
     """Runs what is missing of an opened sweep and says what was done; see `run_missing`."""
-
     tally = run_missing(sweep, place, expanded, options, stack)
     where = place.location.text
     for sentence in tally.repaired.values():
