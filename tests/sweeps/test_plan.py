@@ -1,3 +1,5 @@
+"""The plan: planned minus published, over trials that are made when they are looked at."""
+
 import pickle
 from dataclasses import replace
 
@@ -6,42 +8,28 @@ import pytest
 from hq_ray.environments import resolve
 from hq_ray.store import DONE, FAILED
 from hq_ray.sweeps.expand import expand
-from hq_ray.sweeps.plan import TrialSet, plan
+from hq_ray.sweeps.plan import TrialSet, count_by_configuration, plan, planned_counts
 from hq_ray.sweeps.spec import Sweep
 
 CLIFF = "CliffWalking-v1"
 
 
-def cliff(seeds, parameters=None, max_steps=60):
+def cliff(seeds, **parameters):
     """Trials of both variants at single values."""
-    spec = Sweep(name="cliff", env=CLIFF, seeds=seeds, episodes=10, max_steps=max_steps)
-    return expand(Sweep(**spec.to_dict() | {"parameters": parameters or {}})).trials
+    spec = {"name": "cliff", "env": CLIFF, "seeds": seeds, "episodes": 10, "max_steps": 60}
+    return expand(Sweep(**spec, parameters=parameters)).trials
 
 
-@pytest.fixture
-def trials(make_trial):
-    return [make_trial(seed=seed) for seed in range(5)]
-
-
-def test_missing_is_planned_minus_done(trials):
-    published = {trials[0].trial_id: DONE, trials[3].trial_id: DONE, "elsewhere": DONE}
+def test_missing_is_planned_minus_done(make_trial):
+    trials = [make_trial(seed=seed) for seed in range(5)]
+    published = {trials[0].trial_id: DONE, trials[3].trial_id: FAILED, "elsewhere": DONE}
     made = plan(trials, published)
     assert list(made.trials) == trials
-    assert list(made.missing) == [trials[1], trials[2], trials[4]]
-    assert made.n_done == 2
-
-
-def test_a_failed_trial_is_still_missing(trials):
-    made = plan(trials, {trials[2].trial_id: FAILED})
-    assert list(made.missing) == trials
-    assert (list(made.failed), made.n_done) == ([], 0)
-
-
-def test_failed_trials_can_be_left_alone(trials):
-    published = {trials[2].trial_id: FAILED, trials[3].trial_id: DONE}
+    assert list(made.missing) == trials[1:]
+    assert (list(made.failed), made.n_done) == ([], 1)
     made = plan(trials, published, retry_failed=False)
-    assert list(made.missing) == [trials[0], trials[1], trials[4]]
-    assert (list(made.failed), made.n_done) == ([trials[2]], 1)
+    assert list(made.missing) == [trials[1], trials[2], trials[4]]
+    assert (list(made.failed), made.n_done) == ([trials[3]], 1)
 
 
 def test_trials_are_the_same_however_they_are_looked_at():
@@ -54,22 +42,26 @@ def test_trials_are_the_same_however_they_are_looked_at():
     for index in (6, -7):
         with pytest.raises(IndexError):
             trials[index]
-
-
-def test_a_plan_of_lazy_trials_is_the_plan_of_their_list():
-    lazy = cliff(range(4))
-    ids = list(lazy.ids())
-    published = dict.fromkeys(ids[::3], DONE) | {ids[1]: FAILED}
+    published = {every[0].trial_id: DONE, every[4].trial_id: FAILED}
     for retry_failed in (True, False):
-        made = plan(lazy, published, retry_failed)
-        expected = plan(list(lazy), published, retry_failed)
-        for part in ("trials", "missing", "failed"):
-            assert list(getattr(made, part)) == list(getattr(expected, part))
+        made, expected = (plan(some, published, retry_failed) for some in (trials, every))
+        assert list(made.missing) == list(expected.missing)
+        assert list(made.failed) == list(expected.failed)
         assert list(made.missing[1:3]) == list(expected.missing)[1:3]
 
 
+def test_ten_million_trials_are_planned_without_being_made(make_trial):
+    n = 5 * 10**6
+    trials = TrialSet([make_trial("standard"), make_trial("harmonic")], range(n))
+    made = plan(trials, {})
+    assert (len(made.trials), len(made.missing), made.n_done) == (2 * n, 2 * n, 0)
+    assert count_by_configuration(made.missing, trials) == [n, n]
+    assert planned_counts(trials) == {"Table-v0 {}": {"standard": n, "harmonic": n}}
+    assert (made.missing[-1].variant, made.missing[-1].seed) == ("harmonic", n - 1)
+
+
 def test_a_trial_has_what_its_variant_reads_and_nothing_else():
-    standard, harmonic = cliff((7,), {"alpha": [0.1], "eps_shift": [2.0]})
+    standard, harmonic = cliff((7,), alpha=[0.1], eps_shift=[2.0])
     assert (standard.alpha, standard.eps_shift) == (0.1, None)
     assert (harmonic.alpha, harmonic.eps_shift) == (0.1, 2.0)
     assert (harmonic.episodes, harmonic.max_steps, harmonic.seed) == (10, 60, 7)
