@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ from hq_ray.updates import VARIANTS, parse_variants, variant_of
 T = TypeVar("T")
 # Of an argument of an environment: `0-49` is the whole numbers from 0 to 49.
 RANGE = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
-LONGEST_RANGE = 10**4
+MOST_INSTANCES = 10**4
 
 
 def _entries(value: object) -> list:
@@ -92,7 +93,14 @@ def _environments(entry: Any) -> tuple[EnvironmentRequest, ...]:
         raise InputError(f".label: must be text of at most 100 letters, got {short_repr(label)}")
     label, name = label and label.strip(), name.strip()
     args = {key: value for key, value in args.items() if key not in ("id", "label")}
-    ranges = {key: _whole_numbers(key, value) for key, value in args.items() if _is_range(value)}
+    found = {key: _range(key, value) for key, value in args.items()}
+    ranges = {key: numbers for key, numbers in found.items() if numbers is not None}
+    if math.prod(map(len, ranges.values())) > MOST_INSTANCES:
+        longest = max(ranges, key=lambda key: len(ranges[key]))
+        raise InputError(
+            f".{longest}: ranges must make at most {MOST_INSTANCES:,} environments, "
+            f"got {args[longest]!r}"
+        )
     fixed = {key: value for key, value in args.items() if key not in ranges}
     named = [f"{key} {args[key]}" for key in ranges]
     family = label or ", ".join([environment_name(name, _arguments(fixed)), *named])
@@ -105,27 +113,23 @@ def _environments(entry: Any) -> tuple[EnvironmentRequest, ...]:
         )
         for values in itertools.product(*ranges.values())
     )
-    longest = max((one.label or "" for one in requests), key=len)
-    if len(longest) > 100:
+    text = max((one.label or "" for one in requests), key=len)
+    if len(text) > 100:
         raise InputError(
-            f".label: must be text of at most 100 letters with its range, got {short_repr(longest)}"
+            f".label: must be text of at most 100 letters with its range, got {short_repr(text)}"
         )
     return requests
 
 
-def _is_range(value: object) -> bool:
-    return isinstance(value, str) and RANGE.fullmatch(value) is not None
-
-
-def _whole_numbers(name: str, text: str) -> range:
-    first, last = map(int, text.split("-"))
+def _range(name: str, value: object) -> range | None:
+    """The whole numbers that an argument means, if it is a range."""
+    found = RANGE.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return None
+    first, last = map(int, found.groups())
     if last < first:
         raise InputError(
-            f".{name}: a range must rise, got {text!r}; did you mean '{last}-{first}'?"
-        )
-    if last - first >= LONGEST_RANGE:
-        raise InputError(
-            f".{name}: a range must have at most {LONGEST_RANGE:,} values, got {text!r}"
+            f".{name}: a range must rise, got {value!r}; did you mean '{last}-{first}'?"
         )
     return range(first, last + 1)
 
