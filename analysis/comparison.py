@@ -138,21 +138,6 @@ class Comparison:
         """Of the t test; NaN without one."""
         return float("nan") if self.difference is None else float(self.difference.p_value)
 
-    def by(self, name: str) -> tuple[np.ndarray, np.ndarray, Difference] | None:
-        """Scores of both by another column, on those of the seeds that have it, and their
-        difference; None where there are none.
-        """
-        if self.ours is None or self.base is None:
-            return None
-        ours, base = self.ours.scores(name), self.base.scores(name)
-        known = [np.isfinite(ours), np.isfinite(base)]
-        if self.paired:
-            known = [known[0] & known[1]] * 2
-        ours, base = ours[known[0]], base[known[1]]
-        if not ours.size or not base.size:
-            return None
-        return ours, base, difference_of_means(ours, base, self.paired)
-
     def tested(self, ours: Side, base: Side) -> "Comparison":
         """The same with two configurations, whose seeds are those of the test."""
         scores = ours.scores(self.metric.name), base.scores(self.metric.name)

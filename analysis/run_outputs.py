@@ -184,7 +184,9 @@ class OutputRoot:
         path = self.folder / self._list
         try:
             info = json.loads(path.read_bytes())
-            return dict(info["setting"]), [str(Path(name)) for name in info["files"]]
+            # Earlier lists had a setting for each file, under numbers.
+            setting = info["setting"] if "setting" in info else info["settings"]["0"]
+            return dict(setting), [str(Path(name)) for name in info["files"]]
         except FileNotFoundError:
             return {}, []
         except (ValueError, TypeError, KeyError, RecursionError):

@@ -5,9 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from hq_ray.analysis.comparison import LEAST_SEEDS, LEAST_TESTING, Comparison, wins_ties_losses
 from hq_ray.analysis.metrics import THREE_METRICS
-from hq_ray.analysis.statistics.t_tests import LEVEL, detectable_difference
+from hq_ray.analysis.statistics.t_tests import (
+    LEVEL,
+    detectable_difference,
+    difference_of_means,
+)
 from hq_ray.analysis.words import round_number
 
 BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
@@ -114,11 +120,19 @@ def summary(found: Comparison) -> dict[str, Any]:
 
 
 def numbers(found: Comparison, name: str) -> dict[str, float]:
-    """Seeds, means, their difference and its interval by a column; nothing where none has it."""
-    by = found.by(name)
-    if by is None:
+    """Seeds, means, their difference and its interval by a column, on those of the seeds that have
+    it; nothing where none has.
+    """
+    if found.ours is None or found.base is None:
         return {}
-    ours, base, difference = by
+    ours, base = found.ours.scores(name), found.base.scores(name)
+    known = [np.isfinite(ours), np.isfinite(base)]
+    if found.paired:
+        known = [known[0] & known[1]] * 2
+    ours, base = ours[known[0]], base[known[1]]
+    if not ours.size or not base.size:
+        return {}
+    difference = difference_of_means(ours, base, found.paired)
     return {
         "n": len(ours),
         "baseline_n": len(base),
