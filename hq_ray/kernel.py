@@ -121,7 +121,7 @@ def choose(lane, q_values, here, other, double, n_actions, explore):
     return greedy ^ ((greedy ^ random_action) & exploring)
 
 
-# numba's cache looks at the file of the loop alone; what the loop calls lies in these two.
+# numba's cache looks at the file of the loop alone; these two have what the loop calls.
 SOURCES = hashlib.sha256(
     b"".join(Path(str(module.__file__)).read_bytes() for module in (updates, pcg64))
 ).hexdigest()

@@ -16,6 +16,7 @@ from hq_ray.environments import close, make
 from hq_ray.errors import HqRayError, reason_of
 from hq_ray.spaces import numbering
 from hq_ray.trial import Trial
+from hq_ray.user_code import RAISED
 
 DEFAULT_FPS = 4.0
 
@@ -74,7 +75,7 @@ def _filmed(name: str) -> Iterator[None]:
     """Makes a NotFilmable of what an environment raises."""
     try:
         yield
-    except (Exception, SystemExit) as error:
+    except RAISED as error:
         reason = str(error) if isinstance(error, HqRayError) else reason_of(error)
         raise NotFilmable(f"{name} cannot be filmed here: {reason}") from error
 
