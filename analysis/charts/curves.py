@@ -104,11 +104,8 @@ def curves_chart(
         if share:
             low, high = low.clip(0, 1), high.clip(0, 1)
         if not difference and n > 1:
-            faint: dict[str, Any] = {
-                "alpha": min(0.5, max(0.12, 5 / n_seeds)),
-                "linewidth": 0.6,
-                "zorder": 1.4,
-            }
+            faint: dict[str, Any] = {"linewidth": 0.6, "zorder": 1.4}
+            faint |= {"alpha": min(0.5, max(0.12, 5 / n_seeds))}
             mark = "_" if n_episodes == 1 else ""
             axes.plot(table.columns, table.to_numpy().T, marker=mark, **faint, **look)
             settled.append(table.loc[:, table.columns > n_episodes / 2].to_numpy().ravel())

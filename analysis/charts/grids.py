@@ -68,12 +68,9 @@ def levels_chart(frame: pd.DataFrame, *, hyperparameter: str, labels: Mapping[st
                 look |= {"linestyle": style.linestyle, "marker": style.marker}
             axes.plot(rows["place"], rows["mean"], **look)
             for edge, chosen in rows[rows["chosen"]].groupby("edge"):
-                ring: dict[str, Any] = {
-                    "facecolor": "none",
-                    "edgecolor": INK,
-                    "linestyle": ":" if edge else "-",
-                }
-                axes.scatter(chosen["place"], chosen["mean"], 120, zorder=3, **ring)
+                ring: dict[str, Any] = {"facecolor": "none", "edgecolor": INK, "zorder": 3}
+                line = ":" if edge else "-"
+                axes.scatter(chosen["place"], chosen["mean"], 120, linestyle=line, **ring)
             ends[variant] = (*rows[["place", "mean"]].iloc[-1], style)
         if metric in SIGNED:
             axes.plot(whole, [0, 0], color=MUTED, linewidth=0.9, zorder=1.1)

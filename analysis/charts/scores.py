@@ -86,14 +86,9 @@ def pairs_chart(frame: pd.DataFrame, *, label: str, baseline: str) -> Figure:
         gaps, sure = part["difference"].to_numpy(), part["significant"].to_numpy()
         places = np.arange(len(part))
         axes.hlines(places, part["low"], part["high"], color=style.color, alpha=0.5, linewidth=1.2)
-        look: dict[str, Any] = {
-            "color": style.color,
-            "marker": style.marker,
-            "linestyle": "",
-            "markersize": 4,
-        }
-        axes.plot(gaps[sure], places[sure], **look)
-        axes.plot(gaps[~sure], places[~sure], markerfacecolor="white", **look)
+        look: dict[str, Any] = {"color": style.color, "marker": style.marker, "linestyle": ""}
+        axes.plot(gaps[sure], places[sure], markersize=4, **look)
+        axes.plot(gaps[~sure], places[~sure], markersize=4, markerfacecolor="white", **look)
         axes.plot([0, 0], [-0.7, len(part) - 0.3], color=MUTED, linewidth=0.9, zorder=1.1)
         bar = np.median(np.nan_to_num(part["high"] - part["difference"]))
         usual = np.quantile(gaps, USUAL) + np.array([-bar, bar])
