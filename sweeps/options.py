@@ -73,7 +73,7 @@ class RunOptions:
     @property
     def part(self) -> Shard | None:
         """The shard that is run; None for the whole."""
-        return None if self.shard is None else Shard.parse(self.shard)
+        return None if self.shard is None else Shard.parse(str(self.shard))
 
     def __post_init__(self) -> None:
         check_engine(self.engine)

@@ -137,37 +137,6 @@ class _Changed(Exception):
     """Another driver has written the card since it was read."""
 
 
-class _StoreCard:
-    """The card on an object store, with its versions."""
-
-    def __init__(self, location: Location, name: str):
-        self._location = location
-        self._store: Any = location.store
-        self._path = location.key(name)
-
-    def fetch(self) -> tuple[dict, Mapping | None]:
-        """What it says, and its version; None if there is no card."""
-        with suppress(FileNotFoundError), self._location.asking("reading the driver's card"):
-            found = obstore.get(self._store, self._path)
-            return parse(bytes(found.bytes()), CARD), found.meta
-        return {}, None
-
-    def put(self, content: bytes, version: Mapping | None) -> None:
-        """Writes the card if its version is still that one.
-
-        Raises:
-            _Changed: it is another.
-        """
-        mode: Any = "create"
-        if version is not None:
-            mode = {name: version[name] for name in ("e_tag", "version") if version[name]}
-        with self._location.asking("writing the driver's card by a conditional put"):
-            try:
-                obstore.put(self._store, self._path, content, mode=mode)
-            except (AlreadyExistsError, PreconditionError):
-                raise _Changed from None
-
-
 class Ownership:
     """Holds a results folder, or a shard of a sweep, for the length of a block.
 
@@ -193,7 +162,6 @@ class Ownership:
         self._seen = time.time()
         self._over = threading.Event()
         self._beats = threading.Thread(target=self._beat, name="ownership", daemon=True)
-        self._card: _StoreCard | None = None
         self._lock: int | None = None
         self._lost = False
 
@@ -210,11 +178,7 @@ class Ownership:
 
     def _take(self) -> None:
         """Puts this driver's card where there is none, or in the place of one that is gone."""
-        locked = False
-        if self._location.is_local:
-            locked = self._lock_disk()
-        else:
-            self._card = _StoreCard(self._location, self._name)
+        locked = self._location.is_local and self._lock_disk()
         owner, version = self._fetch()
         while owner.get("token") != self.token:
             if version is not None:
@@ -223,7 +187,7 @@ class Ownership:
                 self.took_over = True
             with suppress(_Changed):
                 self._put(version)
-            if self._card is None and not locked:
+            if self._location.is_local and not locked:
                 time.sleep(SETTLE_SECONDS)
             # Also after a failed put: if its request was repeated, it may have met its own card.
             owner, version = self._fetch()
@@ -262,21 +226,39 @@ class Ownership:
 
     def _fetch(self) -> tuple[dict, Mapping | None]:
         """What the card says, and its version; None if there is no card."""
-        if self._card is not None:
-            return self._card.fetch()
-        there = self._location.child(self._name).exists()
-        return read_owner(self._location, self._name), {} if there else None
+        place = self._location
+        if place.is_local:
+            there = place.child(self._name).exists()
+            return read_owner(place, self._name), {} if there else None
+        store: Any = place.store
+        with suppress(FileNotFoundError), place.asking("reading the driver's card"):
+            found = obstore.get(store, place.key(self._name))
+            return parse(bytes(found.bytes()), CARD), found.meta
+        return {}, None
 
     def _put(self, version: Mapping | None) -> None:
-        """Writes this driver's card; on a store only over the version given."""
+        """Writes this driver's card; on a store only over the version given.
+
+        Raises:
+            _Changed: it is another.
+        """
         owner = {"token": self.token, **this_process(), "since": self._since, "beat": time.time()}
         if self._shard is not None:
             owner["shard"] = str(self._shard)
         content = json.dumps(owner).encode()
-        if self._card is not None:
-            self._card.put(content, version)
-        else:
-            self._location.write(self._name, content)
+        place = self._location
+        if place.is_local:
+            place.write(self._name, content)
+            return
+        store: Any = place.store
+        mode: Any = "create"
+        if version is not None:
+            mode = {name: version[name] for name in ("e_tag", "version") if version[name]}
+        with place.asking("writing the driver's card by a conditional put"):
+            try:
+                obstore.put(store, place.key(self._name), content, mode=mode)
+            except (AlreadyExistsError, PreconditionError):
+                raise _Changed from None
 
     def __exit__(self, *problem: object) -> None:
         self._over.set()

@@ -2,12 +2,9 @@
 
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 LINE_SECONDS = 5.0
-
-Show = Callable[[str, int, int], None]
 
 
 def notice(sentence: str) -> None:

