@@ -219,8 +219,8 @@ class Results:
         found.check()
         return found.status
 
-    def survey(self) -> Survey:
-        """What is published, what is damaged, and what belongs to nothing."""
+    def survey(self, of: Callable[[str], bool] | None = None) -> Survey:
+        """What is published of all trials or some, what is damaged, and what belongs to nothing."""
         names = self.names("trials")
         # After the trials, whose episodes have been there for longer.
         files = {kind: set(self.names(kind)) for kind in ("episodes", "q_values")}
@@ -247,9 +247,9 @@ class Results:
                 for trial_id, how in zip(*(c.to_pylist() for c in batch.columns), strict=True):
                     if how == DONE:
                         logged.add(name)
-                    if status.get(trial_id) != DONE:
+                    if (of is None or of(trial_id)) and status.get(trial_id) != DONE:
                         status[trial_id] = how
-                    elif how == DONE:
+                    elif how == DONE and trial_id in status:
                         repeated.add(trial_id)
         stray = [(kind, n) for kind in files for n in sorted(files[kind] - logged - damaged.keys())]
         return Survey(status, damaged, len(repeated), stray)

@@ -59,7 +59,7 @@ def run_missing(
         modules = {name.rpartition(":")[0] for name in names} - {""}
         session = Session(options.address, options.cores, modules)
         (stack or here).enter_context(session)
-        found = _survey(results, owner.took_over)
+        found = _survey(results, owner.took_over, shard)
         if not options.repair:
             found.check()
         check_writable(results, found.damaged)
@@ -97,15 +97,16 @@ def run_missing(
     return tally
 
 
-def _survey(results: Results, took_over: bool) -> Survey:
+def _survey(results: Results, took_over: bool, shard: Shard | None) -> Survey:
     """What is published, once a driver that is gone has no worker left that could publish more.
 
     Workers ask who holds the results before they commit.
     """
-    found = results.survey()
+    of = None if shard is None else shard.has
+    found = results.survey(of)
     if took_over or found.stray:
         time.sleep(WORKER_GRACE_SECONDS)
-        found = results.survey()
+        found = results.survey(of)
     return found
 
 

@@ -134,6 +134,8 @@ def test_a_shard_clears_away_what_its_own_killed_driver_left_and_nothing_else(pl
         for name in names[:8]
     }
     others = {name for name, trial_id in left.items() if not part(1, 2).has(trial_id)}
+    known = results.survey(part(1, 2).has).status
+    assert set(known) == {one for one in results.survey().status if part(1, 2).has(one)}
     assert 0 < len(others) < 8
     torture.run(place, local=True, shard="1/2", trials_per_task=10)
     assert {name for _, name in results.survey().stray} == others
