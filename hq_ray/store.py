@@ -149,7 +149,7 @@ class Results:
 
     def _description(self) -> dict | None:
         merged: dict = {}
-        for entry in map(self._entry, (SWEEP_FILE, *self.shard_files())):
+        for entry in (self._entry(SWEEP_FILE), *map(self._entry, self.shard_files())):
             if entry is None:
                 return None
             for key, told in entry.items():
