@@ -125,8 +125,8 @@ def test_a_trial_that_kills_its_worker_is_a_row_and_its_neighbours_are_done(sess
 
 
 def test_another_model_than_planned_reaches_the_person(session, tmp_path, monkeypatch):
-    def changed(*arguments):
-        return replace(resolve(*arguments), fingerprint="0123456789abcdef")
+    def changed(*arguments, **options):
+        return replace(resolve(*arguments, **options), fingerprint="0123456789abcdef")
 
     monkeypatch.setattr("hq_ray.sweeps.expand.resolve", changed)
     spec = {"name": "lake", "env": "FrozenLake-v1", "seeds": 0, "episodes": 5}
