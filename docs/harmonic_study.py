@@ -29,6 +29,7 @@ METRICS = {
     "final_return": "at the end",
     "policy_value": "policy",
 }
+BASELINES = ("standard", "asymmetric", "sarsa", "expected_sarsa", "double_q")
 NUMBERS = ("difference", "low", "high")
 GRID = {"alpha": (0.02,), "alpha_down": (0.02,), "eps_shift": (1e-6, 1e4)}
 """The ends of the grids of sweeps/harmonic.yaml; a step size of 1 is the end of what there is."""
@@ -68,25 +69,28 @@ def mean_of(scores: np.ndarray) -> str:
     return interval(t_interval(scores), sign="")
 
 
-def verdicts(compared: pd.DataFrame) -> None:
-    """Prints the difference of every variant to the baseline, in bold where Holm's p < 0.05."""
-    variants = list(dict.fromkeys(compared["variant"]))
-    baseline = compared["baseline"].iloc[0]
-    head(f"Against {baseline}", ["", *variants])
-    for env, of in compared.groupby("env", sort=False):
+def differences(name: str, columns: dict[str, pd.DataFrame]) -> None:
+    """Prints mean differences by world, in bold where Holm's p < 0.05.
+
+    Args:
+        name: of the table.
+        columns: by heading, the comparisons of one variant.
+    """
+    head(name, ["", *columns])
+    by_world = [of.set_index("env") for of in columns.values()]
+    for env in by_world[0].index:
         cells = []
-        for variant in variants:
-            one = of[of["variant"] == variant].iloc[0]
+        for of in by_world:
+            one = of.loc[env]
             text = interval(one[list(NUMBERS)])
             cells.append(f"**{text}**" if one["kind"] in ("better", "worse") else text)
         row(env, *cells)
 
 
-def three_metrics(compared: pd.DataFrame, variant: str) -> None:
-    """Prints the differences of one variant to the baseline by the three metrics."""
-    baseline = compared["baseline"].iloc[0]
-    head(f"{variant} − {baseline}", ["", "chosen", *METRICS.values(), "Holm's p"])
-    for one in compared[compared["variant"] == variant].to_dict("records"):
+def three_metrics(of: pd.DataFrame) -> None:
+    """Prints the chosen configurations, and the differences by the three metrics."""
+    head("harmonic − standard", ["", "chosen", *METRICS.values(), "Holm's p"])
+    for one in of.to_dict("records"):
         found = [interval(one[f"{metric}_{end}"] for end in NUMBERS) for metric in METRICS]
         row(one["env"], one["configuration"], *found, f"{one['p_holm']:.2g}")
 
@@ -205,7 +209,12 @@ def prediction_6(explored: Explored) -> None:
             for metric in ("start_value", "policy_value", "mean_return")
         )
         name = f"{variant}, {more['eps_shift']:g}" if more else variant
-        row(name, interval(t_interval(start - best)), interval(t_interval(worth - best)), mean_of(mean))
+        row(
+            name,
+            interval(t_interval(start - best)),
+            interval(t_interval(worth - best)),
+            mean_of(mean),
+        )
 
 
 @chart
@@ -236,15 +245,19 @@ def answer_figure(compared: pd.DataFrame) -> Figure:
 def main(folder: Path, picture: Path | None) -> None:
     """Prints the tables and writes the figure."""
     paths = [folder / name for name in SWEEPS]
-    compared = hq.compare(paths)
+    against = {baseline: hq.compare(paths, baseline=baseline) for baseline in BASELINES}
+
+    def of(variant: str, baseline: str) -> pd.DataFrame:
+        return against[baseline][against[baseline]["variant"] == variant]
+
+    relatives = ("harmonic", "minimum", *BASELINES[1:])
+    differences("Against standard", {one: of(one, "standard") for one in relatives})
+    differences("harmonic against", {one: of("harmonic", one) for one in BASELINES[1:]})
+    pairs = {f"harmonic_{one} − {one}": of(f"harmonic_{one}", one) for one in BASELINES[2:]}
+    differences("The harmonic update with other targets", pairs)
+    three_metrics(of("harmonic", "standard"))
     first = hq.load_trials(paths[0])
     first["label"] = first["label"].astype(str)
-    verdicts(compared)
-    three_metrics(compared, "harmonic")
-    three_metrics(compared, "harmonic_expected_sarsa")
-    for baseline in ("asymmetric", "sarsa", "expected_sarsa", "double_q"):
-        three_metrics(hq.compare(paths, baseline=baseline), "harmonic")
-    three_metrics(hq.compare(paths, baseline="expected_sarsa"), "harmonic_expected_sarsa")
     edges(first[first["role"] == "confirmation"])
     explored = Explored(first[first["role"] == "exploration"])
     prediction_1(explored)
@@ -253,14 +266,15 @@ def main(folder: Path, picture: Path | None) -> None:
     prediction_4(explored)
     prediction_6(explored)
     if picture is not None:
-        shown = compared[compared["variant"] != "minimum"]
+        compared = against["standard"]
+        shown = compared[compared["env"].isin([*first["label"].unique(), "Garnet-v0"])]
         figure = answer_figure(
-            shown,
+            shown[shown["variant"] != "minimum"],
             title="Return while learning, minus that of Q-learning [reward units]",
             caption=[
-                "Each variant with its best hyperparameters, on fresh seeds. Bars: 95 % t intervals "
-                "of paired differences, each alone. Filled: Holm's p below 0.05 among all "
-                f"{len(compared)} comparisons."
+                "Each variant with its best hyperparameters, on fresh seeds. Bars: 95 % t "
+                "intervals of paired differences, each alone. Filled: Holm's p below 0.05 among "
+                f"all {len(compared)} comparisons."
             ],
         )
         save_png(figure, picture)
