@@ -62,8 +62,10 @@ class Side:
         return self.cell.labels[self.number]
 
     def on(self, seeds: np.ndarray) -> "Side":
-        """The same on some of its seeds."""
-        return replace(self, trials=self.trials.loc[seeds])
+        """The same on some of its seeds, rising."""
+        return (
+            self if len(seeds) == len(self.trials) else replace(self, trials=self.trials.loc[seeds])
+        )
 
     def scored(self, name: str) -> "Side":
         """The same on the seeds that have a score by a column."""

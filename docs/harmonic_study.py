@@ -31,7 +31,7 @@ METRICS = {
 }
 BASELINES = ("standard", "asymmetric", "sarsa", "expected_sarsa", "double_q")
 NUMBERS = ("difference", "low", "high")
-GRID = {"alpha": (0.02,), "alpha_down": (0.02,), "eps_shift": (1e-6, 1e4)}
+GRID = {"alpha": (0.02,), "alpha_down": (0.02,), "alpha_power": (0.6,), "eps_shift": (1e-6, 1e4)}
 """The ends of the grids of sweeps/harmonic.yaml; a step size of 1 is the end of what there is."""
 
 
@@ -267,7 +267,10 @@ def main(folder: Path, picture: Path | None) -> None:
     prediction_6(explored)
     if picture is not None:
         compared = against["standard"]
-        shown = compared[compared["env"].isin([*first["label"].unique(), "Garnet-v0"])]
+        # One panel for each world: those of the first sweep, and the family.
+        shown = compared[~compared["env"].str.contains(r"episodes 500|gamma 1$")]
+        names = shown["env"].str.partition(", episodes")[0]
+        shown = shown.assign(env=names.replace("Garnet-v0, instance 0-49", "fifty Garnets"))
         figure = answer_figure(
             shown[shown["variant"] != "minimum"],
             title="Return while learning, minus that of Q-learning [reward units]",
