@@ -210,6 +210,9 @@ def cells_by_problem(
     listed = [name for spec in specs for name in spec.get("variant") or ()]
     listed += [one["variant"] for spec in specs for one in spec.get("configurations") or ()]
     order = dict.fromkeys([baseline, *listed, *sorted(trials["variant"].unique())])
+    # A configuration belongs to one problem and variant.
+    every = trials.drop_duplicates("config_id").set_index("config_id")[settings_of]
+    every = every.sort_values([*settings_of, "config_id"])
     table: dict[str, dict[str, Cell]] = {}
     for env, of_env in trials.groupby(problem_labels(trials)):
         for variant in order:
@@ -217,9 +220,7 @@ def cells_by_problem(
             done = part.loc[part["status"] == DONE, "config_id"]
             part = part[part["config_id"].isin(done)]
             if len(part):
-                settings = part.drop_duplicates("config_id").set_index("config_id")[settings_of]
-                settings = settings.sort_values([*settings_of, "config_id"])
-                settings = _in_plan_order(settings, variant, specs)
+                settings = _in_plan_order(every[every.index.isin(done)], variant, specs)
                 table.setdefault(env, {})[variant] = Cell(env, variant, settings, part)
     return table
 
@@ -254,8 +255,9 @@ def _in_plan_order(settings: pd.DataFrame, variant: str, specs: Sequence[Mapping
         # A configuration that does not read it stands where its first value does.
         return ranks.fillna(len(values)).where(column.notna(), 0)
 
-    if grid:
-        settings = settings.sort_values([*grid], key=rank, kind="stable")
+    varying = [name for name in grid if settings[name].nunique(dropna=False) > 1]
+    if varying:
+        settings = settings.sort_values(varying, key=rank, kind="stable")
     if listed:
         rows = settings.to_dict("records")
         keys = [key({name: of for name, of in row.items() if pd.notna(of)}) for row in rows]

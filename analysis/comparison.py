@@ -63,9 +63,9 @@ class Side:
 
     def on(self, seeds: np.ndarray) -> "Side":
         """The same on some of its seeds, rising."""
-        return (
-            self if len(seeds) == len(self.trials) else replace(self, trials=self.trials.loc[seeds])
-        )
+        if len(seeds) == len(self.trials):
+            return self
+        return replace(self, trials=self.trials.loc[seeds])
 
     def scored(self, name: str) -> "Side":
         """The same on the seeds that have a score by a column."""
