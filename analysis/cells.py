@@ -59,10 +59,12 @@ class Cell:
         return self.trials[self.trials["seed"] < FIRST_FRESH_SEED]
 
     @cached_property
-    def fresh(self) -> pd.DataFrame:
-        """The trials of confirmations, with the `block` of their seeds."""
+    def fresh(self) -> dict[tuple[int, str], pd.DataFrame]:
+        """The trials of confirmations, by block and `config_id`; by rising seed, their index."""
         trials = self.trials[self.trials["seed"] >= FIRST_FRESH_SEED]
-        return trials.assign(block=(trials["seed"] - FIRST_FRESH_SEED) // BLOCK)
+        blocks = (trials["seed"] - FIRST_FRESH_SEED) // BLOCK
+        of = trials.set_index("seed").groupby([blocks.to_numpy(), trials["config_id"].to_numpy()])
+        return {(int(block), config_id): part for (block, config_id), part in of}
 
     @cached_property
     def seeds(self) -> np.ndarray:

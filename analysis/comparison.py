@@ -162,7 +162,7 @@ def fresh_blocks(row: Mapping[str, Cell], judged: Metric, choices: Choices) -> l
     """The blocks of a problem, rising, whose choice was by that metric as far as is known."""
     ids = {one for cell in row.values() for one in cell.settings.index}
     said = {block: chosen["metric"] for (one, block), chosen in choices.items() if one in ids}
-    there = {int(block) for cell in row.values() for block in cell.fresh["block"].unique()}
+    there = {of for cell in row.values() for of, _ in cell.fresh}
     return sorted(b for b in there | said.keys() if said.get(b, judged.name) == judged.name)
 
 
@@ -178,8 +178,9 @@ def fresh_sides(cell: Cell, block: int, judged: Metric, choices: Choices) -> lis
         return rank, -explored[side.number], config_id
 
     sides = [
-        Side(cell, cell.settings.index.get_loc(config_id), trials.set_index("seed"))
-        for config_id, trials in cell.fresh[cell.fresh["block"] == block].groupby("config_id")
+        Side(cell, cell.settings.index.get_loc(config_id), trials)
+        for (of, config_id), trials in cell.fresh.items()
+        if of == block
     ]
     return sorted(sides, key=place)
 

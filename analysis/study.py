@@ -251,7 +251,7 @@ def _confirmation_notes(
     """Of earlier choices, of choices without fresh seeds, and of those by another metric."""
     blocks = fresh_blocks(row, judged, choices)
     if not blocks:
-        if all(cell.fresh.empty for cell in row.values()):
+        if not any(cell.fresh for cell in row.values()):
             return []
         return [
             f"the fresh seeds on {env} are of a choice by another metric: by {judged.name} "

@@ -23,7 +23,7 @@ from hq_ray.analysis.verdict import (
 )
 from hq_ray.analysis.words import format_number, round_number
 from hq_ray.store import FAILED, Results
-from hq_ray.trial import seeds_text
+from hq_ray.trial import FIRST_FRESH_SEED, seeds_text
 
 MOST_FAILURES = 20
 MOST_CHARACTERS = 400
@@ -168,9 +168,10 @@ def configurations_table(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
     ]
     seeds: dict[str, list] = {"seeds": [], "fresh_seeds": []}
     for cell in study.cells:
-        for column, trials in (("seeds", cell.explored), ("fresh_seeds", cell.fresh)):
-            done = trials[trials["status"] != FAILED]
-            texts = done.groupby("config_id")["seed"].agg(seeds_text)
+        done = cell.trials[cell.trials["status"] != FAILED]
+        fresh = done["seed"] >= FIRST_FRESH_SEED
+        for column, trials in (("seeds", done[~fresh]), ("fresh_seeds", done[fresh])):
+            texts = trials.groupby("config_id")["seed"].agg(seeds_text)
             seeds[column] += texts.reindex(cell.settings.index).tolist()
     columns = ["env", "variant", *settings, *STATISTICS, *others, *seeds]
     rows = summary.assign(**seeds)[columns]
