@@ -235,12 +235,10 @@ def test_the_page_has_the_tables_that_its_command_prints(study):
     on_page = tables(PAGE)
     for first, lines in study[1].items():
         assert first in on_page
-        names = " ".join(line.split("|")[1] + "\n" for line in lines)
-        names = names.replace("instance 0-2", "instance 0-49").replace(
-            "episodes 60", "episodes 3,000"
-        )
-        shown = " ".join(line.split("|")[1] + "\n" for line in on_page[first])
-        assert sorted(names.splitlines()) == sorted(shown.splitlines())
+        shown = {line.split("|")[1] for line in on_page[first]}
+        for name in (line.split("|")[1] for line in lines):
+            name = name.replace("instance 0-2", "instance 0-49")
+            assert name.replace("episodes 60", "episodes 3,000") in shown
 
 
 def test_a_difference_is_what_scipy_makes_of_the_raw_files(study):
