@@ -13,6 +13,7 @@ import tempfile
 import time
 import urllib.request
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -112,7 +113,8 @@ def head():
                 *(*RAY, "start", "--head", "--block"),
                 *(f"--port={gcs}", f"--dashboard-port={dashboard}", "--num-cpus=2"),
                 *(f"--dashboard-agent-listen-port={agent}", f"--temp-dir={folder}"),
-                *(f"--metrics-export-port={metrics}", f"--ray-client-server-port={client}"),
+                f"--metrics-export-port={metrics}",
+                *([f"--ray-client-server-port={client}"] if find_spec("grpc") else []),
                 *("--object-store-memory=134217728", "--disable-usage-stats"),
             ],
             stdout=log,
