@@ -124,7 +124,7 @@ class Explored:
         return found.sort_values("seed")[metric].to_numpy(dtype=float)
 
     def difference(self, metric: str, ours: tuple, base: tuple) -> str:
-        """Of two (label, variant, settings), paired by seed."""
+        """The difference of two (label, variant, settings), paired by seed, with its interval."""
         (label, variant, settings), (other, than, of) = ours, base
         gap = self.scores(metric, label, variant, **settings)
         return interval(t_interval(gap - self.scores(metric, other, than, **of)))
@@ -136,7 +136,7 @@ class Explored:
 
 
 def prediction_1(explored: Explored) -> None:
-    """How much alpha 0.8 and 0.02 differ."""
+    """Prints values and returns at alpha 0.7 minus those at 0.02."""
     head("P1", ["", "start: harmonic", "start: standard", "return: harmonic", "return: standard"])
     there = set(explored.trials["label"])
     for label in (one for one in ("cliff", "windy grid", "slippery cliff") if one in there):
@@ -163,7 +163,7 @@ def law(explored: Explored, label: str, eps: float, gamma: float = 0.99) -> tupl
 
 
 def prediction_3(explored: Explored, label: str) -> None:
-    """Values, policies and behaviour over eps_shift at alpha 0.02, beside the law's."""
+    """Prints values, policies and behaviour over eps_shift at alpha 0.02, beside the law's."""
     columns = ("start, law", "start, learned", "policy, law", "policy, learned", "reach the goal")
     head(f"P3, {label}", ["`eps_shift`", *columns, "steps"])
     for eps in (None, 1e4, 1e3, 100.0, 10.0, 1.0, 0.1):
@@ -179,7 +179,7 @@ def prediction_3(explored: Explored, label: str) -> None:
 
 
 def prediction_4(explored: Explored) -> None:
-    """On the lake, the value of the start, and harmonic minus standard at the same alpha."""
+    """Prints, for the lake, the start's value, and harmonic minus standard at the same alpha."""
     head("P4", ["`alpha`", "`eps_shift`", "start", "`policy_value`", "success"])
     for alpha in (0.05, 0.2):
         for eps in (1e-6, 0.1, 1.0, 10.0):
@@ -194,7 +194,7 @@ def prediction_4(explored: Explored) -> None:
 
 
 def prediction_6(explored: Explored) -> None:
-    """On the overestimation grid, what the start is thought to be worth beyond the best value."""
+    """Prints, for the overestimation grid, by how much the start's value exceeds the best one."""
     label, steps = "overestimation grid", {"alpha": 1.0, "alpha_power": 0.8}
     head("P6", ["", "start − best value", "policy − best value", "mean return"])
     best = explored.trials.loc[explored.trials["label"] == label, "optimal_value"].iloc[0]
@@ -288,4 +288,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python docs/harmonic_study.py", description=__doc__)
     parser.add_argument("results", type=Path, help="folder of the three results")
     parser.add_argument("picture", type=Path, nargs="?", help="where to draw the answer")
-    main(**{"folder": (given := parser.parse_args()).results, "picture": given.picture})
+    given = parser.parse_args()
+    main(given.results, given.picture)

@@ -68,7 +68,7 @@ def _warm_task() -> None:
 
 
 def warm_workers() -> None:
-    """Starts the second of imports that each worker there needs, without waiting for it."""
+    """Has each worker spend its second of imports now, without waiting for it."""
     for _ in range(_count_cores()):
         _warm_task.remote()
 
@@ -174,7 +174,7 @@ class RayExecutor:
         for report in reports:
             amounts = (len(report.done), len(report.failed), report.steps, report.train_seconds)
             for counter, amount in zip(self._counters.values(), amounts, strict=True):
-                if amount:  # Ray refuses nothing
+                if amount:  # Ray raises on an increment of 0
                     counter.inc(amount, tags)
 
     def cancel(self) -> None:
