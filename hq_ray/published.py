@@ -128,8 +128,8 @@ def count_rows(table: pa.Table, columns: Sequence[str]) -> list[dict]:
 def problems(results: Place | Sequence[Place], trials: pd.DataFrame | pa.Table) -> list[str]:
     """What a reader of these trials must know, a sentence each; none if all is well.
 
-    A sweep.json without sense; failed trials; environments whose trials were trained on different
-    models; trials that sweep.json plans and that are not there.
+    A sweep.json that cannot be used; failed trials; environments whose trials were trained on
+    different models; trials that sweep.json plans and that are not there.
 
     Args:
         results: where they were loaded from.

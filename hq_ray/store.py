@@ -135,12 +135,12 @@ class Results:
         return self._description() or {}
 
     def description_problem(self) -> str | None:
-        """A sentence about a sweep.json without sense."""
+        """A sentence about a sweep.json that cannot be used."""
         if self._description() is not None:
             return None
         return (
             f"{self.location.child(SWEEP_FILE).text} must be as a sweep writes it, but it is not "
-            "used, because it has no sense; the next sweep writes it anew"
+            "used, because it makes no sense; the next sweep writes it anew"
         )
 
     def shard_files(self) -> list[str]:
@@ -157,7 +157,7 @@ class Results:
         return merged
 
     def _entry(self, name: str) -> dict | None:
-        """A description of the sweep in a file; empty where there is none, None without sense."""
+        """A description of the sweep in a file; empty where there is none, None if unusable."""
         try:
             found = from_json(self.location.read(name))
             version = found.get("schema_version") if isinstance(found, dict) else None
