@@ -7,7 +7,6 @@
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -25,7 +24,7 @@ from hq_ray import encoding, schema
 from hq_ray.episode_log import Failure, Trained
 from hq_ray.errors import HqRayError, InputError, ResultsError
 from hq_ray.location import Location, StoreError
-from hq_ray.trial import SEMANTICS_VERSION, TRIAL_FIELDS, Trial
+from hq_ray.trial import SEMANTICS_VERSION, TRIAL_FIELDS, batch_name
 from hq_ray.versions import versions
 
 SWEEP_FILE = "sweep.json"
@@ -219,8 +218,11 @@ class Results:
         found.check()
         return found.status
 
-    def survey(self, of: Callable[[str], bool] | None = None) -> Survey:
-        """What is published of all trials or some, what is damaged, and what belongs to nothing."""
+    def survey(self, of: Callable[[str, int], bool] | None = None) -> Survey:
+        """What is published of all trials, or of some by `config_id` and seed, what is damaged, and
+        what belongs to nothing.
+        """
+        columns = ["trial_id", "status", *([] if of is None else ["config_id", "seed"])]
         names = self.names("trials")
         # After the trials, whose episodes have been there for longer.
         files = {kind: set(self.names(kind)) for kind in ("episodes", "q_values")}
@@ -231,7 +233,7 @@ class Results:
 
         def check(name: str) -> pa.Table | str:
             try:
-                return self._checked_batch(name, files)
+                return self._checked_batch(name, files, columns)
             except StoreError:
                 raise
             except ResultsError as problem:
@@ -244,23 +246,26 @@ class Results:
                     if self.location.child(f"trials/{name}").exists():
                         damaged[name] = batch
                     continue
-                for trial_id, how in zip(*(c.to_pylist() for c in batch.columns), strict=True):
+                rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+                for trial_id, how, *identity in rows:
                     if how == DONE:
                         logged.add(name)
-                    if (of is None or of(trial_id)) and status.get(trial_id) != DONE:
+                    if (of is None or of(*identity)) and status.get(trial_id) != DONE:
                         status[trial_id] = how
                     elif how == DONE and trial_id in status:
                         repeated.add(trial_id)
         stray = [(kind, n) for kind in files for n in sorted(files[kind] - logged - damaged.keys())]
         return Survey(status, damaged, len(repeated), stray)
 
-    def _checked_batch(self, name: str, files: Mapping[str, set[str]]) -> pa.Table:
-        """The ids and statuses of a batch, whose other files are whole.
+    def _checked_batch(
+        self, name: str, files: Mapping[str, set[str]], columns: Sequence[str]
+    ) -> pa.Table:
+        """Columns of the trials of a batch, whose other files are whole.
 
         Raises:
             ResultsError: a file is damaged or missing; the message names it.
         """
-        table = self.read("trials", name, ["trial_id", "status", "episodes"])
+        table = self.read("trials", name, [*columns, "episodes"])
         rows = pc.sum(table.filter(pc.equal(table["status"], DONE))["episodes"]).as_py()
         if rows is not None:
             if name not in files["episodes"]:
@@ -269,7 +274,7 @@ class Results:
             self._check_footer("episodes", name, rows)
             if name in files["q_values"]:
                 self._check_footer("q_values", name)
-        return table.select(["trial_id", "status"])
+        return table.select(columns)
 
     def _check_footer(self, kind: str, name: str, rows: int | None = None) -> None:
         """Checks that a file is whole and has so many rows, without reading them.
@@ -392,9 +397,3 @@ class Results:
             raise Superseded.at(self.location)
         self.location.write(f"trials/{name}", content)
         return name.removesuffix(".parquet")
-
-
-def batch_name(trials: Iterable[Trial]) -> str:
-    """16 hex digits from the trial ids: the same batch run twice replaces itself."""
-    ids = ",".join(sorted(trial.trial_id for trial in trials))
-    return hashlib.sha256(ids.encode()).hexdigest()[:16]

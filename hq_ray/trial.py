@@ -191,6 +191,12 @@ def id_by_seed(configuration: Trial) -> Callable[[int], str]:
     return digest
 
 
+def batch_name(trials: Iterable[Trial]) -> str:
+    """16 hex digits from the trial ids: the same batch run twice replaces itself."""
+    ids = ",".join(sorted(trial.trial_id for trial in trials))
+    return hashlib.sha256(ids.encode()).hexdigest()[:16]
+
+
 def parse_seeds(text: str) -> tuple[int, ...]:
     """Reads `0-4`, `0,1,2` or a mixture such as `0-2,7`.
 

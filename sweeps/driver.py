@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 from hq_ray.batch import BatchReport
 from hq_ray.errors import HqRayError
-from hq_ray.store import DONE, Failure, Results, batch_name
+from hq_ray.store import DONE, Failure, Results
 from hq_ray.sweeps.batching import Batcher
 from hq_ray.sweeps.executors import Batch, Crash, Executor, ExecutorLost
 from hq_ray.sweeps.progress import Progress
+from hq_ray.trial import batch_name
 
 WINDOW_PER_CORE = 2
 # Attempts at a batch that raises: the store may be unavailable for a moment.

@@ -31,9 +31,9 @@ class Shard:
     def __str__(self) -> str:
         return f"{self.number}-of-{self.of}"
 
-    def has(self, trial_id: str) -> bool:
-        """Whether a trial is in it."""
-        return int(trial_id, 16) % self.of == self.number - 1
+    def has(self, config_id: str, seed: int) -> bool:
+        """Whether a trial is in it: neighbouring seeds of a configuration are in turn in each."""
+        return (int(config_id, 16) + seed) % self.of == self.number - 1
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The plan: which trials a request means, and which of them are still to be run."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -39,11 +39,18 @@ class TrialSet(Sequence[Trial]):
             make = self._makers[number] = seeded(self.configurations[number])
         return make(self.seeds[seed])
 
-    def ids(self) -> Iterator[str]:
-        """The trial ids, in order."""
+    def ids(self, places: Iterable[int] | None = None) -> Iterator[str]:
+        """The ids of the trials at some places; of all, in order."""
         makers = list(map(id_by_seed, self.configurations))
-        for seed in self.seeds:
-            yield from (make(seed) for make in makers)
+        for place in range(len(self)) if places is None else places:
+            seed, number = divmod(place, len(makers))
+            yield makers[number](self.seeds[seed])
+
+    def places(self, shard: Shard) -> np.ndarray:
+        """Where the trials of a shard are, rising; no id is computed for it."""
+        first = [int(one.config_id, 16) % shard.of for one in self.configurations]
+        turn = np.array([seed % shard.of for seed in self.seeds], np.int32)[:, None]
+        return np.flatnonzero((turn + np.array(first, np.int32)) % shard.of == shard.number - 1)
 
 
 class Picked(Sequence[Trial]):
@@ -112,18 +119,17 @@ def plan(
         trials: what is asked for, each once.
         published: status by trial_id.
         retry_failed: whether a trial published as failed is to be run again.
-        shard: the part of the trials that counts; None for all.
+        shard: the part of a set that counts; None for all.
     """
-    ids = trials.ids() if isinstance(trials, TrialSet) else (trial.trial_id for trial in trials)
-    states = np.zeros(len(trials), np.int8)
-    elsewhere = 3
-    if published or shard is not None:
+    places = np.arange(len(trials))
+    if shard is not None and isinstance(trials, TrialSet):
+        places = trials.places(shard)
+    states = np.zeros(len(places), np.int8)
+    if published:
         of = {None: 0, FAILED: 0 if retry_failed else 1, DONE: 2}
-        found = (
-            of[published.get(one)] if shard is None or shard.has(one) else elsewhere for one in ids
-        )
-        states = np.fromiter(found, np.int8, len(trials))
-    missing, failed = (Picked(trials, np.flatnonzero(states == state)) for state in (0, 1))
-    if shard is not None:
-        trials = Picked(trials, np.flatnonzero(states != elsewhere))
-    return Plan(trials, missing, failed)
+        ids = (trial.trial_id for trial in trials)
+        if isinstance(trials, TrialSet):
+            ids = trials.ids(places.tolist())
+        states = np.fromiter((of[published.get(one)] for one in ids), np.int8, len(places))
+    missing, failed = (Picked(trials, places[states == state]) for state in (0, 1))
+    return Plan(Picked(trials, places), missing, failed)

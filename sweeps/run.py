@@ -115,10 +115,10 @@ def _clear(results: Results, found: Survey, shard: Shard | None) -> None:
     if shard is None:
         results.clear(found.stray)
         return
-    for kind, name in found.stray:
+    for kind, name in reversed(found.stray):  # Q tables before the episodes, which tell whose
         with suppress(ResultsError):  # another driver may have taken it away
-            (first, *_) = results.read(kind, name, ["trial_id"])["trial_id"].to_pylist()
-            if shard.has(first):
+            first = results.read("episodes", name, ["config_id", "seed"])[:1].to_pylist()
+            if first and shard.has(**first[0]):
                 results.location.child(kind).delete(name)
 
 

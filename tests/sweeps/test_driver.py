@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from hq_ray.batch import BatchReport, run_batch
 from hq_ray.errors import HqRayError, ModelError
-from hq_ray.store import DONE, FAILED, Failure, Results, batch_name
+from hq_ray.store import DONE, FAILED, Failure, Results
 from hq_ray.sweeps.batching import Batcher
 from hq_ray.sweeps.driver import Driver, SweepStopped
 from hq_ray.sweeps.executors import Crash, ExecutorLost, LocalExecutor
 from hq_ray.sweeps.progress import Progress
+from hq_ray.trial import batch_name
 
 WORKER = Crash("worker", "WorkerCrashedError: it died")
 NODE = Crash("node", "NodeDiedError: it went away")

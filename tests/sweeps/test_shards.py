@@ -16,7 +16,7 @@ from object_store import empty_store, point_at, served
 from hq_ray.cli import run_command_line
 from hq_ray.errors import InputError
 from hq_ray.location import Location
-from hq_ray.store import Results
+from hq_ray.store import DONE, Results
 from hq_ray.sweeps.options import RunOptions, Shard
 from hq_ray.sweeps.ownership import (
     GONE_SECONDS,
@@ -27,6 +27,7 @@ from hq_ray.sweeps.ownership import (
     holds,
     this_process,
 )
+from hq_ray.sweeps.plan import TrialSet, count_by_configuration, plan
 from hq_ray.sweeps.status import status
 
 
@@ -69,7 +70,7 @@ def test_four_shards_at_once_of_which_one_is_killed(place, undisturbed, undistur
     options = ["--shard", "2/4", "--local", "--slow", "--trials_per_task", "1"]
     command = [sys.executable, torture.__file__, place, *options]
     driver = subprocess.Popen(command)
-    second = {one for one in torture.trials().ids() if part(2, 4).has(one)}
+    second = {one.trial_id for one in torture.trials() if part(2, 4).has(one.config_id, one.seed)}
     with ThreadPoolExecutor(3) as pool:
         others = [
             pool.submit(torture.run, place, local=True, shard=f"{k}/4", trials_per_task=3)
@@ -129,22 +130,36 @@ def test_a_shard_clears_away_what_its_own_killed_driver_left_and_nothing_else(pl
     names = results.names("trials")
     for name in names[:8]:
         results.location.delete(f"trials/{name}")
+    in_part = {one.trial_id for one in torture.trials() if part(1, 2).has(one.config_id, one.seed)}
     left = {
         name: results.read("episodes", name, ["trial_id"])["trial_id"][0].as_py()
         for name in names[:8]
     }
-    others = {name for name, trial_id in left.items() if not part(1, 2).has(trial_id)}
+    others = {name for name, trial_id in left.items() if trial_id not in in_part}
     known = results.survey(part(1, 2).has).status
-    assert set(known) == {one for one in results.survey().status if part(1, 2).has(one)}
+    assert set(known) == in_part & results.survey().status.keys()
     assert 0 < len(others) < 8
     torture.run(place, local=True, shard="1/2", trials_per_task=10)
     assert {name for _, name in results.survey().stray} == others
 
 
 def test_each_trial_is_in_one_shard():
-    ids = list(torture.trials().ids())
+    trials = torture.trials()
     shards = [part(k, 3) for k in (1, 2, 3)]
-    assert [sum(shard.has(one) for shard in shards) for one in ids] == [1] * 48
+    parts = [plan(trials, {}, shard=shard).trials for shard in shards]
+    assert sorted(one.trial_id for of in parts for one in of) == sorted(trials.ids())
+    for shard, of in zip(shards, parts, strict=True):
+        assert all(shard.has(one.config_id, one.seed) for one in of)
+        published = {one.trial_id: DONE for one in of[3:5]}
+        made = plan(trials, published | {"elsewhere": DONE}, shard=shard)
+        assert (made.n_done, list(made.missing)) == (2, [*of[:3], *of[5:]])
+
+
+def test_a_shard_of_ten_million_trials_computes_no_id(make_trial, monkeypatch):
+    monkeypatch.setattr("hq_ray.sweeps.plan.id_by_seed", None)
+    trials = TrialSet([make_trial("standard"), make_trial("harmonic")], range(5 * 10**6))
+    made = plan(trials, {}, shard=part(3, 16))
+    assert count_by_configuration(made.missing, trials) == [312_500, 312_500]
 
 
 @pytest.mark.parametrize("text", ["0/4", "5/4", "3", "3/4/5", "a/b", "-1/4", "1/0", ""])
