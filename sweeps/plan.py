@@ -127,7 +127,7 @@ def plan(
     states = np.zeros(len(places), np.int8)
     if published:
         of = {None: 0, FAILED: 0 if retry_failed else 1, DONE: 2}
-        ids = (trial.trial_id for trial in trials)
+        ids: Iterator[str] = (trial.trial_id for trial in trials)
         if isinstance(trials, TrialSet):
             ids = trials.ids(places.tolist())
         states = np.fromiter((of[published.get(one)] for one in ids), np.int8, len(places))
