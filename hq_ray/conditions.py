@@ -4,7 +4,7 @@
     0.1 <= alpha < 0.5 and not (eps_shift is None or truncated)
 
 There are names, numbers and text, + - * /, comparisons, also chained, `in`, `is None`, `and`, `or`
-and `not`. simpleeval walks a text and knows nothing else here: no call, no attribute, no power.
+and `not`, and nothing else: no call, no attribute, no power.
 
 In `where` null is as in pandas: a comparison with null is false, `!=` and `not in` are true of
 null. In a constraint it is unknown, and so is what depends on it (three-valued logic, Kleene 1952,
@@ -15,15 +15,14 @@ import ast
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial, reduce
+from functools import reduce
 from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from simpleeval import InvalidExpression, NameNotDefined, OperatorNotDefined, SimpleEval
 
 from hq_ray import schema
 from hq_ray.errors import InputError, near_miss, short_repr
@@ -42,8 +41,7 @@ COMPARISONS = {
     ast.GtE: pc.greater_equal,
 }
 NEGATED = ast.NotEq | ast.NotIn | ast.IsNot
-# Beside operators.
-GRAMMAR = (ast.Name, ast.Constant, ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.Compare)
+ARITHMETIC = {ast.Add: pc.add, ast.Sub: pc.subtract, ast.Mult: pc.multiply}
 
 
 def conditions(where: Where | None, known: pa.Schema) -> list[Condition]:
@@ -109,16 +107,11 @@ def evaluate(text: str, columns: Mapping[str, Sequence]) -> list[bool | None]:
     words = set(re.findall(r"\w+", text))
     # A table without columns would have no rows.
     used = [name for name in columns if name in words] or list(columns)[:1]
+    # Others than those of `trials` are hyperparameters of a rule of the user's own.
+    kinds = {**dict.fromkeys(used, pa.float64()), **{f.name: f.type for f in schema.TRIALS}}
     with _refusing(text, list(columns)):
-        arrays = [pa.array(columns[name], _field(name).type) for name in used]
-        table = pa.table([pa.chunked_array([array]) for array in arrays], used)
+        table = pa.table({name: pa.array(columns[name], kinds[name]) for name in used})
         return _Evaluator(table, null_is_unknown=True).holds(_parsed(text)).to_pylist()
-
-
-def _field(name: str) -> pa.Field:
-    """A column of `trials`, or a number: a hyperparameter of a rule of the user's own."""
-    known = schema.TRIALS.names
-    return schema.TRIALS.field(name) if name in known else pa.field(name, pa.float64())
 
 
 def _parsed(text: str) -> ast.expr:
@@ -133,14 +126,12 @@ def _refusing(text: str, names: Sequence[str], place: str = "") -> Iterator[None
     """Turns what goes wrong while a text is read into a sentence."""
     try:
         yield
-    except NameNotDefined as problem:
-        raise InputError(f"{place}{_unknown(problem.name, names)}") from None
-    except (SyntaxError, ValueError, MemoryError, RecursionError, InvalidExpression) as problem:
+    except KeyError as problem:
+        raise InputError(f"{place}{_unknown(problem.args[0], names)}") from None
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as problem:
         reason = getattr(problem, "msg", problem)
         if isinstance(problem, MemoryError | RecursionError):
             reason = "it is too deep"
-        elif isinstance(problem, OperatorNotDefined):
-            reason = "it has another operator than + - * /"
         must = f"{place}must be a condition such as {EXAMPLE}, got {short_repr(text)}"
         raise InputError(f"{must}: {reason}") from None
 
@@ -157,69 +148,72 @@ def _cut(node: ast.expr) -> list[ast.expr]:
     return [node]
 
 
-class _Evaluator(SimpleEval):
+class _Evaluator:
     """Which rows of a table meet conditions."""
 
-    nodes: dict[type, Callable]
-
     def __init__(self, table: pa.Table, null_is_unknown: bool = False) -> None:
-        divide = pc.divide_checked if null_is_unknown else pc.divide
-        operators: dict[type, Callable[..., Values]] = {
-            ast.Add: partial(_calculated, pc.add),
-            ast.Sub: partial(_calculated, pc.subtract),
-            ast.Mult: partial(_calculated, pc.multiply),
-            ast.Div: partial(_calculated, divide),
-            ast.USub: partial(_calculated, pc.negate),
-            ast.Not: lambda value: pc.invert(self._truth(value)),
-        }
-        super().__init__(operators, {}, dict(zip(table.column_names, table.columns, strict=True)))
-        self.nodes = {kind: self.nodes[kind] for kind in GRAMMAR}
+        self.columns = dict(zip(table.column_names, table.columns, strict=True))
         self.n_rows = len(table)
         self.null_is_unknown = null_is_unknown
+        divide = pc.divide_checked if null_is_unknown else pc.divide
+        self.arithmetic = ARITHMETIC | {ast.Div: divide}
 
     def holds(self, node: ast.expr) -> pa.ChunkedArray | pa.Array:
         """Whether a condition holds, by row; null where that is unknown."""
-        truth = self._truth(self._eval(node))
+        truth = self._truth(node)
         return pa.repeat(truth, self.n_rows) if isinstance(truth, pa.Scalar) else truth
 
-    def _truth(self, value: Values) -> Values:
+    def _value(self, node: ast.expr) -> Values:
+        match node:
+            case ast.Name(name):
+                return self.columns[name]
+            case ast.Constant(bool() | int() | float() | str() as value):
+                too_large = isinstance(value, int) and value >= 2**63
+                return pa.scalar(math.inf if too_large else value)
+            case ast.UnaryOp(ast.USub(), operand):
+                return pc.negate(self._number(operand))
+            case ast.UnaryOp(ast.Not(), operand):
+                return pc.invert(self._truth(operand))
+            case ast.BinOp(left, operator, right) if type(operator) in self.arithmetic:
+                return self.arithmetic[type(operator)](self._number(left), self._number(right))
+            case ast.BoolOp(operator, parts):
+                join = pc.and_kleene if isinstance(operator, ast.And) else pc.or_kleene
+                return reduce(join, map(self._truth, parts))
+            case ast.Compare(left, links, others):
+                return reduce(pc.and_kleene, map(self._link, [left, *others], links, others))
+        raise ValueError(
+            f"{ast.unparse(node)} is no name, number, text, comparison or calculation with + - * /"
+        )
+
+    def _number(self, node: ast.expr) -> Values:
+        value = self._value(node)
+        if _kind(value) != "a number":
+            raise ValueError(f"{_kind(value)} cannot be calculated with")
+        return value.cast(pa.float64(), safe=False)
+
+    def _truth(self, node: ast.expr) -> Values:
+        value = self._value(node)
         if not pa.types.is_boolean(value.type):
-            raise InvalidExpression(f"{_kind(value)} is neither true nor false")
+            raise ValueError(f"{_kind(value)} is neither true nor false")
         return self._settled(value)
 
     def _settled(self, holds: Values) -> Values:
         return holds if self.null_is_unknown else pc.coalesce(holds, pa.scalar(False))
 
-    def _eval_constant(self, node: ast.Constant) -> pa.Scalar:
-        value = node.value
-        if not isinstance(value, bool | int | float | str):
-            raise InvalidExpression(f"{value!r} is neither a number nor text")
-        too_large = isinstance(value, int) and value >= 2**63
-        return pa.scalar(math.inf if too_large else value)
-
-    def _eval_boolop(self, node: ast.BoolOp) -> Values:
-        join = pc.and_kleene if isinstance(node.op, ast.And) else pc.or_kleene
-        return reduce(join, [self._truth(self._eval(part)) for part in node.values])
-
-    def _eval_compare(self, node: ast.Compare) -> Values:
-        sides = [node.left, *node.comparators]
-        links = zip(sides[:-1], node.ops, sides[1:], strict=True)
-        return reduce(pc.and_kleene, [self._link(*link) for link in links])
-
     def _link(self, left: ast.expr, link: ast.cmpop, right: ast.expr) -> Values:
         """One link of a chained comparison."""
         if isinstance(link, ast.Is | ast.IsNot):
             if not isinstance(right, ast.Constant) or right.value is not None:
-                raise InvalidExpression("after 'is' and 'is not' comes None")
+                raise ValueError("after 'is' and 'is not' comes None")
             # NaN is the null of pandas.
-            holds = pc.is_null(self._eval(left), nan_is_null=True)
+            holds = pc.is_null(self._value(left), nan_is_null=True)
         elif isinstance(link, ast.In | ast.NotIn):
             if not isinstance(right, ast.List | ast.Tuple | ast.Set):
-                raise InvalidExpression("after 'in' and 'not in' comes a list such as [0, 1]")
+                raise ValueError("after 'in' and 'not in' comes a list such as [0, 1]")
             equal = [self._link(left, ast.Eq(), one) for one in right.elts]
             holds = reduce(pc.or_kleene, equal or [pa.scalar(False)])
         else:
-            values = _alike(self._eval(left), self._eval(right))
+            values = _alike(self._value(left), self._value(right))
             holds = self._settled(COMPARISONS[type(link)](*values))
         return pc.invert(holds) if isinstance(link, NEGATED) else holds
 
@@ -230,18 +224,11 @@ def _kind(value: Values) -> str:
     return "a time" if pa.types.is_timestamp(value.type) else "a number"
 
 
-def _calculated(function: Callable, *values: Values) -> Values:
-    for value in values:
-        if _kind(value) != "a number":
-            raise InvalidExpression(f"{_kind(value)} cannot be calculated with")
-    return function(*(value.cast(pa.float64(), safe=False) for value in values))
-
-
 def _alike(left: Values, right: Values) -> list[Values]:
     """Both values as one type that fits both."""
     kinds = sorted((_kind(left), _kind(right)))
     if kinds[0] != kinds[1] or "a time" in kinds:
-        raise InvalidExpression(f"{kinds[0]} and {kinds[1]} cannot be compared")
+        raise ValueError(f"{kinds[0]} and {kinds[1]} cannot be compared")
     if kinds[0] == "text":
         # Each dictionary has its own numbers for the same text.
         common = pa.string()

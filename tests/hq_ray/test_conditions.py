@@ -172,6 +172,7 @@ def test_long_conditions_are_not_deep(table):
 
 EXAMPLE = "\"alpha == 0.2 and variant == 'harmonic'\""
 MUST = f"where: must be a condition such as {EXAMPLE}, got "
+NO = "is no name, number, text, comparison or calculation with + - * /"
 
 
 @pytest.mark.parametrize(
@@ -194,18 +195,18 @@ def test_text_without_quotes_is_told_so():
     [
         ("variant == 3", "a number and text cannot be compared"),
         ("alpha == 'x'", "a number and text cannot be compared"),
-        ("alpha == None", "None is neither a number nor text"),
+        ("alpha == None", f"None {NO}"),
         ("-variant == 3", "text cannot be calculated with"),
-        ("seed == 2 ** 3", "it has another operator than + - * /"),
-        ("variant == f'{seed}'", "Sorry, JoinedStr is not available in this evaluator"),
+        ("seed == 2 ** 3", f"2 ** 3 {NO}"),
+        ("variant == f'{seed}'", f"f'{{seed}}' {NO}"),
         ("", "invalid syntax"),
         ("@alpha == 1", "invalid syntax"),
         ("(" * 999 + "truncated" + ")" * 999, "too many nested parentheses"),
         ("not " * 3000 + "truncated", "it is too deep"),
         ("alpha", "a number is neither true nor false"),
-        ("variant.upper() == 'X'", "Sorry, Call is not available"),
-        ("alpha.real < 1", "Sorry, Attribute is not available"),
-        ("[seed] == [1]", "Sorry, List is not available"),
+        ("variant.upper() == 'X'", f"variant.upper() {NO}"),
+        ("alpha.real < 1", f"alpha.real {NO}"),
+        ("[seed] == [1]", f"[seed] {NO}"),
         ("alpha is 0.2", "after 'is' and 'is not' comes None"),
         ("seed in 3", "after 'in' and 'not in' comes a list such as [0, 1]"),
     ],
