@@ -51,7 +51,7 @@ def train_in_c(library: ctypes.CDLL, item: Trial) -> tuple[int, np.ndarray]:
     train.restype = ctypes.c_int64
     whole, real = ctypes.c_int64, ctypes.c_double
     steps = train(
-        *(whole(n) for n in (len(starts), model.n_actions, model.n_outcomes)),
+        *(whole(n) for n in (len(starts), model.n_actions, model.next_state.shape[2])),
         *(
             ctypes.c_void_p(a.ctypes.data)
             for a in (model.next_state, model.reward, model.cumulative, model.terminated)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from hq_ray.episode_log import Trained
 from hq_ray.errors import ModelError
 from hq_ray.store import Failure, Results
-from hq_ray.training import group_key, train_together
+from hq_ray.training import group_key, kernel_lacks, train_together
 from hq_ray.trial import Trial
-from hq_ray.updates import uncompilable
 
 MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS = 500, 4000
 # Trials in one call of the kernel: enough to keep its lanes full, few enough to stay in the cache.
@@ -24,15 +23,14 @@ class BatchReport:
     """What travels back to the driver: counts and seconds, never episodes.
 
     Attributes:
-        done, failed: ids of the trials published as such.
-        reasons: `Type: message` of each failure, in the order of `failed`.
+        done: ids of the trials published as such.
+        reasons: `Type: message` of each failure.
         steps: environment steps trained.
         train_seconds: spent in training loops.
         seconds: from start to published.
     """
 
     done: tuple[str, ...]
-    failed: tuple[str, ...]
     reasons: tuple[str, ...]
     steps: int
     train_seconds: float
@@ -65,7 +63,6 @@ def run_batch(
     results.publish(trained, failures, keep_q_values, may_commit)
     return BatchReport(
         done=tuple(done.trial.trial_id for done in trained),
-        failed=tuple(failure.trial.trial_id for failure in failures),
         reasons=tuple(f"{failure.error_type}: {failure.message}" for failure in failures),
         steps=sum(done.summary["total_steps"] for done in trained),
         train_seconds=sum(done.train_seconds for done in trained),
@@ -79,10 +76,7 @@ def groups(trials: Sequence[Trial], engine: str = "auto") -> Iterator[list[Trial
     for trial in trials:
         alike.setdefault(group_key(trial), []).append(trial)
     for group in alike.values():
-        first = group[0]
-        slow = engine == "gymnasium" or not first.has_model
-        slow = slow or (first.rule is not None and uncompilable(first.variant) is not None)
-        together = 1 if slow else TOGETHER
+        together = 1 if engine == "gymnasium" or kernel_lacks(group[0]) else TOGETHER
         for start in range(0, len(group), together):
             yield group[start : start + together]
 

@@ -1,8 +1,6 @@
 """numba's `njit`, with compiled code kept in a folder that can be written, or not kept at all."""
 
 import os
-import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -71,6 +69,9 @@ class _Listener(event.Listener):
 
 def _can_keep() -> bool:
     """Whether numba finds a folder: NUMBA_CACHE_DIR, beside the source, or in the user's home."""
+    # Without a home, numba would make a folder named ~ where the command runs.
+    if not config.CACHE_DIR and os.path.expanduser("~").startswith("~"):
+        return False
     try:
         numba.njit(cache=True)(_can_keep)
     except RuntimeError:
@@ -78,27 +79,4 @@ def _can_keep() -> bool:
     return True
 
 
-def _has_home() -> bool:
-    # Without one, numba would make a folder named ~ where the command runs.
-    return not os.path.expanduser("~").startswith("~")
-
-
-def _private_folder() -> str:
-    """A folder of this user's own in the temporary one; empty where there can be none.
-
-    Cached code is run, so a folder that anybody else has made or can write to is not used.
-    """
-    try:
-        folder = os.path.join(tempfile.gettempdir(), f"hq_ray-compiled-{os.getuid()}")
-        os.makedirs(folder, 0o700, exist_ok=True)
-        found = os.lstat(folder)
-    except (OSError, AttributeError):  # on Windows there is no getuid
-        return ""
-    mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-    return folder if mine and not found.st_mode & 0o077 else ""
-
-
-KEEPS = (_has_home() or bool(config.CACHE_DIR)) and _can_keep()
-if not KEEPS:
-    config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"] = _private_folder()
-    KEEPS = bool(config.CACHE_DIR) and _can_keep()
+KEEPS = _can_keep()

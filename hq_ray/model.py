@@ -52,11 +52,6 @@ class Model:
         """Number of actions A."""
         return self.next_state.shape[1]
 
-    @property
-    def n_outcomes(self) -> int:
-        """Greatest number of outcomes K of any (state, action)."""
-        return self.next_state.shape[2]
-
     @cached_property
     def cumulative(self) -> np.ndarray:
         """float64 (S, A, K), running sums of `probability` in list order, as in Gymnasium."""

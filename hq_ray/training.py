@@ -35,7 +35,7 @@ def train(trial: Trial, engine: str = "auto") -> Trained:
     the same whichever it is.
 
     Raises:
-        InputError: an unknown engine, or the kernel asked for without a model.
+        InputError: the kernel is asked for, and cannot serve.
         ModelError: the environment here is not the one that the trial was planned with.
         TrialError: what the environment gave, or a Q value, cannot be learned from.
     """
@@ -48,21 +48,23 @@ def check_engine(engine: str) -> None:
         raise InputError(f"unknown engine {engine!r}{near_miss(engine, ENGINES)}")
 
 
+def kernel_lacks(trial: Trial) -> str | None:
+    """What the kernel needs to train a trial, and why it is not there; None where it can."""
+    if not trial.has_model:
+        return f"a transition table, and {trial.env} has none to use"
+    if uncompilable(trial.variant) is not None:
+        return f"a rule that numba can compile, and {trial.variant} has none"
+    return None
+
+
 def train_together(trials: Sequence[Trial], engine: str = "auto") -> list[Trained]:
     """Trains trials of one group, on the kernel several at a time; see `train` and `group_key`."""
-    check_engine(engine)
     first = trials[0]
-    model = _planned_model(first)
-    if model is not None and uncompilable(first.variant) is None:
-        tables = kernel_tables(model)
-    elif engine == "kernel":
-        lacks = f"a transition table, and {first.env} has none to use"
-        if model is not None:
-            lacks = f"a rule that numba can compile, and {first.variant} has none"
+    model, lacks = _planned_model(first), kernel_lacks(first)
+    if engine == "kernel" and lacks is not None:
         raise InputError(f"the kernel needs {lacks}")
-    else:
-        tables = None
-    if tables is not None and engine != "gymnasium":
+    if model is not None and lacks is None and engine != "gymnasium":
+        tables = kernel_tables(model)
         _load_loop(tables, first.variant, first.by_visits)
         engine, started = "kernel", time.perf_counter()
         logs = train_on_kernel(trials, tables)

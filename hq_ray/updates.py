@@ -78,7 +78,6 @@ class Variant:
         uses: those of `alpha`, `alpha_down` and `eps_shift` that it reads; 0 is passed for others.
             None for all that the rule names.
         parameters: default by name of at most two hyperparameters of its own.
-        summary: one line for people.
         digest: of the module file of a rule of the user's own; None for a row of VARIANTS.
     """
 
@@ -86,7 +85,6 @@ class Variant:
     target: str = "max"
     uses: Collection[str] | None = None
     parameters: Mapping[str, float] = field(default_factory=dict)
-    summary: str = ""
     digest: str | None = None
 
     def __post_init__(self) -> None:
@@ -130,18 +128,16 @@ class Variant:
 
 
 VARIANTS: dict[str, Variant] = {
-    "standard": Variant(standard, summary="Q-learning"),
-    "harmonic": Variant(harmonic, summary="shifted weighted harmonic mean of Q and y"),
-    "minimum": Variant(minimum, summary="min(Q, y)"),
-    "asymmetric": Variant(asymmetric, summary="alpha upwards, alpha_down downwards"),
-    "sarsa": Variant(standard, "sarsa", summary="SARSA"),
-    "expected_sarsa": Variant(standard, "expected", summary="Expected SARSA"),
-    "double_q": Variant(standard, "double", summary="Double Q-learning"),
-    "harmonic_sarsa": Variant(harmonic, "sarsa", summary="SARSA by the harmonic mean"),
-    "harmonic_expected_sarsa": Variant(
-        harmonic, "expected", summary="Expected SARSA by the harmonic mean"
-    ),
-    "harmonic_double_q": Variant(harmonic, "double", summary="Double Q by the harmonic mean"),
+    "standard": Variant(standard),
+    "harmonic": Variant(harmonic),
+    "minimum": Variant(minimum),
+    "asymmetric": Variant(asymmetric),
+    "sarsa": Variant(standard, "sarsa"),
+    "expected_sarsa": Variant(standard, "expected"),
+    "double_q": Variant(standard, "double"),
+    "harmonic_sarsa": Variant(harmonic, "sarsa"),
+    "harmonic_expected_sarsa": Variant(harmonic, "expected"),
+    "harmonic_double_q": Variant(harmonic, "double"),
 }
 
 

@@ -172,7 +172,7 @@ class RayExecutor:
         tags = {"sweep": self._sweep}
         self._in_flight.set(len(self._flying), tags)
         for report in reports:
-            amounts = (len(report.done), len(report.failed), report.steps, report.train_seconds)
+            amounts = (len(report.done), len(report.reasons), report.steps, report.train_seconds)
             for counter, amount in zip(self._counters.values(), amounts, strict=True):
                 if amount:  # Ray raises on an increment of 0
                     counter.inc(amount, tags)

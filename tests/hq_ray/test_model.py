@@ -25,7 +25,7 @@ def model() -> Model:
 
 
 def test_arrays_by_hand(model):
-    assert (model.n_states, model.n_actions, model.n_outcomes) == (3, 2, 3)
+    assert (model.n_states, model.n_actions) == (3, 2)
     assert model.next_state.tolist() == [
         [[1, 0, 0], [1, 0, 0]],
         [[0, 2, 1], [1, 0, 0]],

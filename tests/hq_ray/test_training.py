@@ -68,12 +68,6 @@ def test_the_kernel_cannot_train_without_a_table(make_trial):
     )
 
 
-def test_an_unknown_engine_is_refused(make_trial):
-    with pytest.raises(InputError) as refusal:
-        train(make_trial("standard", "Blackjack-v1"), "kernal")
-    assert str(refusal.value) == "unknown engine 'kernal'; did you mean 'kernel'?"
-
-
 @pytest.mark.parametrize("env", ["CliffWalking-v1", "Blackjack-v1"])
 def test_another_environment_than_the_planned_one_is_refused(make_trial, env):
     trial = make_trial("standard", env)

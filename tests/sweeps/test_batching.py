@@ -7,7 +7,7 @@ from hq_ray.sweeps.batching import Batcher
 
 
 def report(seconds):
-    return BatchReport((), (), (), 0, 0.0, seconds)
+    return BatchReport((), (), 0, 0.0, seconds)
 
 
 def rows(batch):

@@ -33,7 +33,6 @@ def report(batch, reasons):
     failed = [trial for trial in batch if trial.seed in reasons]
     return BatchReport(
         done=tuple(trial.trial_id for trial in batch if trial.seed not in reasons),
-        failed=tuple(trial.trial_id for trial in failed),
         reasons=tuple(reasons[trial.seed] for trial in failed),
         steps=10 * (len(batch) - len(failed)),
         train_seconds=0.5,
@@ -63,7 +62,7 @@ class Scripted:
         outcome = self._script(batch)
         if isinstance(outcome, BatchReport):
             self.done.update(outcome.done)
-            self.failed.update(outcome.failed)
+            self.failed.update({trial.trial_id for trial in batch} - set(outcome.done))
         return [(batch, outcome)]
 
     def cancel(self):
