@@ -9,7 +9,7 @@ of other tags stay.
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,13 @@ from hq_ray.hyperparameters import HYPERPARAMETERS, Value
 from hq_ray.load import load_curves, load_q_values, load_trials
 from hq_ray.location import Location
 from hq_ray.store import Results
-from hq_ray.sweeps.progress import notice
 from hq_ray.training import train
 from hq_ray.trial import Trial, environment_name
 from hq_ray.updates import variant_stem
 
 # Figure file and log names speak of returns and steps; the columns are one entry each.
 DRAWN = {"returns": "episode_return", "steps": "steps"}
-# Trials without a film, and differences between settings, in one sentence.
+# Trials without a film, in one sentence.
 MAX_NAMED = 3
 
 Setting = Mapping[str, Any]
@@ -115,48 +114,42 @@ class OutputRoot:
                 f"{self.flag}"
             )
 
-    def differences(self) -> list[str]:
-        """In what the setting of the files that `writing` removes differs: `alpha 0.2`."""
+    def stale(self) -> list[str]:
+        """The files there of another setting, without the comparisons of other tags."""
         setting, known = self._read()
-        if not any((self.folder / name).exists() for name in self._stale(setting, known)):
+        if setting == self.setting:
             return []
-        mine = self.setting.items()
-        return [f"{name} {setting.get(name)}" for name, one in mine if setting.get(name) != one]
+        mine = {f"compare/{self.setting['tag']}_mean_se_{one}.png" for one in DRAWN}
+        gone = [name for name in known if name in mine or not name.startswith("compare/")]
+        return [name for name in gone if (self.folder / name).exists()]
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """A block that may write the files, after those of another setting have gone.
 
-        Killed at any moment it leaves no file that is not on the list; the next run goes on.
+        Of two runs that write to one folder the second one waits. Killed at any moment it leaves no
+        file that is not on the list; the next run goes on.
         """
-        new = not self.folder.is_dir()
         self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with _locked(self.folder):
-                self.check()
-                setting, known = self._read()
-                stale = self._stale(setting, known)
-                for name in stale:
-                    self._remove(name)
-                names = [name for name in known if name not in stale]
-                names = list(dict.fromkeys([*names, *map(self._name, self.files)]))
-                self._write(names)
-                try:
-                    yield
-                finally:
-                    with suppress(OSError):
-                        self._write([name for name in names if (self.folder / name).exists()])
-        finally:
-            if new:
-                with suppress(OSError):  # not empty
-                    self.folder.rmdir()
+        with ExitStack() as stack:
+            with suppress(ImportError, OSError):  # Windows, or a network disk without locks
+                import fcntl
 
-    def _stale(self, setting: Setting, known: Sequence[str]) -> list[str]:
-        """Those of another setting, without the comparisons of other tags."""
-        if setting == self.setting:
-            return []
-        mine = {f"compare/{self.setting['tag']}_mean_se_{one}.png" for one in DRAWN}
-        return [name for name in known if name in mine or not name.startswith("compare/")]
+                number = os.open(self.folder, os.O_RDONLY)
+                stack.callback(os.close, number)
+                fcntl.flock(number, fcntl.LOCK_EX)
+            self.check()
+            stale = self.stale()
+            for name in stale:
+                self._remove(name)
+            names = [name for name in self._read()[1] if name not in stale]
+            names = list(dict.fromkeys([*names, *map(self._name, self.files)]))
+            self._write(names)
+            try:
+                yield
+            finally:
+                with suppress(OSError):
+                    self._write([name for name in names if (self.folder / name).exists()])
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
@@ -175,13 +168,9 @@ class OutputRoot:
             with suppress(OSError):  # not empty
                 (self.folder / folder).rmdir()
 
-    @property
-    def _list(self) -> str:
-        return f".hq_ray_{self.kind}.json"
-
     def _read(self) -> tuple[Setting, list[str]]:
         """The setting of the last run, and the files on the list."""
-        path = self.folder / self._list
+        path = self.folder / f".hq_ray_{self.kind}.json"
         try:
             info = json.loads(path.read_bytes())
             # Earlier lists had a setting for each file, under numbers.
@@ -196,33 +185,13 @@ class OutputRoot:
             ) from None
 
     def _write(self, names: Sequence[str]) -> None:
-        place = Location.of(self.folder)
-        if names:
-            info = {"setting": self.setting, "files": names}
-            place.write(self._list, json.dumps(info, indent=1).encode())
-        else:
-            place.delete(self._list)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Waits until no other run writes here."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
-        yield
-        return
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a network disk without locks
-            try:
-                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                notice(f"waiting for another run that writes to {folder}")
-                fcntl.flock(number, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(number)
+        """Writes the list; without a file there is neither a list nor an empty folder."""
+        info = {"setting": self.setting, "files": names}
+        place, name = Location.of(self.folder), f".hq_ray_{self.kind}.json"
+        place.write(name, json.dumps(info, indent=1).encode())
+        if not names:
+            place.delete(name)
+            self.folder.rmdir()
 
 
 def output_roots(
@@ -267,15 +236,13 @@ def write_outputs(
     `n_seeds` is how many were asked for; some may have failed.
     """
     curves = load_curves(results, trials, list(DRAWN.values()))
-    replaced = [root for root in roots if root.differences()]
+    replaced = [root for root in roots if root.stale()]
     if replaced:
-        differences = dict.fromkeys(one for root in replaced for one in root.differences())
-        folders = dict.fromkeys(str(root.folder) for root in replaced)
+        folders = " and ".join(dict.fromkeys(str(root.folder) for root in replaced))
         flags = " and ".join(root.flag for root in replaced)
         say(
-            f"Notice: {' and '.join(folders)} held files of an earlier run with "
-            f"{', '.join([*differences][:MAX_NAMED])}, which this run replaces; "
-            f"to keep both, name other folders with {flags}"
+            f"Notice: {folders} held files of an earlier run of another environment or setting, "
+            f"which this run replaces; to keep both, name other folders with {flags}"
         )
     for root in roots:
         with root.writing():
