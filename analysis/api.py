@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from hq_ray.analysis.report.page import write_report
 from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.analysis.statistics.means import mean_and_se
 from hq_ray.analysis.study import study
@@ -85,6 +84,9 @@ def report(
 
     Args and errors as of `compare`.
     """
+    # Imported here since it imports matplotlib, which `compare` has no need of.
+    from hq_ray.analysis.report.page import write_report
+
     found = study(opened(results), where=where, metric_name=metric, baseline=baseline, rope=rope)
     used = None if where is None else str(where)
     return write_report(found, folder or f"reports/{found.name}", used)

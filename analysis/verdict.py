@@ -52,14 +52,19 @@ def judge(found: Comparison) -> Verdict:
     p_values = f"p {p_text(found.p_value)}"
     if found.family > 1:
         p_values += f", Holm's p {p_text(found.adjusted)} of {found.family} comparisons"
+    equivalent = found.rope is not None and max(abs(low), abs(high)) <= found.rope
+    decided = found.adjusted < LEVEL and not equivalent
+    if decided and mean < 0:
+        # By how much one is ahead has no sign, so the limits are those of its size, too.
+        low, high = -high, -low
     interval = f"95 % interval {round_number(low)} to {round_number(high)}"
     evidence = f" ({interval}, {p_values}, {seeds})"
     if difference.constant:
         evidence = f", the same on {each} ({seeds})"
-    if found.rope is not None and max(abs(low), abs(high)) <= found.rope:
+    if equivalent:
         words = f"differs in {label} by no more than ±{_amount(found, found.rope)}"
         return Verdict(EQUIVALENT, f"{against} {words}: by {_amount(found, mean)}{evidence}.")
-    if found.adjusted < LEVEL:
+    if decided:
         better = found.metric.upwards(mean) > 0
         lower = " (lower is better)" if found.metric.sign < 0 else ""
         words = f"{'beats' if better else 'loses to'} {found.baseline} in {label}{lower} by"

@@ -17,6 +17,7 @@ from hq_ray.analysis.verdict import (
     basis_sentence,
     judge,
     overall_sentence,
+    summary,
 )
 
 
@@ -63,11 +64,17 @@ def test_the_t_test_decides(mean, metric, kind, words):
     assert words in found.sentence
 
 
-def test_the_evidence_is_given_in_full():
-    found = judged(normal(2.0))
-    p = stats.ttest_1samp(normal(2.0), 0).pvalue
-    assert p < 0.001
-    assert found.sentence.endswith("(95 % interval 1.28 to 2.72, p < 0.001, n = 10 paired seeds).")
+def test_the_evidence_is_given_in_full_and_without_a_sign():
+    evidence = "by 2 reward units (95 % interval 1.28 to 2.72, p < 0.001, n = 10 paired seeds)."
+    for mean in (2.0, -2.0):
+        assert stats.ttest_1samp(normal(mean), 0).pvalue < 0.001
+        assert judged(normal(mean)).sentence.endswith(evidence)
+    behind = compared(normal(-3.0), np.zeros(10))
+    assert "loses to standard in final return by 3 reward units (95 % interval 2.28 to 3.72" in (
+        judge(behind).sentence
+    )
+    row = summary(behind)
+    assert [row["low"], row["high"]] == pytest.approx([-3.715357, -2.284643])
 
 
 def test_what_could_have_been_found_is_told():
