@@ -11,7 +11,7 @@ from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -53,7 +53,7 @@ def chart(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
     @wraps(draw)
     def drawn(*args: object, title: str, caption: Sequence[str] = (), **options: Any) -> Figure:
-        with matplotlib.rc_context(SETTINGS):
+        with matplotlib.style.context(SETTINGS, after_reset=True):
             figure = draw(*args, **options)
             _add_texts(figure, title, caption)
             figure.draw_without_rendering()
@@ -186,7 +186,7 @@ def picture(figure: Figure, kind: str = "png") -> bytes:
     A PNG has at most 256 colours, which is a third of the size.
     """
     stream = io.BytesIO()
-    with matplotlib.rc_context(SETTINGS):
+    with matplotlib.style.context(SETTINGS, after_reset=True):
         if kind != "png":
             undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
             figure.savefig(stream, format=kind, metadata=undated)

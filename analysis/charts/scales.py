@@ -10,6 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 
 from hq_ray.analysis.cells import level_text
 from hq_ray.analysis.words import format_number, round_number
+from hq_ray.hyperparameters import HYPERPARAMETERS
 
 # A range this many times that of what matters most is compressed.
 MUCH_WIDER = 8.0
@@ -17,11 +18,6 @@ LEAST_SHARE = 1e-3
 N_TICKS = {"x": 4, "y": 7}
 # More levels than these are not all named.
 MOST_NAMED = 12
-UNITS = {
-    "eps_shift": "reward units",
-    "eps_decay_episodes": "episodes",
-    "alpha_decay_episodes": "episodes",
-}
 
 
 def write_numbers(axis: Axis) -> None:
@@ -75,9 +71,10 @@ def compress(axes: Axes, settled: np.ndarray, side: str = "y") -> None:
 
 
 def hyperparameter_label(name: str) -> str:
-    """Name and unit of a hyperparameter."""
-    unit = UNITS.get(name)
-    return f"{name} [{unit}]" if unit else name
+    """Name and unit of a hyperparameter; its summary ends in the unit, if it has one."""
+    summary = HYPERPARAMETERS[name].summary if name in HYPERPARAMETERS else ""
+    _, bracket, unit = summary.partition(" [")
+    return name + bracket + unit
 
 
 def name_levels(axis: Any, levels: Sequence) -> None:

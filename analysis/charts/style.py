@@ -4,19 +4,12 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import matplotlib
-
 DPI = 150
 TITLE_SIZE, LABEL_SIZE, TICK_SIZE, CAPTION_SIZE = 10.0, 9.0, 8.5, 7.5
 INK, MUTED, GRID = "#1a1a1a", "#555555", "#e4e4e4"
 
-# Matplotlib's own defaults and these, whatever a matplotlibrc says. A `$` in a name stays one.
-NOT_OURS = ("backend", "interactive", "toolbar", "webagg", "tk", "macosx", "docstring", "date")
+# Over matplotlib's own defaults. A `$` in a name stays one.
 SETTINGS = {
-    name: value
-    for name, value in matplotlib.rcParamsDefault.items()
-    if not name.startswith(NOT_OURS)
-} | {
     "text.parse_math": False,
     "text.color": INK,
     "axes.labelcolor": INK,
