@@ -88,5 +88,4 @@ def report(
     from hq_ray.analysis.report.page import write_report
 
     found = study(opened(results), where=where, metric_name=metric, baseline=baseline, rope=rope)
-    used = None if where is None else str(where)
-    return write_report(found, folder or f"reports/{found.name}", used)
+    return write_report(found, folder or f"reports/{found.name}")

@@ -213,7 +213,7 @@ def plot_command(
 ) -> None:
     """Draw the figures: curves, scores, hyperparameters, pairs, health; the data beside each."""
     from hq_ray.analysis.figure_files import write_figures, write_per_seed
-    from hq_ray.analysis.figures import figures_of, planned_counts
+    from hq_ray.analysis.figures import figures_of
 
     places = _open(results)
     name = _name(places)
@@ -224,7 +224,7 @@ def plot_command(
     place = writable(folder)
     with Progress() as progress:
         found = _read(places, where, **options)
-        figures = figures_of(found, {} if where else planned_counts(found), successes_only)
+        figures = figures_of(found, successes_only)
         write_figures(figures, place, kind, progress.show)
         if per_seed != "none":
             write_per_seed(found, per_seed == "all", place, kind, progress.show)
@@ -255,7 +255,7 @@ def report_command(
     writable(folder)  # before minutes of reading
     with Progress() as progress:
         found = _read(places, where, **options)
-        page = write_report(found, folder, where, progress.show)
+        page = write_report(found, folder, progress.show)
     _show_verdicts(found)
     say(f"Report: {page}")
     if opens:

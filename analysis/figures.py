@@ -1,6 +1,6 @@
 """The figures of a study before they are drawn: curves, scores, and the health of the sweep."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -25,16 +25,11 @@ from hq_ray.store import DONE, FAILED
 from hq_ray.trial import FIRST_FRESH_SEED, environment_name
 
 
-def figures_of(
-    study: Study,
-    planned: Mapping[tuple[str, str], int] | None = None,
-    successes_only: bool = False,
-) -> list[FigureData]:
+def figures_of(study: Study, successes_only: bool = False) -> list[FigureData]:
     """All figures of a study, by problem, and the health of the sweep at last.
 
     Args:
         study: with curves.
-        planned: see `planned_counts`; none where not all trials were read.
         successes_only: let the steps be those of successful episodes.
     """
     found: list[FigureData] = []
@@ -45,7 +40,7 @@ def figures_of(
         found += _curves(study, env, successes_only)
         found += _scores(study, env)
         found += sensitivity_figures(study, env)
-    health = health_frame(study, planned or {})
+    health = health_frame(study)
     if len(health):
         caption = (
             "Trials done, failed and missing, and the seconds that each took. Bars: trials done "
@@ -178,42 +173,33 @@ def _scores(study: Study, env: str) -> Iterator[FigureData]:
     yield figure_data(study, env, "scores", title, caption, frame, draw)
 
 
-def planned_counts(study: Study) -> dict[tuple[str, str], int]:
-    """Planned trials by (environment's label, variant), where sweep.json says."""
-    seen = study.trials.drop_duplicates(["env", "env_args"])
-    keys = seen["env"] + " " + seen["env_args"]
-    labels = dict(zip(keys, environment_labels(seen), strict=True)) if len(seen) else {}
-    counts: dict[tuple[str, str], int] = {}
-    for info in study.descriptions:
-        for key, row in info.get("planned", {}).items():
-            name, brace, args = key.partition(" {")
-            env = labels.get(key) or environment_name(name, brace.strip() + args)
-            for variant, count in row.items():
-                counts[env, variant] = counts.get((env, variant), 0) + count
-    return counts
-
-
-def health_frame(study: Study, planned: Mapping[tuple[str, str], int]) -> pd.DataFrame:
+def health_frame(study: Study) -> pd.DataFrame:
     """Trials done, failed and missing by environment and variant, and quantiles of their times."""
-    keys, trials = ["env", "variant"], study.trials
-    if len(trials):
-        trials = trials.assign(env=environment_labels(trials))
+    trials = study.trials
     is_done = trials["status"] == DONE
     trials = trials.assign(
+        key=trials["env"] + " " + trials["env_args"],
         done=is_done,
         failed=trials["status"] == FAILED,
         explored=trials["seed"] < FIRST_FRESH_SEED,
         seconds=trials["train_seconds"].where(is_done).astype(float),
     )
+    seen = trials.drop_duplicates("key")
+    labels = {key: environment_name(*key.split(" ", 1)) for key, _ in study.planned}
+    labels |= dict(zip(seen["key"], environment_labels(seen), strict=True))
+    keys = ["key", "variant"]
     groups = trials.groupby(keys, observed=True)
     frame = groups[["done", "failed", "explored"]].sum()
     for name, share in (("low", 0.05), ("median", 0.5), ("high", 0.95)):
         frame[f"seconds_{name}"] = groups["seconds"].quantile(share)
-    counts = pd.DataFrame([(*key, n) for key, n in planned.items()], columns=[*keys, "planned"])
-    frame = frame.reset_index().merge(counts, "outer", on=keys)
+    counts = [(*key, n) for key, n in study.planned.items()]
+    planned = pd.DataFrame(counts, columns=[*keys, "planned"])
+    frame = frame.reset_index().merge(planned, "outer", on=keys)
+    frame.insert(0, "env", frame.pop("key").map(labels))
     frame = frame.fillna({"done": 0, "failed": 0, "explored": 0})
     frame["missing"] = (frame["planned"] - frame["explored"]).clip(lower=0)
     frame = frame.astype(dict.fromkeys(["done", "failed", "missing"], "Int64"))
     order = list(dict.fromkeys([*(cell.variant for cell in study.cells), *frame["variant"]]))
-    frame = frame.sort_values(keys, key=lambda of: of if of.name == "env" else of.map(order.index))
-    return frame.drop(columns=["explored", "planned"]).reset_index(drop=True)
+    frame = frame.sort_values("variant", key=lambda of: of.map(order.index))
+    frame = frame.sort_values("env", kind="stable", ignore_index=True)
+    return frame.drop(columns=["explored", "planned"])

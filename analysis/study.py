@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,6 +47,7 @@ class Study:
         families: by problem that is an instance of a family of environments, the family.
         judged: the metric of the verdict.
         smooth: window of all curves, in episodes.
+        where: which trials these are, in words; None for all.
         notes: sentences on what is missing, failed, left out, mixed or unknown.
         comparisons: every variant against the baseline of its problem or family.
         chosen: by (problem, variant), the configuration that was confirmed, with its fresh seeds;
@@ -60,6 +62,7 @@ class Study:
     families: Mapping[str, str]
     judged: Metric
     smooth: int
+    where: str | None
     notes: Sequence[str]
     comparisons: Sequence[Comparison]
     chosen: Mapping[tuple[str, str], Side]
@@ -79,6 +82,17 @@ class Study:
     def sections(self) -> list[str]:
         """What a reader is told of one by one: problems, and families instead of instances."""
         return list(dict.fromkeys(self.families.get(env, env) for env in self.table))
+
+    @cached_property
+    def planned(self) -> Counter:
+        """Planned trials by `id args` of the environment and variant, where sweep.json says; none
+        where not all trials were read.
+        """
+        counts: Counter = Counter()
+        for info in self.descriptions if self.where is None else ():
+            for env, row in info.get("planned", {}).items():
+                counts.update({(env, variant): n for variant, n in row.items()})
+        return counts
 
     @property
     def cells(self) -> list[Cell]:
@@ -195,6 +209,7 @@ def study(
         families=families,
         judged=judged,
         smooth=smooth,
+        where=None if where is None else str(where),
         notes=notes,
         comparisons=comparisons,
         chosen=chosen,

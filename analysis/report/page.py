@@ -18,7 +18,7 @@ from PIL import Image
 
 from hq_ray.analysis.charts.page import caption_pixels
 from hq_ray.analysis.figure_files import FigureData, Progress, parquet, write_figures
-from hq_ray.analysis.figures import figures_of, planned_counts
+from hq_ray.analysis.figures import figures_of
 from hq_ray.analysis.report.tables import (
     cell_text,
     chosen_table,
@@ -47,12 +47,7 @@ MOST_ROWS = 5_000
 MOST_OPEN = 4
 
 
-def write_report(
-    study: Study,
-    folder: str | PathLike,
-    where: str | None = None,
-    progress: Progress | None = None,
-) -> str:
+def write_report(study: Study, folder: str | PathLike, progress: Progress | None = None) -> str:
     """Writes the report of a study.
 
         report.html       the page; it needs nothing beside it
@@ -68,7 +63,6 @@ def write_report(
     Args:
         study: with curves.
         folder: a path or a URI to write to; made where it is not there.
-        where: which trials the study was made of, for the record; None for all.
         progress: told of each figure that is drawn.
 
     Returns:
@@ -78,13 +72,12 @@ def write_report(
         InputError: nothing can be written there.
     """
     place = writable(folder)
-    planned = {} if where else planned_counts(study)
     summary = summary_table(study.table, study.judged)
     pairs = pairs_table(study.table, study.judged)
-    data = figures_of(study, planned)
+    data = figures_of(study)
     _remove_others(place, {one.name for one in data})
     figures = write_figures(data, place.child("figures"), "png", progress)
-    page = render(study, figures, summary, sum(planned.values()), where)
+    page = render(study, figures, summary)
     verdicts = pd.DataFrame([verdict_row(one) for one in study.comparisons])
     place.write("verdict.csv", verdicts.to_csv(index=False).encode())
     place.write("verdict.tex", verdict_latex(study.comparisons).encode())
@@ -106,16 +99,14 @@ def _remove_others(place: Location, names: set[str]) -> None:
 
 
 def render(
-    study: Study,
-    figures: Sequence[tuple[FigureData, bytes]],
-    summary: pd.DataFrame,
-    n_planned: int,
-    where: str | None = None,
+    study: Study, figures: Sequence[tuple[FigureData, bytes]], summary: pd.DataFrame
 ) -> str:
     """The page: the verdicts first, then each environment, then what is looked up.
 
-    Args as of `write_report`; figures have their PNGs, and `n_planned` is 0 where not all trials
-    were read.
+    Args:
+        study: with curves.
+        figures: each with its PNG.
+        summary: the rows of the configurations.
     """
     shown = [(one, _figure(one, png)) for one, png in figures]
     environments = [
@@ -156,10 +147,9 @@ def render(
         n_done=int(((status == DONE) & explored).sum()),
         n_fresh=int(((status == DONE) & ~explored).sum()),
         n_failed=int((status == FAILED).sum()),
-        n_planned=n_planned,
+        n_planned=study.planned.total(),
         seconds=study.trials["train_seconds"].sum(),
         failures=failures_table(study),
-        where=where,
         written_by=", ".join(f"{name} {one}" for name, one in ours.items() if one),
         provenance=[provenance_table(one, info) for one, info in described],
     )

@@ -209,7 +209,7 @@ def test_a_report_of_a_part_says_so_and_figures_of_an_earlier_one_go(results, tm
     assert told == [("drawing figures", done, len(told)) for done in range(len(told))]
     assert (tmp_path / "figures" / "difference.png").exists()
     where = "variant == 'harmonic'"
-    write_report(read(results, where=where), tmp_path, where)
+    write_report(read(results, where=where), tmp_path)
     names = {path.name for path in (tmp_path / "figures").iterdir()}
     assert "difference.png" not in names
     assert {"mine.png", "curves_returns.png"} < names
