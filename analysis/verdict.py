@@ -1,5 +1,6 @@
 """What a comparison says, in plain words, and how sure it is."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +53,8 @@ def judge(found: Comparison) -> Verdict:
     p_values = f"p {p_text(found.p_value)}"
     if found.family > 1:
         p_values += f", Holm's p {p_text(found.adjusted)} of {found.family} comparisons"
-    equivalent = found.rope is not None and max(abs(low), abs(high)) <= found.rope
+    rope = math.nan if found.rope is None else found.rope
+    equivalent = max(abs(low), abs(high)) <= rope
     decided = found.adjusted < LEVEL and not equivalent
     if decided and mean < 0:
         # By how much one is ahead has no sign, so the limits are those of its size, too.
@@ -62,7 +64,7 @@ def judge(found: Comparison) -> Verdict:
     if difference.constant:
         evidence = f", the same on {each} ({seeds})"
     if equivalent:
-        words = f"differs in {label} by no more than ±{_amount(found, found.rope)}"
+        words = f"differs in {label} by no more than ±{_amount(found, rope)}"
         return Verdict(EQUIVALENT, f"{against} {words}: by {_amount(found, mean)}{evidence}.")
     if decided:
         better = found.metric.upwards(mean) > 0

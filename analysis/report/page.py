@@ -98,9 +98,7 @@ def _remove_others(place: Location, names: set[str]) -> None:
             place.child("figures").delete(f"{name}.{kind}")
 
 
-def render(
-    study: Study, figures: Sequence[tuple[FigureData, bytes]], summary: pd.DataFrame
-) -> str:
+def render(study: Study, figures: Sequence[tuple[FigureData, bytes]], summary: pd.DataFrame) -> str:
     """The page: the verdicts first, then each environment, then what is looked up.
 
     Args:
