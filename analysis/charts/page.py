@@ -11,7 +11,6 @@ from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any
 
-import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -28,9 +27,9 @@ from hq_ray.analysis.charts.style import (
     DPI,
     LABEL_SIZE,
     MUTED,
-    SETTINGS,
     TITLE_SIZE,
     LineStyle,
+    our_settings,
 )
 from hq_ray.location import Location
 
@@ -53,7 +52,7 @@ def chart(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
     @wraps(draw)
     def drawn(*args: object, title: str, caption: Sequence[str] = (), **options: Any) -> Figure:
-        with matplotlib.style.context(SETTINGS, after_reset=True):
+        with our_settings():
             figure = draw(*args, **options)
             _add_texts(figure, title, caption)
             figure.draw_without_rendering()
@@ -186,7 +185,7 @@ def picture(figure: Figure, kind: str = "png") -> bytes:
     A PNG has at most 256 colours, which is a third of the size.
     """
     stream = io.BytesIO()
-    with matplotlib.style.context(SETTINGS, after_reset=True):
+    with our_settings():
         if kind != "png":
             undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
             figure.savefig(stream, format=kind, metadata=undated)

@@ -2,13 +2,16 @@
 
 import zlib
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+
+import matplotlib.style
 
 DPI = 150
 TITLE_SIZE, LABEL_SIZE, TICK_SIZE, CAPTION_SIZE = 10.0, 9.0, 8.5, 7.5
 INK, MUTED, GRID = "#1a1a1a", "#555555", "#e4e4e4"
 
-# Over matplotlib's own defaults. A `$` in a name stays one.
+# A `$` in a name stays one.
 SETTINGS = {
     "text.parse_math": False,
     "text.color": INK,
@@ -36,6 +39,12 @@ SETTINGS = {
     "hatch.linewidth": 0.8,
     "svg.hashsalt": "hq_ray",
 }
+
+
+def our_settings() -> AbstractContextManager[None]:
+    """For a block, matplotlib's own defaults and our SETTINGS, whatever a matplotlibrc says."""
+    return matplotlib.style.context(SETTINGS, after_reset=True)
+
 
 Dashes = str | tuple[float, tuple[float, ...]]
 
