@@ -23,7 +23,7 @@ from hq_ray.env_identity import rollout_digest, source_digest
 from hq_ray.errors import InputError, near_miss
 from hq_ray.model import Model
 from hq_ray.spaces import numbering
-from hq_ray.trial import ROLLOUT, UNSEEDED
+from hq_ray.trial import ROLLOUT, UNSEEDED, canonical
 from hq_ray.user_code import RAISED, import_user_module, in_child_process, quiet, refused
 
 DEFAULT_MAX_STEPS = 1000
@@ -71,14 +71,6 @@ def sweep_json_entries(environments: Iterable[Environment]) -> dict[str, dict[st
         "sources": {one.name: one.source for one in recorded},
         "engines": {one.name: one.engine for one in recorded},
     }
-
-
-def canonical_args(args: Mapping[str, object]) -> str:
-    """Keyword arguments as JSON with sorted keys and no spaces; `{}` for none."""
-    try:
-        return json.dumps(dict(args), sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError) as problem:
-        raise InputError(f"env_args must be plain JSON values, got {args!r}: {problem}") from None
 
 
 def make(
@@ -134,7 +126,7 @@ def resolve(
     module, colon, _ = env.rpartition(":")
     limit = spec.max_episode_steps or DEFAULT_MAX_STEPS
     full_id = f"{module}{colon}{spec.id}"
-    found = _resolve(full_id, canonical_args(args), limit, *_registration(spec))
+    found = _resolve(full_id, canonical(args), limit, *_registration(spec))
     return replace(found, notices=(*notices, *found.notices))
 
 

@@ -60,19 +60,14 @@ LANE = np.dtype(
 
 def apply_update(variant, q_value, target, alpha, alpha_down, eps_shift, first, second):
     """Stands in the loop for the rule of the variant; `first` and `second` are its parameters."""
-    row = variant_of(variant)
-    values = {"alpha": alpha, "alpha_down": alpha_down, "eps_shift": eps_shift}
-    values |= zip(row.parameters, (first, second), strict=False)
-    return row.update(q_value, target, *(values[name] for name in row.arguments))
 
 
 @overload(apply_update, prefer_literal=True)
 def _compile_update(variant, q_value, target, alpha, alpha_down, eps_shift, first, second):
     row = variant_of(variant.literal_value)
-    slots = {name: name for name in set(row.uses or ())} | dict(
-        zip(row.parameters, ("first", "second"), strict=False)
-    )
-    arguments = ", ".join(slots.get(name, "0.0") for name in row.arguments)
+    slots = dict.fromkeys(row.unread, "0.0")
+    slots |= zip(row.parameters, ("first", "second"), strict=False)
+    arguments = ", ".join(slots.get(name, name) for name in row.arguments)
     # numba has no call with arguments by position that are known only here.
     return eval(
         "lambda variant, q_value, target, alpha, alpha_down, eps_shift, first, second: "

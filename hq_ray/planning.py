@@ -29,6 +29,8 @@ TOLERATED_STEPS = 100
 # Actions whose values differ by less than this share are tied, which is above rounding; the
 # second bound keeps it below what one lost step costs where gamma is near 1.
 TIE_TOLERANCE, TIE_SHARE_OF_A_STEP = 1e-9, 1e-3
+# Of the greatest value, where nothing else makes a step cost anything.
+STEP_COST_WITHOUT_DISCOUNT = 1e-9
 # Once episodes go on with no more than this probability, further steps change no digit.
 ABSORBED = 1e-17
 
@@ -68,41 +70,9 @@ def optimal_values(model: Model, gamma: float) -> np.ndarray:
         float64 (S, A), in units of return, read-only. Nothing is cut where a state is terminal:
         only the flag of a transition ends an episode.
     """
-    q_values = _policy_iteration(model, gamma, np.ones((model.n_states, model.n_actions), bool))
-    q_values.flags.writeable = False
-    return q_values
-
-
-@lru_cache(maxsize=256)
-def optimal_start_value(model: Model, gamma: float) -> float | None:
-    """V* at the start: the most that any policy can be worth there; None where it is not finite."""
-    return start_value(model, optimal_values(model, gamma).max(axis=1))
-
-
-def optimal_policy(model: Model, gamma: float) -> np.ndarray:
-    """Of the actions tied for the greatest Q*, the lowest index: int64 (S,).
-
-    At gamma 1, where to wait may cost nothing, only those whose episodes end soonest are tied.
-    """
-    q_values = optimal_values(model, gamma)
-    share = min(TIE_TOLERANCE, TIE_SHARE_OF_A_STEP * (1 - gamma))
+    policy, allowed = np.zeros(model.n_states, np.int64), np.ones(model.next_state.shape[:2], bool)
     if gamma == 1:
-        share = TIE_TOLERANCE
-        best = q_values.max(axis=1, keepdims=True)
-        margin = TIE_TOLERANCE * np.abs(best[np.isfinite(best)]).max(initial=0.0)
-        tied = np.isfinite(best) & (q_values >= best - margin)
-        hurried = replace(model, reward=-np.ones_like(model.reward))
-        q_values = _policy_iteration(hurried, 1.0, tied)
-    scale = np.abs(np.where(np.isfinite(q_values), q_values, 0.0)).max(axis=1)
-    tied = q_values.max(axis=1) - share * scale
-    return np.argmax(q_values >= tied[:, None], axis=1)
-
-
-def _policy_iteration(model: Model, gamma: float, allowed: np.ndarray) -> np.ndarray:
-    """Q* where only some pairs are allowed, bool (S, A): all of them where gamma is below 1."""
-    policy = np.zeros(model.n_states, np.int64)
-    if gamma == 1:
-        policy, allowed = _surely_ending(model, allowed)
+        policy, allowed = _surely_ending(model)
     every_state, unbounded = np.arange(model.n_states), np.zeros(model.n_states, bool)
     hopeless, policy = policy < 0, np.maximum(policy, 0)
     best = np.full(model.n_states, -np.inf)
@@ -122,6 +92,7 @@ def _policy_iteration(model: Model, gamma: float, allowed: np.ndarray) -> np.nda
         q_values[~allowed] = -np.inf
         better = finite & (q_values.max(axis=1) > q_values[every_state, policy] + tolerance)
         if not better.any() or not (values > best + tolerance).any():
+            q_values.flags.writeable = False
             return q_values
         best = np.maximum(best, values)  # rises by the tolerance each time, so this ends
         policy = np.where(better, q_values.argmax(axis=1), policy)
@@ -131,17 +102,41 @@ def _policy_iteration(model: Model, gamma: float, allowed: np.ndarray) -> np.nda
             unbounded |= _approach(model, allowed, endless[:, None]) >= 0
 
 
-def _surely_ending(model: Model, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+@lru_cache(maxsize=256)
+def optimal_start_value(model: Model, gamma: float) -> float | None:
+    """V* at the start: the most that any policy can be worth there; None where it is not finite."""
+    return start_value(model, optimal_values(model, gamma).max(axis=1))
+
+
+def optimal_policy(model: Model, gamma: float) -> np.ndarray:
+    """Of the actions tied for the greatest Q*, the lowest index: int64 (S,).
+
+    At gamma 1, where to wait may cost nothing, only those whose episodes end soonest are tied.
+    """
+    q_values, step_cost = optimal_values(model, gamma), 1 - gamma
+    if gamma == 1:
+        step_cost = STEP_COST_WITHOUT_DISCOUNT
+        greatest = np.abs(q_values[np.isfinite(q_values)]).max(initial=0.0) or 1.0
+        hurried = replace(model, reward=model.reward - step_cost * greatest)
+        q_values = optimal_values(hurried, gamma)
+    share = min(TIE_TOLERANCE, TIE_SHARE_OF_A_STEP * step_cost)
+    scale = np.abs(np.where(np.isfinite(q_values), q_values, 0.0)).max(axis=1)
+    tied = q_values.max(axis=1) - share * scale
+    return np.argmax(q_values >= tied[:, None], axis=1)
+
+
+def _surely_ending(model: Model) -> tuple[np.ndarray, np.ndarray]:
     """A policy whose episodes surely end, -1 in states where none does, and the pairs safe for it.
 
-    Safe are the allowed pairs that never lead to a state without such a policy.
+    Safe are the pairs that never lead to a state without such a policy.
     """
+    allowed = np.ones(model.next_state.shape[:2], bool)
     while True:
         policy = _approach(model, allowed)
         astray = allowed & _leads_into(model, policy < 0)
         if not astray.any():
             return policy, allowed
-        allowed = allowed & ~astray
+        allowed &= ~astray
 
 
 def _approach(model: Model, allowed: np.ndarray, goal: np.ndarray | None = None) -> np.ndarray:

@@ -61,16 +61,11 @@ def numbering(environment: gymnasium.Env, name: str = "the environment") -> Numb
     n_actions, first_action = int(actions.n), int(actions.start)
     discrete = isinstance(space, spaces.Discrete)
     first_state = components[0][1] if discrete else 0
-    for numbered, n, first in ((space, n_states, first_state), (actions, n_actions, first_action)):
-        if n + abs(first) >= MAX_NUMBER:
-            raise InputError(
-                f"the states and actions of {name} must be numbered below 2**31 for a table of Q "
-                f"values, got {short_repr(numbered)}"
-            )
-    if n_states * n_actions > MAX_ENTRIES:
+    greatest = max(n_states + abs(first_state), n_actions + abs(first_action))
+    if n_states * n_actions > MAX_ENTRIES or greatest >= MAX_NUMBER:
         raise InputError(
-            f"{name} must have at most {MAX_ENTRIES:,} pairs of a state and an action, got "
-            f"{n_states:,} states and {n_actions:,} actions"
+            f"the states and actions of {name} must be numbered below 2**31 and make at most "
+            f"{MAX_ENTRIES:,} pairs, got {short_repr(space)} and {short_repr(actions)}"
         )
 
     def encode(observation: object) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,10 @@ from hq_ray.updates import uncompilable, variant_of
 ENGINES = ("auto", "kernel", "gymnasium")
 # The last tenth of training is what "final" means in a trial's summary.
 FINAL_SHARE = 0.1
+# What trials must have in common to be trained together.
+group_key = attrgetter(
+    *("env", "env_args", "fingerprint", "variant", "episodes", "max_steps", "rule", "by_visits")
+)
 
 
 def train(trial: Trial, engine: str = "auto") -> Trained:
@@ -90,20 +95,6 @@ def _load_loop(tables: KernelTables, variant: str, by_visits: bool) -> None:
     plain = used_hyperparameters(variant, {"alpha_schedule": "visits"} if by_visits else {})
     trial = Trial("", "{}", None, variant, seed=0, episodes=1, max_steps=1, **plain)
     train_on_kernel([trial], tables)
-
-
-def group_key(trial: Trial) -> tuple:
-    """What trials must have in common to be trained together."""
-    return (
-        trial.env,
-        trial.env_args,
-        trial.fingerprint,
-        trial.variant,
-        trial.episodes,
-        trial.max_steps,
-        trial.rule,
-        trial.by_visits,
-    )
 
 
 def _train_on_gymnasium(trial: Trial, model: Model | None) -> EpisodeLog:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -98,7 +98,7 @@ class Trial:
     def config_id(self) -> str:
         """16 hex digits of the configuration: the same for all seeds."""
         identity = {name: value for name, value in self.identity.items() if name != "seed"}
-        return hashlib.sha256(_canonical(identity)).hexdigest()[:16]
+        return hashlib.sha256(_digested(identity)).hexdigest()[:16]
 
     @property
     def epsilon_schedule(self) -> Schedule:
@@ -168,10 +168,21 @@ def seeded(configuration: Trial) -> Callable[[int], Trial]:
     return make
 
 
-def _canonical(identity: dict[str, Value]) -> bytes:
-    """JSON that is the same for the same identity."""
-    content = {"semantics": SEMANTICS_VERSION, **identity}
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+def canonical(content: Mapping[str, object]) -> str:
+    """JSON that is the same for the same content: keys sorted, no spaces.
+
+    Raises:
+        InputError: some of it is no plain JSON value.
+    """
+    try:
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as problem:
+        reason = " ".join(str(problem).split())
+        raise InputError(f"arguments must be plain JSON values, but: {reason}") from None
+
+
+def _digested(identity: Mapping[str, Value]) -> bytes:
+    return canonical({"semantics": SEMANTICS_VERSION, **identity}).encode()
 
 
 def id_by_seed(configuration: Trial) -> Callable[[int], str]:
@@ -180,7 +191,7 @@ def id_by_seed(configuration: Trial) -> Callable[[int], str]:
     The part of the JSON before the seed is digested once.
     """
     # Inside a JSON string the quotes would be escaped, so this is found once.
-    head, tail = _canonical({**configuration.identity, "seed": 0}).split(b'"seed":0,')
+    head, tail = _digested({**configuration.identity, "seed": 0}).split(b'"seed":0,')
     begun, tail = hashlib.sha256(head), b"," + tail
 
     def digest(seed: int) -> str:

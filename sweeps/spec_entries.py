@@ -30,7 +30,7 @@ from hq_ray.sweeps.parameters import (
     value_schema,
 )
 from hq_ray.sweeps.spec_text import known_keys, listed, validated
-from hq_ray.trial import BLOCK, MAX_SEED, MOST_SEEDS, environment_name, parse_seeds
+from hq_ray.trial import BLOCK, MAX_SEED, MOST_SEEDS, canonical, environment_name, parse_seeds
 from hq_ray.updates import VARIANTS, parse_variants, variant_of
 
 T = TypeVar("T")
@@ -103,11 +103,11 @@ def _environments(entry: Any) -> tuple[EnvironmentRequest, ...]:
         )
     fixed = {key: value for key, value in args.items() if key not in ranges}
     named = [f"{key} {args[key]}" for key in ranges]
-    family = label or ", ".join([environment_name(name, _arguments(fixed)), *named])
+    family = label or ", ".join([environment_name(name, canonical(fixed)), *named])
     requests = tuple(
         EnvironmentRequest(
             name,
-            _arguments({**args, **dict(zip(ranges, values, strict=True))}),
+            canonical({**args, **dict(zip(ranges, values, strict=True))}),
             label and ", ".join([label, *map("{} {}".format, ranges, values)]),
             family if ranges else None,
         )
@@ -132,14 +132,6 @@ def _range(name: str, value: object) -> range | None:
             f".{name}: a range must rise, got {value!r}; did you mean '{last}-{first}'?"
         )
     return range(first, last + 1)
-
-
-def _arguments(args: dict) -> str:
-    try:
-        return json.dumps(args, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as problem:
-        reason = " ".join(str(problem).split())
-        raise InputError(f"arguments must be plain JSON values, but: {reason}") from None
 
 
 def _environment(entry: Any) -> EnvironmentRequest:

@@ -130,9 +130,9 @@ def test_an_unknown_id_is_refused(env, message):
         (
             "VelocityGrid-v0",
             {"slip_prob": float("nan")},
-            "env_args must be plain JSON values, got {'slip_prob': nan}: ",
+            "arguments must be plain JSON values, but: ",
         ),
-        ("VelocityGrid-v0", {"width": {8}}, "env_args must be plain JSON values, got "),
+        ("VelocityGrid-v0", {"width": {8}}, "arguments must be plain JSON values, but: "),
     ],
 )
 def test_bad_arguments_are_refused(env, args, message):

@@ -116,27 +116,30 @@ FINITE = (
     "integer Box with bounds, Tuple and Dict of these), got "
 )
 NUMBERED = (
-    "the states and actions of Maze-v0 must be numbered below 2**31 for a table of Q values, got "
+    "the states and actions of Maze-v0 must be numbered below 2**31 and make at most 100,000,000 "
+    "pairs, got "
 )
+GOT, TWO = ", got {1}", spaces.Discrete(2)
 
 
 @pytest.mark.parametrize(
     ("space", "actions", "must"),
     [
-        (spaces.Box(0, np.inf, (2,), np.int64), None, FINITE),
-        (spaces.Dict({"a": spaces.Text(2)}), None, FINITE),
-        (spaces.Tuple((spaces.Discrete(2), spaces.Box(0, 1))), None, FINITE),
-        (spaces.Box(0, 255, (84, 84), np.uint8), None, NUMBERED),
-        (spaces.Discrete(5, start=-(2**31)), None, NUMBERED),
-        (spaces.Discrete(5), spaces.Discrete(2, start=2**31), NUMBERED),
+        (spaces.Box(0, np.inf, (2,), np.int64), TWO, FINITE + "{0}"),
+        (spaces.Dict({"a": spaces.Text(2)}), TWO, FINITE + "{0}"),
+        (spaces.Tuple((TWO, spaces.Box(0, 1))), TWO, FINITE + "{0}"),
         (
-            spaces.Discrete(2),
+            TWO,
             spaces.MultiDiscrete([2, 2]),
-            "the action space of Maze-v0 must be Discrete, got ",
+            "the action space of Maze-v0 must be Discrete" + GOT,
         ),
+        (spaces.Box(0, 255, (84, 84), np.uint8), TWO, NUMBERED + "{0} and {1}"),
+        (spaces.Discrete(5, start=-(2**31)), TWO, NUMBERED + "{0} and {1}"),
+        (TWO, spaces.Discrete(2, start=2**31), NUMBERED + "{0} and {1}"),
+        (spaces.Discrete(10**5), spaces.Discrete(1001), NUMBERED + "{0} and {1}"),
     ],
 )
 def test_a_space_without_a_table_is_refused(space, actions, must):
     with pytest.raises(InputError) as refusal:
         seen_as(space, actions)
-    assert str(refusal.value) == f"{must}{actions or space!r}"
+    assert str(refusal.value) == must.format(repr(space), repr(actions))
