@@ -171,7 +171,7 @@ def _estimate(planned: Plan, expanded: Expanded, cores: int) -> None:
         say(
             f"Estimate from {cost.piloted} pilot trials: {cost.core_seconds / 3600:.3g} core-hours,"
             f" {_duration(cost.wall_seconds)} on {cores} cores, {decimal(int(cost.disk_bytes))} on "
-            f"disk, {decimal(int(cost.memory_bytes))} of memory"
+            "disk"
         )
 
 

@@ -15,10 +15,6 @@ from hq_ray.user_code import RAISED, in_child_process
 
 PILOT_TRIALS = 4
 PILOT_SECONDS = 10.0
-# Memory of a worker process before it trains anything, and of the driver.
-WORKER_BYTES = 350 * 2**20
-DRIVER_BYTES = 400 * 2**20
-BYTES_PER_ROW_IN_FLIGHT = 60
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,6 @@ class Estimate:
         core_seconds: training, evaluation and encoding, on one core.
         wall_seconds: the same on the cores given.
         disk_bytes: of the episodes.
-        memory_bytes: of driver and workers together.
         piloted: number of pilot trials.
         failures: one reason for each kind whose pilot failed.
     """
@@ -37,7 +32,6 @@ class Estimate:
     core_seconds: float
     wall_seconds: float
     disk_bytes: float
-    memory_bytes: float
     piloted: int
     failures: tuple[str, ...] = ()
 
@@ -57,7 +51,6 @@ def estimate(planned: Plan, trials: TrialSet, cores: int) -> Estimate:
             kinds.setdefault(kind, []).append(template)
     core_seconds = disk_bytes = 0.0
     piloted, started = 0, time.monotonic()
-    longest = 0
     failures = []
     for kind, templates in kinds.items():
         most = PILOT_TRIALS if time.monotonic() - started < PILOT_SECONDS else 1
@@ -71,14 +64,10 @@ def estimate(planned: Plan, trials: TrialSet, cores: int) -> Estimate:
         core_seconds += seconds / measured * rows[kind]
         disk_bytes += size / measured * rows[kind]
         piloted += n
-        longest = max(longest, max(t.episodes for t in templates))
-    per_second = sum(rows.values()) / core_seconds if core_seconds else 0.0
-    in_flight = max(longest, min(per_second, 4e6)) * BYTES_PER_ROW_IN_FLIGHT
     return Estimate(
         core_seconds=core_seconds,
         wall_seconds=core_seconds / cores,
         disk_bytes=disk_bytes,
-        memory_bytes=DRIVER_BYTES + cores * (WORKER_BYTES + in_flight),
         piloted=piloted,
         failures=tuple(failures),
     )

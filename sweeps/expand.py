@@ -28,7 +28,6 @@ MOST_CONFIGURATIONS, MOST_TRIALS = 10**6, 10**7
 # What makes a configuration besides its environment.
 READ = (*HYPERPARAMETERS, "rule", "rule_args")
 SETTINGS = ("variant", *LENGTHS, *READ)
-NO_HYPERPARAMETERS = ("env", "variant", *LENGTHS)
 
 
 @dataclass(frozen=True)
@@ -68,10 +67,10 @@ def expand(sweep: Sweep) -> Expanded:
     _check_size(sweep)
     asked = []
     for number, one in enumerate(sweep.configurations):
-        settings, problem = _settings(sweep, one)
+        settings, problem = _settings(sweep, one.variant, one.values)
         if problem is not None:
             raise placed(f"configurations[{number}]", problem)
-        asked.append((one["env"], settings))
+        asked.append((one.env, settings))
     if not sweep.configurations:
         points = _product(sweep)
         asked = [(env, settings) for env in dict.fromkeys(sweep.env) for settings in points]
@@ -129,9 +128,10 @@ def check_read(sweep: Sweep, trials: TrialSet) -> None:
     for variant, own in sweep.variant_parameters.items():
         some = [one for one in trials.configurations if one.variant == variant]
         blocks.append((f"variant_parameters.{variant}", own, some))
-    for number, listed in enumerate(sweep.configurations):
-        settings = dict(zip(SETTINGS, _settings(sweep, listed)[0], strict=True))
-        blocks.append((f"configurations[{number}]", listed, [SimpleNamespace(**settings)]))
+    for number, one in enumerate(sweep.configurations):
+        values, _ = _settings(sweep, one.variant, one.values)
+        settings = SimpleNamespace(**dict(zip(SETTINGS, values, strict=True)))
+        blocks.append((f"configurations[{number}]", one.values, [settings]))
     for place, block, configurations in blocks:
         read = [
             name
@@ -139,14 +139,16 @@ def check_read(sweep: Sweep, trials: TrialSet) -> None:
             if any(getattr(one, name, 0) is not None for one in configurations)
         ]
         for name in block if configurations else ():
-            if name not in (*read, "env", "variant"):
+            if name not in read:
                 raise InputError(
                     f"{place}.{name}: must be read by a variant or schedule of the spec, but none "
                     f"does{near_miss(name, read)}"
                 )
 
 
-def _settings(sweep: Sweep, given: Mapping[str, Any]) -> tuple[tuple, InputError | None]:
+def _settings(
+    sweep: Sweep, variant: str, given: Mapping[str, Any]
+) -> tuple[tuple, InputError | None]:
     """The values that make a configuration, in the order of SETTINGS, and how they contradict each
     other, if they do.
 
@@ -154,24 +156,28 @@ def _settings(sweep: Sweep, given: Mapping[str, Any]) -> tuple[tuple, InputError
 
     Args:
         sweep: has the lengths that are not given.
-        given: `variant` and parameters; other parameters have their defaults.
+        variant: of the configuration.
+        given: its parameters; others have their defaults.
     """
-    values = {name: given[name] for name in given if name not in NO_HYPERPARAMETERS}
+    values = {name: given[name] for name in given if name not in LENGTHS}
     problem = None
     try:
-        used = used_hyperparameters(given["variant"], values)
+        used = used_hyperparameters(variant, values)
     except InputError as contradiction:
         problem = contradiction
         used = {name: row.default for name, row in HYPERPARAMETERS.items()} | values
     lengths = [given.get(name, getattr(sweep, name)) for name in LENGTHS]
-    return (given["variant"], *lengths, *map(used.get, READ)), problem
+    return (variant, *lengths, *map(used.get, READ)), problem
 
 
 def _product(sweep: Sweep) -> list[tuple]:
     """The settings of every distinct sample or grid point that meets the constraints."""
-    points = [list(_points(sweep, variant)) for variant in sweep.variant]
+    points = [
+        [_settings(sweep, variant, point) for point in _points(sweep, variant)]
+        for variant in sweep.variant
+    ]
     by_number = itertools.chain.from_iterable(itertools.zip_longest(*points))
-    found = dict(_settings(sweep, point) for point in by_number if point is not None)
+    found = dict(filter(None, by_number))
     allowed = _allowed(sweep, list(found))
     kept = [settings for settings, ok in zip(found, allowed, strict=True) if ok]
     for settings in kept:
@@ -239,16 +245,15 @@ def _check_size(sweep: Sweep) -> None:
 
 
 def _points(sweep: Sweep, variant: str) -> Iterator[dict[str, Value]]:
-    """A variant with the values of its parameters, point by point."""
+    """The values of a variant's parameters, point by point."""
     parameters = _parameters(sweep, variant)
     if sweep.samples is None:
         for values in itertools.product(*parameters.values()):
-            yield {"variant": variant, **dict(zip(parameters, values, strict=True))}
+            yield dict(zip(parameters, values, strict=True))
         return
     uniforms = _uniforms(sweep, list(parameters), sweep.samples)
     for i in range(sweep.samples):
-        drawn = {name: _drawn(of, float(uniforms[name][i])) for name, of in parameters.items()}
-        yield {"variant": variant, **drawn}
+        yield {name: _drawn(of, float(uniforms[name][i])) for name, of in parameters.items()}
 
 
 def _drawn(parameter: Parameter, uniform: float) -> Value:

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from statistics import NormalDist
 from typing import Annotated, Any, Literal
@@ -13,14 +13,16 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    ValidationError,
     ValidationInfo,
     WithJsonSchema,
+    model_serializer,
     model_validator,
 )
 
-from hq_ray.errors import InputError, near_miss, short_repr
+from hq_ray.errors import InputError, short_repr
 from hq_ray.hyperparameters import COUNT, HYPERPARAMETERS, Hyperparameter, Value
-from hq_ray.sweeps.spec_text import known_keys, listed, placed, validated
+from hq_ray.sweeps.spec_text import did_you_mean, known_keys, listed, placed, sentence
 from hq_ray.updates import variant_of
 
 # What can vary besides the hyperparameters.
@@ -71,9 +73,8 @@ def checked(row: Hyperparameter, value: object, place: str = "") -> Any:
     try:
         return row.check(value if row.kind is str else plain_number(value))
     except ValueError:
-        hint = near_miss(value, row.kinds) if row.kind is str else ""
-        message = f"must be {row.must}, got {short_repr(value)}{hint.partition('; known')[0]}"
-        raise placed(place, message) from None
+        hint = did_you_mean(value, row.kinds) if row.kind is str else ""
+        raise placed(place, f"must be {row.must}, got {short_repr(value)}{hint}") from None
 
 
 class Part(BaseModel):
@@ -129,6 +130,10 @@ class Distribution(Part):
                 )
         return self
 
+    @model_serializer(mode="wrap")
+    def _what_is_given(self, handler: Callable[["Distribution"], dict]) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None}
+
     def _normal(self) -> tuple[NormalDist, float, float]:
         """The normal, and its shares below min and below max."""
         normal = NormalDist(self.mean or 0.0, self.std or 0.0)
@@ -179,14 +184,14 @@ def _parameter(row: Hyperparameter, given: object) -> Parameter:
 
 
 def _distribution(row: Hyperparameter, given: Any) -> Distribution:
-    kind = given.distribution if isinstance(given, Distribution) else given["distribution"]
+    try:
+        drawn = Distribution.model_validate(given)
+    except ValidationError as problem:
+        raise sentence(problem, given) from None
     kinds = WHOLE_KINDS if row.kind is int else REAL_KINDS
-    if kind not in kinds:
-        hint = near_miss(kind, kinds).partition("; known")[0]
-        raise InputError(
-            f".distribution: must be one of {', '.join(kinds)}, got {short_repr(kind)}{hint}"
-        )
-    drawn = validated(Distribution, given)
+    if drawn.distribution not in kinds:
+        must = f"must be one of {', '.join(kinds)}"
+        raise InputError(f".distribution: {must}, got {drawn.distribution!r}")
     ends = {end: checked(row, getattr(drawn, end), f".{end}") for end in ("min", "max")}
     return drawn.model_copy(update=ends)
 
@@ -204,23 +209,16 @@ def _parameters(given: object, info: ValidationInfo) -> dict[str, Parameter]:
     return found
 
 
-def value_schema(row: Hyperparameter) -> dict[str, Any]:
-    """The JSON schema of one value, for editors."""
-    kind = {int: "integer", float: "number"}
-    one = {"enum": list(row.kinds)} if row.kind is str else {"type": kind[row.kind]}
-    return {"description": f"{row.summary}; {row.must}", **one}
-
-
-def _parameter_schema(row: Hyperparameter) -> dict[str, Any]:
-    one = value_schema(row)
-    several = {"type": "array", "items": one, "minItems": 1}
-    values = {"type": "object", "properties": {"values": several}, "required": ["values"]}
-    forms = [one, several, values | {"additionalProperties": False}]
-    return {"anyOf": forms if row.kind is str else [*forms, Distribution.model_json_schema()]}
-
-
-_SCHEMA = {
-    "type": "object",
-    "properties": {name: _parameter_schema(row) for name, row in PARAMETERS.items()},
+# For editors: what they complete and explain. Rules of the user's own have other names besides.
+SCHEMA = {
+    name: {
+        "description": f"{row.summary}; {row.must}",
+        "examples": list(row.kinds) if row.kind is str else [row.default],
+    }
+    for name, row in PARAMETERS.items()
 }
-Parameters = Annotated[dict[str, Any], PlainValidator(_parameters), WithJsonSchema(_SCHEMA)]
+Parameters = Annotated[
+    dict[str, Any],
+    PlainValidator(_parameters),
+    WithJsonSchema({"type": "object", "properties": SCHEMA}),
+]

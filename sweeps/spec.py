@@ -13,7 +13,7 @@ parameters:
 import itertools
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,27 +23,22 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainValidator,
     ValidationError,
-    WithJsonSchema,
     model_validator,
 )
 
 from hq_ray.errors import InputError, near_miss, short_repr
 from hq_ray.sweeps.parameters import (
     LENGTHS,
-    PARAMETERS,
     Distribution,
     Parameters,
     Part,
     checked,
     parameters_of,
     plain_number,
-    value_schema,
 )
 from hq_ray.sweeps.spec_entries import (
     Confirm,
-    EnvironmentRequest,
     Environments,
     Listed,
     OneOrMore,
@@ -52,8 +47,8 @@ from hq_ray.sweeps.spec_entries import (
     VariantEntry,
     VariantName,
 )
-from hq_ray.sweeps.spec_text import listed, read_yaml, sentence
-from hq_ray.trial import FIRST_FRESH_SEED, seeds_text
+from hq_ray.sweeps.spec_text import read_yaml, sentence
+from hq_ray.trial import FIRST_FRESH_SEED
 
 # No `=`, which DuckDB, Polars and pyarrow take for a partition of the data.
 NAME = re.compile(r"[A-Za-z0-9][\w.,+\-]{0,99}", re.ASCII)
@@ -75,45 +70,16 @@ def _name(name: object) -> str:
     )
 
 
-def _configurations(given: object) -> list:
-    items = listed(given)
-    if items is None:
-        raise ValueError("must be a list")
-    if not items:
-        raise InputError("must hold at least one value")
-    return items
-
-
 def _flat(entries: Iterable[tuple]) -> tuple:
     return tuple(itertools.chain.from_iterable(entries))
-
-
-def _length(name: str) -> Any:
-    row = LENGTHS[name]
-    return Annotated[int, PlainValidator(partial(checked, row)), WithJsonSchema(value_schema(row))]
-
-
-# For editors: only beside a `module:name` may parameters have other names than ours.
-_OWN: dict[str, Any] = {"type": "string", "pattern": ":"}
-_OWN = {"anyOf": [_OWN, {"type": "object", "properties": {"id": _OWN}}]}
-_OWN = {"anyOf": [_OWN, {"type": "array", "contains": _OWN}]}
-_OURS = {"properties": {"parameters": {"propertyNames": {"enum": [*PARAMETERS]}}}}
-_NAMES_OF_PARAMETERS: dict[str, Any] = {
-    "if": {"properties": {"variant": _OWN}, "required": ["variant"]},
-    "else": _OURS,
-}
 
 
 class Sweep(Part):
     """What a sweep means. Every field accepts what the YAML form does and is checked."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, json_schema_extra=_NAMES_OF_PARAMETERS)
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
-    name: Annotated[
-        str,
-        PlainValidator(_name),
-        WithJsonSchema({"type": "string", "pattern": f"^{NAME.pattern}$"}),
-    ]
+    name: Annotated[str, BeforeValidator(_name)]
     """Of the results folder."""
     env: Annotated[OneOrMore[Environments], AfterValidator(_flat)] = ()
     """An id, a mapping with `id` and arguments, or a list of them; `0-49` is each number."""
@@ -123,9 +89,9 @@ class Sweep(Part):
     """A name, `module:name`, `both` (the default), or mappings with `id` and `parameters`."""
     seeds: Seeds = tuple(range(5))
     """A range, a list, or text such as `0-9`."""
-    episodes: _length("episodes") = LENGTHS["episodes"].default  # type: ignore[valid-type]
+    episodes: Annotated[int, BeforeValidator(partial(checked, LENGTHS["episodes"]))] = 4000
     """Of every trial, unless they are a parameter or a listed configuration has its own."""
-    max_steps: _length("max_steps") = None  # type: ignore[valid-type]
+    max_steps: Annotated[int | None, BeforeValidator(partial(checked, LENGTHS["max_steps"]))] = None
     """Of every episode, likewise; by default the environment's own limit."""
     method: Literal["grid", "random", "sobol"] = "grid"
     """How parameters are combined; `grid` by default."""
@@ -141,7 +107,7 @@ class Sweep(Part):
     """By variant, what replaces or joins the common parameters."""
     confirm: Confirm | None = None
     """`{seeds: 30, metric: mean_return, top: 1}` runs the best configurations on fresh seeds."""
-    configurations: Annotated[tuple[Listed, ...], BeforeValidator(_configurations)] = ()
+    configurations: Annotated[tuple[Listed, ...], Field(min_length=1)] = ()
     """Each configuration spelled out, in the place of env, variant, method, samples, sample_seed,
     parameters, constraints and variant_parameters."""
 
@@ -157,43 +123,43 @@ class Sweep(Part):
     @model_validator(mode="after")
     def _settle(self) -> "Sweep":
         """Checks what depends on several keys, and gathers the parameters of single variants."""
-        if self.confirm is not None and max(self.seeds) >= FIRST_FRESH_SEED:
-            raise InputError(
-                f".seeds: must be below 2**62 in a sweep that confirms, got {max(self.seeds)}"
-            )
         names = [block.id for block in self.variant]
-        if self.configurations:
-            for key in PRODUCT_KEYS:
-                if key in self.model_fields_set:
-                    raise InputError(f".{key}: must not be given together with configurations")
-        elif not self.env:
-            raise InputError(
-                ".env: must be at least one environment, unless configurations are given"
-            )
-        if not names or len(set(names)) < len(names):
-            raise InputError(f".variant: must name each variant once, got {short_repr(names)}")
         own = dict(self.variant_parameters)
         for block in self.variant:
             if block.parameters is not None:
                 if block.id in own:
                     raise InputError(f".variant_parameters.{block.id}: must be given once")
                 own[block.id] = block.parameters
+        if problem := next(self._contradictions(names, own), None):
+            raise InputError(problem)
+        self.__dict__.update(variant=tuple(names), variant_parameters=own)
+        return self
+
+    def _contradictions(self, names: list[str], own: Mapping[str, Mapping]) -> Iterator[str]:
+        if self.confirm is not None and max(self.seeds) >= FIRST_FRESH_SEED:
+            yield f".seeds: must be below 2**62 in a sweep that confirms, got {max(self.seeds)}"
+        for key in PRODUCT_KEYS if self.configurations else ():
+            if key in self.model_fields_set:
+                yield f".{key}: must not be given together with configurations"
+        if not self.env and not self.configurations:
+            yield ".env: must be at least one environment, unless configurations are given"
+        if not names or len(set(names)) < len(names):
+            yield f".variant: must name each variant once, got {short_repr(names)}"
         for name in own:
             if name not in names:
-                hint = near_miss(name, names)
-                raise InputError(f".variant_parameters: unknown variant {name!r}{hint}")
-        if (self.samples is None) is (self.method != "grid"):
-            must = "must not be given" if self.method == "grid" else "must be given"
-            raise InputError(f".samples: {must} for method {self.method}")
-        for block in (self.parameters, *own.values()) if self.method == "grid" else ():
+                yield f".variant_parameters: unknown variant {name!r}{near_miss(name, names)}"
+        is_grid = self.method == "grid"
+        if is_grid and self.samples is not None:
+            yield ".samples: must not be given for method grid"
+        if not is_grid and self.samples is None:
+            yield f".samples: must be given for method {self.method}"
+        for block in (self.parameters, *own.values()) if is_grid else ():
             for name, parameter in block.items():
                 if isinstance(parameter, Distribution):
-                    raise InputError(
+                    yield (
                         f".parameters.{name}: a grid needs values; a distribution is for method "
                         "random or sobol"
                     )
-        self.__dict__.update(variant=tuple(names), variant_parameters=own)
-        return self
 
     @classmethod
     def from_mapping(cls, spec: object) -> "Sweep":
@@ -218,10 +184,7 @@ class Sweep(Part):
     def to_dict(self) -> dict[str, Any]:
         """The spec as understood, in plain JSON values; `Sweep(**...)` makes it again."""
         without = PRODUCT_KEYS if self.configurations else ("configurations",)
-        fields = [name for name in type(self).model_fields if name not in without]
-        return {name: _plain(getattr(self, name)) for name in fields} | {
-            "seeds": seeds_text(self.seeds)
-        }
+        return self.model_dump(mode="json", exclude=set(without), serialize_as_any=True)
 
     def with_overrides(self, overrides: Iterable[str]) -> "Sweep":
         """The sweep with parts replaced, each like `alpha=0.1,0.2`, `seeds=0-99`, `episodes=500`.
@@ -256,17 +219,6 @@ def read_spec(path: str | os.PathLike) -> Sweep:
         return Sweep.from_yaml(text)
     except InputError as problem:
         raise InputError(f"{path}: {problem}") from None
-
-
-def _plain(value: object) -> object:
-    """A part of a sweep in plain JSON values."""
-    if isinstance(value, Part):
-        return value.model_dump(mode="json", exclude_none=True)
-    if isinstance(value, EnvironmentRequest):
-        return value.to_dict()
-    if isinstance(value, Mapping):
-        return {key: _plain(of) for key, of in value.items()}
-    return [_plain(of) for of in value] if isinstance(value, tuple) else value
 
 
 def _override(spec: dict[str, Any], text: str) -> None:

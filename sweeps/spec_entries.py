@@ -5,32 +5,44 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    PlainSerializer,
     PlainValidator,
     WithJsonSchema,
     WrapValidator,
+    model_serializer,
+    model_validator,
 )
+from pydantic.dataclasses import dataclass
 
 from hq_ray.errors import InputError, short_repr
 from hq_ray.schema import BETTER, JOINED
 from hq_ray.sweeps.parameters import (
-    PARAMETERS,
+    SCHEMA,
     Parameters,
     Part,
     checked,
     parameters_of,
     plain_number,
-    value_schema,
 )
-from hq_ray.sweeps.spec_text import known_keys, listed, validated
-from hq_ray.trial import BLOCK, MAX_SEED, MOST_SEEDS, canonical, environment_name, parse_seeds
+from hq_ray.sweeps.spec_text import known_keys, listed
+from hq_ray.trial import (
+    BLOCK,
+    MAX_SEED,
+    MOST_SEEDS,
+    canonical,
+    environment_name,
+    parse_seeds,
+    seeds_text,
+)
 from hq_ray.updates import VARIANTS, parse_variants, variant_of
 
 T = TypeVar("T")
@@ -57,7 +69,7 @@ OneOrMore = Annotated[tuple[T, ...], BeforeValidator(_entries), _OneInPlaceOfALi
 # --- environments
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(defer_build=True))
 class EnvironmentRequest:
     """An environment as asked for: its id, its arguments as canonical JSON, what to call it.
 
@@ -74,7 +86,8 @@ class EnvironmentRequest:
         """The arguments as a mapping."""
         return json.loads(self.args)
 
-    def to_dict(self) -> dict:
+    @model_serializer
+    def in_a_spec(self) -> dict[str, Any]:
         """The form in a spec."""
         label = {} if self.label is None else {"label": self.label}
         return {"id": self.id, **label, **self.arguments}
@@ -175,14 +188,15 @@ class VariantBlock(Part):
     parameters: Parameters | None = None
 
 
-def _blocks(given: object) -> tuple[VariantBlock, ...]:
-    if isinstance(given, str):
-        return tuple(VariantBlock(id=name) for name in parse_variants(given))
-    return (validated(VariantBlock, given),)
+def _blocks(given: object) -> list:
+    return [{"id": id} for id in parse_variants(given)] if isinstance(given, str) else [given]
 
 
 _Names: Any = Literal[(*VARIANTS, "both")] | Annotated[str, Field(pattern="[,:]")]
-VariantEntry = Annotated[Any, PlainValidator(_blocks, json_schema_input_type=_Names | VariantBlock)]
+VariantEntry: Any = Annotated[
+    tuple[VariantBlock, ...],
+    BeforeValidator(_blocks, json_schema_input_type=_Names | VariantBlock),
+]
 
 
 # --- seeds and confirmation
@@ -205,6 +219,7 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED), BeforeValidator(plain_number)]
 Seeds = Annotated[
     OneOrMore[Seed],
     WrapValidator(_seeds),
+    PlainSerializer(seeds_text),
     WithJsonSchema({"anyOf": [{"type": kind} for kind in ("string", "integer", "array")]}),
 ]
 _Metric: Any = Literal[(*BETTER,)]
@@ -226,35 +241,31 @@ class Confirm(Part):
 # --- listed configurations
 
 
-class _Learner(Part):
+class Listed(BaseModel):
+    """A configuration by itself: `env`, `variant`, and the values that it is given."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="allow",
+        defer_build=True,
+        json_schema_extra=lambda schema: schema["properties"].update(SCHEMA),
+    )
+
     env: Environment
     variant: VariantName
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """Those that it is given, by name."""
+        return self.model_extra or {}
 
-def _configuration(given: Any) -> dict[str, Any]:
-    """A listed configuration: `env`, `variant`, and the values that it is given."""
-    if not isinstance(given, Mapping):
-        raise ValueError("must be a mapping")
-    of = validated(_Learner, {key: given[key] for key in ("env", "variant") if key in given})
-    rows = parameters_of([of.variant])
-    known_keys(given, ("env", "variant", *rows))
-    return {"env": of.env, "variant": of.variant} | {
-        name: checked(rows[name], value, f".{name}")
-        for name, value in given.items()
-        if name in rows and value is not None
-    }
-
-
-_ENTRY = {
-    "type": "object",
-    "properties": {
-        "env": {"type": ["string", "object"]},
-        "variant": {"type": "string"},
-        **{
-            name: {"anyOf": [value_schema(row), {"type": "null"}]}
-            for name, row in PARAMETERS.items()
-        },
-    },
-    "required": ["env", "variant"],
-}
-Listed = Annotated[dict[str, Any], PlainValidator(_configuration), WithJsonSchema(_ENTRY)]
+    @model_validator(mode="after")
+    def _check(self) -> "Listed":
+        rows = parameters_of([self.variant])
+        given = known_keys(self.values, (*type(self).model_fields, *rows))
+        self.__pydantic_extra__ = {
+            name: checked(rows[name], value, f".{name}")
+            for name, value in given.items()
+            if value is not None
+        }
+        return self

@@ -1,10 +1,9 @@
 """The text of a spec: YAML 1.2 as plain Python values, and error messages of one sentence."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import ConstructorError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError
@@ -15,6 +14,13 @@ from hq_ray.errors import InputError, near_miss, short_repr, shortened
 
 # Aliases of aliases make a short text mean billions of values.
 MOST_VALUES = 10**6
+# What pydantic says in words of its own.
+PLAIN = {
+    "tuple_type": "must be a list",
+    "too_short": "must hold at least one value",
+    "model_type": "must be a mapping",
+    "invalid_key": "must be text, as every key is",
+}
 
 
 def listed(value: object) -> list | None:
@@ -41,16 +47,9 @@ def known_keys(given: object, known: Iterable[str]) -> dict:
     return dict(given)
 
 
-def validated(model: type[BaseModel], given: object) -> Any:
-    """A part of a spec as its model.
-
-    Raises:
-        InputError: one sentence on the first thing that is wrong, as of `sentence`.
-    """
-    try:
-        return model.model_validate(given)
-    except ValidationError as problem:
-        raise sentence(problem, given) from None
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """The tail of a message that lists all known names itself: the closest one, if any is close."""
+    return near_miss(word, known).partition("; known")[0]
 
 
 def sentence(problem: ValidationError, given: object) -> InputError:
@@ -67,15 +66,14 @@ def sentence(problem: ValidationError, given: object) -> InputError:
         text = f".{steps[-1]}: must be given"
     elif error["type"] == "literal_error":
         known = error["ctx"]["expected"].replace(" or ", ", ").replace("'", "")
-        hint = near_miss(value, known.split(", ")).partition("; known")[0]
-        text = f"must be one of {known}{got}{hint}"
+        text = f"must be one of {known}{got}{did_you_mean(value, known.split(', '))}"
     elif error["type"] == "value_error":
         cause = error["ctx"]["error"]
         text = str(cause) if isinstance(cause, InputError) else f"{cause}{got}"
     else:
-        text = error["msg"].partition(",")[0].replace("Input should", "must") + got
+        text = PLAIN.get(error["type"], error["msg"].replace("Input should", "must"))
         text = text.replace("greater than or equal to", "at least")
-        text = text.replace("less than or equal to", "at most")
+        text = text.replace("less than or equal to", "at most") + got
     return placed(_place(steps, given), text)
 
 

@@ -21,7 +21,7 @@ def test_every_kind_is_piloted():
     cost = cost_of(parameters={"alpha": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]})
     assert cost.piloted == 4 * PILOT_TRIALS
     assert cost.failures == ()
-    assert min(cost.core_seconds, cost.disk_bytes, cost.memory_bytes) > 0
+    assert min(cost.core_seconds, cost.disk_bytes) > 0
     assert cost.wall_seconds == cost.core_seconds
 
 
@@ -31,7 +31,6 @@ def test_disk_grows_with_the_rows_and_wall_time_shrinks_with_cores():
     assert few.piloted == many.piloted == 1
     assert many.disk_bytes == pytest.approx(100 * few.disk_bytes)
     assert many.wall_seconds == many.core_seconds / 4
-    assert many.memory_bytes > few.memory_bytes
 
 
 def test_what_is_done_costs_nothing():

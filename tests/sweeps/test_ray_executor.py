@@ -18,7 +18,7 @@ from hq_ray.errors import InputError, ModelError, VersionError
 from hq_ray.store import DONE, FAILED, Results
 from hq_ray.sweeps import ray_executor, ray_life
 from hq_ray.sweeps.api import run_sweep
-from hq_ray.sweeps.session import Session
+from hq_ray.sweeps.run import Session
 
 pytestmark = pytest.mark.ray
 

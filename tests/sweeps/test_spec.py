@@ -12,7 +12,8 @@ from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.schedules import SCHEDULE_KINDS
 from hq_ray.sweeps.expand import expand
-from hq_ray.sweeps.spec import EnvironmentRequest, Sweep, read_spec
+from hq_ray.sweeps.spec import Sweep, read_spec
+from hq_ray.sweeps.spec_entries import EnvironmentRequest
 
 BASE = {"name": "a", "env": "FrozenLake-v1"}
 HEADER = "name: a\nenv: FrozenLake-v1\n"
@@ -206,7 +207,7 @@ DRAWN = [
     ("alpha", "distribution: int_uniform, min: 1, max: 2", ".distribution: must be one of uniform"),
     (
         "max_steps",
-        f"min: 1, {NORMAL}",
+        "distribution: normal, mean: 5, std: 1, min: 1, max: 9",
         ".distribution: must be one of int_uniform, int_log_uniform",
     ),
     ("max_steps", "distribution: int_uniform, min: 1.5, max: 2", f".min: {WHOLE} 1.5"),
@@ -226,7 +227,7 @@ CONFIGURATIONS = [
 # In a second configuration.
 ENTRY = [
     ("alhpa: 0.1", ": unknown key 'alhpa'; did you mean 'alpha'?"),
-    ("3: 0.1", ": unknown key 3; known: env, variant, alpha, "),
+    ("3: 0.1", ".3: must be text, as every key is, got 3"),
     ("seed: 3", ": unknown key 'seed'; known: env, "),
     ("alpha: 1.5", ".alpha: must be in (0, 1], got 1.5"),
     ("alpha: [0.1]", ".alpha: must be in (0, 1], got [0.1]"),
