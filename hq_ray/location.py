@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -32,38 +32,21 @@ UNFINISHED = re.compile(r"\..+\.[0-9a-f]{12}")
 NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist")
 
 
-class Cloud(NamedTuple):
-    """Where the credentials of a cloud are.
-
-    Attributes:
-        variables: beginnings of the variables that hold them, or say where they are.
-        usual: the variables that error messages name.
-        otherwise: what else a person may do.
-    """
-
-    variables: tuple[str, ...]
-    usual: str
-    otherwise: str
-
-
-AWS = Cloud(
-    ("AWS_SECRET_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_"),
-    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN)",
-    "have a profile in ~/.aws and boto3, or set AWS_WEB_IDENTITY_TOKEN_FILE, or "
-    "AWS_EC2_METADATA_DISABLED=false on a machine whose instance profile has them",
-)
-GOOGLE = Cloud(
-    ("GOOGLE_APPLICATION_CREDENTIALS", "GCE_METADATA_ROOT"),
-    "GOOGLE_APPLICATION_CREDENTIALS",
-    "run `gcloud auth application-default login`, or set "
-    "GCE_METADATA_ROOT=metadata.google.internal on a machine whose service account has them",
-)
-AZURE = Cloud(
-    ("AZURE_",),
-    "AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET",
-    "set AZURE_STORAGE_ACCOUNT_KEY, or AZURE_USE_AZURE_CLI=true",
-)
-CLOUDS = {"s3": AWS, "gs": GOOGLE, "gcs": GOOGLE, "abfs": AZURE, "abfss": AZURE}
+AZURE = ("AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET", ("AZURE_",))
+# By scheme: the variables that error messages name, and how all begin that hold credentials or say
+# where they are.
+CLOUDS = {
+    "s3": (
+        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        ("AWS_SECRET_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_"),
+    ),
+    "gs": (
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        ("GOOGLE_APPLICATION_CREDENTIALS", "GCE_METADATA_ROOT"),
+    ),
+    "abfs": AZURE,
+    "abfss": AZURE,
+}
 GOOGLE_LOGIN = ".config/gcloud/application_default_credentials.json"
 OPTIONS: dict[str, Any] = {
     "client_options": {"allow_http": True, "timeout": "30s", "connect_timeout": "5s"},
@@ -282,7 +265,7 @@ def _check_uri(text: str) -> None:
     user, at, host = unquote(rest.partition("/")[0]).rpartition("@")
     is_container = scheme in ("abfs", "abfss") and user and ":" not in user
     if (at and not is_container) or ":" in host or "?" in rest:
-        usual = CLOUDS[scheme].usual if scheme in CLOUDS else "what its library reads"
+        usual = CLOUDS[scheme][0] if scheme in CLOUDS else "what its library reads"
         raise InputError(
             "a URI must hold no credentials and no settings, but this one does; set "
             f"{usual} in the environment instead"
@@ -297,31 +280,29 @@ def _open_store(text: str) -> ObjectStore:
             f"results must be a path or a URI, got {text!r}, which does not begin with s3://, "
             "gs:// or abfs://"
         )
-    cloud = CLOUDS[parts.scheme]
-    settings = _credentials(cloud)
+    settings = _credentials(parts.scheme)
     if settings is None:
         raise InputError(
             f"results on {parts.scheme}:// need credentials, but there are none; set "
-            f"{cloud.usual}, or {cloud.otherwise}"
+            f"{CLOUDS[parts.scheme][0]}, or see docs/sweeps.md for other ways"
         )
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    if cloud is AWS and endpoint:
+    if parts.scheme == "s3" and endpoint:
         settings["endpoint"] = endpoint
     try:
-        scheme = "gs" if cloud is GOOGLE else parts.scheme
-        return from_url(f"{scheme}://{parts.netloc}", **OPTIONS, **settings)
+        return from_url(f"{parts.scheme}://{parts.netloc}", **OPTIONS, **settings)
     except BaseError as problem:
         reason = str(problem).strip().partition("\n")[0]
         raise InputError(f"results must be a path or a URI, got {text!r}: {reason}") from None
 
 
-def _credentials(cloud: Cloud) -> dict[str, Any] | None:
+def _credentials(scheme: str) -> dict[str, Any] | None:
     """Settings of a store that has credentials; None where there are none."""
-    if any(value and name.startswith(cloud.variables) for name, value in os.environ.items()):
+    _, variables = CLOUDS[scheme]
+    told = any(value and name.startswith(variables) for name, value in os.environ.items())
+    if told or (scheme == "gs" and Path.home().joinpath(GOOGLE_LOGIN).exists()):
         return {}
-    if cloud is GOOGLE and Path.home().joinpath(GOOGLE_LOGIN).exists():
-        return {}
-    if cloud is not AWS:
+    if scheme != "s3":
         return None
     # Otherwise boto3, too, asks the address that only a cloud's machines have.
     if os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true").lower() == "false":
