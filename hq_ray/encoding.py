@@ -99,8 +99,8 @@ def encode_csv(column: str, values: np.ndarray) -> bytes:
     """A CSV of two columns, `episode` counted from 0 and `column`."""
     table = pa.table({"episode": np.arange(len(values), dtype=np.int32), column: values})
     sink = pa.BufferOutputStream()
-    csv.write_csv(table, sink, csv.WriteOptions(include_header=False))
-    return f"episode,{column}\n".encode() + sink.getvalue().to_pybytes()
+    csv.write_csv(table, sink, csv.WriteOptions(quoting_header="none"))
+    return sink.getvalue().to_pybytes()
 
 
 def encode_table(table: pa.Table, kind: str) -> pa.Buffer:

@@ -25,6 +25,12 @@ SORTED_BY = (
     *("env", "env_args", "variant", *HYPERPARAMETERS, "rule_args", "episodes", "max_steps"),
     *("fingerprint", "seed", "trial_id"),
 )
+# What arrays of the episodes' columns hold; success may be unknown, which is NaN.
+ARRAYS = {
+    field.name: np.dtype(np.float64 if field.nullable else field.type.to_pandas_dtype())
+    for field in schema.EPISODES
+    if not pa.types.is_dictionary(field.type)
+}
 # Episodes are read in parts of about this size.
 BUDGET_BYTES = 512 * 2**20
 # An error message lists this many trials.
@@ -64,7 +70,7 @@ def load_trials(
         ResultsWarning: for each sentence of `problems`.
     """
     folders = opened(results)
-    names = _checked(schema.TRIALS.names if columns is None else columns, schema.TRIALS)
+    names = _checked(schema.TRIALS.names if columns is None else columns, schema.TRIALS.names)
     read = list(dict.fromkeys([*names, *COUNTED, *SORTED_BY]))
     table = trials_table(folders, read, damaged, conditions(where, schema.TRIALS))
     if not quiet:
@@ -96,7 +102,7 @@ def load_episodes(
         ResultsWarning: for each sentence of `problems`.
     """
     folders = opened(results)
-    names = _checked(schema.EPISODES.names if columns is None else columns, schema.JOINED)
+    names = _checked(schema.EPISODES.names if columns is None else columns, schema.JOINED.names)
     of_trials: list[Condition] = []
     of_rows: list[Condition] = []
     for part in conditions(where, schema.JOINED):
@@ -109,7 +115,7 @@ def load_episodes(
     trials = trials_table(folders, read, where=of_trials)
     if not quiet:
         warn(folders, trials)
-    trials = trials.filter(pc.equal(trials["status"], DONE)).combine_chunks()
+    trials = trials.filter(pc.field("status") == DONE).combine_chunks()
     stored = _stored(trials)
     ids, lengths = list(stored), [n for _, n in stored.values()]
     of_trial = schema.conformed(trials, pa.schema(schema.JOINED.field(name) for name in constant))
@@ -197,20 +203,16 @@ def load_q_values(results: Results, trials: Sequence[Trial]) -> dict[str, np.nda
     return tables
 
 
-def _stored(trials: pa.Table) -> Stored:
-    done = trials.filter(pc.equal(trials["status"], DONE))
-    ids, *rest = (done[name].to_pylist() for name in ("trial_id", "place", "batch", "episodes"))
-    return {
-        trial_id: ((place, batch), episodes)
-        for trial_id, place, batch, episodes in zip(ids, *rest, strict=True)
-    }
+def _stored(done: pa.Table) -> Stored:
+    columns = (done[name].to_pylist() for name in ("trial_id", "place", "batch", "episodes"))
+    return {one: ((place, name), n) for one, place, name, n in zip(*columns, strict=True)}
 
 
 def _found(folders: Sequence[Results], wanted: Sequence[str], columns: Sequence[str]) -> Stored:
     """Where the episodes of all trials are, among which these must be."""
-    for name in columns:
-        _array_type(name)
-    stored = _stored(trials_table(folders, ["trial_id", "status", "episodes"]))
+    _checked(columns, list(ARRAYS))
+    done = [pc.field("status") == DONE]
+    stored = _stored(trials_table(folders, ["trial_id", "episodes"], where=done))
     if missing := sorted(set(wanted) - stored.keys()):
         where = " and ".join(folder.location.text for folder in folders)
         raise ResultsError(
@@ -220,17 +222,9 @@ def _found(folders: Sequence[Results], wanted: Sequence[str], columns: Sequence[
     return stored
 
 
-def _array_type(column: str) -> np.dtype:
-    names = [f.name for f in schema.EPISODES if not pa.types.is_dictionary(f.type)]
-    if column not in names:
-        raise InputError(f"unknown column {column!r} of curves{near_miss(column, names)}")
-    kind = schema.EPISODES.field(column).type
-    return np.dtype(np.float64 if column == "success" else kind.to_pandas_dtype())
-
-
 def _parts(n_episodes: Sequence[int], columns: Sequence[str]) -> Iterator[list[int]]:
     """Numbers of what has so many episodes, in parts of about BUDGET_BYTES."""
-    row_bytes = sum(_array_type(name).itemsize for name in columns)
+    row_bytes = sum(ARRAYS[name].itemsize for name in columns)
     starts = (np.cumsum([0, *n_episodes[:-1]]) * row_bytes // BUDGET_BYTES).tolist()
     for _, numbers in groupby(range(len(n_episodes)), key=lambda number: starts[number]):
         yield list(numbers)
@@ -259,25 +253,25 @@ def _logs_of_file(
 ) -> dict[str, Curves]:
     """Columns of the episodes of some trials of a file, of which each has so many."""
     read = list(dict.fromkeys(["episode", *columns]))
-    pieces: dict[str, list[Curves]] = {trial_id: [] for trial_id in episodes}
+    rows = {trial_id: [slice(0)] for trial_id in episodes}
     with results.open("episodes", name) as file:
         for field in (schema.EPISODES.field(column) for column in read):
             # Exactly: a damaged footer may say that numbers are of another type.
             if file.schema_arrow.field(field.name).type != field.type:
                 raise pa.ArrowInvalid(f"its column {field.name!r} must be {field.type}")
+        groups = []
         for group in range(file.num_row_groups):
             labels = file.read_row_group(group, ["trial_id"], use_threads=False)["trial_id"]
-            runs = [run for run in _runs(labels) if run[0] in episodes]
-            if runs:
-                table = file.read_row_group(group, read, use_threads=False)
-                kinds = {column: pa.from_numpy_dtype(_array_type(column)) for column in read}
-                values = {c: table[c].cast(kind).to_numpy() for c, kind in kinds.items()}
-                for trial_id, start, stop in runs:
-                    pieces[trial_id].append({c: of[start:stop] for c, of in values.items()})
+            if not rows.keys().isdisjoint(labels.unique().to_pylist()):
+                groups.append(group)
+        table = file.read_row_groups(groups, ["trial_id", *read], use_threads=False)
+        values = {c: table[c].cast(pa.from_numpy_dtype(ARRAYS[c])).to_numpy() for c in read}
+    for trial_id, start, stop in _runs(table["trial_id"]):
+        if trial_id in rows:
+            rows[trial_id].append(slice(start, stop))
     logs = {}
     for trial_id, n in episodes.items():
-        parts = pieces[trial_id] or [{c: np.empty(0, _array_type(c)) for c in read}]
-        log = {column: np.concatenate([part[column] for part in parts]) for column in read}
+        log = {c: np.concatenate([of[some] for some in rows[trial_id]]) for c, of in values.items()}
         if not np.array_equal(log["episode"], np.arange(n)):
             raise ResultsError(
                 f"trial {trial_id} must have its episodes 0 to {n - 1:,} in order in "
@@ -297,11 +291,11 @@ def _runs(labels: pa.ChunkedArray) -> Iterator[tuple[str, int, int]]:
         yield from zip(names, starts, [*starts[1:], len(codes)], strict=True)
 
 
-def _checked(columns: Sequence[str], known: pa.Schema) -> list[str]:
+def _checked(columns: Sequence[str], known: Sequence[str]) -> list[str]:
     """The columns asked for, each once."""
     if isinstance(columns, str):
         raise InputError(f"columns must be a list of names, got {columns!r}")
     for name in columns:
-        if name not in known.names:
-            raise InputError(f"unknown column {name!r} in columns{near_miss(name, known.names)}")
+        if name not in known:
+            raise InputError(f"unknown column {name!r} in columns{near_miss(name, known)}")
     return list(dict.fromkeys(columns))

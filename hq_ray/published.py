@@ -21,7 +21,8 @@ from hq_ray.store import DONE, FAILED, READERS, Results
 from hq_ray.trial import environment_name, short_fingerprint
 
 # What `problems` looks at.
-COUNTED = ["status", "env", "env_args", "variant", "fingerprint"]
+OF_CELL = ["env", "env_args", "variant"]
+COUNTED = [*OF_CELL, "status", "fingerprint"]
 # Where a trial is stored: the number of its folder, the name of its files.
 LOCATION_COLUMNS = ("place", "batch")
 NO_TRIALS = pa.schema([*schema.TRIALS, ("place", pa.int32()), ("batch", "string")]).empty_table()
@@ -155,14 +156,13 @@ def problems(results: Place | Sequence[Place], trials: pd.DataFrame | pa.Table) 
                 f"trials of {environment_name(*env)} were trained on {len(counts)} "
                 f"different models of it and must not be compared ({listed})"
             )
-    there = _cells(rows)
+    there = _cells(trials)
     for folder in folders:
         planned = folder.description().get("planned", {})
         plan = Counter({(env, one): n for env, row in planned.items() for one, n in row.items()})
         if plan - there:
             # The trials given may be only some of those that are there.
-            columns = ["env", "env_args", "variant"]
-            there_at_all = _cells(count_rows(trials_table(folder, columns), columns))
+            there_at_all = _cells(trials_table(folder, OF_CELL))
             if missing := (plan - there_at_all).total():
                 sentences.append(
                     f"{missing:,} of {plan.total():,} planned trials are not in "
@@ -171,12 +171,10 @@ def problems(results: Place | Sequence[Place], trials: pd.DataFrame | pa.Table) 
     return sentences
 
 
-def _cells(rows: Sequence[dict]) -> Counter:
-    """Counted trials by (`env args`, variant)."""
-    cells: Counter = Counter()
-    for row in rows:
-        cells[f"{row['env']} {row['env_args']}", row["variant"]] += row["count_all"]
-    return cells
+def _cells(trials: pa.Table) -> Counter:
+    """The number of trials by (`env args`, variant)."""
+    rows = count_rows(trials, OF_CELL)
+    return Counter({(f"{r['env']} {r['env_args']}", r["variant"]): r["count_all"] for r in rows})
 
 
 def warn(folders: Sequence[Results], trials: pa.Table) -> None:

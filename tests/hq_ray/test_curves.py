@@ -138,16 +138,15 @@ def test_no_more_is_read_at_once_than_the_budget_and_a_group(results, groups, mo
 def test_only_the_row_groups_that_hold_them_are_decoded(tmp_path, trials, groups, monkeypatch):
     results = publish(tmp_path / "one", trials, 1)
     rewrite(results, lambda table: table, row_group_size=40)
-    read, decode = [], pq.ParquetFile.read_row_group
+    read, decode = [], pq.ParquetFile.read_row_groups
 
-    def noted(file, group, columns=None, **options):
-        read.append((group, tuple(columns)))
-        return decode(file, group, columns=columns, **options)
+    def noted(file, groups, columns, **options):
+        read.append((groups, columns))
+        return decode(file, groups, columns, **options)
 
-    monkeypatch.setattr(pq.ParquetFile, "read_row_group", noted)
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", noted)
     dict(stream_curves(results, [groups[0]], ["steps"]))
-    data = [group for group, columns in read if columns == ("episode", "steps")]
-    assert data == [0]
+    assert read == [([0], ["trial_id", "episode", "steps"])]
 
 
 def rewrite(results, change, **options):
@@ -237,8 +236,8 @@ def test_groups_that_cannot_be(results, groups):
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        ("step", "unknown column 'step' of curves; did you mean 'steps'?"),
-        ("variant", "unknown column 'variant' of curves"),
+        ("step", "unknown column 'step' in columns; did you mean 'steps'?"),
+        ("variant", "unknown column 'variant' in columns; known: seed, episode"),
     ],
 )
 def test_columns_that_are_no_curves(results, groups, column, message):
