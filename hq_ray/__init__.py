@@ -16,7 +16,7 @@ if not pathlib.Path(__file__).with_name("envs").is_dir():
 _DOOR = {
     "Sweep": "sweeps.spec",
     "run_sweep": "sweeps.api",
-    "open_results": "handle",
+    "open_results": "load",
     "load_trials": "load",
     "load_episodes": "load",
     "compare": "analysis.api",

@@ -17,12 +17,8 @@ from hq_ray.errors import HqRayError, InputError, near_miss, shortened
 Count = partial(click.IntRange, 1)
 
 
-def normalise(flag: str) -> str:
-    """Flags accept `_` and `-` alike."""
-    return flag.replace("_", "-")
-
-
-SETTINGS = {"token_normalize_func": normalise, "show_default": True}
+# Flags accept `_` and `-` alike.
+SETTINGS = {"token_normalize_func": lambda flag: flag.replace("_", "-"), "show_default": True}
 
 
 def _trials_per_task(context: click.Context, flag: click.Parameter, value: str) -> int | None:

@@ -125,11 +125,6 @@ def config_ids(trials: pa.Table) -> pa.Array:
     Raises:
         pyarrow.ArrowInvalid: a column is missing that makes a trial.
     """
-    identity = pa.schema([schema.TRIALS.field(name) for name in TRIAL_FIELDS if name != "seed"])
-    columns = [column.to_pylist() for column in schema.conformed(trials, identity).columns]
-    rows = list(zip(*columns, strict=True))
-    known = {
-        row: Trial(seed=0, **dict(zip(identity.names, row, strict=True))).config_id
-        for row in set(rows)
-    }
-    return pa.array([known[row] for row in rows], pa.string())
+    identity = pa.schema([schema.TRIALS.field(name) for name in TRIAL_FIELDS])
+    rows = schema.conformed(trials, identity).to_pylist()
+    return pa.array([Trial(**row).config_id for row in rows], pa.string())

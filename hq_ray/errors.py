@@ -13,8 +13,6 @@ Every message says what must hold, what was given, and the near miss where there
 import difflib
 from collections.abc import Iterable
 
-MAX_REPR_CHARACTERS = 120
-
 
 class HqRayError(Exception):
     """Any error that this package raises on purpose."""
@@ -55,7 +53,7 @@ def short_repr(value: object) -> str:
         text = " ".join(repr(value).split())
     except Exception:
         text = f"a {type(value).__name__} that cannot be shown"
-    return shortened(text, MAX_REPR_CHARACTERS)
+    return shortened(text, 120)
 
 
 def shortened(text: str, most: int) -> str:

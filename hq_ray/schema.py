@@ -70,15 +70,8 @@ TRIALS = _schema(
     },
     # gamma and epsilon's start are read by every trial, whatever its variant and schedules.
     nullable={
-        "label",
-        "fingerprint",
-        "source",
-        "rule",
-        "rule_args",
-        "engine",
-        *SUMMARY,
-        *_SECONDS,
-        *_ERROR,
+        *("label", "fingerprint", "source", "rule", "rule_args", "engine"),
+        *(*SUMMARY, *_SECONDS, *_ERROR),
     }
     | HYPERPARAMETERS.keys() - {"gamma", "eps_schedule", "eps_start"},
 )

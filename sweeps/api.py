@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hq_ray.errors import InputError, short_repr
-from hq_ray.handle import Handle
+from hq_ray.load import Handle
 from hq_ray.location import Location
 from hq_ray.store import Results
 from hq_ray.sweeps.driver import Tally
