@@ -1,12 +1,17 @@
 """VelocityGrid-v0: a cliff walk in which actions accelerate instead of move."""
 
+from itertools import product
+
 from hq_ray.envs.grid_worlds import GridWorld
-from hq_ray.envs.table_env import finite, integer, probability
-from hq_ray.envs.velocity_dynamics import Arrival, transition_table
+from hq_ray.envs.table_env import Outcome, finite, integer, probability
 
 # The transition table takes some two kilobytes a state.
 MOST_STATES = 500_000
-ACTION_NAMES = ("noop", "up", "down", "left", "right")
+# (ax, ay) of each action; y grows downwards.
+ACCELERATIONS = {"noop": (0, 0), "up": (0, -1), "down": (0, 1), "left": (-1, 0), "right": (1, 0)}
+
+Arrival = tuple[float, bool]
+"""(reward, terminated) of landing in a cell."""
 
 
 class VelocityGridEnv(GridWorld):
@@ -96,20 +101,26 @@ class VelocityGridEnv(GridWorld):
         self.goal_reward = finite("goal_reward", goal_reward)
         self.cliff_penalty = finite("cliff_penalty", cliff_penalty)
 
-        n_states = self.width * self.height * self._n_speeds**2
-        if n_states > MOST_STATES:
+        self._n_states = self.width * self.height * self._n_speeds**2
+        if self._n_states > MOST_STATES:
             raise ValueError(
                 f"width * height * (2 * max_speed + 1)**2 must be at most {MOST_STATES:,} states, "
-                f"got {n_states:,} with width {self.width}, height {self.height} and max_speed "
+                f"got {self._n_states:,} with width {self.width}, height {self.height} and max_speed "
                 f"{self.max_speed}"
             )
         floor = "." * self.width
         rows = [floor] * (self.height - 1) + ["S" + "C" * (self.width - 2) + "G"]
-        table = transition_table(
-            self.width, self.height, self.max_speed, self.slip_prob, self._arrivals("".join(rows))
-        )
         start = self.encode(0, self.height - 1, 0, 0)
-        super().__init__(rows, ACTION_NAMES, table, start, render_mode)
+        ends = {"C": (self.cliff_penalty, True), "G": (self.goal_reward, True)}
+        arrivals = [ends.get(tile, (self.step_reward, False)) for tile in "".join(rows)]
+        table = {
+            state: {
+                action: self._outcomes(state, ax, ay, arrivals)
+                for action, (ax, ay) in enumerate(ACCELERATIONS.values())
+            }
+            for state in range(self._n_states)
+        }
+        super().__init__(rows, tuple(ACCELERATIONS), table, start, render_mode)
 
     def encode(self, x: int, y: int, vx: int, vy: int) -> int:
         """Numbers a state; the inverse of `decode`.
@@ -131,8 +142,8 @@ class VelocityGridEnv(GridWorld):
         Raises:
             ValueError: there is no such state.
         """
-        if not 0 <= state < len(self.P):
-            raise ValueError(f"a state must lie in [0, {len(self.P)}), got {state}")
+        if not 0 <= state < self._n_states:
+            raise ValueError(f"a state must lie in [0, {self._n_states}), got {state}")
         rest, vx = divmod(int(state), self._n_speeds)
         cell, vy = divmod(rest, self._n_speeds)
         y, x = divmod(cell, self.width)
@@ -142,15 +153,27 @@ class VelocityGridEnv(GridWorld):
     def _n_speeds(self) -> int:
         return 2 * self.max_speed + 1
 
-    def _arrivals(self, tiles: str) -> list[Arrival]:
-        """(reward, terminated) of landing in each state, which depends on its cell alone."""
-        by_tile = {
-            "C": (self.cliff_penalty, True),
-            "G": (self.goal_reward, True),
-            "S": (self.step_reward, False),
-            ".": (self.step_reward, False),
-        }
-        return [by_tile[tile] for tile in tiles for _ in range(self._n_speeds**2)]
+    def _outcomes(self, state: int, ax: int, ay: int, arrivals: list[Arrival]) -> list[Outcome]:
+        """One entry per next state: first the one without a slip, then the others by ax and ay.
+
+        What cannot happen is left out. The probabilities sum to 1 within rounding.
+        """
+        x, y, vx, vy = self.decode(state)
+        # An axis that is not pressed gets any of -1, 0, +1, all equally likely.
+        slips = list(product((ax,) if ax else (-1, 0, 1), (ay,) if ay else (-1, 0, 1)))
+        weights: dict[int, float] = {}
+        for share, pushes in ((1.0 - self.slip_prob, [(ax, ay)]), (self.slip_prob, slips)):
+            for push_x, push_y in pushes if share > 0.0 else ():
+                new_x, new_vx = self._moved(x, vx + push_x, self.width)
+                new_y, new_vy = self._moved(y, vy + push_y, self.height)
+                arrived = self.encode(new_x, new_y, new_vx, new_vy)
+                weights[arrived] = weights.get(arrived, 0.0) + share / len(pushes)
+        return [(p, ahead, *arrivals[ahead // self._n_speeds**2]) for ahead, p in weights.items()]
+
+    def _moved(self, position: int, velocity: int, length: int) -> tuple[int, int]:
+        """Position and velocity along one axis after a step."""
+        velocity = min(max(velocity, -self.max_speed), self.max_speed)
+        return min(max(position + velocity, 0), length - 1), velocity
 
     def _agent(self) -> tuple[int, int, int, int]:
         return self.decode(self.s)

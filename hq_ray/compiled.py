@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any
 
 import numba
@@ -51,17 +52,15 @@ def on_compiling(tell: Callable[[str], None]) -> Iterator[None]:
 
 class _Listener(event.Listener):
     def __init__(self, tell: Callable[[str], None]):
-        self._tell, self._told = tell, False
+        self._tell_once = lru_cache(tell)
 
     def on_start(self, event: event.Event) -> None:
-        if not self._told:
-            self._told = True
-            self._tell(
-                "compiling the training loops, once on this machine"
-                if KEEPS
-                else "compiling the training loops in every process, because there is no folder "
-                "to keep them in; NUMBA_CACHE_DIR names one"
-            )
+        self._tell_once(
+            "compiling the training loops, once on this machine"
+            if KEEPS
+            else "compiling the training loops in every process, because there is no folder to "
+            "keep them in; NUMBA_CACHE_DIR names one"
+        )
 
     def on_end(self, event: event.Event) -> None:
         pass
