@@ -105,8 +105,8 @@ class VelocityGridEnv(GridWorld):
         if self._n_states > MOST_STATES:
             raise ValueError(
                 f"width * height * (2 * max_speed + 1)**2 must be at most {MOST_STATES:,} states, "
-                f"got {self._n_states:,} with width {self.width}, height {self.height} and max_speed "
-                f"{self.max_speed}"
+                f"got {self._n_states:,} with width {self.width}, height {self.height} and "
+                f"max_speed {self.max_speed}"
             )
         floor = "." * self.width
         rows = [floor] * (self.height - 1) + ["S" + "C" * (self.width - 2) + "G"]
