@@ -1,5 +1,6 @@
 import json
 import os
+import uuid
 from functools import lru_cache
 
 import gymnasium
@@ -67,6 +68,43 @@ def undisturbed_folder(tmp_path_factory):
 def undisturbed(undisturbed_folder):
     """Their episodes, as `torture.assert_complete` wants them."""
     return torture.content(undisturbed_folder)
+
+
+@pytest.fixture(scope="session")
+def served_store():
+    """An object store for the whole session."""
+    from object_store import served  # moto takes a second to import
+
+    with served() as store:
+        yield store
+
+
+@pytest.fixture
+def object_store(served_store, monkeypatch):
+    """The store at which S3 locations are, with a bucket named `bucket`, and no faults yet."""
+    from object_store import point_at
+
+    point_at(served_store.endpoint, monkeypatch, "bucket")
+    served_store.requests.clear()
+    served_store.met.clear()
+    yield served_store
+    served_store.heal()
+    asked = [path for _, path in served_store.requests if path.startswith("/latest")]
+    assert not asked, "asked at the address where a cloud's machines find their credentials"
+
+
+@pytest.fixture
+def prefix(object_store):
+    """A URI below which nothing is yet."""
+    return f"s3://bucket/{uuid.uuid4().hex}"
+
+
+@pytest.fixture(params=["disk", "store"])
+def anywhere(request, tmp_path):
+    """A folder or a URI in which nothing is yet."""
+    if request.param == "disk":
+        return str(tmp_path / "results")
+    return request.getfixturevalue("prefix")
 
 
 class TableEnv(gymnasium.Env):

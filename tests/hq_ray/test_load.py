@@ -8,7 +8,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from made_up import failure, trained
-from object_store import empty_store, point_at, served
 
 from hq_ray import schema
 from hq_ray.errors import InputError, ResultsError
@@ -348,17 +347,15 @@ def test_episodes_without_a_column_are_named(published, name):
     assert len(load_episodes(published, columns=["episode_return"])) > 0
 
 
-def test_results_in_an_object_store(monkeypatch, grid_trials):
-    with served(empty_store()) as endpoint:
-        point_at(endpoint, monkeypatch, "bucket")
-        results = Results.at("s3://bucket/some/sweep")
-        results.publish([trained(trial) for trial in grid_trials])
-        assert len(load_trials("s3://bucket/some/sweep", "seed == 1")) == 4
-        assert len(load_episodes("s3://bucket/some/sweep", "seed == 1 and episode < 3")) == 12
-        ids = [trial.trial_id for trial in grid_trials[:3]]
-        ((_, curves),) = stream_curves("s3://bucket/some/sweep", [ids], ["steps"])
-        assert curves["steps"].shape == (3, 30)
-        with pytest.raises(InputError, match="which is not there; did you mean 'sweep'"):
-            load_trials("s3://bucket/some/sweap")
-        with pytest.raises(InputError, match="has none; did you mean 's3://bucket/some/sweep'"):
-            load_trials("s3://bucket/some")
+def test_results_in_an_object_store(object_store, grid_trials):
+    results = Results.at("s3://bucket/some/sweep")
+    results.publish([trained(trial) for trial in grid_trials])
+    assert len(load_trials("s3://bucket/some/sweep", "seed == 1")) == 4
+    assert len(load_episodes("s3://bucket/some/sweep", "seed == 1 and episode < 3")) == 12
+    ids = [trial.trial_id for trial in grid_trials[:3]]
+    ((_, curves),) = stream_curves("s3://bucket/some/sweep", [ids], ["steps"])
+    assert curves["steps"].shape == (3, 30)
+    with pytest.raises(InputError, match="which is not there; did you mean 'sweep'"):
+        load_trials("s3://bucket/some/sweap")
+    with pytest.raises(InputError, match="has none; did you mean 's3://bucket/some/sweep'"):
+        load_trials("s3://bucket/some")

@@ -5,23 +5,13 @@ import pickle
 from pathlib import Path
 
 import pytest
-from object_store import empty_store, point_at, served
 
 from hq_ray.location import Location
 
 
-@pytest.fixture(scope="module")
-def endpoint():
-    with served(empty_store()) as endpoint:
-        yield endpoint
-
-
-@pytest.fixture(params=["disk", "store"])
-def place(request, tmp_path, monkeypatch, endpoint):
-    if request.param == "disk":
-        return Location.of(tmp_path)
-    point_at(endpoint, monkeypatch, "bucket")
-    return Location.of(f"s3://bucket/{request.node.name}/")
+@pytest.fixture
+def place(anywhere):
+    return Location.of(f"{anywhere}/")
 
 
 def test_what_was_written_is_read_listed_and_deleted(place):

@@ -1,8 +1,10 @@
-"""An object store for tests: moto's, in a thread, behind a WSGI application of the test."""
+"""An object store for tests: moto's, in a thread, behind faults of the test's own."""
 
+import socket
 import threading
+import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -20,18 +22,54 @@ class Quiet(WSGIRequestHandler):
         pass
 
 
-def empty_store() -> Callable:
-    """moto's S3 as a WSGI application."""
-    return DomainDispatcherApplication(create_backend_app)
+class ObjectStore:
+    """moto's S3 as a WSGI application, which keeps what it was asked for.
+
+    `fault(method, path)` says what a request meets, whose path has its query: None, a status such
+    as 503, `late`, or `closed before` or `closed after` (the connection, before or after the store
+    has done what was asked).
+    """
+
+    def __init__(self):
+        self._s3 = DomainDispatcherApplication(create_backend_app)
+        self.requests, self.met = [], []
+        self.heal()
+
+    def heal(self):
+        """Has no more faults."""
+        self.fault = lambda method, path: None
+
+    def __call__(self, environ, start_response):
+        path = f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}"
+        self.requests.append((environ["REQUEST_METHOD"], path))
+        fault = self.fault(environ["REQUEST_METHOD"], path)
+        if fault is None:
+            return self._s3(environ, start_response)
+        self.met.append(fault)
+        if fault == "late":
+            time.sleep(0.2)
+            return self._s3(environ, start_response)
+        if fault == "closed after":
+            list(self._s3(environ, lambda status, headers: None))
+        else:
+            # Unread, the body would be taken for the next request.
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        if str(fault).startswith("closed"):
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            fault = 500
+        start_response(f"{fault} Fault", [("Content-Length", "0")])
+        return [b""]
 
 
 @contextmanager
-def served(application: Callable) -> Iterator[str]:
-    """The application's address, for the length of a block."""
-    running = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
+def served() -> Iterator[ObjectStore]:
+    """A store at its `endpoint`, for the length of a block."""
+    store = ObjectStore()
+    running = make_server("127.0.0.1", 0, store, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=running.serve_forever, args=(0.05,), daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{running.server_port}"
+    store.endpoint = f"http://127.0.0.1:{running.server_port}"
+    yield store
     running.shutdown()
     thread.join()
     running.server_close()

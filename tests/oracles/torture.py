@@ -5,11 +5,13 @@ python torture.py FOLDER [--local] [--cores N] [--trials_per_task N] [--address 
 """
 
 import argparse
+import io
+import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 
+from hq_ray.location import Location
 from hq_ray.store import Results
 from hq_ray.sweeps.expand import expand
 from hq_ray.sweeps.options import RunOptions
@@ -43,20 +45,32 @@ def run(folder, seeds="0-3", **options):
     return run_missing(wanted, Results.at(folder), expand(wanted), RunOptions(**options))
 
 
-def content(folder):
-    """What plain pandas sees: every column that an undisturbed run fixes, in one order."""
-    episodes = pd.read_parquet(Path(folder) / "episodes", columns=COLUMNS)
+def start(place, *flags, **streams):
+    """Starts a driver of its own that runs what is missing."""
+    return subprocess.Popen([sys.executable, __file__, str(place), *flags], **streams)
+
+
+def rows(place, kind, columns):
+    """What plain pandas sees of the files of a folder or prefix."""
+    files = Location.of(place).child(kind)
+    contents = [io.BytesIO(files.read(name)) for name in files.files()]
+    return pd.concat(pd.read_parquet(content, columns=columns) for content in contents)
+
+
+def content(place):
+    """Every column of the episodes that an undisturbed run fixes, in one order."""
+    episodes = rows(place, "episodes", COLUMNS)
     episodes["trial_id"] = episodes["trial_id"].astype(str)
     return episodes.sort_values(["trial_id", "episode"]).reset_index(drop=True)
 
 
-def assert_complete(folder, expected):
-    """The folder holds each trial once, with the bytes of the undisturbed run."""
-    published = Results.at(folder).published()
+def assert_complete(place, expected):
+    """A folder or prefix holds each trial once, with the bytes of the undisturbed run."""
+    published = Results.at(place).published()
     assert published == dict.fromkeys(trials().ids(), "done")
-    rows = pd.read_parquet(Path(folder) / "trials", columns=["trial_id", "status"])
-    assert sorted(rows["trial_id"]) == sorted(published), "each trial is published once"
-    pd.testing.assert_frame_equal(content(folder), expected)
+    found = rows(place, "trials", ["trial_id", "status"])
+    assert sorted(found["trial_id"]) == sorted(published), "each trial is published once"
+    pd.testing.assert_frame_equal(content(place), expected)
 
 
 def main():

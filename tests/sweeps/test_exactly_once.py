@@ -10,7 +10,6 @@ import re
 import resource
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -27,12 +26,8 @@ DISTURBANCES = int(os.environ.get("HQ_RAY_DISTURBANCES", "3"))
 
 def start(folder, *flags):
     with Path(f"{folder}.log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, torture.__file__, str(folder), *flags],
-            start_new_session=True,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-        )
+        streams = {"stdout": subprocess.DEVNULL, "stderr": log}
+        return torture.start(folder, *flags, start_new_session=True, **streams)
 
 
 def wait_for_files(folder, number, driver):

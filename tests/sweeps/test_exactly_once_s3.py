@@ -1,21 +1,14 @@
 """On an object store that fails, a sweep holds the same trials and bytes as on a quiet disk.
 
-The store is moto's, in a thread here; in front of it stands what answers some requests with an
-error, closes some connections before or after doing what was asked, and keeps some waiting.
+The store answers some requests with an error, closes some connections before or after doing what
+was asked, and keeps some waiting.
 """
 
-import io
 import random
-import socket
-import subprocess
-import sys
 import threading
-import time
 
-import pandas as pd
 import pytest
 import torture
-from object_store import empty_store, point_at, served
 
 from hq_ray.cli import run_command_line
 from hq_ray.errors import HqRayError
@@ -23,78 +16,13 @@ from hq_ray.location import Location
 from hq_ray.store import Results
 from hq_ray.sweeps.ownership import Held
 
-FAULTS = ("500", "503", "closed before", "closed after", "late")
+FAULTS = (500, 503, "closed before", "closed after", "late")
 
 
-class FaultyStore:
-    """A store of which `choose(method, path)` says what fault, if any, each request meets."""
-
-    def __init__(self):
-        self.store = empty_store()
-        self.choose = lambda method, path: None
-        self.met = []
-
-    def __call__(self, environ, start_response):
-        fault = self.choose(environ["REQUEST_METHOD"], environ["PATH_INFO"])
-        if fault is None:
-            return self.store(environ, start_response)
-        self.met.append(fault)
-        if fault == "late":
-            time.sleep(0.2)
-            return self.store(environ, start_response)
-        if fault == "closed after":
-            list(self.store(environ, lambda status, headers: None))
-        else:
-            # Unread, the body would be taken for the next request.
-            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        if fault.startswith("closed"):
-            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-            fault = "500"
-        start_response(f"{fault} Fault", [("Content-Length", "0")])
-        return [b""]
-
-
-@pytest.fixture(scope="module")
-def server():
-    store = FaultyStore()
-    with served(store) as store.endpoint:
-        yield store
-
-
-@pytest.fixture
-def store(server, monkeypatch):
-    point_at(server.endpoint, monkeypatch, "sweeps")
-    server.choose, server.met = lambda method, path: None, []
-    yield server
-    server.choose = lambda method, path: None
-
-
-@pytest.fixture
-def uri(store, request):
-    return f"s3://sweeps/{request.node.name.translate(str.maketrans('[] ', '---'))}"
-
-
-def rows(uri, kind, columns):
-    place = Location.of(uri).child(kind)
-    files = [io.BytesIO(place.read(name)) for name in place.files()]
-    return pd.concat(pd.read_parquet(file, columns=columns) for file in files)
-
-
-def assert_complete(uri, undisturbed):
-    """The prefix holds each trial once, with the bytes of the undisturbed run."""
-    assert Results.at(uri).published() == dict.fromkeys(torture.trials().ids(), "done")
-    found = rows(uri, "trials", ["trial_id", "status"])
-    assert sorted(found["trial_id"]) == sorted(torture.trials().ids())
-    episodes = rows(uri, "episodes", torture.COLUMNS)
-    episodes["trial_id"] = episodes["trial_id"].astype(str)
-    episodes = episodes.sort_values(["trial_id", "episode"]).reset_index(drop=True)
-    pd.testing.assert_frame_equal(episodes, undisturbed)
-
-
-def test_the_same_files_as_on_a_disk(uri, undisturbed, undisturbed_folder):
-    torture.run(uri, local=True, trials_per_task=12)
-    assert_complete(uri, undisturbed)
-    there, here = Location.of(uri), Location.of(undisturbed_folder)
+def test_the_same_files_as_on_a_disk(prefix, undisturbed, undisturbed_folder):
+    torture.run(prefix, local=True, trials_per_task=12)
+    torture.assert_complete(prefix, undisturbed)
+    there, here = Location.of(prefix), Location.of(undisturbed_folder)
     for kind in ("episodes", "trials"):
         assert there.child(kind).files() == here.child(kind).files()
     for name in here.child("episodes").files():
@@ -102,67 +30,67 @@ def test_the_same_files_as_on_a_disk(uri, undisturbed, undisturbed_folder):
 
 
 @pytest.mark.ray
-def test_on_ray(uri, undisturbed):
-    torture.run(uri, cores=2, trials_per_task=6)
-    assert_complete(uri, undisturbed)
+def test_on_ray(prefix, undisturbed):
+    torture.run(prefix, cores=2, trials_per_task=6)
+    torture.assert_complete(prefix, undisturbed)
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_faults_here_and_there(store, uri, undisturbed, seed):
+def test_faults_here_and_there(object_store, prefix, undisturbed, seed):
     """One request in seven; where that ends the sweep, the next one goes on."""
     chance = random.Random(seed)
-    store.choose = lambda method, path: chance.choice(FAULTS) if chance.random() < 1 / 7 else None
+    object_store.fault = lambda method, path: chance.choice([*FAULTS, *[None] * 30])
     for _ in range(10):
         try:
-            torture.run(uri, local=True, trials_per_task=8)
+            torture.run(prefix, local=True, trials_per_task=8)
             break
         except HqRayError:
             continue
-    assert store.met
-    store.choose = lambda method, path: None
-    assert_complete(uri, undisturbed)
+    assert object_store.met
+    object_store.heal()
+    torture.assert_complete(prefix, undisturbed)
 
 
-def test_a_commit_whose_answer_is_lost_is_a_commit(store, uri, undisturbed):
+def test_a_commit_whose_answer_is_lost_is_a_commit(object_store, prefix, undisturbed):
     lost = set()
 
-    def choose(method, path):
+    def fault(method, path):
         if method == "PUT" and "/trials/" in path and path not in lost:
             lost.add(path)
             return "closed after"
         return None
 
-    store.choose = choose
-    tally = torture.run(uri, local=True, trials_per_task=16)
+    object_store.fault = fault
+    tally = torture.run(prefix, local=True, trials_per_task=16)
     assert (tally.done, len(lost)) == (48, 3)
-    assert_complete(uri, undisturbed)
+    torture.assert_complete(prefix, undisturbed)
 
 
 def test_a_store_that_goes_away_stops_the_sweep_and_it_resumes(
-    store, uri, undisturbed, monkeypatch
+    object_store, prefix, undisturbed, monkeypatch
 ):
     put = []
 
-    def choose(method, path):
+    def fault(method, path):
         if method == "PUT" and "/trials/" in path:
             put.append(path)
-        return "503" if len(put) > 1 else None
+        return 503 if len(put) > 1 else None
 
-    store.choose = choose
+    object_store.fault = fault
     with pytest.raises(HqRayError, match=r"(?s)results at s3://.*503 Service Unavailable"):
-        torture.run(uri, local=True, trials_per_task=16)
-    store.choose = lambda method, path: None
-    assert len(Results.at(uri).published()) == 16
-    torture.run(uri, local=True, trials_per_task=5)
-    assert_complete(uri, undisturbed)
+        torture.run(prefix, local=True, trials_per_task=16)
+    object_store.heal()
+    assert len(Results.at(prefix).published()) == 16
+    torture.run(prefix, local=True, trials_per_task=5)
+    torture.assert_complete(prefix, undisturbed)
 
 
-def test_a_driver_that_is_killed(store, uri, undisturbed):
+def test_a_driver_that_is_killed(object_store, prefix, undisturbed):
     """At its second commit, so that a batch is half there."""
     trials = []
     killed = threading.Event()
 
-    def choose(method, path):
+    def fault(method, path):
         if method == "PUT" and "/trials/" in path:
             trials.append(path)
             if len(trials) == 2:
@@ -171,23 +99,22 @@ def test_a_driver_that_is_killed(store, uri, undisturbed):
                 return "closed before"
         return None
 
-    store.choose = choose
-    command = [sys.executable, torture.__file__, uri, "--local", "--trials_per_task", "4"]
-    driver = subprocess.Popen(command)
+    object_store.fault = fault
+    driver = torture.start(prefix, "--local", "--trials_per_task", "4")
     assert killed.wait(60)
     assert driver.wait() == -9
-    assert len(Results.at(uri).survey().stray) == 1
-    torture.run(uri, local=True, trials_per_task=7)
-    assert Results.at(uri).survey().stray == []
-    assert_complete(uri, undisturbed)
+    assert len(Results.at(prefix).survey().stray) == 1
+    torture.run(prefix, local=True, trials_per_task=7)
+    assert Results.at(prefix).survey().stray == []
+    torture.assert_complete(prefix, undisturbed)
 
 
-def test_two_drivers_at_once(uri, undisturbed):
+def test_two_drivers_at_once(prefix, undisturbed):
     problems = []
 
     def drive():
         try:
-            torture.run(uri, local=True, trials_per_task=12)
+            torture.run(prefix, local=True, trials_per_task=12)
         except Exception as problem:
             problems.append(type(problem))
 
@@ -197,7 +124,7 @@ def test_two_drivers_at_once(uri, undisturbed):
     for thread in threads:
         thread.join()
     assert problems == [Held]
-    assert_complete(uri, undisturbed)
+    torture.assert_complete(prefix, undisturbed)
 
 
 SPEC = """
@@ -210,22 +137,22 @@ parameters: {gamma: [0.9, 0.95]}
 """
 
 
-def test_the_command_line(uri, tmp_path, monkeypatch, capsys):
+def test_the_command_line(prefix, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lakes.yaml").write_text(SPEC)
-    sweep = ["sweep", "lakes.yaml", "--local", "--results", uri]
+    sweep = ["sweep", "lakes.yaml", "--local", "--results", prefix]
     lines = [
         (sweep, "Ran 12 trials"),
         (sweep, "nothing to run"),
-        (["status", f"{uri}/lakes"], "12 trials done, 0 failed"),
-        (["verify", f"{uri}/lakes", "--sample", "100%"], "Verified 12 of 12 trials: 0 differ."),
+        (["status", f"{prefix}/lakes"], "12 trials done, 0 failed"),
+        (["verify", f"{prefix}/lakes", "--sample", "100%"], "Verified 12 of 12 trials: 0 differ."),
     ]
     run = ["run", "--env", "FrozenLake-v1", "--seeds", "0-1", "--episodes", "30", "--local"]
-    run += ["--task", "train", "--tag", "lake", "--results", uri]
+    run += ["--task", "train", "--tag", "lake", "--results", prefix]
     lines += [
         (run, "Ran 4 trials"),
         (run, "All 4 trials are done in"),
-        (["status", f"{uri}/lake"], "4 trials done, 0 failed"),
+        (["status", f"{prefix}/lake"], "4 trials done, 0 failed"),
     ]
     for command, answer in lines:
         assert run_command_line(command) == 0

@@ -8,12 +8,10 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from pathlib import Path
 
 import obstore
 import pytest
-from object_store import empty_store, point_at, served
 
 from hq_ray.location import Location, StoreError
 from hq_ray.store import Superseded
@@ -34,35 +32,9 @@ DEAD = {"pid": 2**22 + 1}
 HELD = f"one driver at a time, but process {os.getpid()} on {socket.gethostname()} has held them"
 
 
-class CountingStore:
-    """A store that keeps the paths it was asked for, and refuses everything while it is away."""
-
-    def __init__(self):
-        self.store, self.paths, self.away = empty_store(), [], False
-
-    def __call__(self, environ, start_response):
-        self.paths.append(environ["PATH_INFO"])
-        if not self.away:
-            return self.store(environ, start_response)
-        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        start_response("403 Forbidden", [("Content-Length", "0")])
-        return [b""]
-
-
-@pytest.fixture(scope="module")
-def server():
-    store = CountingStore()
-    with served(store) as store.endpoint:
-        yield store
-
-
 @pytest.fixture
-def on_store(server, monkeypatch):
-    point_at(server.endpoint, monkeypatch, "owned")
-    server.paths.clear()
-    yield Location.of(f"s3://owned/{uuid.uuid4().hex}")
-    server.away = False
-    assert not [path for path in server.paths if path.startswith("/latest")], "asked the cloud"
+def on_store(prefix):
+    return Location.of(prefix)
 
 
 @pytest.fixture
@@ -296,13 +268,13 @@ def test_a_put_whose_answer_is_lost_is_recognized(on_store, monkeypatch):
         assert holds(on_store, owner.token)
 
 
-def test_a_holder_that_cannot_be_asked_for_is_not_replaced(on_store, server):
+def test_a_holder_that_cannot_be_asked_for_is_not_replaced(on_store, object_store):
     on_store.write(OWNER_FILE, card())
-    server.away = True
+    object_store.fault = lambda method, path: 403
     with pytest.raises(StoreError, match="must be in a store that answers"):
         Ownership(on_store).__enter__()
     assert holds(on_store, "another"), "work is not thrown away for it"
-    server.away = False
+    object_store.heal()
     assert read_owner(on_store)["token"] == "another"
 
 
@@ -332,10 +304,10 @@ def test_beats_renew_the_card_and_never_another_drivers(on_store, monkeypatch):
     assert read_owner(on_store)["token"] == "another"
 
 
-def test_a_store_that_is_away_at_the_end_keeps_nobody_out(on_store, server):
+def test_a_store_that_is_away_at_the_end_keeps_nobody_out(on_store, object_store):
     with Ownership(on_store) as first:
-        server.away = True
-    server.away = False
+        object_store.fault = lambda method, path: 403
+    object_store.heal()
     assert read_owner(on_store)["token"] == first.token
     with Ownership(on_store) as owner:
         assert holds(on_store, owner.token)

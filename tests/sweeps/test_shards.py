@@ -2,16 +2,11 @@
 
 import contextlib
 import json
-import subprocess
-import sys
 import time
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 
-import pandas as pd
 import pytest
 import torture
-from object_store import empty_store, point_at, served
 
 from hq_ray.cli import run_command_line
 from hq_ray.errors import InputError
@@ -31,68 +26,46 @@ from hq_ray.sweeps.plan import TrialSet, count_by_configuration, plan
 from hq_ray.sweeps.status import status
 
 
-@pytest.fixture(scope="module")
-def endpoint():
-    with served(empty_store()) as address:
-        yield address
-
-
-@pytest.fixture(params=["disk", "store"])
-def place(request, tmp_path, monkeypatch):
-    """A results folder or prefix in which nothing is yet."""
-    if request.param == "disk":
-        return str(tmp_path / "results")
-    point_at(request.getfixturevalue("endpoint"), monkeypatch, "sharded")
-    return f"s3://sharded/{uuid.uuid4().hex}"
-
-
 def part(k, n):
     return Shard.parse(f"{k}/{n}")
 
 
-def assert_as_one_driver(place, undisturbed, undisturbed_folder):
+def assert_as_one_driver(anywhere, undisturbed, undisturbed_folder):
     """The same trials, each once, with the same episodes, and the same sweep.json."""
-    here, there = Results.at(place), Results.at(undisturbed_folder)
-    assert here.survey().status == there.survey().status
-    assert here.survey().repeated == 0
+    here, there = Results.at(anywhere), Results.at(undisturbed_folder)
     assert here.survey().stray == []
-    tables = [here.read("episodes", name, torture.COLUMNS) for name in here.names("episodes")]
-    episodes = pd.concat(table.to_pandas() for table in tables)
-    episodes["trial_id"] = episodes["trial_id"].astype(str)
-    episodes = episodes.sort_values(["trial_id", "episode"]).reset_index(drop=True)
-    pd.testing.assert_frame_equal(episodes, undisturbed)
+    torture.assert_complete(anywhere, undisturbed)
     names = here.location.files(".json")
     assert names == there.location.files(".json") == ["sweep.json"]
     assert here.location.read("sweep.json") == there.location.read("sweep.json")
 
 
-def test_four_shards_at_once_of_which_one_is_killed(place, undisturbed, undisturbed_folder):
+def test_four_shards_at_once_of_which_one_is_killed(anywhere, undisturbed, undisturbed_folder):
     options = ["--shard", "2/4", "--local", "--slow", "--trials_per_task", "1"]
-    command = [sys.executable, torture.__file__, place, *options]
-    driver = subprocess.Popen(command)
+    driver = torture.start(anywhere, *options)
     second = {one.trial_id for one in torture.trials() if part(2, 4).has(one.config_id, one.seed)}
     with ThreadPoolExecutor(3) as pool:
         others = [
-            pool.submit(torture.run, place, local=True, shard=f"{k}/4", trials_per_task=3)
+            pool.submit(torture.run, anywhere, local=True, shard=f"{k}/4", trials_per_task=3)
             for k in (1, 3, 4)
         ]
-        while driver.poll() is None and not second & Results.at(place).survey().status.keys():
+        while driver.poll() is None and not second & Results.at(anywhere).survey().status.keys():
             time.sleep(0.02)
         driver.kill()
         driver.wait()
         done = sum(running.result().done for running in others)
     assert done == 48 - len(second)
-    found = status(Results.at(place))
+    found = status(Results.at(anywhere))
     assert (found.totals["planned"], found.holders) == (48, [])
-    resumed = torture.run(place, local=True, shard="2/4")
+    resumed = torture.run(anywhere, local=True, shard="2/4")
     assert 0 < resumed.there < resumed.there + resumed.done == len(second)
-    whole = torture.run(place, local=True)
+    whole = torture.run(anywhere, local=True)
     assert (whole.done, whole.there) == (0, 48)
-    assert_as_one_driver(place, undisturbed, undisturbed_folder)
+    assert_as_one_driver(anywhere, undisturbed, undisturbed_folder)
 
 
-def test_shards_of_one_split_are_held_together_and_nothing_else_beside_them(place):
-    location = Location.of(place)
+def test_shards_of_one_split_are_held_together_and_nothing_else_beside_them(anywhere):
+    location = Location.of(anywhere)
     with Ownership(location, part(1, 4)) as first:
         with Ownership(location, part(2, 4)) as second:
             for overlapping in (None, part(1, 4), part(3, 8)):
@@ -111,8 +84,8 @@ def test_shards_of_one_split_are_held_together_and_nothing_else_beside_them(plac
         assert not third.took_over
 
 
-def test_what_a_killed_driver_held_is_taken_over_whatever_its_part_was(place):
-    location = Location.of(place)
+def test_what_a_killed_driver_held_is_taken_over_whatever_its_part_was(anywhere):
+    location = Location.of(anywhere)
     gone = {**this_process(), "host": "elsewhere", "beat": time.time() - GONE_SECONDS - 1}
     for left, taker in ((None, part(1, 4)), (part(1, 4), None), (part(1, 4), part(1, 8))):
         card = {"token": "killed", "since": "noon", **gone}
@@ -124,9 +97,9 @@ def test_what_a_killed_driver_held_is_taken_over_whatever_its_part_was(place):
     assert not location.child(OWNER_FILE).exists()
 
 
-def test_a_shard_clears_away_what_its_own_killed_driver_left_and_nothing_else(place):
-    results = Results.at(place)
-    torture.run(place, local=True, trials_per_task=1)
+def test_a_shard_clears_away_what_its_own_killed_driver_left_and_nothing_else(anywhere):
+    results = Results.at(anywhere)
+    torture.run(anywhere, local=True, trials_per_task=1)
     names = results.names("trials")
     for name in names[:8]:
         results.location.delete(f"trials/{name}")
@@ -139,7 +112,7 @@ def test_a_shard_clears_away_what_its_own_killed_driver_left_and_nothing_else(pl
     known = results.survey(part(1, 2).has).status
     assert set(known) == in_part & results.survey().status.keys()
     assert 0 < len(others) < 8
-    torture.run(place, local=True, shard="1/2", trials_per_task=10)
+    torture.run(anywhere, local=True, shard="1/2", trials_per_task=10)
     assert {name for _, name in results.survey().stray} == others
 
 
