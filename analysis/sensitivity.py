@@ -17,6 +17,7 @@ from hq_ray.analysis.charts.scores import pairs_chart
 from hq_ray.analysis.figure_files import FigureData, figure_data
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.statistics.importance import importance
+from hq_ray.analysis.statistics.means import t_interval
 from hq_ray.analysis.statistics.t_tests import LEVEL
 from hq_ray.analysis.study import Study
 from hq_ray.analysis.tables import pairs_table
@@ -102,18 +103,15 @@ def level_frame(study: Study, env: str, name: str, metrics: Iterable[str]) -> pd
             chosen, ends = levels[best], [levels.dropna().min(), levels.dropna().max()]
         for metric in metrics:
             values = cell.scores(metric)[:, common][:, half:]
+            values = np.where(np.abs(values) < ROUNDING, 0.0, values)
             for level, number in numbers.items():
-                is_chosen = pd.notna(level) and level == chosen
-                key = metric, variant, level, is_chosen, is_chosen and level in ends
-                found += [(*key, value) for value in values[number]]
-    keys = ["metric", "variant", "level", "chosen", "edge"]
-    seeds = pd.DataFrame(found, columns=[*keys, "value"]).dropna(subset="value")
-    seeds["value"] = seeds["value"].mask(seeds["value"].abs() < ROUNDING, 0.0)
-    groups = seeds.groupby(keys, sort=False, dropna=False)["value"]
-    frame = groups.agg(["mean", "sem", "count"]).reset_index()
-    reach = stats.t.ppf(0.975, frame["count"] - 1) * frame.pop("sem")
-    frame = frame.assign(low=frame["mean"] - reach, high=frame["mean"] + reach)
-    frame = frame.rename(columns={"count": "n"})
+                seeds = values[number][np.isfinite(values[number])]
+                if len(seeds):
+                    is_chosen = pd.notna(level) and level == chosen
+                    of = level, is_chosen, is_chosen and level in ends
+                    found.append((metric, variant, *of, len(seeds), *map(float, t_interval(seeds))))
+    columns = ["metric", "variant", "level", "chosen", "edge", "n", "mean", "low", "high"]
+    frame = pd.DataFrame(found, columns=columns)
     return frame if frame["level"].notna().any() else frame.iloc[:0]
 
 

@@ -30,7 +30,7 @@ class Importance:
     Attributes:
         shares: of each factor and each pair of factors, 0 to 1, of sum <= 1; the rest belongs to
             interactions of more factors. Empty without a full factorial.
-        note: what was joined, missing or unknown, in words; empty when there is nothing to say.
+        note: what is missing or unknown, in words; empty when there is nothing to say.
     """
 
     shares: Mapping[tuple[str, ...], float]
@@ -51,18 +51,16 @@ def importance(scores: np.ndarray, settings: pd.DataFrame) -> Importance:
             do not read is one factor with its schedule, `alpha_schedule` or `eps_schedule`.
     """
     known = np.flatnonzero(~np.isnan(scores).all(axis=1))
-    codes, notes = _factors(settings.iloc[known])
+    codes = _factors(settings.iloc[known])
+    if not codes:
+        return Importance({}, "nothing varies")
     sizes = [len(np.unique(column)) for column in codes.values()]
-    if not codes or math.prod(sizes) != len(known):
-        notes.append(
-            f"no full grid, {len(known)} of {math.prod(sizes)} combinations, so nothing is shared "
-            "out"
-            if codes
-            else "nothing varies"
-        )
-        return Importance({}, "; ".join(notes))
+    if (n_whole := math.prod(sizes)) != len(known):
+        note = f"no full grid, {len(known)} of {n_whole} combinations, so nothing is shared out"
+        return Importance({}, note)
     rows = known[np.lexsort([*codes.values()][::-1])].reshape(sizes)
     table = scores[rows]
+    notes = []
     complete = ~np.isnan(table).reshape(-1, table.shape[-1]).any(axis=0)
     if complete.sum() > 1:
         table = table[..., complete]
@@ -84,29 +82,23 @@ def importance(scores: np.ndarray, settings: pd.DataFrame) -> Importance:
     rest = variance - noise - sum(left.values())
     kept = {names: value if value > nothing else 0.0 for names, value in left.items()}
     whole = sum(kept.values()) + (rest if rest > nothing else 0.0)
-    if whole == 0:
-        notes.append("the means vary no more than noise would make them")
     shares = {names: float(value / whole) if whole else 0.0 for names, value in kept.items()}
     return Importance(shares, "; ".join(notes))
 
 
-def _factors(settings: pd.DataFrame) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Level numbers of each factor with several levels, and which hyperparameters are one."""
+def _factors(settings: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Level numbers of each factor that has several levels, by its hyperparameters' names."""
     groups: dict[str, list[str]] = {}
     for name in settings:
         schedule = f"{name.split('_')[0]}_schedule"
         joined = settings[name].isna().any() and schedule in settings
         groups.setdefault(schedule if joined else name, []).append(name)
-    codes, notes = {}, []
+    codes = {}
     for key, names in groups.items():
         number = settings.groupby(names, dropna=False).ngroup().to_numpy()
         if len(np.unique(number)) > 1:
-            factor = " + ".join(sorted(names, key=lambda name: name != key))
-            codes[factor] = number
-            if len(names) > 1:
-                why = "since not all configurations read all of them"
-                notes.append(f"{factor} taken as one, {why}")
-    return codes, notes
+            codes[" + ".join(sorted(names, key=lambda name: name != key))] = number
+    return codes
 
 
 def _variance_and_noise(effect: np.ndarray) -> tuple[float, float]:
