@@ -56,10 +56,6 @@ def _open(results: Sequence[str]) -> list[Results]:
     return opened(list(dict.fromkeys(place.rstrip("/") or place for place in results)))
 
 
-def _name(places: Sequence[Results]) -> str:
-    return "-and-".join(one.location.path.rpartition("/")[2] for one in places)
-
-
 def _read(places: Sequence[Results], where: str | None, **options: Any) -> "Study":
     """The study of these results; options as of `analysis.study.study`.
 
@@ -214,9 +210,10 @@ def plot_command(
     """Draw the figures: curves, scores, hyperparameters, pairs, health; the data beside each."""
     from hq_ray.analysis.figure_files import write_figures, write_per_seed
     from hq_ray.analysis.figures import figures_of
+    from hq_ray.analysis.study import name_of
 
     places = _open(results)
-    name = _name(places)
+    name = name_of(places)
     if where:
         digest = hashlib.sha256(where.encode()).hexdigest()[:6]
         name = file_stem(f"{name}-where-{where}") + f"-{digest}"
@@ -247,9 +244,10 @@ def report_command(
 ) -> None:
     """Write one HTML page that answers which variant wins, where, by how much and how surely."""
     from hq_ray.analysis.report.page import write_report
+    from hq_ray.analysis.study import name_of
 
     places = _open(results)
-    folder = out or f"reports/{_name(places)}"
+    folder = out or f"reports/{name_of(places)}"
     if opens and "://" in folder:
         raise InputError(f"--open must go with a path to write to, got --out {folder!r}")
     writable(folder)  # before minutes of reading

@@ -166,23 +166,16 @@ def fresh_blocks(row: Mapping[str, Cell], judged: Metric, choices: Choices) -> l
     return sorted(b for b in there | said.keys() if said.get(b, judged.name) == judged.name)
 
 
-def fresh_sides(cell: Cell, block: int, judged: Metric, choices: Choices) -> list[Side]:
+def fresh_sides(cell: Cell, block: int, choices: Choices) -> list[Side]:
     """The confirmed configurations of a variant in the order of the choice, with all their trials,
     the failed ones too.
     """
-    explored = np.nan_to_num(judged.upwards(cell.means(judged.name)), nan=-np.inf)
-
-    def place(side: Side) -> tuple:
-        config_id = cell.settings.index[side.number]
-        rank = choices.get((config_id, block), {}).get("rank", len(cell))
-        return rank, -explored[side.number], config_id
-
-    sides = [
-        Side(cell, cell.settings.index.get_loc(config_id), trials)
-        for (of, config_id), trials in cell.fresh.items()
-        if of == block
+    fresh = {config_id: trials for (of, config_id), trials in cell.fresh.items() if of == block}
+    ranks = {one: choices.get((one, block), {}).get("rank", len(cell)) for one in fresh}
+    return [
+        Side(cell, cell.settings.index.get_loc(config_id), fresh[config_id])
+        for config_id in sorted(fresh, key=ranks.__getitem__)
     ]
-    return sorted(sides, key=place)
 
 
 def explored_side(cell: Cell, number: int) -> Side:
@@ -282,10 +275,10 @@ def compare_row(
     """
     baseline, *others = row.values()
     last = max(fresh_blocks(row, judged, choices), default=-1)
-    bases = fresh_sides(baseline, last, judged, choices)
+    bases = fresh_sides(baseline, last, choices)
     found = []
     for cell in others:
-        sides = fresh_sides(cell, last, judged, choices) if bases else []
+        sides = fresh_sides(cell, last, choices) if bases else []
         for rank, ours in enumerate(sides, start=1):
             config_id = cell.settings.index[ours.number]
             planned = choices.get((config_id, last), {}).get("seeds", 0)

@@ -1,6 +1,5 @@
 """Figures from their data to their files, in a folder that may be a URI."""
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,9 +55,14 @@ def figure_data(
     draw: Callable,
     is_detail: bool = False,
 ) -> FigureData:
-    """A figure of one problem."""
-    stem, texts = file_stem(study.stem(name, env)), (" ".join(caption), study.data_digest)
-    return FigureData(stem, env, f"{env}: {title}", texts, frame, draw, is_detail)
+    """A figure of one section, whose name is in that of its file where there are several."""
+    if len(study.sections) > 1:
+        stems = [file_stem(one) for one in study.sections]
+        number = study.sections.index(env)
+        clash = stems.count(stems[number]) > 1
+        name = file_stem(f"{name}_{env}" + f"_{number}" * clash)
+    texts = " ".join(caption), study.data_digest
+    return FigureData(name, env, f"{env}: {title}", texts, frame, draw, is_detail)
 
 
 def write_figures(
@@ -75,16 +79,9 @@ def write_figures(
             progress("drawing figures", number, len(figures))
         content = picture(one.figure(), kind)
         place.write(f"{one.name}.{kind}", content)
-        place.write(f"{one.name}.parquet", parquet(one.frame))
+        place.write(f"{one.name}.parquet", one.frame.to_parquet(index=False))
         found.append((one, content))
     return found
-
-
-def parquet(frame: pd.DataFrame) -> bytes:
-    """A frame as a file."""
-    stream = io.BytesIO()
-    frame.to_parquet(stream, index=False)
-    return stream.getvalue()
 
 
 def write_per_seed(

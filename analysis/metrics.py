@@ -11,14 +11,8 @@ from hq_ray.schema import BETTER
 
 # The signs of those that are no columns of `trials`; see there for the others. One that has no sign
 # is best at 0.
-DERIVED = {
-    "return_per_step": 1,
-    "regret": -1,
-    "failure_rate": -1,
-    "falls_per_episode": -1,
-    "falls_per_1000_steps": -1,
-    "policy_gap": -1,
-}
+COSTS = ("regret", "failure_rate", "falls_per_episode", "falls_per_1000_steps", "policy_gap")
+DERIVED = {"return_per_step": 1, **dict.fromkeys(COSTS, -1)}
 
 
 @dataclass(frozen=True)

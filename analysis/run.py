@@ -185,7 +185,7 @@ def run(spec: Mapping, results: str, outputs: "Outputs", options: "RunOptions") 
         done = [trial for trial in expanded.trials if published.get(trial.trial_id) == DONE]
         if done:
             roots = output_roots(outputs, done, given)
-            write_outputs(outputs, done, place, roots, len(expanded.trials.seeds))
+            write_outputs(outputs, done, place, roots)
         else:
             say("No trial is done; there is nothing to draw.")
     return 0 if len(done) == len(expanded.trials) else 1

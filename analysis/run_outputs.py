@@ -229,12 +229,8 @@ def write_outputs(
     trials: Sequence[Trial],
     results: Results,
     roots: Sequence[OutputRoot],
-    n_seeds: int,
 ) -> None:
-    """Writes logs, figures and films of done trials, and says what they replace.
-
-    `n_seeds` is how many were asked for; some may have failed.
-    """
+    """Writes logs, figures and films of done trials, and says what they replace."""
     curves = load_curves(results, trials, list(DRAWN.values()))
     replaced = [root for root in roots if root.stale()]
     if replaced:
@@ -249,7 +245,7 @@ def write_outputs(
             if root.kind == "logs":
                 _write_logs(outputs, trials, curves)
             elif root.kind == "plots":
-                _draw(outputs, trials, curves, n_seeds)
+                _draw(outputs, trials, curves)
             else:
                 _film(outputs, trials, results)
     if outputs.makes("train"):
@@ -265,7 +261,7 @@ def _write_logs(outputs: Outputs, trials: Sequence[Trial], curves: Curves) -> No
     say(f"Logs: {outputs.log_root}")
 
 
-def _draw(outputs: Outputs, trials: Sequence[Trial], curves: Curves, n_seeds: int) -> None:
+def _draw(outputs: Outputs, trials: Sequence[Trial], curves: Curves) -> None:
     from hq_ray.analysis.charts.curves import learning_figure
     from hq_ray.analysis.charts.page import save_png
 
@@ -284,7 +280,6 @@ def _draw(outputs: Outputs, trials: Sequence[Trial], curves: Curves, n_seeds: in
             figure = learning_figure(
                 {variant: (range(len(seeds)), seeds) for variant, seeds in parts.items()},
                 title=f"{env}: {' vs '.join(variants)}",
-                n_planned=n_seeds,
                 settings=_caption(trials),
                 **shared,
             )

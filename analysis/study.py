@@ -1,7 +1,6 @@
 """All that a report or a plot needs to know of some results, read once."""
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -75,8 +74,8 @@ class Study:
 
     @property
     def name(self) -> str:
-        """Of the results: their folders' names."""
-        return "-and-".join(one.location.path.rpartition("/")[2] for one in self.results)
+        """See `name_of`."""
+        return name_of(self.results)
 
     @property
     def sections(self) -> list[str]:
@@ -140,13 +139,10 @@ class Study:
             )
         return pd.DataFrame(rows)
 
-    def stem(self, kind: str, env: str) -> str:
-        """A file name for a figure of one section; without its name where there is only one."""
-        if len(self.sections) < 2:
-            return kind
-        plain = {one: re.sub(r"[^A-Za-z0-9.-]+", "_", one).strip("_") for one in self.sections}
-        clash = list(plain.values()).count(plain[env]) > 1
-        return f"{kind}_{plain[env]}" + (f"_{list(plain).index(env)}" if clash else "")
+
+def name_of(results: Sequence[Results]) -> str:
+    """A name of results: their folders'."""
+    return "-and-".join(one.location.path.rpartition("/")[2] for one in results)
 
 
 def study(
@@ -238,16 +234,17 @@ def _chosen(
     comparisons: Sequence[Comparison],
 ) -> dict[tuple[str, str], Side]:
     """See `Study.chosen`; of several that were confirmed, the first."""
-    compared: dict[tuple[str, str], int] = {}
-    for one in comparisons:
-        for side in (one.base, one.ours):
-            if side is not None:
-                compared.setdefault((one.env, side.cell.variant), side.number)
+    compared = {
+        (one.env, side.cell.variant): side.number
+        for one in reversed(comparisons)
+        for side in (one.base, one.ours)
+        if side is not None
+    }
     found = {}
     for env, row in table.items():
         last = max(fresh_blocks(row, judged, choices), default=-1)
         for variant, cell in row.items():
-            sides = fresh_sides(cell, last, judged, choices)
+            sides = fresh_sides(cell, last, choices)
             number = compared.get((env, variant), best_configuration(cell, judged))
             if sides:
                 side = sides[0].scored(judged.name)
@@ -275,7 +272,7 @@ def _confirmation_notes(
     *earlier, last = blocks
     notes = []
     for block in earlier:
-        sides = [s for cell in row.values() for s in fresh_sides(cell, block, judged, choices)]
+        sides = [s for cell in row.values() for s in fresh_sides(cell, block, choices)]
         said = "; ".join(
             f"{side.cell.variant} {side.label}, {len(side.scored(judged.name).seeds)} seeds"
             for side in sides
@@ -284,7 +281,7 @@ def _confirmation_notes(
     ids = {(one, last) for cell in row.values() for one in cell.settings.index}
     after = {n for key in ids & choices.keys() for n in choices[key].get("extended_after", ())}
     notes += [f"the confirmation on {env} was extended after {n} seeds" for n in sorted(after)]
-    lacking = [v for v, cell in row.items() if not fresh_sides(cell, last, judged, choices)]
+    lacking = [v for v, cell in row.items() if not fresh_sides(cell, last, choices)]
     if lacking:
         notes.append(
             f"on {env} {' and '.join(lacking)} has no fresh seeds of the last choice: what it "

@@ -16,7 +16,6 @@ REFERENCE_KEY = ["env", "env_args", "fingerprint", "gamma", "max_steps"]
 REFERENCE_COLUMNS = ("optimal_return", "optimal_steps", "failure_terminates")
 # Gymnasium's own ids; what another module registers under such a name has rewards of its own.
 CLIFF_WALKING = r"(gymnasium:)?CliffWalking(Slippery)?-v\d+"
-STEP_REWARD, FALL_REWARD = -1, -100
 # So many trials are named in a sentence about those that are left out.
 TRIALS_NAMED = 5
 
@@ -102,25 +101,14 @@ def _add_references(frame: pd.DataFrame) -> Counter:
     return missing
 
 
-def falls_of(returns: Any, steps: Any) -> Any:
-    """Falls from a cliff that does not end the episode, `-(R + L) / 99`, of episodes or of sums."""
-    return (STEP_REWARD * steps - returns) / (STEP_REWARD - FALL_REWARD)
-
-
 def _falls(frame: pd.DataFrame) -> pd.Series:
     """Number of falls of each CliffWalking trial, NaN elsewhere.
 
     A step costs 1 and one that falls 100, without ending the episode, so over all episodes
 
         falls = -(sum R + sum L) / 99
-
-    Where that is no number of falls the rewards are others, and it is NaN, too.
     """
     total_return = frame["mean_return"] * frame["episodes"]
-    total_steps = frame["total_steps"].astype(float)
-    found = falls_of(total_return, total_steps)
-    falls = found.round() + 0.0
-    # The mean is rounded, so its multiple is off by a few units in the last place.
-    tolerance = 1e-6 + 8 * np.finfo(np.float64).eps * total_return.abs()
-    possible = ((found - falls).abs() <= tolerance) & falls.between(0, total_steps)
-    return falls.where(possible & frame["env"].astype(str).str.fullmatch(CLIFF_WALKING))
+    # The mean is rounded, so its multiple need not be whole.
+    falls = (-(total_return + frame["total_steps"].astype(float)) / 99).round() + 0.0
+    return falls.where(frame["env"].astype(str).str.fullmatch(CLIFF_WALKING))

@@ -73,7 +73,6 @@ def curves_chart(
     optimum: float | None = None,
     share: bool = False,
     difference: bool = False,
-    n_planned: int | None = None,
 ) -> Figure:
     """Draws the mean of each variant with its band, and every seed thin.
 
@@ -84,7 +83,6 @@ def curves_chart(
         share: the values are shares, so the axis shows 0 to 1.
         difference: the values are differences: the band is a 95 % t interval instead of one
             standard error, and seeds are not drawn.
-        n_planned: number of seeds of each variant, for names as `harmonic (n = 4 of 5)`.
     """
     curves = {
         variant: part.pivot(index="seed", columns="episode", values="value")
@@ -116,11 +114,8 @@ def curves_chart(
         look |= {"linestyle": style.linestyle, "marker": style.marker}
         axes.plot(mean.index, mean, markevery=slice(first, None, every), **look)
         settled += [of[of.index > n_episodes / 2].to_numpy() for of in (mean, low, high)]
-        last, name = mean.last_valid_index(), variant
-        if n_planned is not None:
-            name += f" (n = {n})" if n == n_planned else f" (n = {n} of {n_planned})"
-        if last is not None:
-            ends[name] = (last, mean[last], style)
+        if (last := mean.last_valid_index()) is not None:
+            ends[variant] = (last, mean[last], style)
     if difference:
         axes.plot([1, n_episodes], [0, 0], color=MUTED, linewidth=0.9, zorder=1.5)
     elif optimum is not None:
@@ -186,7 +181,6 @@ def learning_figure(
     smooth: int,
     settings: str,
     optimum: float | None = None,
-    n_planned: int | None = None,
 ) -> Figure:
     """Draws the smoothed curves of single trials, or their mean with a band of one standard error.
 
@@ -196,10 +190,10 @@ def learning_figure(
         quantity: a row of QUANTITIES.
         smooth: window of the trailing mean, in episodes.
         settings: hyperparameters for the caption.
-        optimum, n_planned: see `curves_chart`.
+        optimum: see `curves_chart`.
     """
     smoothed = {name: (seeds, trailing_mean(of, smooth)) for name, (seeds, of) in curves.items()}
     frame = curve_frame(smoothed)
     caption = [curve_caption(frame, smooth), settings]
-    options = {"label": QUANTITIES[quantity].label, "optimum": optimum, "n_planned": n_planned}
-    return curves_chart(frame, title=title, caption=caption, **options)
+    label = QUANTITIES[quantity].label
+    return curves_chart(frame, title=title, caption=caption, label=label, optimum=optimum)

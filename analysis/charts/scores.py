@@ -80,8 +80,9 @@ def pairs_chart(frame: pd.DataFrame, *, label: str, baseline: str) -> Figure:
         panel_height=sum(heights) / len(heights),
         height_ratios=heights,
     )
+    styles = variant_styles([baseline, *parts])
     for axes, (variant, part) in zip(found, parts.items(), strict=True):
-        style = variant_styles([variant])[variant]
+        style = styles[variant]
         part = part.assign(name=names.get(variant, "")).sort_values("difference", kind="stable")
         gaps, sure = part["difference"].to_numpy(), part["significant"].to_numpy()
         places = np.arange(len(part))

@@ -1,9 +1,9 @@
-"""One look per variant, the same in every figure, and the settings that all figures share."""
+"""One look per variant, and the settings that all figures share."""
 
-import zlib
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import cycle
 
 import matplotlib.style
 
@@ -84,16 +84,9 @@ FURTHER_STYLES = (
 def variant_styles(variants: Iterable[str]) -> dict[str, LineStyle]:
     """One style per variant of a figure.
 
-    A variant that is not in KNOWN_STYLES takes one of FURTHER_STYLES by a digest of its name, so
-    that a name looks the same in every figure. Where two of one figure would look alike, the later
-    in the alphabet takes the next style that is free, if there is one.
+    Those that are not in KNOWN_STYLES take FURTHER_STYLES, in alphabetical order.
     """
     names = list(variants)
-    taken: dict[str, int] = {}
-    for name in sorted(set(names) - KNOWN_STYLES.keys()):
-        first = zlib.crc32(name.encode())
-        following = [(first + step) % len(FURTHER_STYLES) for step in range(len(FURTHER_STYLES))]
-        free = (number for number in following if number not in taken.values())
-        taken[name] = next(free, following[0])
-    styles = KNOWN_STYLES | {name: FURTHER_STYLES[number] for name, number in taken.items()}
+    further = sorted(set(names) - KNOWN_STYLES.keys())
+    styles = KNOWN_STYLES | dict(zip(further, cycle(FURTHER_STYLES), strict=False))
     return {name: styles[name] for name in names}

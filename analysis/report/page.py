@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import platform
 import re
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -17,7 +16,7 @@ from pandas.api.types import is_numeric_dtype
 from PIL import Image
 
 from hq_ray.analysis.charts.page import caption_pixels
-from hq_ray.analysis.figure_files import FigureData, Progress, parquet, write_figures
+from hq_ray.analysis.figure_files import FigureData, Progress, write_figures
 from hq_ray.analysis.figures import figures_of
 from hq_ray.analysis.report.tables import (
     cell_text,
@@ -81,8 +80,8 @@ def write_report(study: Study, folder: str | PathLike, progress: Progress | None
     verdicts = pd.DataFrame([verdict_row(one) for one in study.comparisons])
     place.write("verdict.csv", verdicts.to_csv(index=False).encode())
     place.write("verdict.tex", verdict_latex(study.comparisons).encode())
-    place.write("summary.parquet", parquet(summary))
-    place.write("pairs.parquet", parquet(pairs))
+    place.write("summary.parquet", summary.to_parquet(index=False))
+    place.write("pairs.parquet", pairs.to_parquet(index=False))
     place.write(PAGE, page.encode())
     return place.child(PAGE).text
 
@@ -117,9 +116,7 @@ def render(study: Study, figures: Sequence[tuple[FigureData, bytes]], summary: p
         for env in study.sections
     ]
     status, explored = study.trials["status"], study.trials["seed"] < FIRST_FRESH_SEED
-    ours = {name: versions()[name] for name in ("hq_ray", "git_commit")}
-    ours |= {name: version(name) for name in ("numpy", "scipy", "pandas", "matplotlib")}
-    ours["python"] = platform.python_version()
+    ours = versions() | {name: version(name) for name in ("scipy", "matplotlib")}
     described = zip(study.results, study.descriptions, strict=True)
     web = files("hq_ray.analysis.report") / "web"
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)

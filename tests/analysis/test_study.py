@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from hq_ray.analysis.api import compare, report
+from hq_ray.analysis.figures import figures_of
 from hq_ray.analysis.study import study
 from hq_ray.analysis.verdict import judge
 from hq_ray.environments import load_model, sweep_json_entries
@@ -71,7 +72,6 @@ def test_a_study_holds_what_was_read(published):
         assert np.array_equal(found.curves[key]["episode_return"], curves["episode_return"])
     optimum = references(load_model(LAKE, "{}"), 0.99, 100).optimal_return
     assert {cell.optimum("optimal_return") for cell in found.cells} == {optimum}
-    assert found.stem("curves", LAKE) == "curves"
 
 
 def test_the_curves_are_of_the_configurations_that_are_compared(published):
@@ -136,11 +136,11 @@ def test_a_sweep_and_more_of_it_are_one(published):
     assert whole.data_digest == found.data_digest != study(places[:1]).data_digest
 
 
-def test_stems_tell_environments_apart(published):
+def test_names_of_figures_tell_environments_apart(published):
     env = [LAKE, {"id": LAKE, "map_name": "8x8"}]
-    found = study([published(env=env, seeds="0-1")], with_curves=False)
-    stems = [found.stem("curves", name) for name in found.table]
-    assert stems == ["curves_FrozenLake-v1", "curves_FrozenLake-v1_map_name_8x8"]
+    found = study([published(env=env, seeds="0-1")])
+    names = {one.name for one in figures_of(found)}
+    assert {"pairs_FrozenLake-v1", "pairs_FrozenLake-v1_map_name_8x8"} <= names
 
 
 def test_common_random_numbers_make_equal_variants_equal(published):

@@ -27,7 +27,7 @@ def test_spreading_moves_only_what_is_too_close():
     np.testing.assert_allclose(spread([0.0, -0.2, 0.01], 0.1), [0.1, 0.0, 0.2])
 
 
-def test_styles_are_those_of_the_field_and_stable():
+def test_styles_are_those_of_the_field():
     names = [*KNOWN_STYLES, "geometric", "median", "power", "double", "speedy", "a"]
     every = variant_styles(names).values()
     # Also without their colours.
@@ -37,7 +37,6 @@ def test_styles_are_those_of_the_field_and_stable():
     assert list(styles) == ["harmonic", "standard", "geometric"]
     assert (styles["standard"].color, styles["standard"].linestyle) == ("#0072B2", "-")
     assert (styles["harmonic"].color, styles["harmonic"].marker) == ("#D55E00", "s")
-    assert styles["geometric"] == variant_styles(["geometric"])["geometric"]
     assert len(variant_styles(f"v{i}" for i in range(60))) == 60
 
 
