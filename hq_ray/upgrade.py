@@ -56,8 +56,10 @@ def upgrade(results: Results) -> list[str]:
     """
     results.clear(results.survey().stray)
     files = [(kind, name) for kind in SCHEMAS for name in results.names(kind)]
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
     damaged = []
-    for kind, name in track(files, "upgrading", console=Console(stderr=True), transient=True):
+    for kind, name in track(files, "upgrading", console=console, transient=True, disable=hidden):
         try:
             if _version(results, kind, name) < schema.SCHEMA_VERSION:
                 results.location.write(f"{kind}/{name}", _rewritten(results, kind, name))
