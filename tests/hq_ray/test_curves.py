@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up import failure, trained
+from made_up import failure, publish, rewrite
 
 from hq_ray import load
 from hq_ray.errors import InputError, ResultsError
@@ -43,17 +43,14 @@ def trials(grid):
     return [trial for group in grid for trial in group]
 
 
-def publish(place, trials, n_batches):
-    """Every batch takes its trials from all over."""
-    results = Results.at(place)
-    for first in range(n_batches):
-        results.publish([trained(trial) for trial in trials[first::n_batches]])
-    return results
-
-
 @pytest.fixture(scope="session")
 def results(tmp_path_factory, trials):
-    return publish(tmp_path_factory.mktemp("curves") / "sweep", trials, 5)
+    return publish(Results.at(tmp_path_factory.mktemp("curves") / "sweep"), trials, 5)
+
+
+@pytest.fixture
+def other(tmp_path):
+    return Results.at(tmp_path / "other")
 
 
 def as_bytes(stream):
@@ -67,33 +64,24 @@ def as_bytes(stream):
 def expected(results, groups):
     """What pandas makes of the same files."""
     frame = pd.read_parquet(Path(results.location.path) / "episodes")
-    logs = dict(list(frame.astype({"trial_id": str}).groupby("trial_id")))
-    stacked = [
-        {
-            name: np.stack([logs[trial_id][name].to_numpy() for trial_id in group])
-            for name in COLUMNS
-        }
-        for group in groups
-    ]
-    for arrays in stacked:
-        arrays["success"] = arrays["success"].astype(float)
-    return as_bytes(enumerate(stacked))
+    frame = frame.astype({"trial_id": str, "success": float})
+    logs = dict(list(frame.groupby("trial_id")))
+    return as_bytes(
+        (
+            number,
+            {name: np.stack([logs[one][name].to_numpy() for one in group]) for name in COLUMNS},
+        )
+        for number, group in enumerate(groups)
+    )
 
 
-@pytest.mark.parametrize("budget", [3000, 2**28])
-def test_equal_to_a_groupby(results, groups, expected, budget, monkeypatch):
+@pytest.mark.parametrize(("n_batches", "budget"), [(5, 3000), (5, 2**28), (1, 5000), (36, 5000)])
+def test_equal_to_a_groupby(other, trials, groups, expected, n_batches, budget, monkeypatch):
     monkeypatch.setattr(load, "BUDGET_BYTES", budget)
-    stream = list(stream_curves(results, groups, COLUMNS))
+    shuffled = [trials[i] for i in np.random.default_rng(n_batches).permutation(len(trials))]
+    stream = list(stream_curves(publish(other, shuffled, n_batches), groups, COLUMNS))
     assert [number for number, _ in stream] == list(range(len(groups)))
     assert as_bytes(stream) == expected
-
-
-@pytest.mark.parametrize("n_batches", [1, 36])
-def test_batches_do_not_matter(tmp_path, trials, groups, expected, n_batches, monkeypatch):
-    monkeypatch.setattr(load, "BUDGET_BYTES", 5000)
-    shuffled = [trials[i] for i in np.random.default_rng(n_batches).permutation(len(trials))]
-    results = publish(tmp_path / "other", shuffled, n_batches)
-    assert as_bytes(stream_curves(results, groups, COLUMNS)) == expected
 
 
 @given(order=st.permutations(range(12)), picked=st.integers(1, 12))
@@ -111,10 +99,10 @@ def test_a_trial_may_be_in_several_groups(results, groups):
     assert (found[2]["steps"][0] == found[0]["steps"][0]).all()
 
 
-def test_several_sweeps(tmp_path, results, groups, trials, expected):
-    first = publish(tmp_path / "first", trials[:20], 2)
-    second = publish(tmp_path / "second", trials[15:], 3)
-    assert as_bytes(stream_curves([first, second], groups, COLUMNS)) == expected
+def test_several_sweeps(other, tmp_path, groups, trials, expected):
+    publish(other, trials[:20], 2)
+    second = publish(Results.at(tmp_path / "second"), trials[15:], 3)
+    assert as_bytes(stream_curves([other, second], groups, COLUMNS)) == expected
 
 
 def test_no_more_is_read_at_once_than_the_budget_and_a_group(results, groups, monkeypatch):
@@ -135,9 +123,8 @@ def test_no_more_is_read_at_once_than_the_budget_and_a_group(results, groups, mo
         assert max(sizes) < budget + largest
 
 
-def test_only_the_row_groups_that_hold_them_are_decoded(tmp_path, trials, groups, monkeypatch):
-    results = publish(tmp_path / "one", trials, 1)
-    rewrite(results, lambda table: table, row_group_size=40)
+def test_only_the_row_groups_that_hold_them_are_decoded(other, trials, groups, monkeypatch):
+    rewrite(publish(other, trials), "episodes", lambda table: table, row_group_size=40)
     read, decode = [], pq.ParquetFile.read_row_groups
 
     def noted(file, groups, columns, **options):
@@ -145,25 +132,18 @@ def test_only_the_row_groups_that_hold_them_are_decoded(tmp_path, trials, groups
         return decode(file, groups, columns, **options)
 
     monkeypatch.setattr(pq.ParquetFile, "read_row_groups", noted)
-    dict(stream_curves(results, [groups[0]], ["steps"]))
+    dict(stream_curves(other, [groups[0]], ["steps"]))
     assert read == [([0], ["trial_id", "episode", "steps"])]
 
 
-def rewrite(results, change, **options):
-    for file in (Path(results.location.path) / "episodes").iterdir():
-        pq.write_table(change(pq.read_table(file)), file, **options)
-
-
 @pytest.mark.parametrize("rows", [7, 10**6])
-def test_files_that_another_tool_wrote(tmp_path, trials, groups, expected, rows):
-    results = publish(tmp_path / "other", trials, 2)
-
+def test_files_that_another_tool_wrote(other, trials, groups, expected, rows):
     def plain(table):
         ids = table["trial_id"].cast(pa.string())
         return table.set_column(0, "trial_id", ids).replace_schema_metadata(None)
 
-    rewrite(results, plain, row_group_size=rows)
-    assert as_bytes(stream_curves(results, groups, COLUMNS)) == expected
+    rewrite(publish(other, trials, 2), "episodes", plain, row_group_size=rows)
+    assert as_bytes(stream_curves(other, groups, COLUMNS)) == expected
 
 
 @pytest.mark.parametrize(
@@ -183,17 +163,16 @@ def test_files_that_another_tool_wrote(tmp_path, trials, groups, expected, rows)
     ],
     ids=["reversed", "cut", "twice", "empty", "no ids"],
 )
-def test_files_that_do_not_hold_their_trials_are_named(tmp_path, trials, groups, change, message):
-    results = publish(tmp_path / "other", trials, 1)
-    rewrite(results, change)
+def test_files_that_do_not_hold_their_trials_are_named(other, trials, groups, change, message):
+    rewrite(publish(other, trials), "episodes", change)
     with pytest.raises(ResultsError, match=message):
-        list(stream_curves(results, groups, ["steps"]))
+        list(stream_curves(other, groups, ["steps"]))
 
 
-def test_a_flipped_byte_is_never_read_as_curves(tmp_path, make_trial):
+def test_a_flipped_byte_is_never_read_as_curves(other, make_trial):
     """Wherever it is, the curves are the same, or the error names the file."""
     trials = [make_trial(env="FrozenLake-v1", seed=seed) for seed in range(3)]
-    results = publish(tmp_path / "flipped", trials, 1)
+    results = publish(other, trials)
     group = [trial.trial_id for trial in trials]
     expected = as_bytes(stream_curves(results, [group], COLUMNS))
     (file,) = (Path(results.location.path) / "episodes").iterdir()
@@ -213,8 +192,8 @@ def test_a_flipped_byte_is_never_read_as_curves(tmp_path, make_trial):
     assert all(f"episodes/{file.name}" in message for message in refused)
 
 
-def test_trials_that_are_not_done_are_named(tmp_path, trials, groups, make_trial):
-    results = publish(tmp_path / "other", trials, 1)
+def test_trials_that_are_not_done_are_named(other, trials, groups, make_trial):
+    results = publish(other, trials)
     failed = make_trial(seed=77)
     results.publish([], [failure(failed)])
     wanted = [*groups, [failed.trial_id], ["0" * 16]]
@@ -233,13 +212,10 @@ def test_groups_that_cannot_be(results, groups):
     assert list(stream_curves(results, [], ["steps"])) == []
 
 
-@pytest.mark.parametrize(
-    ("column", "message"),
-    [
-        ("step", "unknown column 'step' in columns; did you mean 'steps'?"),
-        ("variant", "unknown column 'variant' in columns; known: seed, episode"),
-    ],
-)
-def test_columns_that_are_no_curves(results, groups, column, message):
-    with pytest.raises(InputError, match=message):
-        stream_curves(results, groups, [column])
+def test_columns_that_are_no_curves(results, groups):
+    for column, tail in (
+        ("step", "; did you mean 'steps'?"),
+        ("variant", "; known: seed, episode"),
+    ):
+        with pytest.raises(InputError, match=f"unknown column '{column}' in columns{tail}"):
+            stream_curves(results, groups, [column])

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from made_up import failure, trained
+from made_up import failure, publish, rewrite, trained
 
 from hq_ray import schema
 from hq_ray.errors import InputError, ResultsError
@@ -35,6 +35,9 @@ def published(results, batch):
 
 
 def test_one_row_per_trial(published, batch):
+    """Of a folder without a sweep.json."""
+    assert len(load_trials(published.location)) == len(batch)
+    assert len(load_trials(Path(published.location.path))) == len(batch)
     frame = load_trials(published).set_index("trial_id")
     assert list(frame.columns) == [name for name in schema.TRIALS.names if name != "trial_id"]
     assert set(frame.index) == {done.trial.trial_id for done in batch}
@@ -120,10 +123,7 @@ def grid_trials(make_trial):
 
 @pytest.fixture
 def grid(results, grid_trials):
-    """Scattered over three batches."""
-    for first in range(3):
-        results.publish([trained(trial) for trial in grid_trials[first::3]])
-    return results
+    return publish(results, grid_trials, 3)
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,7 @@ def test_trials_are_sorted_whatever_their_files(grid, grid_trials, tmp_path):
     keys = ["env", "variant", "alpha", "seed"]
     assert frame[keys].equals(frame[keys].sort_values(keys, ignore_index=True))
     assert load_trials(grid, columns=["seed"])["seed"].tolist() == frame["seed"].tolist()
-    other = Results.at(tmp_path / "other")
-    other.publish([trained(trial) for trial in grid_trials[::-1]])
+    other = publish(Results.at(tmp_path / "other"), grid_trials[::-1])
     moment = ["finished_at"]
     assert load_trials(other).drop(columns=moment).equals(frame.drop(columns=moment))
 
@@ -270,12 +269,6 @@ def test_places_that_hold_no_results(published, tmp_path, load):
         load([])
 
 
-def test_files_without_their_sweep_file_are_results(published, batch):
-    assert not published.location.child("sweep.json").exists()
-    assert len(load_trials(published.location)) == len(batch)
-    assert len(load_trials(Path(published.location.path))) == len(batch)
-
-
 # What a reader must be told
 
 
@@ -325,11 +318,6 @@ def test_missing_trials_are_told(published, batch):
 # Files of other versions
 
 
-def rewrite(results, kind, change):
-    for file in (Path(results.location.path) / kind).iterdir():
-        pq.write_table(change(pq.read_table(file)), file)
-
-
 def test_columns_that_older_files_lack_are_null(published, batch):
     rewrite(published, "trials", lambda table: table.drop_columns(["policy_value", "engine"]))
     frame = load_trials(published, "policy_value is None")
@@ -348,14 +336,13 @@ def test_episodes_without_a_column_are_named(published, name):
 
 
 def test_results_in_an_object_store(object_store, grid_trials):
-    results = Results.at("s3://bucket/some/sweep")
-    results.publish([trained(trial) for trial in grid_trials])
-    assert len(load_trials("s3://bucket/some/sweep", "seed == 1")) == 4
-    assert len(load_episodes("s3://bucket/some/sweep", "seed == 1 and episode < 3")) == 12
-    ids = [trial.trial_id for trial in grid_trials[:3]]
-    ((_, curves),) = stream_curves("s3://bucket/some/sweep", [ids], ["steps"])
+    place = "s3://bucket/some/sweep"
+    publish(Results.at(place), grid_trials)
+    assert len(load_trials(place, "seed == 1")) == 4
+    assert len(load_episodes(place, "seed == 1 and episode < 3")) == 12
+    ((_, curves),) = stream_curves(place, [[one.trial_id for one in grid_trials[:3]]], ["steps"])
     assert curves["steps"].shape == (3, 30)
     with pytest.raises(InputError, match="which is not there; did you mean 'sweep'"):
         load_trials("s3://bucket/some/sweap")
-    with pytest.raises(InputError, match="has none; did you mean 's3://bucket/some/sweep'"):
+    with pytest.raises(InputError, match=f"has none; did you mean '{place}'"):
         load_trials("s3://bucket/some")

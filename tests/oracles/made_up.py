@@ -1,8 +1,12 @@
 """Made-up logs and failures of trials, for tests of what is stored and read."""
 
+from pathlib import Path
+
 import numpy as np
+import pyarrow.parquet as pq
 
 from hq_ray.episode_log import EpisodeLog, Failure, Trained
+from hq_ray.store import Results
 from hq_ray.trial import Trial
 
 
@@ -24,3 +28,16 @@ def trained(trial: Trial, n_states: int = 3, n_actions: int = 2) -> Trained:
 def failure(trial: Trial, message: str = "no") -> Failure:
     """A trial that raised."""
     return Failure(trial, "ValueError", message, "Traceback: no")
+
+
+def publish(results: Results, trials: list[Trial], n_batches: int = 1) -> Results:
+    """Publishes logs of trials; every batch takes its own from all over."""
+    for first in range(n_batches):
+        results.publish([trained(trial) for trial in trials[first::n_batches]])
+    return results
+
+
+def rewrite(results: Results, kind: str, change, **options) -> None:
+    """Replaces each file of `trials` or `episodes` by what a function makes of its table."""
+    for file in Path(results.location.path, kind).iterdir():
+        pq.write_table(change(pq.read_table(file)), file, **options)
