@@ -18,10 +18,9 @@ except SystemExit as end:
 """
 
 
-def hq_ray(folder, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "hq_ray", *arguments], cwd=folder, capture_output=True, text=True
-    )
+def hq_ray(folder, *arguments, start=("-m", "hq_ray")):
+    command = [sys.executable, *start, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
 def test_the_version_is_the_installed_one(tmp_path):
@@ -29,27 +28,27 @@ def test_the_version_is_the_installed_one(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, f"hq-ray {version('hq-ray')}\n", "")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "-h"]])
-def test_help_is_quick_because_it_imports_nothing_slow(tmp_path, arguments):
-    done = subprocess.run(
-        [sys.executable, "-c", AS_MAIN, *arguments], cwd=tmp_path, capture_output=True, text=True
-    )
-    *usage, last = done.stdout.splitlines()
-    code, modules = json.loads(last)
-    assert (code, done.stderr) == (0, "")
-    assert usage[0].startswith("Usage: hq-ray")
-    assert [name for name in SLOW_IMPORTS if name in modules] == []
-
-
-def test_a_typo_is_answered_before_anything_slow_is_imported(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", AS_MAIN, "run", "--env", "VelocityGrid-v0", "--task", "trian"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    code, modules = json.loads(done.stdout)
-    assert (code, done.stderr) == (2, "Error: unknown task 'trian'; did you mean 'train'?\n")
+@pytest.mark.parametrize(
+    ("arguments", "code", "usage", "error"),
+    [
+        (["--help"], 0, "Usage: hq-ray", ""),
+        (["run", "-h"], 0, "Usage: hq-ray", ""),
+        (
+            ["run", "--env", "VelocityGrid-v0", "--task", "trian"],
+            2,
+            "",
+            "Error: unknown task 'trian'; did you mean 'train'?\n",
+        ),
+    ],
+)
+def test_help_and_typos_are_quick_because_nothing_slow_is_imported(
+    tmp_path, arguments, code, usage, error
+):
+    done = hq_ray(tmp_path, *arguments, start=("-c", AS_MAIN))
+    *printed, last = done.stdout.splitlines()
+    ended, modules = json.loads(last)
+    assert (ended, done.stderr) == (code, error)
+    assert "".join(printed[:1]).startswith(usage)
     assert [name for name in SLOW_IMPORTS if name in modules] == []
 
 
