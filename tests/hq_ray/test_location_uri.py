@@ -50,15 +50,10 @@ def test_credentials_in_a_uri_are_refused_and_not_repeated(nobody, text):
         assert "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in message
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "s3://bucket/a:b/user@host",
-        "abfs://container@account.dfs.core.windows.net/x",
-        "file:///tmp/a@b:c",
-        "results/a@b:c",
-    ],
-)
+WITHOUT = ["s3://bucket/a:b/user@host", "abfs://container@account.dfs.core.windows.net/x"]
+
+
+@pytest.mark.parametrize("text", [*WITHOUT, "file:///tmp/a@b:c", "results/a@b:c"])
 def test_a_name_and_a_path_are_no_credentials(nobody, text):
     nobody.setattr(location, "from_url", lambda url, **settings: None)
     nobody.setenv("AWS_SECRET_ACCESS_KEY", "x")
@@ -68,15 +63,11 @@ def test_a_name_and_a_path_are_no_credentials(nobody, text):
 
 @pytest.mark.parametrize(
     "line",
-    [
-        "sweep a.yaml --local --results {}",
-        "run --env FrozenLake-v1 --episodes 5 --local --results {}",
-        "sweep {}",
-    ],
+    ["sweep a.yaml --local --results", "run --env FrozenLake-v1 --local --results", "sweep"],
 )
 def test_no_command_prints_them(nobody, tmp_path, capsys, line):
     Path("a.yaml").write_text("name: a\nenv: FrozenLake-v1\nseeds: 0\nepisodes: 5\n")
-    assert run_command_line(line.format(WITH_CREDENTIALS[0]).split()) == 2
+    assert run_command_line([*line.split(), WITH_CREDENTIALS[0]]) == 2
     printed = capsys.readouterr()
     assert printed.err.startswith("Error: ")
     assert printed.err.count("\n") == 1
@@ -85,31 +76,24 @@ def test_no_command_prints_them(nobody, tmp_path, capsys, line):
     assert [path.name for path in tmp_path.glob("[!.]*")] == ["a.yaml"]
 
 
-@pytest.mark.parametrize(
-    ("scheme", "variable"),
-    [
-        ("s3", "AWS_ACCESS_KEY_ID"),
-        ("gs", "GOOGLE_APPLICATION_CREDENTIALS"),
-        ("abfs", "AZURE_TENANT_ID"),
-    ],
-)
-def test_without_credentials_nobody_is_asked(nobody, tmp_path, scheme, variable):
+def test_without_credentials_nobody_is_asked(nobody, tmp_path):
     nobody.setenv("AWS_ACCESS_KEY_ID", "without its secret")
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws/config").write_text("[default]\nregion = eu-west-1\n")
-    with pytest.raises(InputError, match=rf"{scheme}://.*need credentials.*set {variable}"):
-        Location.of(f"{scheme}://bucket/x")
+    usual = {"s3": "AWS_ACCESS_KEY_ID", "gs": "GOOGLE_APPLICATION_CREDENTIALS"}
+    for scheme, variable in {**usual, "abfs": "AZURE_TENANT_ID"}.items():
+        with pytest.raises(InputError, match=rf"{scheme}://.*need credentials.*set {variable}"):
+            Location.of(f"{scheme}://bucket/x")
 
 
 KEYS = '{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b"}'
-PROCESS = f"credential_process = echo '{KEYS}'"
 
 
 @pytest.mark.parametrize(
     ("variable", "path", "content"),
     [
         ("HOME", ".aws/credentials", "aws_access_key_id = a\naws_secret_access_key = b"),
-        ("AWS_CONFIG_FILE", "config", PROCESS),
+        ("AWS_CONFIG_FILE", "config", f"credential_process = echo '{KEYS}'"),
     ],
 )
 def test_a_profile_of_the_aws_tools_is_used(nobody, tmp_path, variable, path, content):
