@@ -31,14 +31,12 @@ def fail(object_store):
     return fail
 
 
-def ask(place, method):
-    """Does what sends a request of that method."""
-    if method == "PUT":
-        place.write("x", b"1")
-    elif method == "GET":
-        place.files()
-    else:
-        place.child("x").exists()
+# What sends a request of that method.
+ASK = {
+    "PUT": lambda place: place.write("x", b"1"),
+    "GET": Location.files,
+    "HEAD": lambda place: place.child("x").exists(),
+}
 
 
 @pytest.mark.parametrize("size", [0, 4_000_000])
@@ -65,18 +63,18 @@ def test_a_passing_fault_is_not_noticed_and_a_lasting_one_is_a_sentence(
 ):
     place.write("x", b"1")
     fail(method, status, 2)
-    ask(place, method)
+    ASK[method](place)
     assert place.read("x") == b"1"
     fail(method, status, MANY)
     with pytest.raises(StoreError, match=r"results at s3://.* must be in a store that answers"):
-        ask(place, method)
+        ASK[method](place)
 
 
 @pytest.mark.parametrize("method", ["PUT", "GET"])
 def test_who_is_refused_is_told_at_once(place, object_store, fail, method):
     fail(method, 403, MANY)
     with pytest.raises(StoreError, match=r"there failed: .*403 Forbidden$") as caught:
-        ask(place, method)
+        ASK[method](place)
     assert "\n" not in str(caught.value)
     assert [asked for asked, _ in object_store.requests] == [method]
 
@@ -94,8 +92,11 @@ def test_what_names_no_place_is_one_sentence(object_store, text):
         Location.of(text)
 
 
+RUN = "run --env FrozenLake-v1 --episodes 5 --local --results"
+
+
 @pytest.mark.parametrize(
-    ("command", "wrong"), [("status", "port"), ("verify", "key"), ("run", "bucket")]
+    ("command", "wrong"), [("status", "port"), ("verify", "key"), (RUN, "bucket")]
 )
 def test_the_command_line_says_it_in_one_line(fail, capfd, monkeypatch, tmp_path, command, wrong):
     monkeypatch.chdir(tmp_path)
@@ -105,11 +106,7 @@ def test_the_command_line_says_it_in_one_line(fail, capfd, monkeypatch, tmp_path
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
     elif wrong == "key":
         fail(("GET", "HEAD", "PUT"), 403, MANY)
-    flags = [command, "s3://nowhere/results"]
-    if command == "run":
-        flags = ["run", "--env", "FrozenLake-v1", "--episodes", "5", "--local"]
-        flags += ["--results", "s3://nowhere/results"]
-    assert run_command_line(flags) in (1, 2)
+    assert run_command_line([*command.split(), "s3://nowhere/results"]) in (1, 2)
     output, problem = capfd.readouterr()
     assert problem.startswith("Error: results at s3://nowhere/results")
     assert problem.count("\n") == 1
