@@ -7,10 +7,10 @@ import gymnasium
 import numpy as np
 import pytest
 import torture
-from gymnasium.envs.toy_text.utils import categorical_sample
 from hypothesis import settings
 
 from hq_ray.environments import Environment, resolve
+from hq_ray.envs.table_env import TableEnv
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import Results
 from hq_ray.trial import Trial
@@ -107,31 +107,17 @@ def anywhere(request, tmp_path):
     return request.getfixturevalue("prefix")
 
 
-class TableEnv(gymnasium.Env):
-    """Does what its table says, in the manner of Gymnasium's toy-text environments."""
-
-    table_describes_steps = True
+class AnyTable(TableEnv):
+    """Does what any table says, from any distribution of the first state."""
 
     def __init__(self, table, start):
-        self.P, self.initial_state_distrib = table, np.array(start)
-        self.observation_space = gymnasium.spaces.Discrete(len(table))
-        self.action_space = gymnasium.spaces.Discrete(len(table[0]))
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.s = int(categorical_sample(self.initial_state_distrib, self.np_random))
-        return self.s, {}
-
-    def step(self, action):
-        outcomes = self.P[self.s][action]
-        picked = categorical_sample([outcome[0] for outcome in outcomes], self.np_random)
-        _, self.s, reward, terminated = outcomes[picked]
-        return self.s, reward, terminated, False, {}
+        super().__init__(table, 0, None)
+        self.initial_state_distrib = np.array(start)
 
 
 @pytest.fixture(scope="session")
 def table_env():
-    return TableEnv
+    return AnyTable
 
 
 @pytest.fixture

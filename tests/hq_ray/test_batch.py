@@ -11,11 +11,6 @@ from hq_ray.store import DONE, FAILED, Results
 
 
 @pytest.fixture
-def results(tmp_path):
-    return Results.at(tmp_path)
-
-
-@pytest.fixture
 def trials(make_trial):
     return [make_trial(env="FrozenLake-v1", seed=seed, episodes=5) for seed in range(4)]
 
@@ -39,16 +34,15 @@ class Fragile(gymnasium.Env):
 
 
 @pytest.fixture
-def fragile(make_trial, monkeypatch):
+def fragile(make_trial, monkeypatch, register):
     """Four trials, of which those of some seeds raise."""
-    gymnasium.register("Fragile-v0", entry_point=Fragile)
+    register("Fragile-v0", entry_point=Fragile)
 
     def prepare(seeds, problem):
         monkeypatch.setattr(Fragile, "problems", dict.fromkeys(seeds, problem))
         return [make_trial(env="Fragile-v0", seed=seed, episodes=5) for seed in range(4)]
 
-    yield prepare
-    del gymnasium.registry["Fragile-v0"]
+    return prepare
 
 
 def rows(results):
@@ -88,10 +82,10 @@ class Unprintable(Exception):
 @pytest.mark.parametrize(
     "problem",
     [
-        pytest.param(ValueError("\udcff is half a character")),
-        pytest.param(ValueError("x" * 10_000_000)),
+        ValueError("\udcff is half a character"),
+        ValueError("x" * 10_000_000),
         StopIteration(3),
-        pytest.param(Unprintable()),
+        Unprintable(),
     ],
     ids=["surrogate", "long", "stop", "unprintable"],
 )

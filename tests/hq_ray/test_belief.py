@@ -313,30 +313,47 @@ def last_row(*outcome):
     return lambda env: env.P.update({3: {action: [outcome] for action in (0, 1)}})
 
 
+def starts(value):
+    return lambda env: setattr(env, "initial_state_distrib", value)
+
+
+LENGTH = "initial_state_distrib must have one entry per state ({}), got shape ({},)"
+NO_TABLE = "a transition table must be P[state][action] = [(probability, next_state, reward, termin"
+SUMS = "probabilities of {} must be >= 0 and sum to 1"
 ODD = {
-    "no last row": lambda env: env.P.pop(3),
-    "an empty last row": lambda env: env.P.update({3: {0: [], 1: []}}),
-    "five values": last_row(1.0, 3, 0.0, False, "x"),
-    "no next state": last_row(1.0, None, 0.0, True),
-    "sums short of 1": last_row(0.99, 3, 0.0, True),
-    "float32 in the rows": last_row(np.float32(1), 3, 0.0, True),
-    "an infinite reward": last_row(1.0, 3, float("inf"), True),
-    "other keys": lambda env: setattr(env, "P", {str(s): rows for s, rows in env.P.items()}),
-    "an array": lambda env: setattr(env, "P", np.zeros((4, 2, 1, 4))),
-    "a number": lambda env: setattr(env, "P", 0.8),
-    "a mapping of its own": lambda env: setattr(env, "P", Rows(env.P)),
-    "float32 starts": lambda env: setattr(env, "initial_state_distrib", np.eye(4, dtype="f4")[0]),
-    "ragged starts": lambda env: setattr(env, "initial_state_distrib", [[1.0], [0.0, 1.0]]),
+    "no last row": (lambda env: env.P.pop(3), LENGTH.format(3, 4)),
+    "an empty last row": (lambda env: env.P.update({3: {0: [], 1: []}}), SUMS.format("P")),
+    "a short last row": (
+        lambda env: env.P[3].pop(1),
+        "every state must have the same number of actions, got [2, 2, 2, 1]",
+    ),
+    "five values": (last_row(1.0, 3, 0.0, False, "x"), NO_TABLE),
+    "no next state": (last_row(1.0, None, 0.0, True), NO_TABLE),
+    "another next state": (last_row(1.0, -1, 0.0, True), "next states must lie in [0, 4)"),
+    "sums short of 1": (last_row(0.99, 3, 0.0, True), SUMS.format("P")),
+    "float32 in the rows": (last_row(np.float32(1), 3, 0.0, True), NO_TABLE),
+    "an infinite reward": (last_row(1.0, 3, np.inf, True), "rewards must be finite numbers"),
+    "other keys": (lambda env: env.P.update({"4": env.P.pop(3)}), NO_TABLE),
+    "an array": (lambda env: setattr(env, "P", np.zeros((4, 2, 1, 4))), NO_TABLE),
+    "a number": (lambda env: setattr(env, "P", 0.8), NO_TABLE),
+    "a mapping of its own": (lambda env: setattr(env, "P", Rows(env.P)), NO_TABLE),
+    "starts short of 1": (starts([0.5, 0.0, 0.0, 0.0]), SUMS.format("start")),
+    "too few starts": (starts([0.5, 0.5]), LENGTH.format(4, 2)),
+    "float32 starts": (
+        starts(np.eye(4, dtype="f4")[0]),
+        "initial_state_distrib must be a list or array of float64",
+    ),
+    "ragged starts": (starts([[1.0], [0.0, 1.0]]), "ValueError"),
 }
 
 
 @pytest.mark.parametrize("kind", ODD)
 def test_a_table_that_cannot_be_read_is_not_believed(kind):
-    environment = Modest()
-    ODD[kind](environment)
+    environment, (change, found) = Modest(), ODD[kind]
+    change(environment)
     model, reason = believed_model(environment)
     assert model is None
-    assert reason.startswith("has a transition table that cannot be read (")
+    assert reason.startswith(f"has a transition table that cannot be read ({found}")
 
 
 # The replay

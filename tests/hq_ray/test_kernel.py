@@ -29,6 +29,10 @@ ENVS = {
     "taxi-rainy": ("Taxi-v4", {"is_rainy": True}),
     "velocity-calm": ("VelocityGrid-v0", {"slip_prob": 0.0}),
     "velocity-fast": ("VelocityGrid-v0", {"max_speed": 2, "slip_prob": 0.3}),
+    "windy": ("WindyGrid-v0", {}),
+    "windy-stochastic": ("WindyGrid-v0", {"kings_moves": True, "stochastic": True}),
+    "overestimation": ("OverestimationGrid-v0", {}),
+    "garnet": ("Garnet-v0", {"n_states": 70, "n_actions": 5, "branching": 3, "instance": 7}),
 }
 # Whose agent draws what Q-learning draws.
 WITHOUT_DRAWS = [name for name, row in VARIANTS.items() if row.target in ("max", "expected")]
@@ -70,6 +74,7 @@ def assert_three_agree(trial):
     assert_same(log, vars(train_on_gymnasium(trial, environment, model.successes)))
     assert_same(log, naive.learn(trial, *table_of(trial.env, trial.env_args)))
     assert np.array_equal(log.truncated, ~log.terminated)
+    assert (log.steps[log.truncated] == trial.max_steps).all()
     return log
 
 
@@ -113,15 +118,6 @@ def test_every_schedule(make_trial, eps_schedule, alpha_schedule, variant):
     assert_three_agree(trial)
 
 
-@pytest.mark.parametrize("max_steps", [1, 7, 100])
-@pytest.mark.parametrize("env", SHAPES)
-def test_every_step_limit(make_trial, env, max_steps):
-    trial = make_trial("harmonic", *ENVS[env], seed=5, max_steps=max_steps, eps_shift=10.0)
-    log = assert_three_agree(trial)
-    assert log.steps.max() <= max_steps
-    assert (log.steps[log.truncated] == max_steps).all()
-
-
 @pytest.mark.parametrize(
     ("name", "values"),
     [
@@ -130,13 +126,14 @@ def test_every_step_limit(make_trial, env, max_steps):
         ("eps_start", [0.0, 1e-9, 1 - 2**-53, 1.0]),
         ("gamma", [0.0, 0.5, 1 - 2**-53, 1.0]),
         ("episodes", [1, 2]),
+        ("max_steps", [1, 7, 100]),
     ],
 )
-@pytest.mark.parametrize("env", ["cliff-slippery", "velocity-fast"])
+@pytest.mark.parametrize("env", SHAPES)
 def test_every_extreme(make_trial, env, name, values):
     for value in values:
-        changed = {"eps_schedule": "constant", "eps_start": 0.1, name: value}
-        trial = make_trial("harmonic", *ENVS[env], max_steps=30, **changed)
+        given = {"max_steps": 30, "eps_schedule": "constant", "eps_start": 0.1, name: value}
+        trial = make_trial("harmonic", *ENVS[env], **given)
         assert len(assert_three_agree(trial).steps) == trial.episodes
 
 
@@ -202,42 +199,24 @@ def test_any_trial(make_trial, data, variant, env):
 # Many trials in one call
 
 
-@pytest.mark.parametrize("n_trials", [2, 4, 9])
-@pytest.mark.parametrize("env", ["cliff", "velocity-fast"])
-def test_trials_together_are_the_trials_alone(make_trial, env, n_trials):
+TOGETHER = [*((name, "lake") for name in VARIANTS), *(("harmonic", env) for env in SHAPES)]
+
+
+@settings(max_examples=40)
+@given(st.data(), st.integers(1, 9), st.sampled_from(TOGETHER))
+def test_any_trials_together(make_trial, data, n_trials, learner):
+    variant, env = learner
     # Their episodes end at different times, so trials leave and enter the loop in any order.
-    trials = [
-        make_trial(
-            "harmonic",
-            *ENVS[env],
-            seed=seed,
-            episodes=12,
-            alpha=0.1 + 0.1 * seed,
-            gamma=0.9 + 0.01 * seed,
-            eps_schedule=SCHEDULE_KINDS[seed % 4],
-            eps_start=1.0 if seed % 2 else 0.1,
-            eps_shift=10.0**seed,
-        )
-        for seed in range(n_trials)
-    ]
-    together = train_on_kernel(trials, kernel_tables(load_model(trials[0].env, trials[0].env_args)))
-    assert len(together) == n_trials
-    for trial, log in zip(trials, together, strict=True):
-        assert_same(log, vars(assert_three_agree(trial)))
-
-
-@settings(max_examples=30)
-@given(st.data(), st.integers(1, 7), st.sampled_from(sorted(VARIANTS)))
-def test_any_trials_together(make_trial, data, n_trials, variant):
     kind = data.draw(st.sampled_from(ALPHA_KINDS if variant in BY_VISITS else SCHEDULE_KINDS))
     shared = {"episodes": data.draw(st.integers(1, 9)), "max_steps": 20, "alpha_schedule": kind}
     trials = [
-        make_trial(variant, *ENVS["lake"], **data.draw(hyperparameters(variant)) | shared)
+        make_trial(variant, *ENVS[env], **data.draw(hyperparameters(variant)) | shared)
         for _ in range(n_trials)
     ]
-    tables = kernel_tables(load_model("FrozenLake-v1", "{}"))
+    where = trials[0].env, trials[0].env_args
+    tables = kernel_tables(load_model(*where))
     for trial, log in zip(trials, train_on_kernel(trials, tables), strict=True):
-        assert_same(log, naive.learn(trial, *table_of("FrozenLake-v1", "{}")))
+        assert_same(log, naive.learn(trial, *table_of(*where)))
 
 
 # On tables of no environment

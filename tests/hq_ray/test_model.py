@@ -3,7 +3,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hq_ray.errors import ModelError
 from hq_ray.model import Model, model_from_table
 
 # State 1 is an ordinary state for action 0 of state 0 and a terminal one for its action 1.
@@ -107,35 +106,3 @@ def test_the_fingerprint_changes_with_every_entry_and_the_shape(model, name, ent
     assert replace(model, **{name: array}).fingerprint != model.fingerprint
     elsewhere = replace(model, start_probability=np.array([0.5, 0.25, 0.25]))
     assert elsewhere.fingerprint != model.fingerprint
-
-
-@pytest.mark.parametrize(
-    ("table", "start", "message"),
-    [
-        (
-            {0: {0: [(0.5, 0, 0, True)]}},
-            [1.0],
-            "probabilities of P must be >= 0 and sum to 1",
-        ),
-        (
-            {0: {0: [(1.0, 0, 0, True)]}},
-            [0.5],
-            "probabilities of start must be >= 0 and sum to 1",
-        ),
-        (
-            {0: {0: [(1.0, 0, 0, True)]}},
-            [0.5, 0.5],
-            "initial_state_distrib must have one entry per state (1), got shape (2,)",
-        ),
-        ({0: {0: [(1.0, -1, 0, True)]}}, [1.0], "next states must lie in [0, 1)"),
-        (
-            {0: {0: [(1.0, 0, 0, True)]}, 1: {0: [(1.0, 0, 0, True)], 1: [(1.0, 0, 0, True)]}},
-            [1.0, 0.0],
-            "every state must have the same number of actions, got [1, 2]",
-        ),
-    ],
-)
-def test_a_malformed_table_is_refused(table, start, message):
-    with pytest.raises(ModelError) as refusal:
-        model_from_table(table, start)
-    assert str(refusal.value) == message

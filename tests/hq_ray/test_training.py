@@ -157,7 +157,7 @@ TABLE = {
 }
 
 
-def twenty_episodes(success=True):
+def twenty_episodes():
     """Returns 1 to 20, five truncations, five successes of which one among the last two."""
     terminated = np.arange(20) >= 5
     succeeded = np.isin(np.arange(20), [6, 7, 8, 9, 19])
@@ -165,7 +165,7 @@ def twenty_episodes(success=True):
         episode_return=np.arange(1.0, 21.0),
         steps=np.array([10] * 18 + [4, 6], np.int32),
         terminated=terminated,
-        success=succeeded if success else None,
+        success=succeeded,
         q_values=np.array([[1.0, 2.0], [4.0, 0.0]]),
     )
 

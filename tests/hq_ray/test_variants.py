@@ -1,52 +1,16 @@
 """Rules of a user's own: made in a module of theirs, compiled like ours, part of the identity."""
 
-import itertools
-import sys
+from pathlib import Path
 
 import numpy as np
+import own_rules
 import pytest
 
 from hq_ray.errors import InputError, TrialError
 from hq_ray.training import train
 from hq_ray.updates import Variant, uncompilable, variant_of
 
-RULES = """
-import hq_ray as hq
-
-def plain(q_value, target, alpha):
-    return q_value + alpha * (target - q_value)
-
-def clip(q_value, target, alpha, most):
-    step = alpha * (target - q_value)
-    return q_value + min(max(step, -most), most)
-
-def broken(q_value, target, alpha):
-    return q_value / 0.0 - q_value / 0.0 if target < -5.0 else target
-
-def textual(q_value, target, alpha):
-    return float(str(q_value + alpha * (target - q_value)))
-
-def fall(q_value, target, alpha_down):
-    return q_value + alpha_down * min(target - q_value, 0.0)
-
-falling = hq.Variant(fall)
-mine = hq.Variant(plain, target="max", uses={"alpha"})
-late = hq.Variant(plain, target="expected")
-clipped = hq.Variant(clip, parameters={"most": 1.0})
-nan = hq.Variant(broken)
-slow = hq.Variant(textual)
-"""
-numbers = itertools.count()
-
-
-@pytest.fixture
-def rules(tmp_path, monkeypatch):
-    """The name of a module of rules that no other test has."""
-    name = f"rules_{next(numbers)}"
-    (tmp_path / f"{name}.py").write_text(RULES)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield name
-    sys.modules.pop(name, None)
+RULES = Path(own_rules.__file__).read_text()
 
 
 def same(one, other):
@@ -56,8 +20,8 @@ def same(one, other):
     )
 
 
-def test_a_rule_written_again_learns_what_ours_learns(rules, make_trial):
-    trials = [make_trial(name, "CliffWalking-v1") for name in (f"{rules}:late", "expected_sarsa")]
+def test_a_rule_written_again_learns_what_ours_learns(make_trial):
+    trials = [make_trial(name, "CliffWalking-v1") for name in ("own_rules:late", "expected_sarsa")]
     first, second = map(train, trials)
     assert first.engine == "kernel"
     assert same(first, second)
@@ -65,8 +29,8 @@ def test_a_rule_written_again_learns_what_ours_learns(rules, make_trial):
     assert trials[0].trial_id != trials[1].trial_id
 
 
-def test_a_parameter_of_its_own(rules, make_trial):
-    name = f"{rules}:clipped"
+def test_a_parameter_of_its_own(make_trial):
+    name = "own_rules:clipped"
     loose, tight, default = (
         make_trial(name, "CliffWalking-v1", **values)
         for values in ({"most": 1e9}, {"most": 0.5}, {})
@@ -78,8 +42,8 @@ def test_a_parameter_of_its_own(rules, make_trial):
     assert len({trial.trial_id for trial in (loose, tight, default)}) == 3
 
 
-def test_a_downward_step_alone_has_no_ratio(rules, make_trial):
-    trial = make_trial(f"{rules}:falling", alpha_schedule="linear", alpha_down=0.25)
+def test_a_downward_step_alone_has_no_ratio(make_trial):
+    trial = make_trial("own_rules:falling", alpha_schedule="linear", alpha_down=0.25)
     assert trial.alpha is trial.alpha_schedule is None
     assert "down" not in trial.identity
     assert {steps[0] for steps in trial.step_sizes()} == {0.0, 0.25}
@@ -94,14 +58,14 @@ def test_an_edited_module_makes_new_trials(tmp_path, monkeypatch):
     assert len(ids) == 2
 
 
-def test_nan_fails_the_trial_with_its_step(rules, make_trial):
-    trial = make_trial(f"{rules}:nan", "CliffWalking-v1", eps_schedule="constant", eps_start=1.0)
+def test_nan_fails_the_trial_with_its_step(make_trial):
+    trial = make_trial("own_rules:nan", "CliffWalking-v1", eps_schedule="constant", eps_start=1.0)
     with pytest.raises(TrialError, match=r"episode 0, step .*must be finite, got nan"):
         train(trial)
 
 
-def test_a_rule_that_numba_cannot_compile_trains_on_the_loop(rules, make_trial):
-    trial = make_trial(f"{rules}:slow", "CliffWalking-v1", episodes=3)
+def test_a_rule_that_numba_cannot_compile_trains_on_the_loop(make_trial):
+    trial = make_trial("own_rules:slow", "CliffWalking-v1", episodes=3)
     assert uncompilable(trial.variant)
     trained = train(trial)
     assert trained.engine == "gymnasium"
@@ -141,9 +105,9 @@ def test_what_is_no_variant_is_refused(arguments, message):
     assert message in str(refusal.value)
 
 
-def test_a_name_or_module_that_is_not_there(rules):
+def test_a_name_or_module_that_is_not_there():
     with pytest.raises(InputError, match=r"must have a Variant 'clippd'; did you mean 'clipped'\?"):
-        variant_of(f"{rules}:clippd")
+        variant_of("own_rules:clippd")
     with pytest.raises(InputError, match="must be importable, but: ModuleNotFoundError"):
         variant_of("no_such_rules:clipped")
 

@@ -1,11 +1,12 @@
 """Rules of a user's own, all the way: spec, plan, Ray, resumed after an edit, tables."""
 
-import itertools
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import jsonschema
+import own_rules
 import pandas as pd
 import pytest
 
@@ -16,35 +17,8 @@ from hq_ray.sweeps.api import open_sweep, run_sweep
 from hq_ray.sweeps.expand import expand
 from hq_ray.sweeps.spec import Sweep
 
-RULES = """
-import hq_ray as hq
-
-def clip(q_value, target, alpha, most):
-    return q_value + min(max(alpha * (target - q_value), -most), most)
-
-def textual(q_value, target, alpha):
-    return float(str(q_value + alpha * (target - q_value)))
-
-def broken(q_value, target, alpha):
-    return q_value / 0.0 - q_value / 0.0
-
-clipped = hq.Variant(clip, parameters={"most": 1.0})
-slow = hq.Variant(textual)
-nan = hq.Variant(broken)
-named = hq.Variant(lambda q_value, target, steps: target, parameters={"steps": 1.0})
-"""
 SPEC = {"name": "own", "env": "FrozenLake-v1", "seeds": "0-1", "episodes": 20}
-numbers = itertools.count()
-
-
-@pytest.fixture
-def rules(tmp_path, monkeypatch):
-    """The name of a module of rules that no other test has."""
-    name = f"rules_of_sweeps_{next(numbers)}"
-    (tmp_path / f"{name}.py").write_text(RULES)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield name
-    sys.modules.pop(name, None)
+RULES = Path(own_rules.__file__).read_text()
 
 
 def settings(spec):
@@ -56,8 +30,8 @@ def ids(spec):
     return list(expand(Sweep.from_mapping(spec)).trials.ids())
 
 
-def test_a_parameter_of_a_rule_is_swept_like_any_other(rules):
-    clipped = f"{rules}:clipped"
+def test_a_parameter_of_a_rule_is_swept_like_any_other():
+    clipped = "own_rules:clipped"
     found = settings({"variant": ["standard", clipped], "parameters": {"most": [0.5, "1e1"]}})
     own = [(one["variant"], one.get("most")) for one in found]
     assert own == [("standard", None), (clipped, 0.5), (clipped, 10.0)]
@@ -71,8 +45,8 @@ def test_a_parameter_of_a_rule_is_swept_like_any_other(rules):
     assert [one["most"] for one in settings(spec)] == [1.0, 2.0]
 
 
-def test_what_is_understood_means_the_same_again(rules):
-    spec = SPEC | {"variant": f"standard,{rules}:clipped", "parameters": {"most": [1, 2]}}
+def test_what_is_understood_means_the_same_again():
+    spec = SPEC | {"variant": "standard,own_rules:clipped", "parameters": {"most": [1, 2]}}
     sweep = Sweep.from_mapping(spec)
     assert ids(json.loads(json.dumps(sweep.to_dict()))) == ids(spec)
     grown = sweep.with_overrides(["most=1,2,4"])
@@ -82,10 +56,10 @@ def test_what_is_understood_means_the_same_again(rules):
     assert ids(spec_of_list) == ids(spec)
 
 
-def test_the_schema_knows_rules_of_ones_own(rules):
+def test_the_schema_knows_rules_of_ones_own():
     validator = jsonschema.Draft202012Validator(Sweep.model_json_schema())
-    block = {"id": f"{rules}:clipped", "parameters": {"most": [1, 2]}}
-    for variant in (f"{rules}:clipped", ["standard", block], "sarsa,double_q"):
+    block = {"id": "own_rules:clipped", "parameters": {"most": [1, 2]}}
+    for variant in ("own_rules:clipped", ["standard", block], "sarsa,double_q"):
         parameters = {"alpha_schedule": "visits", "alpha_power": [0.6, 1]}
         validator.validate(SPEC | {"variant": variant, "parameters": parameters})
     assert not validator.is_valid(SPEC | {"variant": "harmonc"})
@@ -96,38 +70,39 @@ def test_the_schema_knows_rules_of_ones_own(rules):
     [
         ({"parameters": {"mots": 1}}, "parameters: unknown key 'mots'; did you mean 'most'?"),
         ({"parameters": {"most": "much"}}, "parameters.most: must be a finite number, got 'much'"),
-        ({"variant": "{}:clippd"}, "must have a Variant 'clippd'; did you mean 'clipped'?"),
-        ({"variant": "no_{}:clipped"}, "must be importable, but: ModuleNotFoundError"),
+        (
+            {"variant": "own_rules:clippd"},
+            "must have a Variant 'clippd'; did you mean 'clipped'?",
+        ),
+        ({"variant": "no_own_rules:clipped"}, "must be importable, but: ModuleNotFoundError"),
         ({"variant": "standard", "parameters": {"most": 1}}, "parameters: unknown key 'most'"),
         (
-            {"variant": ["{}:clipped", {"id": "standard", "parameters": {"most": 1}}]},
+            {"variant": ["own_rules:clipped", {"id": "standard", "parameters": {"most": 1}}]},
             "variant[1].parameters: unknown key 'most'",
         ),
-        ({"variant": "{}:named"}, "must have a name of its own, but "),
+        ({"variant": "own_rules:named"}, "must have a name of its own, but "),
     ],
 )
-def test_what_cannot_be_is_refused(rules, spec, message):
-    text = json.dumps({"variant": "{}:clipped"} | spec).replace("{}:", f"{rules}:")
-    text = text.replace("no_{}:", f"no_{rules}:")
+def test_what_cannot_be_is_refused(spec, message):
     with pytest.raises(InputError) as refusal:
-        Sweep.from_mapping(SPEC | json.loads(text))
+        Sweep.from_mapping(SPEC | {"variant": "own_rules:clipped"} | spec)
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
 
-def test_an_unread_parameter_is_refused(rules, tmp_path):
-    spec = SPEC | {"variant": ["standard", f"{rules}:clipped"], "parameters": {"eps_shift": 1}}
+def test_an_unread_parameter_is_refused(tmp_path):
+    spec = SPEC | {"variant": ["standard", "own_rules:clipped"], "parameters": {"eps_shift": 1}}
     with pytest.raises(InputError, match=r"eps_shift: must be read by a variant or schedule"):
         open_sweep(Sweep.from_mapping(spec), tmp_path)
 
 
-def test_a_rule_that_numba_cannot_compile_is_told_and_trains(rules, tmp_path):
-    variants = [f"{rules}:{name}" for name in ("slow", "nan")]
+def test_a_rule_that_numba_cannot_compile_is_told_and_trains(tmp_path):
+    variants = [f"own_rules:{name}" for name in ("slow", "nan")]
     sweep = Sweep.from_mapping(SPEC | {"variant": variants})
     done = run_sweep(sweep, tmp_path, local=True)
     (notice,) = done.notices
     assert notice.startswith(
-        f"{rules}:slow trains on the Gymnasium loop, some hundred times slower"
+        "own_rules:slow trains on the Gymnasium loop, some hundred times slower"
     )
     trials = load_trials(done.results, quiet=True).set_index("variant")
     assert list(trials.loc[variants[0], "engine"]) == ["gymnasium"] * 2
