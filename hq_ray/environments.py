@@ -1,26 +1,31 @@
-"""Environments by id: found, checked, made, and read into models.
+"""Environments by id: found, checked, made, read into models, and their identity.
 
 `resolve` does what is done once, where a sweep starts; `load_model` and `load_source` serve every
-process.
+process. The identity of an environment without a believed table is the digest of a rollout, part
+of every trial's id. A rollout can miss what happens rarely, so a digest of the source files is kept
+beside it, outside the id.
 """
 
+import hashlib
 import inspect
 import json
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import gymnasium
+import numpy as np
 from gymnasium import error as gymnasium_error
 from gymnasium.envs import registration
 
 from hq_ray import envs  # registers the environments of this project
 from hq_ray.belief import believed_model, read_model
-from hq_ray.env_identity import rollout_digest, source_digest
-from hq_ray.errors import InputError, near_miss
+from hq_ray.errors import InputError, near_miss, reason_of
 from hq_ray.model import Model
 from hq_ray.spaces import numbering
 from hq_ray.trial import ROLLOUT, UNSEEDED, canonical
@@ -31,6 +36,12 @@ DEFAULT_MAX_STEPS = 1000
 NO_LIMIT = -1
 # Two of them may agree by chance.
 ROLLOUTS = 4
+ROLLOUT_SEED = 20_260_000
+ROLLOUT_EPISODES, ROLLOUT_STEPS = 10, 1_000
+# Repeating most actions gets further than a random walk.
+REPEAT_SHARE = 0.75
+# What the first reset or step raises where they take and return what the old gym's did.
+OF_OLD_GYM = ("unexpected keyword argument", "unpack")
 # In place of a digest where the rollout ends its process.
 DIED = "0" * 16
 
@@ -208,6 +219,77 @@ def _rollouts(env: str, args: str, limit: int) -> set[str] | str:
         except InputError as problem:
             return str(problem)
     return digests
+
+
+def rollout_digest(environment: gymnasium.Env, name: str = "") -> str:
+    """16 hex digits over a fixed seeded rollout: observations, rewards, flags, as exact text.
+
+    The rollout has up to 10 episodes and 1,000 steps, and ends where the environment raises.
+
+    Raises:
+        InputError: it has the interface of the old gym; `name` is for the message.
+    """
+    choose = np.random.Generator(np.random.PCG64(0))
+    numbered = numbering(environment)
+    record: list[object] = []
+    action, steps = numbered.first_action, 0
+    try:
+        for episode in range(ROLLOUT_EPISODES):
+            observation, _ = environment.reset(seed=None if episode else ROLLOUT_SEED)
+            record.append(_text(observation))
+            over = False
+            while not over and steps < ROLLOUT_STEPS:
+                steps += 1
+                if choose.random() >= REPEAT_SHARE:
+                    action = numbered.first_action + int(choose.random() * numbered.n_actions)
+                observation, reward, terminated, truncated, _ = environment.step(action)
+                flags = bool(terminated), bool(truncated)
+                record.append((_text(observation), (float(reward) + 0.0).hex(), *flags))
+                over = any(flags)
+    except RAISED as problem:
+        if len(record) < 2 and any(sign in reason_of(problem) for sign in OF_OLD_GYM):
+            raise InputError(
+                f"environment {name} must have reset(seed=..., options=...) -> (observation, info) "
+                "and step(action) -> (observation, reward, terminated, truncated, info), but: "
+                f"{reason_of(problem)}"
+            ) from problem
+        record.append(type(problem).__name__)
+    return hashlib.sha256(repr(record).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _text(observation: object) -> str:
+    """Text that is equal for lists, tuples and arrays of equal numbers, whatever their type."""
+    if isinstance(observation, np.ndarray | np.generic):
+        observation = observation.tolist()
+    if isinstance(observation, Mapping):
+        return str(sorted((str(key), _text(value)) for key, value in observation.items()))
+    if isinstance(observation, list | tuple):
+        return f"[{', '.join(map(_text, observation))}]"
+    if isinstance(observation, float):
+        return observation.hex()
+    return str(int(observation) if isinstance(observation, bool) else observation)
+
+
+def source_digest(environment: gymnasium.Env, creator: Callable) -> str | None:
+    """16 hex digits over the source files of an environment, its wrappers and what creates it.
+
+    Gymnasium's and Python's own files are left out; None if no other file is left.
+    """
+    kinds: list = [getattr(creator, "func", creator), *type(environment).__mro__]
+    while isinstance(environment, gymnasium.Wrapper):
+        environment = environment.env
+        kinds += type(environment).__mro__
+    contents = set()
+    for kind in kinds:
+        package = str(getattr(kind, "__module__", "")).partition(".")[0]
+        if package == "gymnasium" or package in sys.stdlib_module_names:
+            continue
+        # A class typed into a notebook has no file.
+        with suppress(TypeError, OSError):
+            contents.add(Path(inspect.getsourcefile(kind) or "").read_bytes())
+    if not contents:
+        return None
+    return hashlib.sha256(b"\0".join(sorted(contents))).hexdigest()[:16]
 
 
 def _find(env: str) -> tuple[registration.EnvSpec, list[str]]:

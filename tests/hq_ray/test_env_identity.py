@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from hq_ray.env_identity import rollout_digest, source_digest
-from hq_ray.environments import load_source, resolve
+from hq_ray.environments import load_source, resolve, rollout_digest, source_digest
 from hq_ray.errors import InputError, ModelError
 from hq_ray.training import train
 
