@@ -8,10 +8,8 @@ import pandas as pd
 import pytest
 
 from hq_ray.cli import run_command_line
-from hq_ray.errors import InputError
 from hq_ray.load import load_trials
 from hq_ray.sweeps.api import run_sweep
-from hq_ray.sweeps.spec import Sweep
 
 FRESH = 2**62
 BLOCK = 2**20
@@ -180,28 +178,6 @@ def test_the_flag_and_what_is_said(here, capsys):
     assert run_command_line(["sweep", "lakes.yaml", "--local"]) == 0
     assert len(trials("confirmation")) == 2 * 2 * 3
     assert {len(found) for found in blocks().values()} == {1}
-
-
-@pytest.mark.parametrize(
-    ("confirm", "sentence"),
-    [
-        ({"seeds": 2**20 + 1}, "confirm.seeds"),
-        ({"metric": "mean_retrun"}, "did you mean 'mean_return'"),
-        ({"top": 0}, "confirm.top"),
-        ({"sedes": 3}, "did you mean 'seeds'"),
-        (3, "confirm"),
-    ],
-)
-def test_what_cannot_be_confirmed_is_refused(confirm, sentence):
-    with pytest.raises(InputError) as problem:
-        Sweep.from_mapping(SPEC | {"confirm": confirm})
-    assert sentence in str(problem.value)
-
-
-def test_seeds_that_confirm_are_not_for_exploring():
-    with pytest.raises(InputError, match=r"seeds: .*2\*\*62"):
-        Sweep.from_mapping(SPEC | {"seeds": [3, FRESH]})
-    assert Sweep.from_mapping(SPEC | {"seeds": [FRESH], "confirm": None}).seeds == (FRESH,)
 
 
 def test_confirmation_trials_are_those_that_their_seeds_make(here):

@@ -47,7 +47,6 @@ def edit(tmp_path, monkeypatch, register):
     """Writes the module with a word replaced, and has it imported anew, as another process has."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("COLUMNS", "160")
 
     def write(before="", after=""):
         (tmp_path / "stairs_of_the_user.py").write_text(MODULE.replace(before, after))

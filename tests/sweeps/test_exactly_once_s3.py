@@ -10,7 +10,6 @@ import threading
 import pytest
 import torture
 
-from hq_ray.cli import run_command_line
 from hq_ray.errors import HqRayError
 from hq_ray.location import Location
 from hq_ray.store import Results
@@ -127,34 +126,19 @@ def test_two_drivers_at_once(prefix, undisturbed):
     torture.assert_complete(prefix, undisturbed)
 
 
-SPEC = """
-name: lakes
-env: FrozenLake-v1
-variant: [standard, harmonic]
-seeds: 0-2
-episodes: 20
-parameters: {gamma: [0.9, 0.95]}
-"""
-
-
-def test_the_command_line(prefix, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "lakes.yaml").write_text(SPEC)
-    sweep = ["sweep", "lakes.yaml", "--local", "--results", prefix]
-    lines = [
-        (sweep, "Ran 12 trials"),
+def test_the_command_line(prefix, tmp_path, call):
+    (tmp_path / "lakes.yaml").write_text("name: lakes\nenv: FrozenLake-v1\nepisodes: 20\n")
+    sweep = f"sweep lakes.yaml --local --results {prefix}"
+    run = "run --env FrozenLake-v1 --seeds 0-1 --episodes 30 --local --task train --tag lake"
+    for line, answer in (
+        (sweep, "Ran 10 trials"),
         (sweep, "nothing to run"),
-        (["status", f"{prefix}/lakes"], "12 trials done, 0 failed"),
-        (["verify", f"{prefix}/lakes", "--sample", "100%"], "Verified 12 of 12 trials: 0 differ."),
-    ]
-    run = ["run", "--env", "FrozenLake-v1", "--seeds", "0-1", "--episodes", "30", "--local"]
-    run += ["--task", "train", "--tag", "lake", "--results", prefix]
-    lines += [
-        (run, "Ran 4 trials"),
-        (run, "All 4 trials are done in"),
-        (["status", f"{prefix}/lake"], "4 trials done, 0 failed"),
-    ]
-    for command, answer in lines:
-        assert run_command_line(command) == 0
-        assert answer in capsys.readouterr().out
+        (f"status {prefix}/lakes", "10 trials done, 0 failed"),
+        (f"verify {prefix}/lakes --sample 100%", "Verified 10 of 10 trials: 0 differ."),
+        (f"{run} --results {prefix}", "Ran 4 trials"),
+        (f"{run} --results {prefix}", "All 4 trials are done in"),
+        (f"status {prefix}/lake", "4 trials done, 0 failed"),
+    ):
+        code, out, _ = call(line)
+        assert (code, answer in out) == (0, True), out
     assert not list(tmp_path.rglob("*.parquet"))

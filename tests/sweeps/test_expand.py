@@ -8,9 +8,7 @@ from hq_ray.sweeps.spec import Sweep
 
 BASE = {"name": "a", "env": "FrozenLake-v1", "seeds": "0-1", "episodes": 5}
 UNIFORM = {"distribution": "uniform", "min": 0.1, "max": 0.9}
-RANDOM = [0.721122133299, 0.548031794337, 0.806855628]
 MANY = [i / 999 for i in range(1, 999)]
-SOBOL = [0.427959670871, 0.70289112404, 0.547972451895]
 
 
 def points(names, **spec):
@@ -164,23 +162,6 @@ def test_two_names_of_one_environment_are_one():
     assert list(found.fingerprints) == ["CliffWalking-v1 {}"]
 
 
-@pytest.mark.parametrize(
-    "growth",
-    [
-        {"seeds": "0-5"},
-        {"parameters": {"alpha": [0.1, 0.3, 0.2]}},
-        {"env": ["CliffWalking-v1", "FrozenLake-v1"]},
-        {"variant": "standard,harmonic,minimum"},
-    ],
-)
-def test_growth_keeps_every_trial(growth):
-    base = BASE | {"parameters": {"alpha": [0.1, 0.2]}}
-    before = set(expand(Sweep(**base)).trials.ids())
-    after = list(expand(Sweep(**base | growth)).trials.ids())
-    assert before < set(after)
-    assert len(set(after)) == len(after)
-
-
 # --- samples
 
 
@@ -220,9 +201,3 @@ def test_a_random_value_depends_on_its_name_and_the_sample_seed_alone():
     both = drawn(1, gamma=UNIFORM, eps_end=[0.1, 0.2], alpha=UNIFORM)
     assert [alpha for alpha, _ in both] == alone != [gamma for _, gamma in both]
     assert [alpha for alpha, _ in drawn(2, alpha=UNIFORM)] != alone
-
-
-@pytest.mark.parametrize(("method", "expected"), [("random", RANDOM), ("sobol", SOBOL)])
-def test_these_samples_stay_these_samples(method, expected):
-    spec = {"samples": 3, "parameters": {"alpha": UNIFORM}, "variant": "standard"}
-    assert points("alpha", method=method, **spec) == [(value,) for value in expected]

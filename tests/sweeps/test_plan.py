@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from hq_ray.environments import resolve
 from hq_ray.store import DONE, FAILED
 from hq_ray.sweeps.expand import expand
 from hq_ray.sweeps.plan import TrialSet, count_by_configuration, plan, planned_counts
@@ -58,21 +57,6 @@ def test_ten_million_trials_are_planned_without_being_made(make_trial):
     assert count_by_configuration(made.missing, trials) == [n, n]
     assert planned_counts(trials) == {"Table-v0 {}": {"standard": n, "harmonic": n}}
     assert (made.missing[-1].variant, made.missing[-1].seed) == ("harmonic", n - 1)
-
-
-def test_a_trial_has_what_its_variant_reads_and_nothing_else():
-    standard, harmonic = cliff((7,), alpha=[0.1], eps_shift=[2.0])
-    assert (standard.alpha, standard.eps_shift) == (0.1, None)
-    assert (harmonic.alpha, harmonic.eps_shift) == (0.1, 2.0)
-    assert (harmonic.episodes, harmonic.max_steps, harmonic.seed) == (10, 60, 7)
-    assert (harmonic.env, harmonic.env_args) == (CLIFF, "{}")
-    assert harmonic.fingerprint == resolve(CLIFF).fingerprint
-
-
-@pytest.mark.parametrize(("env", "limit"), [(CLIFF, 1000), ("FrozenLake-v1", 100)])
-def test_the_step_limit_is_the_environments_where_none_is_given(env, limit):
-    (trial,) = expand(Sweep(name="limit", env=env, variant="standard", seeds=[0])).trials
-    assert trial.max_steps == limit
 
 
 def test_a_trial_of_a_set_is_the_configuration_at_its_seed(make_trial):

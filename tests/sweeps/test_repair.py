@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from hq_ray.batch import run_batch
-from hq_ray.cli import run_command_line
 from hq_ray.errors import ResultsError
 from hq_ray.store import DONE, Failure, Results
 from hq_ray.sweeps.api import run_sweep
@@ -26,19 +25,9 @@ episodes: 20
 SWEEP = "sweep lakes.yaml --local --trials_per_task 3"
 
 
-@pytest.fixture
-def call(tmp_path, monkeypatch, capsys):
-    """Runs a command line beside `lakes.yaml`; gives the exit code and what was said."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "160")
-    Path("lakes.yaml").write_text(SPEC)
-
-    def run(line):
-        code = run_command_line(line.split())
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
+@pytest.fixture(autouse=True)
+def spec(tmp_path):
+    (tmp_path / "lakes.yaml").write_text(SPEC)
 
 
 def cut(path, share):

@@ -1,6 +1,5 @@
 """Drivers of shards of one sweep, at once, on a disk and on moto's object store."""
 
-import contextlib
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torture
 
-from hq_ray.cli import run_command_line
 from hq_ray.errors import InputError
 from hq_ray.location import Location
 from hq_ray.store import DONE, Results
@@ -151,18 +149,14 @@ confirm: {seeds: 3}
 """
 
 
-def test_the_command_line_and_confirmation_by_a_driver_of_the_whole(tmp_path, capsys):
+def test_the_command_line_and_confirmation_by_a_driver_of_the_whole(tmp_path, call):
     (tmp_path / "lakes.yaml").write_text(SPEC)
-    with contextlib.chdir(tmp_path):
-        line = "sweep lakes.yaml --local"
-        for k in (1, 2):
-            assert run_command_line([*line.split(), "--shard", f"{k}/2"]) == 0
-            assert "Confirmation is left to a run without --shard" in capsys.readouterr().out
-        assert run_command_line(["compare", "results/lakes"]) == 0
-        assert "Exploratory" in capsys.readouterr().out
-        assert run_command_line(["status", "results/lakes"]) == 0
-        assert "16 trials done, 0 failed, 0 of confirmation" in capsys.readouterr().out
-        assert run_command_line(line.split()) == 0
-        assert "Ran 12 trials" in capsys.readouterr().out
-        assert run_command_line([*line.split(), "--shard", "1/2", "--repair"]) == 2
-        assert "repair must be done by a driver of the whole" in capsys.readouterr().err
+    line = "sweep lakes.yaml --local"
+    for k in (1, 2):
+        code, out, _ = call(f"{line} --shard {k}/2")
+        assert (code, "Confirmation is left to a run without --shard" in out) == (0, True)
+    assert "Exploratory" in call("compare results/lakes")[1]
+    assert "16 trials done, 0 failed, 0 of confirmation" in call("status results/lakes")[1]
+    assert "Ran 12 trials" in call(line)[1]
+    code, _, err = call(f"{line} --shard 1/2 --repair")
+    assert (code, "repair must be done by a driver of the whole" in err) == (2, True)

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hq_ray.cli import run_command_line
 from hq_ray.environments import resolve
 from hq_ray.errors import InputError
 from hq_ray.schedules import SCHEDULE_KINDS
@@ -212,51 +211,23 @@ def test_a_list_of_all_configurations_is_the_sweep(sweep, shuffled):
     assert planned_counts(found.trials) == planned_counts(expected.trials)
 
 
-GRID = """
-name: grid
-env: [FrozenLake-v1, {id: VelocityGrid-v0, max_speed: 2}]
-variant: [standard, harmonic]
-seeds: 0-1
-episodes: 20
-parameters: {alpha: [0.1, 0.2]}
-"""
-LIST = """
-name: list
-seeds: 0-1
-episodes: 20
-configurations:
-  - {env: FrozenLake-v1, variant: harmonic, alpha: 0.1}
-  - {env: {id: VelocityGrid-v0, max_speed: 2}, variant: standard, alpha: 0.2}
-  - {env: FrozenLake-v1, variant: harmonic, alpha: 0.2}
-  - {env: FrozenLake-v1, variant: harmonic, alpha: 0.2}
-"""
-GRID_COUNTS = {"standard": 4, "harmonic": 4}
-VELOCITY = 'VelocityGrid-v0 {"max_speed":2}'
-
-
-def test_a_list_is_planned_and_run_like_the_grid(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    Path("grid.yaml").write_text(GRID)
-    Path("list.yaml").write_text(LIST)
-    assert run_command_line(["plan", "list.yaml", "--no_pilot"]) == 0
-    assert "6 trials: 6 new, 0 done, 0 failed" in capsys.readouterr().out
-    assert run_command_line(["sweep", "grid.yaml", "--local"]) == 0
-    assert run_command_line(["sweep", "list.yaml", "--local"]) == 0
-    grid, some = (Results.at(f"results/{name}") for name in ("grid", "list"))
-    assert len(grid.published()) == 16
-    assert len(some.published()) == 6
-    assert set(some.published()) < set(grid.published())
-    told = some.description()
-    assert told["planned"] == {"FrozenLake-v1 {}": {"harmonic": 4}, VELOCITY: {"standard": 2}}
-    assert set(told["planned"]) == set(told["fingerprints"])
-    assert told["spec"] == Sweep.from_yaml(LIST).to_dict()
-    assert grid.description()["planned"] == {
-        "FrozenLake-v1 {}": GRID_COUNTS,
-        VELOCITY: GRID_COUNTS,
-    }
+def test_a_list_is_planned_and_run_like_the_grid(call, tmp_path):
+    lake = {"env": "FrozenLake-v1", "variant": "harmonic"}
+    grid = {"env": "FrozenLake-v1", "seeds": [0, 1], "episodes": 20}
+    grid |= {"name": "grid", "parameters": {"alpha": [0.1, 0.2]}}
+    entries = [lake | {"alpha": 0.1}, lake | {"alpha": 0.2}, lake | {"alpha": 0.2}]
+    some = {"name": "list", "seeds": [0, 1], "episodes": 20, "configurations": entries}
+    Path("grid.yaml").write_text(json.dumps(grid))
+    Path("list.yaml").write_text(json.dumps(some))
+    assert "4 trials: 4 new, 0 done, 0 failed" in call("plan list.yaml --no_pilot")[1]
+    assert "Ran 4 trials" in call("sweep list.yaml --local")[1]
+    told = Results.at("results/list").description()
+    assert told["planned"] == {"FrozenLake-v1 {}": {"harmonic": 4}}
+    assert told["spec"] == Sweep.from_mapping(some).to_dict()
+    assert "Ran 8 trials" in call("sweep grid.yaml --local")[1]
     # In the grid's folder, every listed trial is there already.
-    assert run_command_line(["sweep", "list.yaml", "--local", "--set", "name=grid"]) == 0
-    assert "All 6 trials are done in results/grid" in capsys.readouterr().out
+    out = call("sweep list.yaml --local --set name=grid")[1]
+    assert "All 4 trials are done in results/grid" in out
 
 
 def test_planned_counts_are_the_newest_plans(tmp_path):

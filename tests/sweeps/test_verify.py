@@ -8,7 +8,6 @@ from hq_ray.batch import run_batch
 from hq_ray.cli import run_command_line
 from hq_ray.errors import InputError
 from hq_ray.store import Failure, Results
-from hq_ray.sweeps.status import count_stale, status
 from hq_ray.sweeps.verify import draw, find_trial, incomparable, replay, stored_trials
 
 
@@ -107,34 +106,3 @@ def test_a_bad_share_is_refused(published, share):
     _, trials = published
     with pytest.raises(InputError, match="sample must be a percentage"):
         draw({trial.trial_id: trial for trial in trials}, share)
-
-
-def test_status_counts_by_variant_and_reason(published):
-    results, _ = published
-    found = status(results)
-    key = ("FrozenLake-v1", "{}")
-    assert dict(found.cells[(*key, "harmonic")]) == {"done": 3, "failed": 0, "confirmed": 0}
-    assert dict(found.cells[(*key, "standard")]) == {"done": 3, "failed": 1, "confirmed": 0}
-    assert dict(found.reasons) == {"ValueError: no such map": 1}
-    assert (found.totals["done"], found.totals["failed"], found.holders) == (6, 1, [])
-    assert found.seconds > 0
-
-
-def test_status_names_what_is_damaged_and_counts_the_rest(published):
-    results, _ = published
-    names = results.location.child("trials").files()
-    name = max(names, key=lambda name: len(results.read("trials", name)))
-    whole = status(results)
-    results.location.child("trials").write(name, b"rubbish")
-    found = status(results)
-    assert list(found.survey.damaged) == [name]
-    assert 0 < found.totals["done"] < whole.totals["done"]
-
-
-def test_stale_trials_are_those_of_other_models(published):
-    results, trials = published
-    found = results.survey()
-    key = f"{trials[0].env} {trials[0].env_args}"
-    assert count_stale(results, found, {key: trials[0].fingerprint}) == 0
-    assert count_stale(results, found, {key: "0" * 16}) == 7
-    assert count_stale(results, found, {"Taxi-v4 {}": "0" * 16}) == 0
