@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from hq_ray.cli import SETTINGS, say
-from hq_ray.errors import InputError
 from hq_ray.store import DONE, FAILED, Results, Survey
 from hq_ray.trial import environment_name, trials_text
 
@@ -49,19 +48,19 @@ def tell_damage(found: Survey) -> None:
 @click.argument("results")
 def status_command(results: str) -> None:
     """Count the trials in RESULTS, or in each sweep below it, and failures by reason."""
+    from hq_ray.published import opened
     from hq_ray.sweeps.status import COUNTS, status
 
     place = Results.at(results)
-    if not place.location.exists():
-        raise InputError(f"results must be a folder that a run or sweep wrote, got {results!r}")
-    below = place.location.folders()
-    if "trials" not in below:
+    if not place.is_there():
         rows = []
-        for name in below:
+        for name in place.location.folders():
             sweep = Results.at(place.location.child(name))
-            if "trials" in sweep.location.folders():
+            if sweep.is_there():
                 totals = status(sweep).totals
                 rows.append([name, *(f"{totals[column]:,}" for column in COUNTS)])
+        if not rows:
+            opened(place)  # which says what is wrong
         print_table(place.location.text, ["sweep"], COUNTS, rows)
         return
     found = status(place)
@@ -102,12 +101,13 @@ def replay_command(
     results: str, trial_id: str, video: bool, video_max_steps: int, videos_root: str, engine: str
 ) -> int:
     """Retrain the trial TRIAL_ID (or the beginning of one) of RESULTS and compare its log."""
+    from hq_ray.published import opened
     from hq_ray.sweeps.verify import find_trial, incomparable, replay, stored_trials
     from hq_ray.training import train
     from hq_ray.updates import variant_stem
     from hq_ray.video import NotFilmable, film_trial
 
-    place = Results.at(results)
+    (place,) = opened(results)
     trial = find_trial(stored_trials(place), trial_id)
     differs: list[str] = []
     outcome = f"{trial.episodes:,} episodes, every byte the same"
@@ -136,9 +136,10 @@ def replay_command(
 @ENGINE
 def verify_command(results: str, sample: str, sample_seed: int, engine: str) -> int:
     """Retrain a random sample of the trials in RESULTS and compare their logs, byte for byte."""
+    from hq_ray.published import opened
     from hq_ray.sweeps.verify import draw, incomparable, replay, stored_trials
 
-    place = Results.at(results)
+    (place,) = opened(results)
     every = stored_trials(place)
     drawn = draw(every, sample, sample_seed)
     reasons = {trial.trial_id: incomparable(trial) for trial in drawn}

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import jsonschema
@@ -193,7 +194,10 @@ def test_brackets_in_arguments_are_shown_as_they_are(call):
         ("plan mine.yaml --cores 0", "Invalid value for '--cores': 0 is not in the range"),
         (f"{RUN} --engine kernle", "unknown engine 'kernle'; did you mean 'kernel'?"),
         (f"{RUN} --trials_per_task none", "Invalid value for '--trials_per_task': 'none' is "),
-        ("status results/none", "results must be a folder that a run or sweep wrote, got 'results"),
+        *(
+            (line, "results must be a folder that a run or sweep wrote, got '")
+            for line in ("status none", "status .", "replay none abc", "verify .")
+        ),
         ("init mine.yaml", "init must write a new file, but 'mine.yaml' is there"),
     ],
 )
@@ -283,3 +287,7 @@ def test_status_of_a_folder_of_sweeps_and_of_settings_that_nobody_asked_for_toge
     out = call("status results/one")[1]
     assert "Notice: FrozenLake-v1 has trials with episodes 5 and 6, which are compared apart" in out
     assert "Notice" not in call("status results/two")[1]
+    # Before the first batch is there.
+    shutil.rmtree("results/two/trials")
+    assert cells(call("status results/two")[1], "FrozenLake-v1", "standard") == [4, 0, 0, 4, 0]
+    assert cells(call("status results")[1], "two") == [8, 0, 0, 8, 0]
