@@ -13,6 +13,7 @@ from hq_ray.analysis.charts.scales import compress, write_numbers
 from hq_ray.analysis.charts.style import MUTED, TICK_SIZE, variant_styles
 from hq_ray.analysis.statistics.means import t_interval
 from hq_ray.analysis.words import format_number
+from hq_ray.errors import shortened
 
 GOLDEN = (5**0.5 - 1) / 2
 # With more rows than these there is no room for their names.
@@ -115,8 +116,11 @@ def health_chart(frame: pd.DataFrame) -> Figure:
     """
     styles = variant_styles(dict.fromkeys(frame["variant"]))
     several = frame["env"].nunique() > 1
-    names = frame["env"] + ": " + frame["variant"] if several else frame["variant"]
-    height = 0.8 + 0.24 * len(frame)
+    envs = frame["env"].map(lambda env: shortened(env, 100))
+    names = envs + ": " + frame["variant"] if several else frame["variant"]
+    names = [wrapped(name, 0.7 * NAME_ROOM, TICK_SIZE) for name in names]
+    lines = max(1 + name.count("\n") for name in names)
+    height = 0.8 + (0.08 + 0.16 * lines) * len(frame)
     figure, (left, right) = panels(
         ["trials", "training [s]"], n_columns=2, panel_height=height, sharey=True
     )
@@ -141,4 +145,5 @@ def health_chart(frame: pd.DataFrame) -> Figure:
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)
         write_numbers(axes.xaxis)
+    right.tick_params(axis="x", labelrotation=90)
     return figure

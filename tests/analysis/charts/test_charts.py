@@ -143,10 +143,13 @@ def test_importance_marks_what_is_no_more_than_noise():
     assert_texts_inside_and_apart(figure)
 
 
-@pytest.mark.parametrize("n_envs", [1, 12])
-def test_health_shows_what_is_done_failed_and_missing(n_envs):
+@pytest.mark.parametrize(
+    ("n_envs", "name"),
+    [(1, "Env-v"), (12, "Env-v"), (2, "of a hundred letters " * 5), (2, "N" * 300)],
+)
+def test_health_shows_what_is_done_failed_and_missing(n_envs, name):
     rows = [
-        (f"Env-v{i}", variant, 1200, failed, 7, 0.001, 0.01, 0.2)
+        (f"{i} {name}", variant, 1200, failed, 7, 0.001, 0.01, 0.2)
         for i in range(n_envs)
         for variant, failed in (("standard", 0), ("harmonic", 3))
     ]
