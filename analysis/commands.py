@@ -66,13 +66,15 @@ def _read(places: Sequence[Results], where: str | None, **options: Any) -> "Stud
 
     found = study(places, where=where, **options)
     if not len(found.trials):
-        names = " and ".join(one.location.text for one in places)
-        if where:
-            raise InputError(
-                f"--where must match a trial of {names}, got {where!r}, which has none"
-            )
-        raise InputError(f"results must hold trials, but {names} has none yet")
+        raise _no_trials(places, where)
     return found
+
+
+def _no_trials(places: Sequence[Results], where: str | None) -> InputError:
+    names = " and ".join(one.location.text for one in places)
+    if where:
+        return InputError(f"--where must match a trial of {names}, got {where!r}, which has none")
+    return InputError(f"results must hold trials, but {names} has none yet")
 
 
 def _show_verdicts(found: "Study") -> None:
@@ -158,15 +160,18 @@ def trials_command(
 
     if metric not in BETTER:
         raise InputError(f"unknown metric {metric!r} of trials{near_miss(metric, BETTER)}")
-    trials = load_trials(_open(results), where, quiet=True)
+    places = _open(results)
+    trials = load_trials(places, where, quiet=True)
     if best is not None:
         done = trials[trials["status"] == DONE].dropna(subset=metric)
         trials = done.sort_values(metric, ascending=BETTER[metric] < 0, kind="stable").head(best)
     if csv:
-        print(trials.to_csv(index=False))
+        print(trials.to_csv(index=False), end="")
     elif as_json:
         plain = trials.assign(seed=trials["seed"].astype(str)).astype(object)
         print(json.dumps(plain.where(plain.notna(), None).to_dict("records"), default=str))
+    elif not len(trials):
+        raise _no_trials(places, where)
     else:
         own = own_settings(trials)
         trials = trials.drop(columns=own.columns, errors="ignore").join(own)

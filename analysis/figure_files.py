@@ -60,7 +60,7 @@ def figure_data(
         stems = [file_stem(one) for one in study.sections]
         number = study.sections.index(env)
         clash = stems.count(stems[number]) > 1
-        name = file_stem(f"{name}_{env}" + f"_{number}" * clash)
+        name = file_stem(f"{name}_{env}" + f"__{number}" * clash)
     texts = " ".join(caption), study.data_digest
     return FigureData(name, env, f"{env}: {title}", texts, frame, draw, is_detail)
 

@@ -170,7 +170,8 @@ def study(
     descriptions = [one.description() for one in results]
     choices = choices_of(descriptions)
     if metric_name is None:
-        metric_name = next((one["metric"] for one in choices.values()), DEFAULT_METRIC)
+        latest = max(choices, key=lambda key: key[1], default=None)
+        metric_name = choices[latest]["metric"] if latest else DEFAULT_METRIC
     judged = judging_metric(metric_name)
     if rope is not None and not 0 <= rope < float("inf"):
         raise InputError(f"rope must be a finite number >= 0, got {rope}")
@@ -284,7 +285,7 @@ def _confirmation_notes(
     lacking = [v for v, cell in row.items() if not fresh_sides(cell, last, choices)]
     if lacking:
         notes.append(
-            f"on {env} {' and '.join(lacking)} has no fresh seeds of the last choice: what it "
-            "is compared in is exploratory"
+            f"on {env} there are no fresh seeds of the last choice for {' and '.join(lacking)}: "
+            "comparisons with it are exploratory"
         )
     return notes

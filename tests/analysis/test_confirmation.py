@@ -192,12 +192,20 @@ def test_a_choice_by_another_metric_is_not_confirmed(tmp_path, capsys):
     assert "by mean_return the verdict is exploratory" in " ".join(said.split())
 
 
+def test_the_metric_is_that_of_the_last_confirmation(tmp_path):
+    scores = confirmed(explored(), (noise(9), noise(9)), (noise(7), noise(7, seed=1)))
+    chosen = {0: choice(), 1: choice("final_return")}
+    row = one_row(publish_scores(tmp_path / "x", scores, chosen))
+    assert (row["metric"], row["n"]) == ("final_return", 7)
+
+
 def test_a_variant_without_fresh_seeds_is_exploratory(tmp_path):
     scores = confirmed(explored(8), (noise(9), noise(9, seed=1)))
     scores["minimum", 0.1] = by_seed(range(8), noise(8))
     folder = publish_scores(tmp_path / "x", scores, {0: choice()})
     assert hq_ray.compare(folder)["basis"].tolist() == ["confirmed", "exploratory"]
-    assert "minimum has no fresh seeds" in " ".join(study([Results.at(folder)]).notes)
+    notes = " ".join(study([Results.at(folder)]).notes)
+    assert "there are no fresh seeds of the last choice for minimum:" in notes
 
 
 def test_the_baseline_may_be_named(tmp_path):
@@ -295,6 +303,9 @@ def test_trials_are_listed_with_their_ids(tmp_path, capsys, monkeypatch):
         assert one["eps_shift"] is None or one["variant"] == "harmonic"
     best = pd.read_csv(io.StringIO(listed("--csv", "--best", "4", "--metric", "policy_value")))
     assert best["trial_id"].tolist() == trials["policy_value"].nlargest(4).index.tolist()
+    assert listed("--csv", "--where", "seed == 77").count("\n") == 1
+    assert run_command_line(["trials", folder, "--where", "seed == 77"]) == 2
+    assert "--where must match a trial" in capsys.readouterr().err
     assert run_command_line(["trials", folder, "--best", "1", "--metric", "mean_retrun"]) == 2
     assert "did you mean 'mean_return'" in capsys.readouterr().err
 
