@@ -59,27 +59,17 @@ def conditions(where: Where | None, known: pa.Schema) -> list[Condition]:
     """
     if where is None:
         return []
-    if isinstance(where, str):
-        with _refusing(where, known.names, "where: "):
-            parts = _cut(_parsed(where))
-            filtered(known.empty_table(), parts)
-            return parts
-    try:
-        if isinstance(where, pc.Expression):
+    with _refusing(where, known.names, "where: "):
+        if isinstance(where, str):
+            found = _cut(_parsed(where))
+        elif isinstance(where, pc.Expression):
             found = [where]
         elif all(isinstance(condition, tuple) for condition in where):
             found = [pq.filters_to_expression([condition]) for condition in where]
         else:
             found = [pq.filters_to_expression(where)]
         filtered(known.empty_table(), found)
-    except (pa.ArrowException, TypeError, ValueError, IndexError) as problem:
-        if unknown := re.search(r"No match for FieldRef\.Name\((.*?)\) in", str(problem)):
-            raise InputError(f"where: {_unknown(unknown[1], known.names)}") from None
-        raise InputError(
-            f"where: must be text such as {EXAMPLE}, filters such as [('alpha', '==', 0.2)] or a "
-            f"pyarrow expression that fits the types of its columns, got {where!r}: {problem}"
-        ) from None
-    return found
+        return found
 
 
 def filtered(table: pa.Table, parts: Sequence[Condition]) -> pa.Table:
@@ -122,24 +112,22 @@ def _parsed(text: str) -> ast.expr:
 
 
 @contextmanager
-def _refusing(text: str, names: Sequence[str], place: str = "") -> Iterator[None]:
-    """Turns what goes wrong while a text is read into a sentence."""
+def _refusing(given: Where, names: Sequence[str], place: str = "") -> Iterator[None]:
+    """Turns what goes wrong while a condition is read into a sentence."""
     try:
         yield
-    except KeyError as problem:
-        raise InputError(f"{place}{_unknown(problem.args[0], names)}") from None
-    except (SyntaxError, ValueError, MemoryError, RecursionError) as problem:
+    except (SyntaxError, LookupError, TypeError, ValueError, MemoryError, RuntimeError) as problem:
+        missing = re.search(r"No match for FieldRef\.Name\((.*?)\) in", str(problem))
+        if missing or isinstance(problem, KeyError):
+            name = missing[1] if missing else problem.args[0]
+            hint = near_miss(name, names)
+            quotes = "" if "did you mean" in hint else "; text must be in quotes"
+            raise InputError(f"{place}unknown name {name!r}{quotes}{hint}") from None
         reason = getattr(problem, "msg", problem)
         if isinstance(problem, MemoryError | RecursionError):
             reason = "it is too deep"
-        must = f"{place}must be a condition such as {EXAMPLE}, got {short_repr(text)}"
+        must = f"{place}must be a condition such as {EXAMPLE}, got {short_repr(given)}"
         raise InputError(f"{must}: {reason}") from None
-
-
-def _unknown(name: str, known: Sequence[str]) -> str:
-    hint = near_miss(name, known)
-    quotes = "" if "did you mean" in hint else "; text must be in quotes"
-    return f"unknown name {name!r}{quotes}{hint}"
 
 
 def _cut(node: ast.expr) -> list[ast.expr]:

@@ -163,7 +163,16 @@ def stream_curves(
             trials' episodes in order.
     """
     folders = opened(results)
-    stored = _found(folders, [trial_id for group in groups for trial_id in group], columns)
+    _checked(columns, list(ARRAYS))
+    done = [pc.field("status") == DONE]
+    stored = _stored(trials_table(folders, ["trial_id", "episodes"], where=done))
+    wanted = {trial_id for group in groups for trial_id in group}
+    if missing := sorted(wanted - stored.keys()):
+        where = " and ".join(folder.location.text for folder in folders)
+        raise ResultsError(
+            f"trials must be published as done in {where}, but {len(missing):,} of "
+            f"{len(wanted):,} are not: {', '.join(missing[:LISTED])}"
+        )
     sizes = []
     for number, group in enumerate(groups):
         lengths = sorted({stored[trial_id][1] for trial_id in group})
@@ -189,8 +198,9 @@ def load_curves(
     results: Place | Sequence[Place], trials: Sequence[Trial], columns: Sequence[str]
 ) -> dict[str, Curves]:
     """Per-episode values of each trial: `curves[trial_id][column]`, as in `stream_curves`."""
-    folders, ids = opened(results), [trial.trial_id for trial in trials]
-    return _logs(folders, _found(folders, ids, columns), ids, columns)
+    ids = [trial.trial_id for trial in trials]
+    stream = stream_curves(results, [[trial_id] for trial_id in ids], columns)
+    return {ids[number]: {name: of[0] for name, of in curves.items()} for number, curves in stream}
 
 
 def load_q_values(results: Results, trials: Sequence[Trial]) -> dict[str, np.ndarray]:
@@ -209,20 +219,6 @@ def load_q_values(results: Results, trials: Sequence[Trial]) -> dict[str, np.nda
 def _stored(done: pa.Table) -> Stored:
     columns = (done[name].to_pylist() for name in ("trial_id", "place", "batch", "episodes"))
     return {one: ((place, name), n) for one, place, name, n in zip(*columns, strict=True)}
-
-
-def _found(folders: Sequence[Results], wanted: Sequence[str], columns: Sequence[str]) -> Stored:
-    """Where the episodes of all trials are, among which these must be."""
-    _checked(columns, list(ARRAYS))
-    done = [pc.field("status") == DONE]
-    stored = _stored(trials_table(folders, ["trial_id", "episodes"], where=done))
-    if missing := sorted(set(wanted) - stored.keys()):
-        where = " and ".join(folder.location.text for folder in folders)
-        raise ResultsError(
-            f"trials must be published as done in {where}, but {len(missing):,} of "
-            f"{len(set(wanted)):,} are not: {', '.join(missing[:LISTED])}"
-        )
-    return stored
 
 
 def _parts(n_episodes: Sequence[int], columns: Sequence[str]) -> Iterator[list[int]]:

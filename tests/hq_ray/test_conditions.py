@@ -193,8 +193,9 @@ def test_what_cannot_be_a_condition(where, message):
     "where", [pc.field("alpha") == "x", [("alpha", "=~", 1)], [("alpha", "==")], 7]
 )
 def test_what_is_no_filter(where):
-    with pytest.raises(InputError, match=r"where: must be text such as .*, filters such as "):
+    with pytest.raises(InputError) as caught:
         conditions(where, SCHEMA)
+    assert str(caught.value).startswith(MUST)
 
 
 @given(st.text(max_size=40))
