@@ -24,7 +24,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore, from_url
 
-from hq_ray.errors import InputError, ResultsError
+from hq_ray.errors import HqRayError, InputError
 
 # The name of a file on a disk until it is whole.
 UNFINISHED = re.compile(r"\..+\.[0-9a-f]{12}")
@@ -59,7 +59,7 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-class StoreError(ResultsError, OSError):
+class StoreError(HqRayError, OSError):
     """An object store that refuses, or has not answered several tries."""
 
 

@@ -23,7 +23,7 @@ from pydantic_core import from_json
 from hq_ray import encoding, schema
 from hq_ray.episode_log import Failure, Trained
 from hq_ray.errors import HqRayError, InputError, ResultsError
-from hq_ray.location import Location, StoreError
+from hq_ray.location import Location
 from hq_ray.trial import SEMANTICS_VERSION, TRIAL_FIELDS, batch_name
 from hq_ray.versions import versions
 
@@ -231,23 +231,25 @@ class Results:
         repeated: set[str] = set()
         logged = set()
 
-        def check(name: str) -> pa.Table | str:
+        def read(name: str) -> pa.Table | None:
             try:
-                return self._checked_batch(name, files, columns)
-            except StoreError:
-                raise
+                table = self.read("trials", name, [*columns, "episodes"])
+                done = table.filter(pc.field("status") == DONE)
+                if len(done):
+                    self._check_footer("episodes", name, pc.sum(done["episodes"]).as_py())
+                    if name in files["q_values"]:
+                        self._check_footer("q_values", name)
+                return table.select(columns)
             except ResultsError as problem:
-                return str(problem)
+                # A driver at work may have taken the batch away meanwhile.
+                if self.location.child(f"trials/{name}").exists():
+                    damaged[name] = str(problem)
+                return None
 
         with ThreadPoolExecutor(READERS) as pool:
-            for name, batch in zip(names, pool.map(check, names), strict=True):
-                if isinstance(batch, str):
-                    # A driver at work may have taken the batch away meanwhile.
-                    if self.location.child(f"trials/{name}").exists():
-                        damaged[name] = batch
-                    continue
-                rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
-                for trial_id, how, *identity in rows:
+            for name, batch in zip(names, pool.map(read, names), strict=True):
+                values = [column.to_pylist() for column in batch.columns] if batch else []
+                for trial_id, how, *identity in zip(*values, strict=True):
                     if how == DONE:
                         logged.add(name)
                     if (of is None or of(*identity)) and status.get(trial_id) != DONE:
@@ -255,29 +257,10 @@ class Results:
                     elif how == DONE and trial_id in status:
                         repeated.add(trial_id)
         stray = [(kind, n) for kind in files for n in sorted(files[kind] - logged - damaged.keys())]
-        return Survey(status, damaged, len(repeated), stray)
-
-    def _checked_batch(
-        self, name: str, files: Mapping[str, set[str]], columns: Sequence[str]
-    ) -> pa.Table:
-        """Columns of the trials of a batch, whose other files are whole.
-
-        Raises:
-            ResultsError: a file is damaged or missing; the message names it.
-        """
-        table = self.read("trials", name, [*columns, "episodes"])
-        rows = pc.sum(table.filter(pc.equal(table["status"], DONE))["episodes"]).as_py()
-        if rows is not None:
-            if name not in files["episodes"]:
-                file = self.location.child(f"episodes/{name}").text
-                raise ResultsError(f"{file} must be there, because its trials file is")
-            self._check_footer("episodes", name, rows)
-            if name in files["q_values"]:
-                self._check_footer("q_values", name)
-        return table.select(columns)
+        return Survey(status, dict(sorted(damaged.items())), len(repeated), stray)
 
     def _check_footer(self, kind: str, name: str, rows: int | None = None) -> None:
-        """Checks that a file is whole and has so many rows, without reading them.
+        """Checks that a file is there, whole and has so many rows, without reading them.
 
         Raises:
             ResultsError: it is not; the message names it.
