@@ -1,7 +1,8 @@
 """What must never change: ids, logs and plans as they were when they were pinned.
 
 Each line of trials.json is a trial with its id and digests of its log, each line of expansions.json
-a spec with a digest of its trials' ids. `python tests/golden/make.py` adds lines; none is edited.
+a spec with a digest of its trials' ids. `python tests/golden/make.py` pins what is new; no pin is
+edited.
 """
 
 import hashlib

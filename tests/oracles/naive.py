@@ -181,3 +181,13 @@ def learn_by_steps(trial, environment):
         "steps": np.array(steps, np.int32),
         "terminated": np.array(terminated, np.bool_),
     }
+
+
+def differing(log, expected):
+    """Names of the columns that a log has otherwise: types and the sign of a zero count too."""
+    ours, theirs = (one if isinstance(one, dict) else vars(one) for one in (log, expected))
+    return [name for name in theirs if _content(ours[name]) != _content(theirs[name])]
+
+
+def _content(column):
+    return (column.dtype.str, column.tobytes()) if isinstance(column, np.ndarray) else column
