@@ -138,10 +138,8 @@ def run_command_line(arguments: list[str] | None = None, command: click.Command 
         return result if isinstance(result, int) else 0
     except click.ClickException as problem:
         sentence, code = problem.format_message(), problem.exit_code
-    except InputError as problem:
-        sentence, code = str(problem), 2
     except HqRayError as problem:
-        sentence, code = str(problem), 1
+        sentence, code = str(problem), 2 if isinstance(problem, InputError) else 1
     except (KeyboardInterrupt, click.Abort):
         sentence, code = "interrupted; the same command resumes", 130
     except BrokenPipeError:  # whoever read standard output has heard enough, as `head` has

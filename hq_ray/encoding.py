@@ -11,7 +11,7 @@ from pyarrow import csv
 
 from hq_ray import schema
 from hq_ray.episode_log import Failure, Trained
-from hq_ray.trial import TRIAL_FIELDS, Trial
+from hq_ray.trial import TRIAL_FIELDS
 
 ROW_GROUP_ROWS = 131_072
 LABELS = [f.name for f in schema.EPISODES if pa.types.is_dictionary(f.type)]
@@ -117,14 +117,3 @@ def _labels(values: Sequence[str], lengths: Sequence[int]) -> pa.DictionaryArray
     number = {name: index for index, name in enumerate(dict.fromkeys(values))}
     indices = np.repeat(np.array([number[value] for value in values], np.int32), lengths)
     return pa.DictionaryArray.from_arrays(indices, pa.array(list(number), pa.string()))
-
-
-def config_ids(trials: pa.Table) -> pa.Array:
-    """The configuration of each row of a trials file that does not say it.
-
-    Raises:
-        pyarrow.ArrowInvalid: a column is missing that makes a trial.
-    """
-    identity = pa.schema([schema.TRIALS.field(name) for name in TRIAL_FIELDS])
-    rows = schema.conformed(trials, identity).to_pylist()
-    return pa.array([Trial(**row).config_id for row in rows], pa.string())

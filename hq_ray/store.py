@@ -24,7 +24,7 @@ from hq_ray import encoding, schema
 from hq_ray.episode_log import Failure, Trained
 from hq_ray.errors import HqRayError, InputError, ResultsError
 from hq_ray.location import Location
-from hq_ray.trial import SEMANTICS_VERSION, TRIAL_FIELDS, batch_name
+from hq_ray.trial import SEMANTICS_VERSION, TRIAL_FIELDS, Trial, batch_name
 from hq_ray.versions import versions
 
 SWEEP_FILE = "sweep.json"
@@ -344,8 +344,10 @@ class Results:
             stored = file.schema_arrow.names
             table = file.read([n for n in wanted.names if n in stored], use_threads=False)
             if kind == "trials" and "config_id" in wanted.names and "config_id" not in stored:
-                identity = file.read([n for n in TRIAL_FIELDS if n in stored], use_threads=False)
-                table = table.append_column("config_id", encoding.config_ids(identity))
+                identity = pa.schema([full.field(column) for column in TRIAL_FIELDS])
+                trials = schema.conformed(file.read(use_threads=False), identity).to_pylist()
+                ids = [Trial(**trial).config_id for trial in trials]
+                table = table.append_column("config_id", pa.array(ids, pa.string()))
             return schema.conformed(table, wanted)
 
     def publish(

@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import platform
 import subprocess
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,28 +17,15 @@ DECIDING = ("gymnasium", "numpy", "numba")
 
 def versions() -> dict[str, str | None]:
     """Versions of this software and of what decides its numbers."""
-    found = {name: importlib.metadata.version(name) for name in VERSIONED}
-    try:
-        ours = importlib.metadata.version("hq-ray")
-    except importlib.metadata.PackageNotFoundError:
-        ours = None
-    return {
-        "hq_ray": ours,
-        "git_commit": _git_commit(),
-        "python": platform.python_version(),
-        **found,
-    }
-
-
-def _git_commit() -> str | None:
-    here = Path(__file__).resolve().parent
-    try:
-        told = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, timeout=5
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return told.stdout.strip() if told.returncode == 0 else None
+    found: dict[str, str | None] = {"hq_ray": None, "git_commit": None}
+    with suppress(importlib.metadata.PackageNotFoundError):
+        found["hq_ray"] = importlib.metadata.version("hq-ray")
+    head = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    with suppress(OSError, subprocess.SubprocessError):
+        told = subprocess.check_output(head, stderr=subprocess.DEVNULL, text=True, timeout=5)
+        found["git_commit"] = told.strip()
+    found["python"] = platform.python_version()
+    return found | {name: importlib.metadata.version(name) for name in VERSIONED}
 
 
 @lru_cache(maxsize=1)
