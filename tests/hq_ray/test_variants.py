@@ -99,13 +99,6 @@ def test_what_is_no_variant_is_refused(arguments, message):
     assert message in str(refusal.value)
 
 
-def test_a_name_or_module_that_is_not_there():
-    with pytest.raises(InputError, match=r"must have a Variant 'clippd'; did you mean 'clipped'\?"):
-        variant_of("own_rules:clippd")
-    with pytest.raises(InputError, match="must be importable, but: ModuleNotFoundError"):
-        variant_of("no_such_rules:clipped")
-
-
 def test_a_module_that_exits_is_refused(tmp_path, monkeypatch):
     (tmp_path / "exiting_rules.py").write_text("import sys\nsys.exit('no licence')")
     monkeypatch.syspath_prepend(tmp_path)
