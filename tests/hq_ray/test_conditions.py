@@ -150,13 +150,9 @@ NO = "is no name, number, text, comparison or calculation with + - * /"
     "where",
     ["alhpa == 0.2", "0.2 < alhpa", "seed == alhpa", [("alhpa", "==", 1)], pc.field("alhpa") == 1],
 )
-def test_a_near_miss_is_named(where):
-    with pytest.raises(InputError) as caught:
+def test_a_near_miss_is_named_and_a_lack_of_quotes(where):
+    with pytest.raises(InputError, match=r"^where: unknown name 'alhpa'; did you mean 'alpha'\?$"):
         conditions(where, SCHEMA)
-    assert str(caught.value) == "where: unknown name 'alhpa'; did you mean 'alpha'?"
-
-
-def test_text_without_quotes_is_told_so():
     with pytest.raises(InputError, match="unknown name 'minimum'; text must be in quotes; known: "):
         conditions("variant == minimum", SCHEMA)
 
@@ -180,6 +176,10 @@ def test_text_without_quotes_is_told_so():
         ("[seed] == [1]", f"[seed] {NO}"),
         ("alpha is 0.2", "after 'is' and 'is not' comes None"),
         ("seed in 3", "after 'in' and 'not in' comes a list such as [0, 1]"),
+        (pc.field("alpha") == "x", "Function 'equal' has no kernel matching"),
+        ([("alpha", "=~", 1)], '"=~" is not a valid operator'),
+        ([("alpha", "==")], "not enough values to unpack"),
+        (7, "'int' object is not iterable"),
     ],
 )
 def test_what_cannot_be_a_condition(where, message):
@@ -187,15 +187,6 @@ def test_what_cannot_be_a_condition(where, message):
         conditions(where, SCHEMA)
     assert str(caught.value).startswith(MUST)
     assert f": {message}" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "where", [pc.field("alpha") == "x", [("alpha", "=~", 1)], [("alpha", "==")], 7]
-)
-def test_what_is_no_filter(where):
-    with pytest.raises(InputError) as caught:
-        conditions(where, SCHEMA)
-    assert str(caught.value).startswith(MUST)
 
 
 @given(st.text(max_size=40))

@@ -18,18 +18,15 @@ from hq_ray.versions import versions
 @pytest.fixture
 def batches(make_trial):
     """Every kind of null there is: hyperparameters that a variant lacks, no model, failures."""
-    return [
-        [trained(make_trial("standard", alpha=0.2)), trained(make_trial("harmonic", alpha=0.2))],
-        [
-            trained(make_trial("harmonic", seed=1, alpha=0.2, episodes=7)),
-            trained(make_trial(alpha=1)),
-        ],
-        [trained(make_trial("minimum", alpha=0.1)), trained(make_trial("harmonic", alpha=0.1))],
-        [
-            trained(make_trial("asymmetric", alpha=0.2, alpha_schedule="exponential")),
-            trained(make_trial(env="FrozenLake-v1", episodes=4)),
-        ],
+    kinds = [
+        *(("standard", {}), ("harmonic", {})),
+        *(("harmonic", {"seed": 1, "episodes": 7}), ("standard", {"alpha": 1})),
+        *(("minimum", {"alpha": 0.1}), ("harmonic", {"alpha": 0.1})),
+        ("asymmetric", {"alpha_schedule": "exponential"}),
+        ("standard", {"env": "FrozenLake-v1", "alpha": 0.1, "episodes": 4}),
     ]
+    logs = [trained(make_trial(variant, **{"alpha": 0.2} | given)) for variant, given in kinds]
+    return [logs[first : first + 2] for first in range(0, 8, 2)]
 
 
 @pytest.fixture
