@@ -164,14 +164,14 @@ def _print_counts(place: Results, found: Survey, expanded: Expanded, planned: Pl
 
 def _estimate(planned: Plan, expanded: Expanded, cores: int) -> None:
     notice("running pilot trials for the estimate; --no_pilot leaves them out")
-    cost = estimate(planned, expanded.trials, cores)
+    cost = estimate(planned, expanded.trials)
     for reason in cost.failures:
         say(f"A pilot trial failed, and its kind is not in the estimate: {reason}")
     if cost.piloted:
         say(
             f"Estimate from {cost.piloted} pilot trials: {cost.core_seconds / 3600:.3g} core-hours,"
-            f" {_duration(cost.wall_seconds)} on {cores} cores, {decimal(int(cost.disk_bytes))} on "
-            "disk"
+            f" {_duration(cost.core_seconds / cores)} on {cores} cores, "
+            f"{decimal(int(cost.disk_bytes))} on disk"
         )
 
 

@@ -23,20 +23,18 @@ class Estimate:
 
     Attributes:
         core_seconds: training, evaluation and encoding, on one core.
-        wall_seconds: the same on the cores given.
         disk_bytes: of the episodes.
         piloted: number of pilot trials.
         failures: one reason for each kind whose pilot failed.
     """
 
     core_seconds: float
-    wall_seconds: float
     disk_bytes: float
     piloted: int
     failures: tuple[str, ...] = ()
 
 
-def estimate(planned: Plan, trials: TrialSet, cores: int) -> Estimate:
+def estimate(planned: Plan, trials: TrialSet) -> Estimate:
     """Trains a few trials of every kind (env, env_args, variant) and extrapolates by their rows.
 
     A kind whose pilot fails costs nothing, as its trials would fail at once.
@@ -66,7 +64,6 @@ def estimate(planned: Plan, trials: TrialSet, cores: int) -> Estimate:
         piloted += n
     return Estimate(
         core_seconds=core_seconds,
-        wall_seconds=core_seconds / cores,
         disk_bytes=disk_bytes,
         piloted=piloted,
         failures=tuple(failures),
