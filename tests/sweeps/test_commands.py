@@ -252,26 +252,6 @@ def test_an_argument_at_its_default_is_told(call):
     assert out.count("Notice: VelocityGrid-v0 has max_speed 1 by default, but trials with and") == 1
 
 
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        (
-            "variant=standard",
-            "parameters.eps_shift: must be read by a variant or schedule of the spec",
-        ),
-        (
-            "alpha_end=0.1",
-            "parameters.alpha_end: must be read by a variant or schedule of the spec, but"
-            " none does; did you mean 'alpha'?",
-        ),
-    ],
-)
-def test_a_parameter_that_nothing_reads_is_refused(call, setting, message):
-    code, out, err = call("plan mine.yaml --no_pilot --set eps_shift=1,2 --set", setting)
-    assert (code, out) == (2, "")
-    assert err.startswith(f"Error: {message}")
-
-
 def test_status_of_a_folder_of_sweeps_and_of_settings_that_nobody_asked_for_together(call):
     spec = {"name": "one", "env": "FrozenLake-v1", "seeds": [0, 1], "episodes": 5}
     Path("one.yaml").write_text(json.dumps(spec | {"confirm": {"seeds": 3}}))

@@ -3,6 +3,7 @@
 import pytest
 
 from hq_ray.errors import InputError
+from hq_ray.sweeps.api import open_sweep
 from hq_ray.sweeps.expand import expand
 from hq_ray.sweeps.spec import Sweep
 
@@ -97,60 +98,71 @@ def test_a_constraint_can_exclude_a_contradiction():
     assert found == [("exponential", 0.1), ("linear", 0.0), ("linear", 0.1)]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("alpha > 0.9", "constraints: must leave a configuration, but no configuration meets all"),
-        ("alpha", "constraints[0]: must be a condition such as "),
-        ("alhpa < 1", "constraints[0]: unknown name 'alhpa'; did you mean 'alpha'?"),
-        ("alpha / 0 < 1", "constraints[0]: must be a condition such as "),
-    ],
-)
-def test_constraints_that_cannot_be(text, message):
-    with pytest.raises(InputError) as caught:
-        points("alpha", constraints=text)
-    assert str(caught.value).startswith(message)
+LAKE = {"env": "FrozenLake-v1", "variant": "standard"}
+UNREAD = "must be read by a variant or schedule of the spec, but none does"
+REFUSED = [
+    ({"constraints": "alpha > 0.9"}, "constraints: must leave a configuration, but no"),
+    ({"constraints": "alpha"}, "constraints[0]: must be a condition such as "),
+    ({"constraints": "alhpa < 1"}, "constraints[0]: unknown name 'alhpa'; did you mean 'alpha'?"),
+    ({"constraints": "alpha / 0 < 1"}, "constraints[0]: must be a condition such as "),
+    # What does not fit is refused before it is made.
+    (
+        {"seeds": "0-199999", "parameters": {"alpha": MANY}},
+        "seeds: must be fewer than 200,000, because the spec means 399,200,000 trials, and may",
+    ),
+    (
+        {"parameters": {"alpha": MANY, "gamma": MANY, "eps_end": MANY}},
+        "parameters.gamma: must be fewer than 998, because the spec means 1,988,023,984 conf",
+    ),
+    (
+        {"seeds": "0-99", "method": "sobol", "samples": 10**6},
+        "samples: must be fewer than 1,000,000, because the spec means 2,000,000 conf",
+    ),
+    (
+        {"seeds": 0, "env": {"id": "VelocityGrid-v0", "max_speed": 100_000}},
+        'env: environment VelocityGrid-v0 refuses {"max_speed":100000}: ValueError: ',
+    ),
+    # Environments.
+    ({"env": "FrozenLak-v1"}, "env: unknown environment 'FrozenLak-v1'; did you mean 'FrozenLake"),
+    (
+        {"env": ["FrozenLake-v1", {"id": "VelocityGrid-v0", "max_sped": 2}]},
+        "env VelocityGrid-v0, max_s",
+    ),
+    (
+        {"env": ["FrozenLake-v1", "nowhere:A-v0"]},
+        "env nowhere:A-v0: the module of environment 'nowher",
+    ),
+    # What nothing reads.
+    ({"variant": "standard", "parameters": {"eps_shift": 1}}, f"parameters.eps_shift: {UNREAD}"),
+    (
+        {"parameters": {"alpha_end": 0.1}},
+        f"parameters.alpha_end: {UNREAD}; did you mean 'alpha'?",
+    ),
+]
+REFUSED_LISTED = [
+    ({"env": "FrozenLak-v1"}, "env FrozenLak-v1: unknown environment 'FrozenLak-v1'; did you"),
+    ({"eps_shift": 1.0}, f"configurations[1].eps_shift: {UNREAD}"),
+    ({"eps_schedule": "constant", "eps_end": 0.1}, f"configurations[1].eps_end: {UNREAD}"),
+    (
+        {"eps_schedule": "exponential", "eps_end": 0},
+        "configurations[1]: eps_start and eps_end must be > 0 for an exponential eps_schedule",
+    ),
+]
 
 
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (
-            {"seeds": "0-199999", "parameters": {"alpha": MANY}},
-            "seeds: must be fewer than 200,000, because the spec means 399,200,000 trials, and may",
-        ),
-        (
-            {"parameters": {"alpha": MANY, "gamma": MANY, "eps_end": MANY}},
-            "parameters.gamma: must be fewer than 998, because the spec means 1,988,023,984 conf",
-        ),
-        (
-            {"seeds": "0-99", "method": "sobol", "samples": 10**6},
-            "samples: must be fewer than 1,000,000, because the spec means 2,000,000 conf",
-        ),
-        (
-            {"seeds": 0, "env": {"id": "VelocityGrid-v0", "max_speed": 100_000}},
-            'env: environment VelocityGrid-v0 refuses {"max_speed":100000}: ValueError: width * '
-            "height * (2 * max_speed + 1)**2 must be at most 500,000 states, got 2,560,025,600,064",
+        *((BASE | spec, message) for spec, message in REFUSED),
+        *(
+            ({"name": "a", "configurations": [LAKE, LAKE | changes]}, message)
+            for changes, message in REFUSED_LISTED
         ),
     ],
 )
-def test_what_does_not_fit_is_refused_before_it_is_made(spec, message):
+def test_what_cannot_be_is_refused_with_its_place(tmp_path, spec, message):
     with pytest.raises(InputError) as caught:
-        expand(Sweep(**BASE | spec))
-    assert str(caught.value).startswith(message)
-
-
-@pytest.mark.parametrize(
-    ("env", "message"),
-    [
-        ("FrozenLak-v1", "env: unknown environment 'FrozenLak-v1'; did you mean 'FrozenLake"),
-        (["FrozenLake-v1", {"id": "VelocityGrid-v0", "max_sped": 2}], "env VelocityGrid-v0, max_s"),
-        (["FrozenLake-v1", "nowhere:A-v0"], "env nowhere:A-v0: the module of environment 'nowher"),
-    ],
-)
-def test_an_environment_that_cannot_be_is_named(env, message):
-    with pytest.raises(InputError) as caught:
-        expand(Sweep(**BASE | {"env": env}))
+        open_sweep(Sweep(**spec), tmp_path)
     assert str(caught.value).startswith(message)
 
 

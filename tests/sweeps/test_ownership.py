@@ -313,16 +313,6 @@ def test_a_store_that_is_away_at_the_end_keeps_nobody_out(on_store, object_store
         assert holds(on_store, owner.token)
 
 
-def test_credentials_of_a_profile(on_store, monkeypatch, tmp_path):
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    file = tmp_path / "credentials"
-    file.write_text("[default]\naws_access_key_id = somebody\naws_secret_access_key = secret\n")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
-    with Ownership(Location.of(on_store.text)) as owner:
-        assert holds(on_store, owner.token)
-
-
 def test_a_store_that_refuses_is_one_sentence(on_store, monkeypatch):
     with pytest.raises(StoreError, match=r"results at s3://nowhere/x .* does not exist$"):
         Ownership(Location.of("s3://nowhere/x")).__enter__()

@@ -16,6 +16,7 @@ from hq_ray.sweeps.spec import Sweep, read_spec
 from hq_ray.sweeps.spec_entries import EnvironmentRequest
 
 BASE = {"name": "a", "env": "FrozenLake-v1"}
+LIST = {"name": "a", "configurations": [{"env": "FrozenLake-v1", "variant": "standard"}]}
 HEADER = "name: a\nenv: FrozenLake-v1\n"
 LISTED = "name: a\nconfigurations: "
 TEXT = """
@@ -310,22 +311,26 @@ def test_a_number_too_long_to_be_shown():
 
 # --- overrides
 
+ALWAYS = [
+    (["seeds=0-9,20"], {"seeds": [*range(10), 20]}),
+    (["max-steps=50", "max_steps=60"], {"max_steps": 60}),
+    (["name=2024"], {"name": "2024"}),
+    (["confirm.seeds=20", "confirm.top=2"], {"confirm": {"seeds": 20, "top": 2}}),
+]
+
 
 @pytest.mark.parametrize(
     ("overrides", "changes"),
     [
+        *ALWAYS,
         (["alpha=0.1,0.2"], {"parameters": {"alpha": [0.1, 0.2]}}),
         (["parameters.eps-shift=1e-6"], {"parameters": {"eps_shift": 1e-6}}),
-        (["seeds=0-9,20"], {"seeds": [*range(10), 20]}),
         (["episodes=500,1e3"], {"parameters": {"episodes": [500, 1000]}}),
-        (["max_steps=50", "max_steps=60"], {"max_steps": 60}),
         (["variant=minimum,standard"], {"variant": ["minimum", "standard"]}),
         (
             ["env=CliffWalking-v1,{id: VelocityGrid-v0, max_speed: 2}"],
             {"env": ["CliffWalking-v1", {"id": "VelocityGrid-v0", "max_speed": 2}]},
         ),
-        (["name=2024"], {"name": "2024"}),
-        (["confirm.seeds=20", "confirm.top=2"], {"confirm": {"seeds": 20, "top": 2}}),
         (["constraints=alpha < 0.3"], {"constraints": ["alpha < 0.3"]}),
         (
             ["method=random", "samples=4", "alpha={distribution: uniform, min: 0.1, max: 0.2}"],
@@ -338,7 +343,8 @@ def test_a_number_too_long_to_be_shown():
     ],
 )
 def test_overrides(overrides, changes):
-    assert Sweep(**BASE).with_overrides(overrides) == Sweep(**BASE | changes)
+    for base in (BASE, LIST) if (overrides, changes) in ALWAYS else (BASE,):
+        assert Sweep(**base).with_overrides(overrides) == Sweep(**base | changes)
 
 
 def test_an_override_replaces_all_that_the_spec_says_of_it():
@@ -360,6 +366,8 @@ def test_an_override_replaces_all_that_the_spec_says_of_it():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
+        ("alpha=x", "--set alpha: unknown key of listed configurations; known: name, seeds, "),
+        ("seed=0-9", "--set seed: unknown key of listed configurations; did you mean 'seeds'?"),
         ("alpha", "--set must be like alpha=0.1,0.2, got 'alpha'"),
         ("parameters={}", "--set parameters: unknown key; "),
         ("alhpa=0.1", "--set alhpa: unknown key; did you mean 'alpha'?"),
@@ -374,7 +382,7 @@ def test_an_override_replaces_all_that_the_spec_says_of_it():
 )
 def test_overrides_that_cannot_be(override, message):
     with pytest.raises(InputError) as caught:
-        Sweep(**BASE).with_overrides([override])
+        Sweep(**LIST if "listed" in message else BASE).with_overrides([override])
     assert str(caught.value).startswith(message)
 
 

@@ -14,7 +14,7 @@ from hq_ray.errors import InputError
 from hq_ray.schedules import SCHEDULE_KINDS
 from hq_ray.store import Results
 from hq_ray.sweeps import expand as expansion
-from hq_ray.sweeps.api import open_sweep, run_sweep
+from hq_ray.sweeps.api import run_sweep
 from hq_ray.sweeps.expand import expand
 from hq_ray.sweeps.parameters import PARAMETERS
 from hq_ray.sweeps.plan import planned_counts
@@ -107,41 +107,7 @@ def test_a_configuration_counts_once():
     assert len(expand(sweep).trials) == 2 * 3
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"env": "FrozenLak-v1"}, "env FrozenLak-v1: unknown environment 'FrozenLak-v1'; did you"),
-        ({"eps_shift": 1.0}, "configurations[1].eps_shift: must be read by a variant or schedule"),
-        (
-            {"eps_schedule": "constant", "eps_end": 0.1},
-            "configurations[1].eps_end: must be read by a variant or schedule",
-        ),
-        (
-            {"eps_schedule": "exponential", "eps_end": 0},
-            "configurations[1]: eps_start and eps_end must be > 0 for an exponential eps_schedule",
-        ),
-    ],
-)
-def test_what_cannot_be_has_its_place(changes, message, tmp_path):
-    with pytest.raises(InputError) as caught:
-        open_sweep(listed(LAKE, LAKE | changes), tmp_path)
-    assert str(caught.value).startswith(message)
-
-
 # --- overrides
-
-
-@pytest.mark.parametrize(
-    ("override", "changes"),
-    [
-        ("seeds=0-4", {"seeds": range(5)}),
-        ("name=other", {"name": "other"}),
-        ("max-steps=60", {"max_steps": 60}),
-    ],
-)
-def test_overrides(override, changes):
-    sweep = listed(LAKE, LAKE | {"variant": "harmonic"})
-    assert sweep.with_overrides([override]) == Sweep.from_mapping(sweep.to_dict() | changes)
 
 
 def test_a_length_replaces_those_of_the_entries():
@@ -151,20 +117,8 @@ def test_a_length_replaces_those_of_the_entries():
     sweep = listed(LAKE, LAKE | {"episodes": 7, "max_steps": 9}, episodes=5)
     assert lengths(sweep) == [(5, 100), (7, 9)]
     assert lengths(sweep.with_overrides(["episodes=3"])) == [(3, 100), (3, 9)]
-
-
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("alpha=x", "--set alpha: unknown key of listed configurations; known: name, seeds, "),
-        ("seed=0-9", "--set seed: unknown key of listed configurations; did you mean 'seeds'?"),
-        ("episodes=1,2", "episodes: must be a whole number from 1 to 2147483647, got [1, 2]"),
-    ],
-)
-def test_overrides_that_cannot_be(override, message):
-    with pytest.raises(InputError) as caught:
-        listed(LAKE).with_overrides([override])
-    assert str(caught.value).startswith(message)
+    with pytest.raises(InputError, match=r"^episodes: must be a whole number .*, got \[1, 2\]"):
+        sweep.with_overrides(["episodes=1,2"])
 
 
 # --- the trials of a grid
