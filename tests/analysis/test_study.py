@@ -142,7 +142,7 @@ def test_names_of_figures_tell_environments_apart(published):
     names = {one.name for one in figures_of(found)}
     assert {"pairs_FrozenLake-v1", "pairs_FrozenLake-v1_map_name_8x8"} <= names
     worlds = [{"map_name": "4x4"}, {"map_name": "8x8"}, {"is_slippery": False}]
-    labels = ["foo", "foo (1)", "foo?"]
+    labels = ["foo", "foo 0", "foo?"]
     env = [{"id": LAKE, "label": label, **one} for label, one in zip(labels, worlds, strict=True)]
     names = {one.name for one in figures_of(study([published(env=env, name="x", seeds="0-1")]))}
     assert len({name for name in names if name.startswith("pairs")}) == 3
