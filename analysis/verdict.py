@@ -176,13 +176,15 @@ def _lost_seeds(found: Comparison) -> str:
 
 
 def _too_few_sentence(found: Comparison) -> str:
+    if found.replicates == "instances":
+        return f"too few instances, {found.n_common} compared where {LEAST_SEEDS} are needed"
     tested = found.tuned and found.block is None
     needed = 2 * LEAST_TESTING - 1 if tested else LEAST_SEEDS
     if found.n_common >= needed:
         return f"no configuration of one of them has the {found.metric.label} of every seed"
     common = "common to all configurations" if found.paired else "of one of them"
     common = common if found.block is None else f"fresh and done{_lost_seeds(found)}"
-    return f"too few {found.replicates}, {found.n_common} {common} where {needed} are needed"
+    return f"too few seeds, {found.n_common} {common} where {needed} are needed"
 
 
 def basis_sentence(found: Sequence[Comparison]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow.compute as pc
+from gymnasium.error import Error as GymnasiumError
 
 from hq_ray.errors import HqRayError, InputError, near_miss
 from hq_ray.load import load_curves
@@ -91,8 +92,8 @@ def _differences(trial: Trial, stored: Mapping[str, np.ndarray], engine: str) ->
     try:
         # Without its source, so that a trial of edited code is retrained and compared too.
         log = train(replace(trial, source=None), engine).log
-    except HqRayError as problem:
-        return [str(problem)]
+    except (HqRayError, GymnasiumError) as problem:
+        return [f"everything, because it cannot be retrained: {problem}"]
     return [
         name
         for name in COMPARED

@@ -62,7 +62,7 @@ def test_one_instance_is_too_few(sweep):
     frames = [trials_of(v, alphas(2), SEEDS, of[0], env_args=args) for v, of in scores.items()]
     table = table_of(*frames)
     (found,) = compare_all(table, RETURN, families=family_labels(table, descriptions))
-    assert "too few instances, 1 " in judge(found).sentence
+    assert "too few instances, 1 compared where 2 are needed" in judge(found).sentence
 
 
 SPEC = """

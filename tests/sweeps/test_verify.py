@@ -75,11 +75,12 @@ def test_a_changed_value_is_found_and_named(published, column):
 
 def test_another_model_than_the_stored_one_is_a_difference(published, monkeypatch):
     results, trials = published
-    other = replace(trials[0], fingerprint="0" * 16)
-    stored = {other.trial_id: {}}
+    others = [replace(trials[0], fingerprint="0" * 16), replace(trials[0], env="Gone-v0")]
+    stored = dict.fromkeys((one.trial_id for one in others), {})
     monkeypatch.setattr("hq_ray.sweeps.verify.load_curves", lambda *arguments: stored)
-    ((_, differs),) = replay(results, [other])
-    assert "must be the planned one" in differs[0]
+    (_, (changed,)), (_, (gone,)) = replay(results, others)
+    assert "must be the planned one" in changed
+    assert gone.startswith("everything, because it cannot be retrained: Environment `Gone` doesn't")
 
 
 def test_a_trial_is_found_by_the_beginning_of_its_id(published):
