@@ -1,5 +1,7 @@
 """Smoothing of episode curves."""
 
+from numbers import Integral
+
 import numpy as np
 import pandas as pd
 
@@ -21,10 +23,10 @@ def trailing_mean(values: np.ndarray, window: int) -> np.ndarray:
         float64 array of the shape of `values`.
 
     Raises:
-        InputError: the window is less than 1, or values are empty or not finite.
+        InputError: the window is no whole number of at least 1, or values are empty or not finite.
     """
     episodes = np.asarray(values, dtype=np.float64)
-    if window < 1:
+    if not (isinstance(window, Integral) and window >= 1):
         raise InputError(f"the smoothing window must be a whole number >= 1, got {window!r}")
     if not episodes.size or not np.isfinite(episodes).all():
         raise InputError(

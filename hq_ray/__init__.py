@@ -28,6 +28,11 @@ _DOOR = {
 __all__ = list(_DOOR)
 
 
+def __dir__() -> list[str]:
+    """The public names, which an editor or a notebook completes."""
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     """A public name, imported when it is asked for."""
     if name not in _DOOR:

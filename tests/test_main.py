@@ -7,6 +7,8 @@ from importlib.metadata import version
 
 import pytest
 
+import hq_ray as hq
+
 SLOW_IMPORTS = ("numba", "ray", "pandas", "matplotlib", "pyarrow", "scipy", "gymnasium")
 AS_MAIN = """
 import json, runpy, sys
@@ -64,3 +66,8 @@ def test_a_module_that_exits_does_not_end_the_command_as_if_all_were_well(tmp_pa
     done = hq_ray(tmp_path, "run", "--env", "leaving:Env-v0")
     sentence = "env: the module of environment 'leaving:Env-v0' must be importable, but: SystemExit"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"Error: {sentence}: 0\n")
+
+
+def test_the_public_names_are_listed_for_whoever_completes_them():
+    assert dir(hq) == sorted(hq.__all__)
+    assert all(getattr(hq, name) is not None for name in hq.__all__)

@@ -51,6 +51,7 @@ def test_leading_axes_are_smoothed_one_by_one():
     ("values", "window", "sentence"),
     [
         ([1.0, 2.0], 0, "whole number >= 1, got 0"),
+        ([1.0, 2.0], 1.5, "whole number >= 1, got 1.5"),
         (np.empty((3, 0)), 3, "at least one episode"),
         ([1.0, np.nan, -np.inf], 3, "got shape .3,. with 2 NaN or infinite"),
     ],

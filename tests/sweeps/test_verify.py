@@ -76,7 +76,8 @@ def test_a_changed_value_is_found_and_named(published, column):
 def test_another_model_than_the_stored_one_is_a_difference(published, monkeypatch):
     results, trials = published
     others = [replace(trials[0], fingerprint="0" * 16), replace(trials[0], env="Gone-v0")]
-    stored = dict.fromkeys((one.trial_id for one in others), {})
+    others[1] = replace(others[1], fingerprint=None)
+    stored = {one.trial_id: {} for one in others}
     monkeypatch.setattr("hq_ray.sweeps.verify.load_curves", lambda *arguments: stored)
     (_, (changed,)), (_, (gone,)) = replay(results, others)
     assert "must be the planned one" in changed
