@@ -112,7 +112,7 @@ def test_an_unknown_id_is_refused(env, message):
     ("args", "message"),
     [
         ({"widht": 5}, "environment {} has no argument 'widht'; did you mean 'width'?"),
-        ({"max_speed": 0}, 'environment {} refuses {{"max_speed":0}}: ValueError: max_speed must be'),
+        ({"max_speed": 0}, 'environment {} refuses {{"max_speed":0}}: ValueError: max_speed must'),
         ({"render_mode": 1}, "render_mode is not an argument of a trial; use --record_video"),
         ({"slip_prob": float("nan")}, "arguments must be plain JSON values, but: "),
         ({"width": {8}}, "arguments must be plain JSON values, but: "),
