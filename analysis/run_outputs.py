@@ -100,12 +100,8 @@ class OutputRoot:
         Raises:
             InputError: some are there, or the list is damaged.
         """
-        _, known = self._read()
-        foreign = [
-            path
-            for path in self.files
-            if os.path.lexists(path) and not (self._name(path) in known and self._is_inside(path))
-        ]
+        _, ours = self._read()
+        foreign = [path for path in self.files if os.path.lexists(path) and path not in ours]
         if foreign:
             more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
             raise InputError(
@@ -114,14 +110,13 @@ class OutputRoot:
                 f"{self.flag}"
             )
 
-    def stale(self) -> list[str]:
+    def stale(self) -> list[Path]:
         """The files there of another setting, without the comparisons of other tags."""
-        setting, known = self._read()
+        setting, ours = self._read()
         if setting == self.setting:
             return []
-        mine = {f"compare/{self.setting['tag']}_mean_se_{one}.png" for one in DRAWN}
-        gone = [name for name in known if name in mine or not name.startswith("compare/")]
-        return [name for name in gone if (self.folder / name).exists()]
+        mine = f"{self.setting['tag']}_mean_se_"
+        return [one for one in ours if one.parent.name != "compare" or one.name.startswith(mine)]
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -139,43 +134,36 @@ class OutputRoot:
                 stack.callback(os.close, number)
                 fcntl.flock(number, fcntl.LOCK_EX)
             self.check()
-            stale = self.stale()
-            for name in stale:
-                self._remove(name)
-            names = [name for name in self._read()[1] if name not in stale]
-            names = list(dict.fromkeys([*names, *map(self._name, self.files)]))
-            self._write(names)
+            for path in self.stale():
+                self._remove(path)
+            listed = list(dict.fromkeys([*self._read()[1], *self.files]))
+            self._write(listed)
             try:
                 yield
             finally:
                 with suppress(OSError):
-                    self._write([name for name in names if (self.folder / name).exists()])
+                    self._write([path for path in listed if path.exists()])
 
-    def _name(self, path: Path) -> str:
-        return path.relative_to(self.folder).as_posix()
-
-    def _is_inside(self, path: Path) -> bool:
-        """Whether it is in the folder itself; a link may lead anywhere."""
-        return not path.is_symlink() and path.resolve().is_relative_to(self.folder.resolve())
-
-    def _remove(self, name: str) -> None:
+    def _remove(self, path: Path) -> None:
         """Removes a file, and its folders where they are empty then."""
-        path = self.folder / name
-        if not self._is_inside(path):
-            return
-        path.unlink(missing_ok=True)
-        for folder in Path(name).parents[:-1]:
-            with suppress(OSError):  # not empty
-                (self.folder / folder).rmdir()
+        path.unlink()
+        with suppress(OSError):  # not empty
+            while (path := path.parent) != self.folder:
+                path.rmdir()
 
-    def _read(self) -> tuple[Setting, list[str]]:
-        """The setting of the last run, and the files on the list."""
-        path = self.folder / f".hq_ray_{self.kind}.json"
+    def _read(self) -> tuple[Setting, list[Path]]:
+        """The setting of the last run, and those of the listed files that are there.
+
+        What a link leads to is not in the folder, whatever the list says.
+        """
+        path, root = self.folder / f".hq_ray_{self.kind}.json", self.folder.resolve()
         try:
             info = json.loads(path.read_bytes())
             # Earlier lists had a setting for each file, under numbers.
             setting = info["setting"] if "setting" in info else info["settings"]["0"]
-            return dict(setting), [str(Path(name)) for name in info["files"]]
+            plain = {name: root / name for name in info["files"]}
+            inside = [n for n, one in plain.items() if one == one.resolve() and root in one.parents]
+            return dict(setting), [self.folder / n for n in inside if plain[n].exists()]
         except FileNotFoundError:
             return {}, []
         except (ValueError, TypeError, KeyError, RecursionError):
@@ -184,12 +172,13 @@ class OutputRoot:
                 f"empty the folder, or name another with {self.flag}"
             ) from None
 
-    def _write(self, names: Sequence[str]) -> None:
+    def _write(self, listed: Sequence[Path]) -> None:
         """Writes the list; without a file there is neither a list nor an empty folder."""
+        names = [path.relative_to(self.folder).as_posix() for path in listed]
         info = {"setting": self.setting, "files": names}
         place, name = Location.of(self.folder), f".hq_ray_{self.kind}.json"
         place.write(name, json.dumps(info, indent=1).encode())
-        if not names:
+        if not listed:
             place.delete(name)
             self.folder.rmdir()
 
