@@ -23,46 +23,48 @@ class FigureData:
     """A figure before it is drawn.
 
     Attributes:
-        name: of its file, unique in a report.
-        env: the problem that it is of; empty where it is of all.
+        study: what it is of.
+        env: the section that it is of; empty where it is of all.
+        kind: what is drawn, in the name of its file.
         title: above it.
-        caption: below it: what it shows, and a digest of the study's data.
+        caption: sentences below it: what it shows.
         frame: its data.
         draw: makes a matplotlib figure of frame, title and caption.
         is_detail: whether it is about hyperparameters, which a reader does not need at first.
     """
 
-    name: str
+    study: Study
     env: str
+    kind: str
     title: str
-    caption: tuple[str, str]
+    caption: Sequence[str]
     frame: pd.DataFrame
     draw: Callable
     is_detail: bool = False
 
+    @property
+    def name(self) -> str:
+        """Of its file: the kind, and the section where there are several."""
+        sections = self.study.sections
+        if not self.env or len(sections) < 2:
+            return self.kind
+        stems, number = [file_stem(one) for one in sections], sections.index(self.env)
+        clash = stems.count(stems[number]) > 1
+        return file_stem(f"{self.kind}_{self.env}" + f"__{number}" * clash)
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """The paragraphs of its caption, the last of which is a digest of the study's data."""
+        return " ".join(self.caption), self.study.data_digest
+
+    @property
+    def heading(self) -> str:
+        """The title, after the section."""
+        return f"{self.env}: {self.title}" if self.env else self.title
+
     def figure(self) -> Any:
         """The matplotlib Figure."""
-        return self.draw(self.frame, title=self.title, caption=self.caption)
-
-
-def figure_data(
-    study: Study,
-    env: str,
-    name: str,
-    title: str,
-    caption: Sequence[str],
-    frame: pd.DataFrame,
-    draw: Callable,
-    is_detail: bool = False,
-) -> FigureData:
-    """A figure of one section, whose name is in that of its file where there are several."""
-    if len(study.sections) > 1:
-        stems = [file_stem(one) for one in study.sections]
-        number = study.sections.index(env)
-        clash = stems.count(stems[number]) > 1
-        name = file_stem(f"{name}_{env}" + f"__{number}" * clash)
-    texts = " ".join(caption), study.data_digest
-    return FigureData(name, env, f"{env}: {title}", texts, frame, draw, is_detail)
+        return self.draw(self.frame, title=self.heading, caption=self.texts)
 
 
 def write_figures(

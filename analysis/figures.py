@@ -16,7 +16,7 @@ from hq_ray.analysis.charts.curves import (
     seed_counts,
 )
 from hq_ray.analysis.charts.scores import health_chart, scores_chart
-from hq_ray.analysis.figure_files import FigureData, figure_data
+from hq_ray.analysis.figure_files import FigureData
 from hq_ray.analysis.metrics import METRICS, THREE_METRICS
 from hq_ray.analysis.sensitivity import sensitivity_figures
 from hq_ray.analysis.smoothing import trailing_mean
@@ -42,14 +42,13 @@ def figures_of(study: Study, successes_only: bool = False) -> list[FigureData]:
         found += sensitivity_figures(study, env)
     health = health_frame(study)
     if len(health):
-        caption = (
+        caption = [
             "Trials done, failed and missing, and the seconds that each took. Bars: trials done "
             "(filled), failed (red crosses) and missing (dots). Times: median, and the middle nine "
             "tenths of the trials."
-        )
+        ]
         title = "What the sweep holds"
-        texts = caption, study.data_digest
-        found.append(FigureData("health", "", title, texts, health, health_chart))
+        found.append(FigureData(study, "", "health", title, caption, health, health_chart))
     return found
 
 
@@ -88,7 +87,7 @@ def _curves(study: Study, env: str, successes_only: bool) -> Iterator[FigureData
         optimum = row[next(iter(row))].optimum(quantity.optimum)
         draw = partial(curves_chart, label=quantity.label, optimum=optimum, share=name == "success")
         title = name + " of the best configurations" * tuned
-        yield figure_data(study, env, f"curves_{name}", title, caption, frame, draw)
+        yield FigureData(study, env, f"curves_{name}", title, caption, frame, draw)
     baseline = next(iter(row))
     if "returns" not in frames or row[baseline].unseeded:
         return
@@ -103,7 +102,7 @@ def _curves(study: Study, env: str, successes_only: bool) -> Iterator[FigureData
         label = f"episode return less that of {baseline} [reward units]"
         draw = partial(curves_chart, label=label, difference=True)
         title = f"difference in returns to {baseline}"
-        yield figure_data(study, env, "difference", title, caption, frame, draw)
+        yield FigureData(study, env, "difference", title, caption, frame, draw)
 
 
 def _chosen_configurations(study: Study, env: str) -> list[str]:
@@ -170,7 +169,7 @@ def _scores(study: Study, env: str) -> Iterator[FigureData]:
         caption += [f"Below them their mean and its 95 % t interval. n = {max(counts)} instances."]
     draw = partial(scores_chart, labels=labels)
     title = "scores of the compared configurations"
-    yield figure_data(study, env, "scores", title, caption, frame, draw)
+    yield FigureData(study, env, "scores", title, caption, frame, draw)
 
 
 def health_frame(study: Study) -> pd.DataFrame:

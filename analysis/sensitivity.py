@@ -14,7 +14,7 @@ from hq_ray.analysis.cells import Cell
 from hq_ray.analysis.charts.curves import seed_counts
 from hq_ray.analysis.charts.grids import heat_chart, importance_chart, levels_chart
 from hq_ray.analysis.charts.scores import pairs_chart
-from hq_ray.analysis.figure_files import FigureData, figure_data
+from hq_ray.analysis.figure_files import FigureData
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.statistics.importance import importance
 from hq_ray.analysis.statistics.means import t_interval
@@ -75,7 +75,7 @@ def _levels(study: Study, env: str, name: str) -> Iterator[FigureData]:
         )
     labels = {metric: METRICS[metric].axis_label for metric in metrics}
     draw = partial(levels_chart, hyperparameter=name, labels=labels)
-    yield figure_data(study, env, kind, f"{what} over {name}", caption, frame, draw, True)
+    yield FigureData(study, env, kind, f"{what} over {name}", caption, frame, draw, True)
 
 
 def level_frame(study: Study, env: str, name: str, metrics: Iterable[str]) -> pd.DataFrame:
@@ -130,7 +130,7 @@ def _heat(study: Study, env: str, x_name: str, y_name: str) -> Iterator[FigureDa
     title = f"{study.judged.label} over {x_name} and {y_name}"
     draw = partial(heat_chart, x_name=x_name, y_name=y_name, baseline=baseline)
     name = f"heat_{x_name}_{y_name}"
-    yield figure_data(study, env, name, title, caption, frame, draw, True)
+    yield FigureData(study, env, name, title, caption, frame, draw, True)
 
 
 def heat_frame(study: Study, env: str, x_name: str, y_name: str) -> pd.DataFrame:
@@ -196,7 +196,7 @@ def _pairs(study: Study, env: str) -> Iterator[FigureData]:
     ]
     draw = partial(pairs_chart, label=study.judged.axis_label, baseline=baseline)
     title = "differences at equal hyperparameters"
-    yield figure_data(study, env, "pairs", title, caption, frame, draw, True)
+    yield FigureData(study, env, "pairs", title, caption, frame, draw, True)
 
 
 def _importance(study: Study, env: str) -> Iterator[FigureData]:
@@ -227,7 +227,7 @@ def _importance(study: Study, env: str) -> Iterator[FigureData]:
         )
     caption += [f"{', '.join(who)}: {note}." for note, who in notes.items()]
     title = f"which hyperparameters move {study.judged.label}"
-    yield figure_data(study, env, "importance", title, caption, frame, importance_chart, True)
+    yield FigureData(study, env, "importance", title, caption, frame, importance_chart, True)
 
 
 def no_more_than_noise(scores: np.ndarray) -> bool:

@@ -178,19 +178,19 @@ def study(
     damaged: list[str] = []
     trials = load_trials(list(results), where, damaged=damaged, quiet=True)
     with_references = with_curves or judged.name in NEED_REFERENCES
-    found = summarise_trials(trials, with_references)
-    table = _table(descriptions, found.frame, baseline)
+    frame, of_metrics = summarise_trials(trials, with_references)
+    table = _table(descriptions, frame, baseline)
     families = family_labels(table, descriptions)
     others = {}
     if where is not None:
         every = load_trials(list(results), damaged=[], quiet=True)
-        whole = _table(descriptions, summarise_trials(every, with_references).frame, baseline)
+        whole = _table(descriptions, summarise_trials(every, with_references)[0], baseline)
         of_whole = family_labels(whole, descriptions)
         compared = compare_all(whole, judged, choices=choices, families=of_whole)
         others = {one.key: one.p_value for one in compared}
     comparisons = compare_all(table, judged, rope, choices, others, families)
     chosen = _chosen(table, judged, choices, comparisons)
-    notes = [*damaged, *problems(list(results), trials), *found.notes]
+    notes = [*damaged, *problems(list(results), trials), *of_metrics]
     for env, row in table.items():
         notes += _confirmation_notes(env, row, judged, choices)
     curves = {}

@@ -1,7 +1,7 @@
 """Trials with every metric of `analysis.metrics` as a column."""
 
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,15 +20,11 @@ CLIFF_WALKING = r"(gymnasium:)?CliffWalking(Slippery)?-v\d+"
 TRIALS_NAMED = 5
 
 
-class Summaries(NamedTuple):
-    """Trials with derived columns, and a sentence for each reason why some are left out or null."""
-
-    frame: pd.DataFrame
-    notes: list[str]
-
-
-def summarise_trials(trials: pd.DataFrame, with_references: bool = True) -> Summaries:
-    """The trials with a column for each metric, NaN where unknown, in the order given.
+def summarise_trials(
+    trials: pd.DataFrame, with_references: bool = True
+) -> tuple[pd.DataFrame, list[str]]:
+    """The trials with a column for each metric, NaN where unknown, in the order given; and a
+    sentence for each reason why some are left out or null.
 
         return_per_step = sum R / sum L        regret = sum_t (J* - R_t)
         policy_gap = V* - V^pi                 start_bias = max_a Q(s0, a) - V^pi
@@ -68,7 +64,7 @@ def summarise_trials(trials: pd.DataFrame, with_references: bool = True) -> Summ
         falls_per_episode=falls / frame["episodes"],
         falls_per_1000_steps=1000 * falls / frame["total_steps"],
     )
-    return Summaries(frame, notes)
+    return frame, notes
 
 
 def _left_out_note(lost: pd.DataFrame) -> str:

@@ -16,7 +16,8 @@ from hq_ray.analysis.charts.style import MUTED, REFERENCE_STYLE, variant_styles
 from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.analysis.words import round_number
 
-N_MARKERS = 7
+# Between the markers of a line, as a share of the panel's diagonal.
+MARKER_SPACING = 0.15
 # Long curves are drawn by so many of their episodes.
 MOST_POINTS = 1000
 
@@ -104,15 +105,12 @@ def curves_chart(
         if not difference and n > 1:
             faint: dict[str, Any] = {"linewidth": 0.6, "zorder": 1.4}
             faint |= {"alpha": min(0.5, max(0.12, 5 / n_seeds))}
-            mark = "_" if n_episodes == 1 else ""
-            axes.plot(table.columns, table.to_numpy().T, marker=mark, **faint, **look)
+            axes.plot(table.columns, table.to_numpy().T, **faint, **look)
             settled.append(table.loc[:, table.columns > n_episodes / 2].to_numpy().ravel())
-        width = 6 if n_episodes == 1 else 0
-        axes.fill_between(mean.index, low, high, alpha=0.28, linewidth=width, zorder=1.3, **look)
-        every = max(1, len(mean) // N_MARKERS)
-        first = int((0.25 + 0.5 * number / len(curves)) * every)
+        axes.fill_between(mean.index, low, high, alpha=0.28, linewidth=0, zorder=1.3, **look)
         look |= {"linestyle": style.linestyle, "marker": style.marker}
-        axes.plot(mean.index, mean, markevery=slice(first, None, every), **look)
+        first = (0.25 + 0.5 * number / len(curves)) * MARKER_SPACING
+        axes.plot(mean.index, mean, markevery=(first, MARKER_SPACING), **look)
         settled += [of[of.index > n_episodes / 2].to_numpy() for of in (mean, low, high)]
         if (last := mean.last_valid_index()) is not None:
             ends[variant] = (last, mean[last], style)

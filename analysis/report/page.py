@@ -158,16 +158,15 @@ def marked(text: str) -> Markup:
 def _figure(one: FigureData, png: bytes) -> dict:
     """A figure for the page, which shows its caption as text."""
     whole, stream = Image.open(io.BytesIO(png)), io.BytesIO()
-    bare = whole.crop((0, 0, whole.width, whole.height - caption_pixels(one.caption)))
+    bare = whole.crop((0, 0, whole.width, whole.height - caption_pixels(one.texts)))
     bare.save(stream, "PNG")
     return {
         "name": one.name,
-        "title": one.title,
+        "title": one.heading,
         "png": base64.b64encode(stream.getvalue()).decode(),
         "width": bare.width,
         "height": bare.height,
-        "alt": one.title,
-        "caption": one.caption[0],
+        "caption": one.texts[0],
     }
 
 

@@ -51,10 +51,11 @@ def test_every_problem_has_its_figures_and_the_sweep_its_health(figures):
 def test_every_figure_is_drawn_and_says_what_it_shows(grid, figures):
     for name, one in figures.items():
         assert name == file_stem(name)
-        assert one.title.startswith(one.env)
-        assert one.caption[0].endswith(".")
-        assert one.caption[1] == grid.data_digest
-        assert one.figure().get_suptitle().split()[0] in one.title
+        assert one.texts[0].endswith(".")
+        assert one.texts[1] == grid.data_digest
+        title = " ".join(one.figure().get_suptitle().split())
+        assert title == one.heading
+        assert title.startswith(one.env)
 
 
 def test_curves_are_the_smoothed_episodes_of_the_best_configuration(grid, figures):
@@ -70,7 +71,7 @@ def test_curves_are_the_smoothed_episodes_of_the_best_configuration(grid, figure
 
 
 def test_captions_name_the_configurations_of_what_was_tuned(figures):
-    caption = figures[f"curves_returns_{LAKE}"].caption[0]
+    caption = figures[f"curves_returns_{LAKE}"].texts[0]
     assert "standard: alpha" in caption
     assert "harmonic: alpha" in caption
     assert "minimum" not in caption

@@ -46,11 +46,11 @@ def frame_of(*rows):
 
 def test_every_metric_of_a_trained_trial_by_hand(make_trial, read):
     trials = read([make_trial("standard", "FrozenLake-v1", seed=s, gamma=0.9) for s in range(3)])
-    summaries = summarise_trials(trials)
+    frame, notes = summarise_trials(trials)
     exact = references(load_model("FrozenLake-v1", "{}"), 0.9, 50)
-    assert summaries.notes == []
-    assert len(summaries.frame) == 3
-    for (_, trial), (_, found) in zip(trials.iterrows(), summaries.frame.iterrows(), strict=True):
+    assert notes == []
+    assert len(frame) == 3
+    for (_, trial), (_, found) in zip(trials.iterrows(), frame.iterrows(), strict=True):
         assert found["trial_id"] == trial["trial_id"]
         gap = trial["optimal_value"] - trial["policy_value"]
         expected = {
@@ -74,13 +74,13 @@ def test_failed_trials_and_none_at_all(make_trial, read):
     trials = [make_trial("standard", "CliffWalking-v1", seed=seed) for seed in range(3)]
     frame = read(trials[:2], trials[2:])
     before = frame.copy(deep=True)
-    found = summarise_trials(frame).frame
+    found = summarise_trials(frame)[0]
     assert found["status"].tolist() == [DONE, DONE, FAILED]
     assert found.loc[2, list(METRICS)].isna().all()
     pd.testing.assert_frame_equal(frame, before)
-    empty = summarise_trials(frame.iloc[:0])
-    assert empty.notes == []
-    assert set(METRICS) <= set(empty.frame)
+    empty, notes = summarise_trials(frame.iloc[:0])
+    assert notes == []
+    assert set(METRICS) <= set(empty)
 
 
 def test_step_limit_and_gamma_have_references_of_their_own(make_trial, read):
@@ -89,7 +89,7 @@ def test_step_limit_and_gamma_have_references_of_their_own(make_trial, read):
         make_trial("standard", "FrozenLake-v1", gamma=gamma, max_steps=limit)
         for gamma, limit in settings
     ]
-    frame = summarise_trials(read(trials)).frame
+    frame = summarise_trials(read(trials))[0]
     model = load_model("FrozenLake-v1", "{}")
     for _, found in frame.iterrows():
         exact = references(model, found["gamma"], found["max_steps"])
@@ -99,11 +99,11 @@ def test_step_limit_and_gamma_have_references_of_their_own(make_trial, read):
 
 def test_trials_without_finite_scores_are_left_out_and_named():
     lost = [row(trial_id=str(n), **{name: np.inf}) for n, name in enumerate(METRICS) if n < 7]
-    found = summarise_trials(frame_of(row(), *lost, row(trial_id="7", mean_return=np.nan)))
-    assert found.frame["status"].tolist() == [DONE] + [FAILED] * 8
-    assert found.frame["mean_return"].isna().tolist() == [False] + [True] * 8
-    assert found.notes[0].startswith("8 trials with a return or value that is NaN or infinite left")
-    assert found.notes[0].endswith("4 (standard, seed 7, Table-v0) and 3 more")
+    found, notes = summarise_trials(frame_of(row(), *lost, row(trial_id="7", mean_return=np.nan)))
+    assert found["status"].tolist() == [DONE] + [FAILED] * 8
+    assert found["mean_return"].isna().tolist() == [False] + [True] * 8
+    assert notes[0].startswith("8 trials with a return or value that is NaN or infinite left")
+    assert notes[0].endswith("4 (standard, seed 7, Table-v0) and 3 more")
 
 
 # Why something is missing
@@ -113,15 +113,15 @@ def test_notes_say_why_references_are_missing(make_trial, read):
     trials = read([make_trial("standard", "Blackjack-v1", seed=seed) for seed in range(2)])
     gone = trials.assign(env="Gone-v0", fingerprint="0123456789abcdef").iloc[:1]
     other = trials.assign(env="FrozenLake-v1", fingerprint="0123456789abcdef").iloc[:1]
-    summaries = summarise_trials(pd.concat([trials, gone, other], ignore_index=True))
-    assert summaries.frame[["regret", *REFERENCE_COLUMNS]].isna().all(axis=None)
+    frame, notes = summarise_trials(pd.concat([trials, gone, other], ignore_index=True))
+    assert frame[["regret", *REFERENCE_COLUMNS]].isna().all(axis=None)
     begin = "regret is null for"
-    assert summaries.notes[0] == (
+    assert notes[0] == (
         f"{begin} 2 trials: Blackjack-v1 was trained without a model to compute exact values from"
     )
-    assert summaries.notes[2].startswith(f"{begin} 1 trial: Gone-v0 cannot be made here (")
-    assert summaries.notes[1].startswith(f"{begin} 1 trial: the model of FrozenLake-v1 must")
-    assert len(summaries.notes) == 3
+    assert notes[2].startswith(f"{begin} 1 trial: Gone-v0 cannot be made here (")
+    assert notes[1].startswith(f"{begin} 1 trial: the model of FrozenLake-v1 must")
+    assert len(notes) == 3
 
 
 # Failing and falling
@@ -129,14 +129,14 @@ def test_notes_say_why_references_are_missing(make_trial, read):
 
 def test_failing_is_unknown_where_it_ends_no_episode(make_trial, read):
     trials = read([make_trial("standard", env) for env in ("CliffWalking-v1", "FrozenLake-v1")])
-    rate = summarise_trials(trials).frame.set_index("env")["failure_rate"]
+    rate = summarise_trials(trials)[0].set_index("env")["failure_rate"]
     assert np.isnan(rate["CliffWalking-v1"])
     assert 0 < rate["FrozenLake-v1"] <= 1
 
 
 def test_failures_are_whole_episodes():
     # 1 - 0.7 - 0.3 is not 0 in binary.
-    found = summarise_trials(frame_of(row(truncation_rate=0.7, success_rate=0.3))).frame
+    found = summarise_trials(frame_of(row(truncation_rate=0.7, success_rate=0.3)))[0]
     assert found["failure_rate"].tolist() == [0.0]
 
 
@@ -164,7 +164,7 @@ def test_falls_are_recovered_from_the_returns_of_a_random_walker():
     returns, steps, falls = walk_at_random(env, episodes=23, max_steps=150)
     assert falls > 20
     log = {"mean_return": returns.mean(), "mean_steps": steps.mean(), "total_steps": steps.sum()}
-    found = summarise_trials(frame_of(row(env, episodes=23, **log))).frame.iloc[0]
+    found = summarise_trials(frame_of(row(env, episodes=23, **log)))[0].iloc[0]
     assert found["falls"] == falls
     assert found["falls_per_episode"] == falls / 23
     assert found["falls_per_1000_steps"] == pytest.approx(1000 * falls / steps.sum(), rel=1e-14)
@@ -182,7 +182,7 @@ def test_falls_of_long_runs_survive_the_rounding_of_means():
         log = {"mean_return": mean_return, "mean_steps": total_steps / episodes}
         rows.append(row("CliffWalking-v1", episodes=episodes, total_steps=total_steps, **log))
         expected.append(falls)
-    assert summarise_trials(frame_of(*rows)).frame["falls"].tolist() == expected
+    assert summarise_trials(frame_of(*rows))[0]["falls"].tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -193,6 +193,6 @@ def test_falls_of_long_runs_survive_the_rounding_of_means():
     ],
 )
 def test_falls_are_known_on_the_cliffs_alone(env, known):
-    found = summarise_trials(frame_of(row(env))).frame
+    found = summarise_trials(frame_of(row(env)))[0]
     assert found["falls"].tolist() == ([0.0] if known else pytest.approx([np.nan], nan_ok=True))
     assert found["falls_per_episode"].notna().tolist() == [known]
