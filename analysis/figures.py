@@ -67,11 +67,10 @@ def _curves(study: Study, env: str, successes_only: bool) -> Iterator[FigureData
                 continue
             values = columns[quantity.column].astype(float)
             if only:
-                values = steps_of_successes(values, columns["success"], window)
-            elif np.isfinite(values).all():
-                values = trailing_mean(values, window)
-            else:
-                continue
+                values = np.where(columns["success"] == 1, values, np.nan)
+            values = trailing_mean(values, window)
+            # Where a seed has no value, as one that has not succeeded yet, none is drawn.
+            values = np.where(np.isnan(values).any(axis=0), np.nan, values)
             if np.isfinite(values).any():
                 smoothed[variant] = (study.chosen[env, variant].seeds, values)
         if not smoothed:
@@ -126,22 +125,6 @@ def _differences(curves: pd.DataFrame, baseline: str) -> pd.DataFrame:
         curves[is_base].drop(columns="variant"), on=["seed", "episode"], suffixes=("", "_base")
     )
     return both.assign(value=both["value"] - both["value_base"]).drop(columns="value_base")
-
-
-def steps_of_successes(steps: np.ndarray, success: np.ndarray, window: int) -> np.ndarray:
-    """Trailing mean of the steps of successful episodes, from where each seed has one on.
-
-    Args:
-        steps, success: `(n_seeds, n_episodes)`.
-        window: in episodes.
-    """
-    success = np.nan_to_num(success.astype(float))
-    share = trailing_mean(success, window)
-    # A sum of exact ones: anything below half of one episode is rounding.
-    known = (share > 0.5 / window).all(axis=0)
-    found = np.full(share.shape, np.nan)
-    found[:, known] = trailing_mean(steps * success, window)[:, known] / share[:, known]
-    return found
 
 
 def _scores(study: Study, env: str) -> Iterator[FigureData]:

@@ -16,23 +16,19 @@ def trailing_mean(values: np.ndarray, window: int) -> np.ndarray:
     The average is causal, loses no episode and exists for T < window.
 
     Args:
-        values: `(..., n_episodes)`, any real type; computed in float64.
+        values: `(..., n_episodes)`, any real type; computed in float64. NaN is left out of means,
+            which are NaN where nothing else is there.
         window: number of episodes; 1 returns the values unchanged.
 
     Returns:
         float64 array of the shape of `values`.
 
     Raises:
-        InputError: the window is no whole number of at least 1, or values are empty or not finite.
+        InputError: the window is no whole number of at least 1.
     """
     episodes = np.asarray(values, dtype=np.float64)
     if not (isinstance(window, Integral) and window >= 1):
         raise InputError(f"the smoothing window must be a whole number >= 1, got {window!r}")
-    if not episodes.size or not np.isfinite(episodes).all():
-        raise InputError(
-            f"a curve must have at least one episode and finite values, got shape {episodes.shape} "
-            f"with {np.count_nonzero(~np.isfinite(episodes))} NaN or infinite"
-        )
     curves = pd.DataFrame(episodes.reshape(-1, episodes.shape[-1]).T)
     means = curves.rolling(window, min_periods=1).mean().to_numpy()
     return means.T.reshape(episodes.shape)

@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import special, stats
 
 LEVEL, POWER, CONFIDENCE = 0.05, 0.8, 0.95
 # Differences up to this share of the scores, or of 1 where these are smaller, count as 0.
@@ -124,9 +124,5 @@ def detectable_difference(se: float, freedom: float, level: float = LEVEL) -> fl
         level: of the test.
     """
     critical = stats.t.isf(level / 2, freedom)
-
-    def shortfall(shift: float) -> float:
-        # The other tail has no share worth counting here, and scipy's is NaN far out.
-        return stats.nct.sf(critical, freedom, shift) - POWER
-
-    return se * optimize.brentq(shortfall, 0.0, 1.3 * critical + 1.5)
+    # The other tail has no share worth counting here.
+    return float(se * special.nctdtrinc(freedom, 1 - POWER, critical))
