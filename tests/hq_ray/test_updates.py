@@ -149,20 +149,6 @@ def test_compiled_is_interpreted_is_naive(name, q_value, target, alpha, alpha_do
 # The table
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_a_rule_reads_what_the_table_says(name):
-    uses = VARIANTS[name].uses
-    start, changed = (0.3, 0.6, 1.0), (0.4, 0.7, 2.0)
-    for k, hyperparameter in enumerate(("alpha", "alpha_down", "eps_shift")):
-        other = (*start[:k], changed[k], *start[k + 1 :])
-        differs = any(
-            VARIANTS[name].update(*given_to(name, *pair, *start))
-            != VARIANTS[name].update(*given_to(name, *pair, *other))
-            for pair in ((-3.0, 2.0), (2.0, -3.0))
-        )
-        assert differs == (hyperparameter in uses)
-
-
 @pytest.mark.parametrize(
     ("text", "names"),
     [
