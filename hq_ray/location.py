@@ -30,8 +30,6 @@ from hq_ray.errors import HqRayError, InputError
 UNFINISHED = re.compile(r"\..+\.[0-9a-f]{12}")
 # What stores say of a bucket or container that is not there.
 NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist")
-
-
 AZURE = ("AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET", ("AZURE_",))
 # By scheme: the variables that error messages name, and how all begin that hold credentials or say
 # where they are.
@@ -137,27 +135,22 @@ class Location:
         for name in filter(UNFINISHED.fullmatch, self._listed()[0]):
             self.delete(name)
 
-    def read(self, name: str) -> bytes:
-        """The bytes of a file below."""
+    def size(self, name: str) -> int:
+        """The number of bytes of a file below."""
         if self.store is None:
-            return Path(self.path, name).read_bytes()
+            return os.path.getsize(f"{self.path}/{name}")
         with self.asking(f"reading {name}"):
-            return bytes(obstore.get(self.store, self.key(name)).bytes())
+            return obstore.head(self.store, self.key(name))["size"]
 
-    def end_of(self, name: str, count: int) -> tuple[int, bytes]:
-        """The size of a file below, and its last bytes."""
+    def read(self, name: str, start: int = 0) -> bytes:
+        """The bytes of a file below, from one of them on."""
         if self.store is None:
             with open(f"{self.path}/{name}", "rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - count))
-                return size, file.read()
+                file.seek(start)
+                return file.read()
         with self.asking(f"reading {name}"):
-            size = obstore.head(self.store, self.key(name))["size"]
-            if size == 0:
-                return 0, b""
-            start = max(0, size - count)
-            end = obstore.get_range(self.store, self.key(name), start=start, end=size)
-            return size, bytes(end)
+            part: Any = {"range": {"offset": start}} if start else None
+            return bytes(obstore.get(self.store, self.key(name), options=part).bytes())
 
     def write(self, name: str, content: bytes | memoryview) -> None:
         """Publishes a file below, whole or not at all, replacing one of that name."""

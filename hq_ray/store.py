@@ -266,10 +266,11 @@ class Results:
             ResultsError: it is not; the message names it.
         """
         with self._naming(kind, name):
-            size, end = self.location.end_of(f"{kind}/{name}", FOOTER_BYTES)
+            size = self.location.size(f"{kind}/{name}")
+            end = self.location.read(f"{kind}/{name}", max(0, size - FOOTER_BYTES))
             needed = int.from_bytes(end[-8:-4], "little") + 8
             if len(end) < needed <= size:
-                size, end = self.location.end_of(f"{kind}/{name}", needed)
+                end = self.location.read(f"{kind}/{name}", size - needed)
             footer = pq.read_metadata(pa.BufferReader(end))
             if rows is not None and footer.num_rows != rows:
                 raise ValueError(f"it must have {rows:,} rows, got {footer.num_rows:,}")
