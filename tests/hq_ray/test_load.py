@@ -259,15 +259,20 @@ def test_places_that_hold_no_results(published, tmp_path, load):
 # What a reader must be told
 
 
+def told(results, load=load_trials, **options):
+    """What is loaded, and the warnings that come with it."""
+    with pytest.warns(ResultsWarning) as caught:
+        frame = load(results, **options)
+    assert {warning.filename for warning in caught} == {__file__}
+    return frame, [str(warning.message) for warning in caught]
+
+
 def test_failures_are_told(published, make_trial):
     published.publish([], [failure(make_trial(seed=8)), failure(make_trial(seed=9))])
-    sentence = "2 of 6 trials failed and enter no curve and no average"
-    with pytest.warns(ResultsWarning, match=sentence) as caught:
-        frame = load_trials(published)
-    assert [warning.filename for warning in caught] == [__file__]
-    assert problems(published, frame) == [sentence]
-    with pytest.warns(ResultsWarning, match=sentence):
-        load_episodes(published, columns=["steps"])
+    sentences = ["2 of 6 trials failed and enter no curve and no average"]
+    frame, found = told(published)
+    assert found == problems(published, frame) == sentences
+    assert told(published, load_episodes, columns=["steps"])[1] == sentences
     assert len(load_trials(published, "status == 'done'")) == 4
     assert len(load_trials(published, quiet=True)) == 6
 
@@ -275,13 +280,10 @@ def test_failures_are_told(published, make_trial):
 def test_different_models_are_told(published, make_trial):
     old = make_trial(env="FrozenLake-v1", seed=11)
     published.publish([trained(replace(old, fingerprint="0" * 16))])
-    with pytest.warns(ResultsWarning) as caught:
-        load_trials(published, columns=["seed"])
-    (warning,) = caught
-    assert str(warning.message) == (
+    assert told(published, columns=["seed"])[1] == [
         "trials of FrozenLake-v1 were trained on 2 different models of it and must not be "
         f"compared (00000000: 1 trials, {old.fingerprint[:8]}: 1 trials)"
-    )
+    ]
 
 
 def test_missing_trials_are_told(published, batch):
@@ -290,13 +292,12 @@ def test_missing_trials_are_told(published, batch):
         "FrozenLake-v1 {}": {"harmonic": 1},
     }
     published.describe("a", {}, planned=planned)
-    place = published.location.text
-    sentence = f"3 of 7 planned trials are not in {place}; hq-ray status counts them"
-    with pytest.warns(ResultsWarning) as caught:
-        frame = load_trials(published)
-    assert [str(warning.message) for warning in caught] == [sentence]
+    frame, found = told(published)
     # A choice among the trials is no lack of them, and does not hide one.
-    assert problems(published, frame[:1]) == [sentence]
+    assert found == problems(published, frame[:1])
+    assert found == [
+        f"3 of 7 planned trials are not in {published.location.text}; hq-ray status counts them"
+    ]
     planned["Table-v0 {}"] |= {"standard": 1, "minimum": 1}
     published.describe("a", {}, planned=planned)
     assert problems(published, frame[:1]) == []
