@@ -19,9 +19,12 @@ from hq_ray.versions import versions
 def batches(make_trial):
     """Every kind of null there is: hyperparameters that a variant lacks, no model, failures."""
     kinds = [
-        *(("standard", {}), ("harmonic", {})),
-        *(("harmonic", {"seed": 1, "episodes": 7}), ("standard", {"alpha": 1})),
-        *(("minimum", {"alpha": 0.1}), ("harmonic", {"alpha": 0.1})),
+        ("standard", {}),
+        ("harmonic", {}),
+        ("harmonic", {"seed": 1, "episodes": 7}),
+        ("standard", {"alpha": 1}),
+        ("minimum", {"alpha": 0.1}),
+        ("harmonic", {"alpha": 0.1}),
         ("asymmetric", {"alpha_schedule": "exponential"}),
         ("standard", {"env": "FrozenLake-v1", "alpha": 0.1, "episodes": 4}),
     ]
