@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -135,14 +135,36 @@ def resolve(
     spec, notices = _find(env)
     notices += _check_args(spec, args, of_range)
     module, colon, _ = env.rpartition(":")
+    env, text = f"{module}{colon}{spec.id}", canonical(args)
     limit = spec.max_episode_steps or DEFAULT_MAX_STEPS
-    full_id = f"{module}{colon}{spec.id}"
-    found = _resolve(full_id, canonical(args), limit, *_registration(spec))
-    return replace(found, notices=(*notices, *found.notices))
+    model, reason, source = _examine(env, text, *_registration(spec))
+    engine = "kernel"
+    if model is None:
+        engine, fingerprint = "gymnasium", _rollout_fingerprint(env, text, limit)
+    else:
+        fingerprint = model.fingerprint
+        with _built(env, text, NO_LIMIT) as environment:
+            if read_model(environment).fingerprint != fingerprint:
+                engine, fingerprint = "gymnasium", UNSEEDED
+                reason = "has another transition table each time it is built"
+    if engine == "gymnasium":
+        notices.append(
+            f"{env} trains on the Gymnasium loop, some hundred times slower than the kernel: it "
+            f"{reason}"
+        )
+    if fingerprint == UNSEEDED:
+        notices.append(
+            f"{env} with {text} is not the same each time it is built and reset with one seed, so "
+            "its seeds are never paired and its trials cannot be replayed; it would have to draw "
+            "from np_random alone, or be given arguments that fix it (for FrozenLake: map_name or "
+            "desc)"
+        )
+    why = f"{engine}: it {reason}"
+    return Environment(env, text, limit, fingerprint, source, why, tuple(notices))
 
 
 def _registration(spec: registration.EnvSpec) -> tuple[Callable, str]:
-    """What changes when an id is registered anew: the cached functions below depend on it."""
+    """What changes when an id is registered anew, on which the cached function below depends."""
     return _creator(spec), repr(spec)
 
 
@@ -154,34 +176,6 @@ def _examine(
     with _built(env, args, NO_LIMIT) as environment:
         numbering(environment, env)
         return *believed_model(environment), source_digest(environment, creator)
-
-
-@lru_cache(maxsize=256)
-def _resolve(env: str, args: str, limit: int, creator: Callable, registered: str) -> Environment:
-    model, reason, source = _examine(env, args, creator, registered)
-    engine, notices = "kernel", []
-    if model is None:
-        engine, fingerprint = "gymnasium", _rollout_fingerprint(env, args, limit)
-    else:
-        fingerprint = model.fingerprint
-        with _built(env, args, NO_LIMIT) as environment:
-            if read_model(environment).fingerprint != fingerprint:
-                engine, fingerprint = "gymnasium", UNSEEDED
-                reason = "has another transition table each time it is built"
-    if engine == "gymnasium":
-        notices.append(
-            f"{env} trains on the Gymnasium loop, some hundred times slower than the kernel: it "
-            f"{reason}"
-        )
-    if fingerprint == UNSEEDED:
-        notices.append(
-            f"{env} with {args} is not the same each time it is built and reset with one seed, so "
-            "its seeds are never paired and its trials cannot be replayed; it would have to draw "
-            "from np_random alone, or be given arguments that fix it (for FrozenLake: map_name or "
-            "desc)"
-        )
-    why = f"{engine}: it {reason}"
-    return Environment(env, args, limit, fingerprint, source, why, tuple(notices))
 
 
 @contextmanager

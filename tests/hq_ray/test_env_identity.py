@@ -133,20 +133,13 @@ def test_an_unseeded_environment_is_told_and_trained(register, make_trial):
     assert train(trial).log.steps.sum() > 0
 
 
-def test_resolving_twice_builds_once_until_it_is_registered_anew(register):
-    built = []
-
-    class Counted(Line):
-        def __init__(self):
-            super().__init__()
-            built.append(self)
-
-    register("Counted-v0", entry_point=Counted, max_episode_steps=50)
-    first, n = resolve("Counted-v0"), len(built)
-    assert (resolve("Counted-v0"), len(built)) == (first, n)
-    gymnasium.registry.pop("Counted-v0")
-    register("Counted-v0", entry_point=Counted, max_episode_steps=20)
-    assert resolve("Counted-v0").fingerprint != first.fingerprint
+def test_what_is_registered_anew_is_another_environment(register):
+    register("Anew-v1", entry_point=Line, max_episode_steps=50)
+    first = resolve("Anew-v1")
+    assert resolve("Anew-v1") == first
+    gymnasium.registry.pop("Anew-v1")
+    register("Anew-v1", entry_point=Line, max_episode_steps=20)
+    assert resolve("Anew-v1").fingerprint != first.fingerprint
 
 
 # Interfaces
