@@ -1,7 +1,6 @@
 """What is known of an environment without a believed table: rollout, source, interface."""
 
 import os
-import random
 import signal
 import sys
 import warnings
@@ -110,27 +109,6 @@ def test_what_an_environment_prints_is_not_shown(register, capfd):
     found = resolve("Talks-v0")
     assert capfd.readouterr() == ("", "")
     assert found.fingerprint == f"rollout:{rollout_digest(made(Line()))}"
-
-
-# Unseeded
-
-
-class Drawn(Line):
-    """Its toll is drawn when it is built, by Python's own generator."""
-
-    def __init__(self):
-        super().__init__(toll=random.random())
-
-
-def test_an_unseeded_environment_is_told_and_trained(register, make_trial):
-    env = "Drawn-v0"
-    register(env, entry_point=Drawn, max_episode_steps=50)
-    found = resolve(env)
-    assert found.fingerprint == "unseeded"
-    assert len([text for text in found.notices if "its seeds are never paired" in text]) == 1
-    trial = make_trial("standard", env)
-    assert (trial.fingerprint, trial.has_model) == ("unseeded", False)
-    assert train(trial).log.steps.sum() > 0
 
 
 def test_what_is_registered_anew_is_another_environment(register):

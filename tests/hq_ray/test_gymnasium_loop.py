@@ -62,18 +62,6 @@ def test_states_and_actions_may_start_anywhere(make_trial):
     assert set(shifted.actions) == {5, 6}
 
 
-def test_only_the_first_reset_is_seeded(make_trial):
-    seeds = []
-
-    class Watched(TableEnv):
-        def reset(self, *, seed=None, options=None):
-            seeds.append(seed)
-            return super().reset(seed=seed)
-
-    train_on_gymnasium(make_trial(seed=11, episodes=3), Watched([1.0]))
-    assert seeds == [11, None, None]
-
-
 # What cannot be learned from
 
 

@@ -91,12 +91,6 @@ def back_up(model, values, gamma):
 # --- solved by hand ---------------------------------------------------------------------------
 
 
-def test_self_loop():
-    # V = 0.5 (-1 + 0.9 V) + 0.5 * 4, so 0.55 V = 1.5
-    model = one_action([(0.5, 0, -1, False), (0.5, 0, 4, True)])
-    assert values_of(model, 0.9) == pytest.approx([1.5 / 0.55])
-
-
 def test_stochastic_branch_and_flag_on_an_ordinary_state():
     # State 1 ends the episode when entered from 0, and is an ordinary state when entered from 2.
     model = one_action(
@@ -204,15 +198,6 @@ def test_the_undiscounted_walk_of_the_gambler():
     assert optimal_start_value(model, 1) == pytest.approx(7 / n, rel=1e-13)
     counted = replace(model, reward=np.ones_like(model.reward))
     assert optimal_start_value(counted, 1) == pytest.approx(7 * 13, rel=1e-13)
-
-
-@pytest.mark.parametrize("reward", [-1, 0, 1])
-def test_what_may_never_end_has_no_value(reward):
-    # Half of the episodes end; the others stay in state 1 for ever, whatever that collects.
-    model = one_action([(0.5, 0, 5, True), (0.5, 1, 0, False)], [(1.0, 1, reward, False)])
-    assert values_of(model, 1) == [None, None]
-    assert optimal_start_value(model, 1) is None
-    assert optimal_values(model, 1).tolist() == [[-np.inf], [-np.inf]]
 
 
 def test_only_policies_that_end_count():
