@@ -159,14 +159,16 @@ def environment_labels(trials: pd.DataFrame) -> pd.Series:
         .map(lambda one: "no model" if pd.isna(one) else f"model {short_fingerprint(one)}")
     )
     labels = _told_apart(labels, names, several["fingerprint"], " (" + models + ")")
-    return _by_trial(trials, ENVIRONMENT, labels)
+    found = trials[ENVIRONMENT].merge(several.assign(label=labels), "left", on=ENVIRONMENT)
+    return found["label"].set_axis(trials.index)
 
 
 def problem_labels(trials: pd.DataFrame) -> pd.Series:
     """The environment's label, and what else tells its problems apart: `A-v0, gamma 0.9`."""
     several = trials[PROBLEM].assign(environment=environment_labels(trials))
     several = several.drop_duplicates(PROBLEM)
-    return _by_trial(trials, PROBLEM, with_lengths(several["environment"], several))
+    several["label"] = with_lengths(several["environment"], several)
+    return trials[PROBLEM].merge(several, "left", on=PROBLEM)["label"].set_axis(trials.index)
 
 
 def with_lengths(labels: pd.Series, frame: pd.DataFrame) -> pd.Series:
@@ -184,12 +186,6 @@ def _told_apart(
     """Labels, with something added in each group that has several values."""
     mixed = values.groupby(groups).transform("nunique", dropna=False) > 1
     return labels.where(~mixed, labels + added)
-
-
-def _by_trial(trials: pd.DataFrame, keys: list[str], labels: pd.Series) -> pd.Series:
-    """For each trial, the label of its values of the keys; labels are in order of appearance."""
-    number = trials.groupby(keys, dropna=False, sort=False).ngroup()
-    return pd.Series(labels.to_numpy(dtype=object)[number], index=trials.index)
 
 
 def cells_by_problem(

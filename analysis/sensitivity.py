@@ -207,12 +207,11 @@ def _importance(study: Study, env: str) -> Iterator[FigureData]:
         if cell.varying.columns.empty:
             continue
         scores = cell.scores(study.judged.name)
-        found = importance(scores, cell.varying)
-        if found.note:
-            notes.setdefault(found.note, []).append(variant)
+        shares, note = importance(scores, cell.varying)
+        if note:
+            notes.setdefault(note, []).append(variant)
         noise = no_more_than_noise(scores)
-        shares = found.shares.items()
-        rows += [(variant, " × ".join(names), share, noise) for names, share in shares]
+        rows += [(variant, " × ".join(of), share, noise) for of, share in shares.items()]
     if not rows:
         return
     frame = pd.DataFrame(rows, columns=["variant", "factor", "share", "noise"])

@@ -177,15 +177,25 @@ def study(
         raise InputError(f"rope must be a finite number >= 0, got {rope}")
     damaged: list[str] = []
     trials = load_trials(list(results), where, damaged=damaged, quiet=True)
+    known = set(trials["variant"])
+    if baseline is not None and known and baseline not in known:
+        raise InputError(
+            f"the baseline must be a variant of the results, got {baseline!r}"
+            f"{near_miss(baseline, known)}"
+        )
     with_references = with_curves or judged.name in NEED_REFERENCES
-    frame, of_metrics = summarise_trials(trials, with_references)
-    table = _table(descriptions, frame, baseline)
-    families = family_labels(table, descriptions)
+    specs = [one.get("spec") or {} for one in descriptions]
+
+    def sorted_cells(some: pd.DataFrame) -> tuple[dict, dict, list[str]]:
+        """Cells by problem and variant, families, and what the metrics lack."""
+        frame, notes = summarise_trials(some, with_references)
+        table = cells_by_problem(frame, specs, baseline or BASELINE)
+        return table, family_labels(table, descriptions), notes
+
+    table, families, of_metrics = sorted_cells(trials)
     others = {}
     if where is not None:
-        every = load_trials(list(results), damaged=[], quiet=True)
-        whole = _table(descriptions, summarise_trials(every, with_references)[0], baseline)
-        of_whole = family_labels(whole, descriptions)
+        whole, of_whole, _ = sorted_cells(load_trials(list(results), damaged=[], quiet=True))
         compared = compare_all(whole, judged, choices=choices, families=of_whole)
         others = {one.key: one.p_value for one in compared}
     comparisons = compare_all(table, judged, rope, choices, others, families)
@@ -212,20 +222,6 @@ def study(
         chosen=chosen,
         curves=curves,
     )
-
-
-def _table(
-    descriptions: Sequence[Mapping], frame: pd.DataFrame, baseline: str | None
-) -> dict[str, dict[str, Cell]]:
-    """Cells by problem and variant, variants in the order of the specs."""
-    known = set(frame["variant"])
-    if baseline is not None and known and baseline not in known:
-        raise InputError(
-            f"the baseline must be a variant of the results, got {baseline!r}"
-            f"{near_miss(baseline, known)}"
-        )
-    specs = [one.get("spec") or {} for one in descriptions]
-    return cells_by_problem(frame, specs, baseline or BASELINE)
 
 
 def _chosen(

@@ -46,11 +46,9 @@ def harmonic_step(delta: Values, alpha: Values, eps_shift: Values) -> np.ndarray
     with eps = eps_shift: upwards no step is longer than a bound, downwards a great error is
     taken whole.
     """
-    delta, alpha = np.asarray(delta, dtype=float), np.asarray(alpha, dtype=float)
-    rise, drop = np.maximum(delta, 0.0), np.maximum(-delta, 0.0)
-    up = alpha * rise / (1 + (1 - alpha) * (rise / eps_shift))
-    down = alpha * drop * (eps_shift + drop) / (eps_shift + alpha * drop)
-    return up - down
+    delta = np.asarray(delta, dtype=float)
+    q_value, target = -np.maximum(delta, 0.0), -np.maximum(-delta, 0.0)
+    return effective_step_size(q_value, target, alpha, eps_shift) * delta
 
 
 def utility(delta: Values, eps_shift: Values) -> np.ndarray:

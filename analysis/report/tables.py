@@ -3,12 +3,13 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from itertools import product
 from numbers import Integral, Real
 from typing import Any
 
 import pandas as pd
 
-from hq_ray.analysis.comparison import Comparison, Side
+from hq_ray.analysis.comparison import Comparison
 from hq_ray.analysis.metrics import METRICS, THREE_METRICS
 from hq_ray.analysis.statistics.means import t_interval
 from hq_ray.analysis.study import Study
@@ -95,22 +96,21 @@ def metrics_table(study: Study, env: str) -> list[Table]:
     if rows:
         return [("The compared configurations by three metrics", pd.DataFrame(rows))]
     sides = [side for (of, _), side in study.chosen.items() if of == env]
-    rows = [_mean_row(side, name) for name in THREE_METRICS for side in sides]
+    for name, side in product(THREE_METRICS, sides):
+        scores = side.scored(name).scores(name)
+        mean, low, high = t_interval(scores) if len(scores) else [math.nan] * 3
+        rows.append(
+            {
+                "metric": f"{WHEN[name]}: {METRICS[name].axis_label}",
+                "variant": side.cell.variant,
+                "seeds": str(len(scores)),
+                "mean": float(mean),
+                "95 % interval": _interval({"low": low, "high": high}),
+            }
+        )
     chosen = any(len(side.cell) > 1 and not side.fresh for side in sides)
     caption = "Three metrics" + ", on the seeds that chose the configuration" * chosen
     return [(caption, pd.DataFrame(rows))] if rows else []
-
-
-def _mean_row(side: Side, name: str) -> dict[str, object]:
-    """A metric of one configuration: its mean over seeds and the t interval of the mean."""
-    scores = side.scored(name).scores(name)
-    row: dict[str, object] = {"metric": f"{WHEN[name]}: {METRICS[name].axis_label}"}
-    row |= {"variant": side.cell.variant, "seeds": str(len(scores))}
-    row |= {"mean": None, "95 % interval": None}
-    if len(scores):
-        mean, low, high = map(float, t_interval(scores))
-        row |= {"mean": mean, "95 % interval": _interval({"low": low, "high": high})}
-    return row
 
 
 def _seed_counts(row: Mapping) -> str:
@@ -151,9 +151,7 @@ def why_no_verdict(study: Study) -> str:
     variants = {cell.variant for cell in study.cells}
     if len(variants) == 1:
         return f"Only {variants.pop()} was run, so there is nothing to compare it with."
-    if not any(len(row) > 1 for row in study.table.values()):
-        return "No environment was run with two variants, so none can be compared."
-    return f"No two variants have trials with {study.judged.name}, so none can be compared."
+    return f"No environment has {study.judged.name} of two variants, so none can be compared."
 
 
 def configurations_table(study: Study, summary: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,6 @@ effects is scaled to sum to 1. Of a grid with holes nothing is said: its effects
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -23,21 +22,11 @@ import pandas as pd
 ROUNDING = 1e-12
 
 
-@dataclass(frozen=True)
-class Importance:
-    """Shares of the variance over configurations.
-
-    Attributes:
-        shares: of each factor and each pair of factors, 0 to 1, of sum <= 1; the rest belongs to
-            interactions of more factors. Empty without a full factorial.
-        note: what is missing or unknown, in words; empty when there is nothing to say.
-    """
-
-    shares: Mapping[tuple[str, ...], float]
-    note: str
+Shares = Mapping[tuple[str, ...], float]
+"""Of the variance, by a factor or a pair of factors."""
 
 
-def importance(scores: np.ndarray, settings: pd.DataFrame) -> Importance:
+def importance(scores: np.ndarray, settings: pd.DataFrame) -> tuple[Shares, str]:
     """Shares of the variance of the means over seeds, with the noise of each effect subtracted.
 
     The noise of an effect is the mean over its cells of Var_seeds(effect of one seed) / n_seeds.
@@ -49,15 +38,19 @@ def importance(scores: np.ndarray, settings: pd.DataFrame) -> Importance:
             two of them the noise is not known.
         settings: `(n_configs, n_hyperparameters)`, no two rows alike. One that some configurations
             do not read is one factor with its schedule, `alpha_schedule` or `eps_schedule`.
+
+    Returns:
+        The shares, of sum <= 1; the rest belongs to interactions of more factors, and there are
+        none without a full factorial. And what is missing or unknown, in words.
     """
     known = np.flatnonzero(~np.isnan(scores).all(axis=1))
     codes = _factors(settings.iloc[known])
     if not codes:
-        return Importance({}, "nothing varies")
+        return {}, "nothing varies"
     sizes = [len(np.unique(column)) for column in codes.values()]
     if (n_whole := math.prod(sizes)) != len(known):
         note = f"no full grid, {len(known)} of {n_whole} combinations, so nothing is shared out"
-        return Importance({}, note)
+        return {}, note
     rows = known[np.lexsort([*codes.values()][::-1])].reshape(sizes)
     table = scores[rows]
     notes = []
@@ -83,7 +76,7 @@ def importance(scores: np.ndarray, settings: pd.DataFrame) -> Importance:
     kept = {names: value if value > nothing else 0.0 for names, value in left.items()}
     whole = sum(kept.values()) + (rest if rest > nothing else 0.0)
     shares = {names: float(value / whole) if whole else 0.0 for names, value in kept.items()}
-    return Importance(shares, "; ".join(notes))
+    return shares, "; ".join(notes)
 
 
 def _factors(settings: pd.DataFrame) -> dict[str, np.ndarray]:

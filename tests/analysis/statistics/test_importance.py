@@ -21,7 +21,7 @@ def grid(*sizes):
 
 def shares(means, settings):
     """Of means without noise."""
-    return importance(np.asarray(means, dtype=float)[:, None], settings).shares
+    return importance(np.asarray(means, dtype=float)[:, None], settings)[0]
 
 
 def effect(values, settings, names, row):
@@ -53,11 +53,11 @@ def test_equals_plain_loops(sizes):
         names: np.mean([effect(means, settings, names, row) ** 2 for row in n]) / means.var()
         for names in sets_of(settings)
     }
-    found = importance(means[:, None], settings)
-    assert found.shares == exact(expected)
-    assert found.note == "the noise is not known, and nothing is subtracted"
+    found, note = importance(means[:, None], settings)
+    assert found == exact(expected)
+    assert note == "the noise is not known, and nothing is subtracted"
     if len(sizes) < 3:
-        assert sum(found.shares.values()) == exact(1)
+        assert sum(found.values()) == exact(1)
 
 
 def test_noise_over_seeds_equals_plain_loops():
@@ -68,9 +68,9 @@ def test_noise_over_seeds_equals_plain_loops():
         per_seed = np.array([effect(scores, settings, names, row) for row in range(6)])
         noise = per_seed.var(axis=1, ddof=1).mean() / 5
         kept[names] = max(np.mean(per_seed.mean(axis=1) ** 2) - noise, 0)
-    found = importance(scores, settings)
-    assert found.shares == exact({names: v / sum(kept.values()) for names, v in kept.items()})
-    assert found.note == ""
+    found, note = importance(scores, settings)
+    assert found == exact({names: v / sum(kept.values()) for names, v in kept.items()})
+    assert note == ""
 
 
 def test_noise_alone_has_no_share_on_average():
@@ -80,7 +80,7 @@ def test_noise_alone_has_no_share_on_average():
     found = []
     for _ in range(100):
         scores = step[:, None] + rng.normal(size=(20, 8)) + 20 * rng.normal(size=8)
-        found.append(importance(scores, settings).shares)
+        found.append(importance(scores, settings)[0])
     assert np.mean([one["shift",] for one in found]) < 0.03
     assert np.mean([one["alpha",] for one in found]) == pytest.approx(0.95, abs=0.04)
 
@@ -91,17 +91,17 @@ def test_constant_scores_have_no_shares(value):
     scores = np.full((6, 5), value)
     scores[1, 1] = NAN
     for given in (scores, scores[:, :1], np.full((6, 5), value) + np.arange(5)):
-        found = importance(given, settings)
-        assert set(found.shares.values()) == {0.0}
+        found, _ = importance(given, settings)
+        assert set(found.values()) == {0.0}
 
 
 def test_a_grid_with_a_hole_has_no_shares():
     settings = grid(4, 3)
     means = np.random.default_rng(5).normal(size=(12, 1))
     means[4] = NAN
-    found = importance(means, settings)
-    assert found.shares == {}
-    assert found.note == "no full grid, 11 of 12 combinations, so nothing is shared out"
+    found, note = importance(means, settings)
+    assert found == {}
+    assert note == "no full grid, 11 of 12 combinations, so nothing is shared out"
 
 
 def test_what_is_not_read_is_joined_with_its_schedule():
@@ -114,10 +114,10 @@ def test_what_is_not_read_is_joined_with_its_schedule():
     columns = ["alpha_schedule", "alpha_end", "eps_schedule", "eps_decay_episodes", "eps_shift"]
     settings = pd.DataFrame(rows, columns=columns)
     means = np.random.default_rng(6).normal(size=18)
-    found = importance(means[:, None], settings)
+    found, _ = importance(means[:, None], settings)
     names = ["alpha_schedule + alpha_end", "eps_schedule + eps_decay_episodes", "eps_shift"]
-    assert [one for one in found.shares if len(one) == 1] == [(name,) for name in names]
-    assert list(found.shares.values()) == exact(list(shares(means, grid(3, 3, 2)).values()))
+    assert [one for one in found if len(one) == 1] == [(name,) for name in names]
+    assert list(found.values()) == exact(list(shares(means, grid(3, 3, 2)).values()))
 
 
 def test_without_scores_and_with_one_configuration():
@@ -126,15 +126,15 @@ def test_without_scores_and_with_one_configuration():
         (np.ones((1, 2)), grid(2, 2)[:1]),
         (np.ones((1, 1)), pd.DataFrame(index=[0])),
     ):
-        found = importance(scores, settings)
-        assert found.shares == {}
-        assert "nothing varies" in found.note
+        found, note = importance(scores, settings)
+        assert found == {}
+        assert "nothing varies" in note
 
 
 def test_seeds_that_some_lack():
     settings = grid(2, 2)
     scores = np.random.default_rng(9).normal(size=(4, 6)) + 3 * np.arange(4)[:, None]
     scores[2, 1] = NAN
-    found = importance(scores, settings)
-    assert found.shares == exact(importance(np.delete(scores, 1, axis=1), settings).shares)
-    assert found.note == "1 of 6 seeds left out, which some configurations lack"
+    found, note = importance(scores, settings)
+    assert found == exact(importance(np.delete(scores, 1, axis=1), settings)[0])
+    assert note == "1 of 6 seeds left out, which some configurations lack"
