@@ -16,3 +16,25 @@ def call(tmp_path, monkeypatch, capsys):
         return code, said.out, complaints(said.err)
 
     return run
+
+
+@pytest.fixture
+def register_acting(register, table_env):
+    """Registers an environment without a table, of one step an episode: `act(env, action)` pays."""
+
+    def make(env_id, act):
+        class Acting(table_env):
+            def __init__(self):
+                super().__init__([[[(1.0, 0, 1.0, True)]] * 2], [1.0])
+                del self.P
+
+            def reset(self, *, seed=None, options=None):
+                self.seed = seed
+                return super().reset(seed=seed)
+
+            def step(self, action):
+                return 0, act(self, action), True, False, {}
+
+        register(env_id, entry_point=Acting)
+
+    return make

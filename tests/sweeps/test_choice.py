@@ -121,34 +121,16 @@ def test_the_best_three_are_all_confirmed(here):
         assert scores == sorted(scores, reverse=True)
 
 
-FAULTY = """
-import gymnasium
-
-
-class Faulty(gymnasium.Env):
-    observation_space = gymnasium.spaces.Discrete(2)
-    action_space = gymnasium.spaces.Discrete(2)
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.ends = seed in {bad}
-        return 0, {{}}
-
-    def step(self, action):
-        if self.ends and action:
-            raise ValueError("no")
-        return 1, float(action), True, False, {{}}
-
-
-gymnasium.register("Faulty-v0", entry_point="{module}:Faulty")
-"""
-
-
-def test_a_configuration_with_a_failed_seed_is_not_eligible(here, monkeypatch):
+def test_a_configuration_with_a_failed_seed_is_not_eligible(here, register_acting):
     """It would win by the trials that are left; with every variant out, that is said."""
-    monkeypatch.syspath_prepend(str(here))
-    Path("faulty_choice.py").write_text(FAULTY.format(bad={2}, module="faulty_choice"))
-    spec = {"env": "faulty_choice:Faulty-v0", "parameters": {"eps_start": [0.0, 1.0]}}
+
+    def act(env, action):
+        if env.seed == 2 and action:
+            raise ValueError("no")
+        return float(action)
+
+    register_acting("Faulty-v0", act)
+    spec = {"env": "Faulty-v0", "parameters": {"eps_start": [0.0, 1.0]}}
     tally = run(**spec, variant="standard", confirm={"seeds": 2})
     # Without exploration the action is always 0, so that one alone has every seed.
     rows = trials("confirmation")

@@ -41,23 +41,17 @@ def specs(tmp_path):
 
 
 @pytest.fixture
-def moody(register, table_env):
-    """An environment whose steps raise while `moody.broken` is true."""
+def moody(register_acting):
+    """An environment, Moody-v0, whose steps raise until `moody` is cleared."""
+    problems = [RuntimeError("out of [/red] order")]
 
-    class Moody(table_env):
-        broken = True
+    def act(env, action):
+        for problem in problems:
+            raise problem
+        return 1.0
 
-        def __init__(self):
-            super().__init__([[[(1.0, 0, 1.0, True)]]], [1.0])
-            del self.P
-
-        def step(self, action):
-            if Moody.broken:
-                raise RuntimeError("out of [/red] order")
-            return 0, 1.0, True, False, {}
-
-    register("Moody-v0", entry_point=Moody)
-    return Moody
+    register_acting("Moody-v0", act)
+    return problems
 
 
 def cells(text, *begin):
@@ -155,7 +149,7 @@ def test_failures_are_told_counted_and_tried_again(call, moody):
     assert "4 trials done, 4 failed, " in out
     code, out, _ = call(RUN, *MOODY, "--set", "seeds=0-1,5")
     assert code == 1
-    moody.broken = False
+    moody.clear()
     code, out, _ = call(RUN, *MOODY, "--retry_failed")
     assert code == 0
     assert "Ran 4 trials (" in out

@@ -49,18 +49,13 @@ def test_what_is_done_costs_nothing():
         ),
     ],
 )
-def test_a_pilot_that_fails_is_told_and_left_out(register, table_env, end, reason):
-    class Failing(table_env):
-        def __init__(self):
-            super().__init__([[[(1.0, 0, 0.0, True)]]], [1.0])
-            del self.P
+def test_a_pilot_that_fails_is_told_and_left_out(register_acting, end, reason):
+    def act(env, action):
+        if end is not None:
+            end()
+        raise RuntimeError("out of order")
 
-        def step(self, action):
-            if end is not None:
-                end()
-            raise RuntimeError("out of order")
-
-    register("FailingPilot-v0", entry_point=Failing)
+    register_acting("FailingPilot-v0", act)
     cost = cost_of(env=["FrozenLake-v1", "FailingPilot-v0"], variant="standard")
     assert cost.failures == (f"FailingPilot-v0, standard: {reason}",)
     assert cost.piloted == 1

@@ -24,18 +24,14 @@ FROM_RAY = ("(raylet)", "state-dump", "terminated", "unavailable", "***")
 DISTURBANCES = int(os.environ.get("HQ_RAY_DISTURBANCES", "3"))
 
 
-def start(folder, *flags):
+def start(folder, *flags, batches=0):
+    """A driver of its own, once it has committed so many batches or ended."""
     with Path(f"{folder}.log").open("ab") as log:
         streams = {"stdout": subprocess.DEVNULL, "stderr": log}
-        return torture.start(folder, *flags, start_new_session=True, **streams)
-
-
-def wait_for_files(folder, number, driver):
-    """Waits until so many batches are committed, or the driver has ended."""
-    while driver.poll() is None:
-        if len(list((Path(folder) / "trials").glob("*.parquet"))) >= number:
-            return
+        driver = torture.start(folder, *flags, start_new_session=True, **streams)
+    while driver.poll() is None and len(list(folder.glob("trials/*.parquet"))) < batches:
         time.sleep(0.01)
+    return driver
 
 
 @pytest.mark.parametrize("size", [1, 500])
@@ -47,8 +43,7 @@ def test_local_in_batches_of_any_size(tmp_path, undisturbed, size):
 @pytest.mark.parametrize("seed", range(DISTURBANCES))
 def test_a_local_driver_killed_at_any_moment(tmp_path, undisturbed, seed):
     folder = tmp_path / "results"
-    driver = start(folder, "--local", "--slow", "--trials_per_task", "2")
-    wait_for_files(folder, 1, driver)
+    driver = start(folder, "--local", "--slow", "--trials_per_task", "2", batches=1)
     time.sleep(random.Random(seed).uniform(0, 1.5))
     driver.kill()
     driver.wait()
@@ -61,8 +56,8 @@ def test_a_driver_on_ray_killed_again_and_again(tmp_path, undisturbed):
     folder = tmp_path / "results"
     moments = random.Random(0)
     for kills in range(DISTURBANCES):
-        driver = start(folder, "--slow", "--trials_per_task", str(1 + kills % 3))
-        wait_for_files(folder, 1 + 4 * kills, driver)
+        size = str(1 + kills % 3)
+        driver = start(folder, "--slow", "--trials_per_task", size, batches=1 + 4 * kills)
         time.sleep(moments.uniform(0, 0.5))
         driver.kill()
         driver.wait()
@@ -74,8 +69,7 @@ def test_a_driver_on_ray_killed_again_and_again(tmp_path, undisturbed):
 @pytest.mark.parametrize(("part", "name"), [("raylet", "raylet"), ("gcs_server", "GCS")])
 def test_a_part_of_ray_that_dies(tmp_path, undisturbed, part, name):
     folder = tmp_path / "results"
-    driver = start(folder, "--slow", "--trials_per_task", "2")
-    wait_for_files(folder, 2, driver)
+    driver = start(folder, "--slow", "--trials_per_task", "2", batches=2)
     others = psutil.Process(driver.pid).children(recursive=True)
     (victim,) = [process for process in others if process.name() == part]
     victim.kill()
@@ -103,8 +97,7 @@ def busy_workers(driver):
 @pytest.mark.ray
 def test_workers_killed_throughout(tmp_path, undisturbed):
     folder = tmp_path / "results"
-    driver = start(folder, "--slow", "--trials_per_task", "6")
-    wait_for_files(folder, 1, driver)
+    driver = start(folder, "--slow", "--trials_per_task", "6", batches=1)
     moments = random.Random(1)
     killed = 0
     while killed < DISTURBANCES and driver.poll() is None:
@@ -120,8 +113,7 @@ def test_workers_killed_throughout(tmp_path, undisturbed):
 @pytest.mark.parametrize(("presses", "number"), [(1, signal.SIGTERM), (2, signal.SIGINT)])
 def test_ctrl_c(tmp_path, undisturbed, presses, number):
     folder = tmp_path / "results"
-    driver = start(folder, "--local", "--slow", "--trials_per_task", "2")
-    wait_for_files(folder, 2, driver)
+    driver = start(folder, "--local", "--slow", "--trials_per_task", "2", batches=2)
     for _ in range(presses):
         driver.send_signal(number)
         time.sleep(0.02)
@@ -172,8 +164,9 @@ def test_a_full_disk(tmp_path, undisturbed):
 def test_a_node_that_goes_away(tmp_path, undisturbed, ray_cluster):
     folder = tmp_path / "results"
     node = ray_cluster.add_node(num_cpus=2)
-    driver = start(folder, "--slow", "--trials_per_task", "4", "--address", ray_cluster.address)
-    wait_for_files(folder, 2, driver)
+    driver = start(
+        folder, "--slow", "--trials_per_task", "4", f"--address={ray_cluster.address}", batches=2
+    )
     ray_cluster.remove_node(node, allow_graceful=False)
     assert driver.wait() == 0
     torture.assert_complete(folder, undisturbed)
@@ -182,8 +175,9 @@ def test_a_node_that_goes_away(tmp_path, undisturbed, ray_cluster):
 @pytest.mark.ray
 def test_a_cluster_that_goes_away(tmp_path, undisturbed, ray_cluster):
     folder = tmp_path / "results"
-    driver = start(folder, "--slow", "--trials_per_task", "1", "--address", ray_cluster.address)
-    wait_for_files(folder, 1, driver)
+    driver = start(
+        folder, "--slow", "--trials_per_task", "1", f"--address={ray_cluster.address}", batches=1
+    )
     ray_cluster.head_node.kill_gcs_server()
     ray_cluster.head_node.kill_raylet()
     assert driver.wait() == 1

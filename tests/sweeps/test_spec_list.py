@@ -55,15 +55,6 @@ def entry_of(trial):
 # --- reading
 
 
-def test_entries_are_configurations():
-    first, second = expand(Sweep.from_yaml(TEXT)).trials.configurations
-    assert (first.env, first.variant, first.alpha) == ("CliffWalking-v1", "standard", 0.2)
-    assert (first.eps_decay_episodes, first.episodes, first.max_steps) == (1000, 4000, 1000)
-    assert (first.gamma, first.eps_shift) == (0.99, None)
-    assert (second.env_args, second.variant, second.alpha) == ('{"max_speed":2}', "harmonic", 0.1)
-    assert (second.eps_shift, second.episodes, second.max_steps) == (10.0, 2000, 100)
-
-
 def test_yaml_and_python_values_mean_the_same():
     sweep = Sweep.from_yaml(TEXT)
     assert sweep == Sweep(
@@ -92,19 +83,6 @@ def test_yaml_and_python_values_mean_the_same():
     assert sweep.with_overrides([]) == sweep
     note = f"{TEXT}selection: {{results: results/quick, metric: final_return}}\n"
     assert Sweep.from_yaml(note) == sweep
-
-
-def test_a_configuration_counts_once():
-    """The environment's own step limit, spelled out, is no other one."""
-    sweep = listed(
-        {**LAKE, "alpha": 0.2},
-        LAKE,
-        {**LAKE, "episodes": 10, "max_steps": 100, "eps_shift": None},
-        {**LAKE, "env": {"id": "FrozenLake-v1"}, "variant": "harmonic"},
-        seeds="0-2",
-        episodes=10,
-    )
-    assert len(expand(sweep).trials) == 2 * 3
 
 
 # --- overrides
