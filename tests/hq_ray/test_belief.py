@@ -1,7 +1,7 @@
 """Which tables are believed: whatever changes a step takes it off the kernel, with its own log."""
 
 import functools
-from collections.abc import Mapping
+from types import MappingProxyType
 
 import gymnasium
 import naive
@@ -111,12 +111,6 @@ class OnTheInstance(Pond):
         self.step = lambda action: (*step(action)[:1], 7.0, *step(action)[2:])
 
 
-class Fickle(TaxiEnv):
-    def __init__(self, render_mode=None):
-        super().__init__(render_mode)
-        self.fickle_passenger, self.fickle_probability = True, 0.5
-
-
 class Counting(dict):
     """Rows that change when they have been looked at often enough."""
 
@@ -180,7 +174,7 @@ CHANGED = {
     "a class before it": (TollCliff, "a step of its own in Toll"),
     "a class behind it": (LateDraws, "a reset of its own in Prelude"),
     "a step on the instance": (OnTheInstance, "a step of its own on the instance"),
-    "a fickle passenger": (Fickle, "a fickle passenger"),
+    "a fickle passenger": (functools.partial(TaxiEnv, fickle_passenger=True), "a fickle passenger"),
     "rows that change": (RowsChange, "a transition table that cannot be read"),
     "a word that is inherited": (InheritsTheWord, "a step of its own in InheritsTheWord"),
     "a helper of step": (ChangesAHelper, "a price of its own in ChangesAHelper"),
@@ -292,20 +286,6 @@ def test_another_constructor_stays_on_the_kernel(make_trial, register, entry_poi
 # Tables that cannot be read, of a class that says that they describe its steps
 
 
-class Rows(Mapping):
-    def __init__(self, rows):
-        self.rows = rows
-
-    def __getitem__(self, key):
-        return self.rows[key]
-
-    def __iter__(self):
-        return iter(self.rows)
-
-    def __len__(self):
-        return len(self.rows)
-
-
 def last_row(*outcome):
     return lambda env: env.P.update({3: {action: [outcome] for action in (0, 1)}})
 
@@ -333,7 +313,7 @@ ODD = {
     "other keys": (lambda env: env.P.update({"4": env.P.pop(3)}), NO_TABLE),
     "an array": (lambda env: setattr(env, "P", np.zeros((4, 2, 1, 4))), NO_TABLE),
     "a number": (lambda env: setattr(env, "P", 0.8), NO_TABLE),
-    "a mapping of its own": (lambda env: setattr(env, "P", Rows(env.P)), NO_TABLE),
+    "a mapping of its own": (lambda env: setattr(env, "P", MappingProxyType(env.P)), NO_TABLE),
     "starts short of 1": (starts([0.5, 0.0, 0.0, 0.0]), SUMS.format("start")),
     "too few starts": (starts([0.5, 0.5]), LENGTH.format(4, 2)),
     "float32 starts": (
