@@ -126,7 +126,7 @@ class Study:
         rows = []
         for (env, variant), curves in self.curves.items():
             there = trailing_mean(curves["episode_return"], self.smooth) >= threshold
-            first = np.where(there.any(axis=1), there.argmax(axis=1) + 1.0, np.inf)
+            first = np.where(there.any(axis=1), there.argmax(axis=1), np.inf)
             median = np.median(first)
             rows.append(
                 {

@@ -59,7 +59,7 @@ def curve_frame(curves: Mapping[str, tuple[Sequence | np.ndarray, np.ndarray]]) 
         columns = {
             "variant": variant,
             "seed": np.repeat(np.asarray(seeds), len(kept)),
-            "episode": np.tile(kept + 1, len(seeds)),
+            "episode": np.tile(kept, len(seeds)),
             "value": values[:, kept].astype(float).ravel(),
         }
         frames.append(pd.DataFrame(columns))
@@ -90,7 +90,7 @@ def curves_chart(
         for variant, part in frame.groupby("variant", sort=False, observed=True)
     }
     styles = variant_styles(curves)
-    n_seeds, n_episodes = sum(map(len, curves.values())), frame["episode"].max()
+    n_seeds, last = sum(map(len, curves.values())), frame["episode"].max()
     height = max(PANEL_HEIGHT, 0.7 + ROOM_FOR_NAME * (len(curves) + 1))
     figure, (axes,) = panels([label], panel_height=height)
     ends, settled = {}, []
@@ -106,21 +106,21 @@ def curves_chart(
             faint: dict[str, Any] = {"linewidth": 0.6, "zorder": 1.4}
             faint |= {"alpha": min(0.5, max(0.12, 5 / n_seeds))}
             axes.plot(table.columns, table.to_numpy().T, **faint, **look)
-            settled.append(table.loc[:, table.columns > n_episodes / 2].to_numpy().ravel())
+            settled.append(table.loc[:, table.columns >= last / 2].to_numpy().ravel())
         axes.fill_between(mean.index, low, high, alpha=0.28, linewidth=0, zorder=1.3, **look)
         look |= {"linestyle": style.linestyle, "marker": style.marker}
         first = (0.25 + 0.5 * number / len(curves)) * MARKER_SPACING
         axes.plot(mean.index, mean, markevery=(first, MARKER_SPACING), **look)
-        settled += [of[of.index > n_episodes / 2].to_numpy() for of in (mean, low, high)]
-        if (last := mean.last_valid_index()) is not None:
-            ends[variant] = (last, mean[last], style)
+        settled += [of[of.index >= last / 2].to_numpy() for of in (mean, low, high)]
+        if (end := mean.last_valid_index()) is not None:
+            ends[variant] = (end, mean[end], style)
     if difference:
-        axes.plot([1, n_episodes], [0, 0], color=MUTED, linewidth=0.9, zorder=1.5)
+        axes.plot([0, last], [0, 0], color=MUTED, linewidth=0.9, zorder=1.5)
     elif optimum is not None:
         style = REFERENCE_STYLE
         look = {"color": style.color, "linestyle": style.linestyle, "linewidth": 1.0}
-        axes.plot([1, n_episodes], [optimum, optimum], zorder=1.5, **look)
-        ends[f"optimum {round_number(optimum)}"] = (n_episodes, optimum, REFERENCE_STYLE)
+        axes.plot([0, last], [optimum, optimum], zorder=1.5, **look)
+        ends[f"optimum {round_number(optimum)}"] = (last, optimum, REFERENCE_STYLE)
         settled.append([optimum])
     if share:
         axes.set_ylim(-0.03, 1.03)
@@ -166,7 +166,7 @@ def curve_caption(frame: pd.DataFrame, window: int, difference: bool = False) ->
     smoothing = "Not smoothed."
     if window > 1:
         smoothing = f"Trailing mean over {window:,} episodes, at first over those there are."
-    episodes = frame["episode"].max()
+    episodes = frame["episode"].max() + 1
     thinned = f" {MOST_POINTS:,} of {episodes:,} episodes drawn." if episodes > MOST_POINTS else ""
     return f"{lines} {smoothing}{thinned}"
 

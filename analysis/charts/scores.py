@@ -118,7 +118,7 @@ def health_chart(frame: pd.DataFrame) -> Figure:
     several = frame["env"].nunique() > 1
     envs = frame["env"].map(lambda env: shortened(env, 100))
     names = envs + ": " + frame["variant"] if several else frame["variant"]
-    names = [wrapped(name, 0.7 * NAME_ROOM, TICK_SIZE) for name in names]
+    names = [wrapped(name, 0.6 * NAME_ROOM, TICK_SIZE) for name in names]
     lines = max(1 + name.count("\n") for name in names)
     height = 0.8 + (0.08 + 0.16 * lines) * len(frame)
     figure, (left, right) = panels(

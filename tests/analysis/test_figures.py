@@ -64,6 +64,8 @@ def test_curves_are_the_smoothed_episodes_of_the_best_configuration(grid, figure
     ours = frame[frame["variant"] == "harmonic"]
     found = ours.pivot(index="seed", columns="episode", values="value")
     np.testing.assert_allclose(found, trailing_mean(values.astype(float), 7))
+    # Numbered as in the log.
+    assert found.columns.tolist() == list(range(values.shape[1]))
     base = grid.curves[LAKE, "standard"]["episode_return"]
     gap = figures[f"difference_{LAKE}"].frame
     gap = gap[gap["variant"] == "harmonic"].pivot(index="seed", columns="episode", values="value")

@@ -84,7 +84,7 @@ def test_all_of_training_is_shown_and_its_end_can_be_read(sign):
     assert low <= smoothed.min()
     assert smoothed.max() <= high
     to_axes = axes.transData + axes.transAxes.inverted()
-    ends = [to_axes.transform((1000, of[:, -1].mean()))[1] for of in smoothed]
+    ends = [to_axes.transform((999, of[:, -1].mean()))[1] for of in smoothed]
     assert abs(ends[0] - ends[1]) > 0.05
     assert axes.get_title(loc="left") == "episode return [reward units], asinh scale"
     assert_texts_inside_and_apart(figure)
@@ -125,7 +125,7 @@ def test_values_that_are_not_known_leave_a_gap():
     values[1, :10] = np.nan
     figure = curves_chart(curve_frame({"minimum": (range(3), values)}), title="t", label="l")
     (low, _, _) = bands(figure)[0]
-    assert low.index.min() == 11
+    assert low.index.min() == 10
 
 
 def test_shares_have_an_axis_from_0_to_1():
