@@ -10,13 +10,5 @@ _ENVIRONMENTS = {
     "Garnet-v0": ("garnet:GarnetEnv", 100),
 }
 
-
-def _register_once() -> None:
-    for name, (place, limit) in _ENVIRONMENTS.items():
-        entry_point = f"hq_ray.envs.{place}"
-        registered = gymnasium.registry.get(name)
-        if registered is None or registered.entry_point != entry_point:
-            gymnasium.register(id=name, entry_point=entry_point, max_episode_steps=limit)
-
-
-_register_once()
+for name, (place, limit) in _ENVIRONMENTS.items():
+    gymnasium.register(id=name, entry_point=f"hq_ray.envs.{place}", max_episode_steps=limit)

@@ -12,7 +12,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.envs.toy_text import CliffWalkingEnv, FrozenLakeEnv, TaxiEnv
-from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
+from gymnasium.wrappers import OrderEnforcing
 
 from hq_ray.envs.table_env import TableEnv
 from hq_ray.errors import ModelError
@@ -25,8 +25,6 @@ REPLAY_EPISODE = 100
 
 KNOWN = (CliffWalkingEnv, FrozenLakeEnv, TaxiEnv, TableEnv)
 OPT_IN = "table_describes_steps"
-# What gymnasium.make adds besides the step limit; they pass every step on unchanged.
-PLAIN_WRAPPERS = (OrderEnforcing, PassiveEnvChecker)
 HOOKS = {"__getattribute__", "__getattr__", "__setattr__", "__delattr__"}
 # No step depends on these.
 HARMLESS = {"close", "metadata", "render"}
@@ -75,9 +73,9 @@ def read_model(environment: gymnasium.Env) -> Model:
 
 
 def _inner(environment: gymnasium.Env) -> gymnasium.Env:
-    """The environment without the wrappers that pass its steps on unchanged."""
+    """The environment without the wrapper of gymnasium.make that passes its steps on unchanged."""
     inner: Any = environment
-    while type(inner) in PLAIN_WRAPPERS and not vars(inner).keys() & {"step", "reset"}:
+    while type(inner) is OrderEnforcing and not vars(inner).keys() & {"step", "reset"}:
         inner = inner.env
     return inner
 
