@@ -147,7 +147,7 @@ def test_the_caption_names_seeds_coverage_window_and_thinning(sizes, expected):
     curves = {f"v{i}": (range(n), np.ones((n, 50_000))) for i, n in enumerate(sizes)}
     frame = curve_frame(curves)
     assert len(frame) == MOST_POINTS * sum(sizes)
-    assert (frame["episode"].min(), frame["episode"].max()) == (1, 50_000)
+    assert (frame["episode"].min(), frame["episode"].max()) == (0, 49_999)
     caption = curve_caption(frame, 151)
     assert expected in caption
     assert "Trailing mean over 151 episodes" in caption
