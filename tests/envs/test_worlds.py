@@ -10,6 +10,7 @@ from gymnasium.utils.env_checker import check_env
 from hq_ray.environments import load_model, resolve
 from hq_ray.envs.garnet import GarnetEnv
 from hq_ray.envs.grid_worlds import OverestimationGridEnv, WindyGridEnv
+from hq_ray.envs.velocity_grid import VelocityGridEnv
 from hq_ray.planning import optimal_start_value, optimal_values
 from hq_ray.training import train_together
 
@@ -201,6 +202,22 @@ def test_gymnasium_finds_nothing_to_criticise(name, limit):
         (GarnetEnv, {"branching": 31}, ValueError, "at most n_states, got branching 31 and n_stat"),
         (GarnetEnv, {"instance": -1}, ValueError, "instance must be an integer from 0 to 4,294,96"),
         (GarnetEnv, {"n_states": 10**6}, ValueError, r"1,000,000, got 1000000 \* 4 \* 2"),
+        *(
+            (VelocityGridEnv, {name: value}, error, f"{name} must be {must}, got {value!r}$")
+            for name, value, error, must in (
+                ("width", 1, ValueError, "an integer of at least 2"),
+                ("height", 1, ValueError, "an integer of at least 2"),
+                ("width", 8.0, TypeError, "an integer of at least 2"),
+                ("height", True, TypeError, "an integer of at least 2"),
+                ("max_speed", 0, ValueError, "an integer of at least 1"),
+                ("slip_prob", 1.5, ValueError, r"a probability in \[0, 1\]"),
+                ("slip_prob", math.nan, ValueError, r"a probability in \[0, 1\]"),
+                ("slip_prob", "0.1", TypeError, r"a probability in \[0, 1\]"),
+                ("step_reward", math.inf, ValueError, "a finite number"),
+                ("goal_reward", None, TypeError, "a finite number"),
+                ("cliff_penalty", False, TypeError, "a finite number"),
+            )
+        ),
     ],
 )
 def test_bad_arguments_are_refused_in_one_sentence(kind, arguments, error, message):

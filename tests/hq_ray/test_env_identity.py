@@ -1,5 +1,6 @@
 """What is known of an environment without a believed table: rollout, source, interface."""
 
+import importlib
 import os
 import signal
 import sys
@@ -179,19 +180,11 @@ class Doubled(gymnasium.RewardWrapper):
 """
 
 
-@pytest.fixture
-def module(tmp_path, monkeypatch):
+def test_the_source_is_that_of_classes_and_wrappers_outside_gymnasium(tmp_path, monkeypatch):
     path = tmp_path / "line_of_the_user.py"
     path.write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
-    import line_of_the_user
-
-    yield path, line_of_the_user
-    del sys.modules["line_of_the_user"]
-
-
-def test_the_source_is_that_of_classes_and_wrappers_outside_gymnasium(module):
-    path, mine = module
+    mine = importlib.import_module("line_of_the_user")
     lake = gymnasium.make("FrozenLake-v1")
     assert source_digest(lake, type(lake.unwrapped)) is None
     plain, wrapped = source_digest(Line(), Line), source_digest(mine.Doubled(Line()), Line)
@@ -203,8 +196,8 @@ def test_the_source_is_that_of_classes_and_wrappers_outside_gymnasium(module):
     assert source_digest(lake, mine.Mine) != source_digest(lake, Line)
 
 
-def test_a_worker_with_another_source_is_refused(module, register, make_trial):
-    register("Sourced-v0", entry_point=module[1].Mine, max_episode_steps=20)
+def test_a_worker_with_another_source_is_refused(register, make_trial):
+    register("Sourced-v0", entry_point=Line, max_episode_steps=20)
     found = resolve("Sourced-v0")
     assert found.source == load_source("Sourced-v0", "{}")
     trial = replace(make_trial("standard", "Sourced-v0"), source=found.source)
