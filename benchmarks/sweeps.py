@@ -104,7 +104,7 @@ def train_one(trial: Trial, folder: Path) -> dict:
 def ours() -> Iterator[Run]:
     """`run_sweep` on an embedded Ray that is there already."""
     with Session() as session:
-        session.wait()
+        session.start().result()
         load_loops()
 
         def run(job: Job, trials: int, folder: Path) -> Outcome:
@@ -199,7 +199,7 @@ def with_tune() -> Iterator[Run]:
         return summarised(rows, folder, min(metrics["began"] for metrics in told))
 
     with Session() as session:
-        session.wait()
+        session.start().result()
         yield run
 
 

@@ -1,8 +1,8 @@
 """The plan: which trials a request means, and which of them are still to be run."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 
@@ -26,13 +26,7 @@ class TrialSet(Sequence[Trial]):
     def __len__(self) -> int:
         return len(self.configurations) * len(self.seeds)
 
-    @overload
-    def __getitem__(self, index: int) -> Trial: ...
-    @overload
-    def __getitem__(self, index: slice) -> "Picked": ...
-    def __getitem__(self, index: int | slice) -> "Trial | Picked":
-        if isinstance(index, slice):
-            return Picked(self, np.arange(len(self))[index])
+    def __getitem__(self, index: int) -> Trial:  # type: ignore[override]
         seed, number = divmod(range(len(self))[index], len(self.configurations))
         make = self._makers[number]
         if make is None:
@@ -62,13 +56,7 @@ class Picked(Sequence[Trial]):
     def __len__(self) -> int:
         return len(self.indices)
 
-    @overload
-    def __getitem__(self, index: int) -> Trial: ...
-    @overload
-    def __getitem__(self, index: slice) -> "Picked": ...
-    def __getitem__(self, index: int | slice) -> "Trial | Picked":
-        if isinstance(index, slice):
-            return Picked(self.trials, self.indices[index])
+    def __getitem__(self, index: int) -> Trial:  # type: ignore[override]
         return self.trials[self.indices[index]]
 
 
@@ -101,9 +89,9 @@ def count_by_configuration(picked: Picked, trials: TrialSet) -> list[int]:
 def planned_counts(trials: TrialSet) -> dict[str, dict[str, int]]:
     """How many trials are planned, by environment (`id args`) and variant, for sweep.json."""
     counts: dict[str, dict[str, int]] = {}
-    for configuration in trials.configurations:
-        of = counts.setdefault(f"{configuration.env} {configuration.env_args}", {})
-        of[configuration.variant] = of.get(configuration.variant, 0) + len(trials.seeds)
+    for one in trials.configurations:
+        of = counts.setdefault(f"{one.env} {one.env_args}", Counter())
+        of[one.variant] += len(trials.seeds)
     return counts
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
+from itertools import islice
 
 from hq_ray.compiled import on_compiling
 from hq_ray.environments import sweep_json_entries
@@ -49,10 +50,13 @@ class Session:
         self._where = address, cores, modules
         self._ray = ExitStack()
         self._started: Future | None = None
-        self._stopped: Future | None = None
 
     def start(self) -> Future:
-        """Lets Ray start in the background, if it was not told to."""
+        """Lets Ray start in the background, if it was not told to.
+
+        The result of the future, which is None, waits until it has started, and raises an
+        InputError where no cluster answers at the address.
+        """
         if self._started is None:
             self._started = self._thread.submit(self._start)
         return self._started
@@ -64,34 +68,23 @@ class Session:
         self._ray.enter_context(ray_session(*self._where))
         warm_workers()
 
-    def wait(self) -> None:
-        """Waits until Ray has started.
-
-        Raises:
-            InputError: no cluster answers at the address.
-        """
-        self.start().result()
-
     def executor(self, results: Results, options: RunOptions, token: str) -> Executor:
         """An executor on Ray, once it has started; see `train_batch` for the arguments."""
         from hq_ray.sweeps.ray_executor import RayExecutor
 
-        self.wait()
+        self.start().result()
         return RayExecutor(results, options, token)
 
-    def close(self) -> None:
-        """Lets Ray stop in the background."""
-        if self._started is not None and self._stopped is None:
-            self._stopped = self._thread.submit(self._ray.close)
-            self._thread.shutdown(wait=False)
+    def close(self) -> Future:
+        """Lets Ray stop in the background, if it was started."""
+        return self._thread.submit(self._ray.close)
 
     def __enter__(self) -> "Session":
         return self
 
     def __exit__(self, *problem: object) -> None:
-        self.close()
-        if self._stopped is not None:
-            self._stopped.result()
+        self.close().result()
+        self._thread.shutdown()
 
 
 def run_missing(
@@ -131,7 +124,7 @@ def run_missing(
         if not options.accept_source:
             check_sources(results, found, explored.missing, expanded.trials)
         if explored.missing and options.address is not None and not options.local:
-            session.wait()  # nothing is written before the cluster has answered
+            session.start().result()  # nothing is written before the cluster has answered
         _clear(results, found, shard)
         for name in found.damaged:
             results.set_aside(name)
@@ -217,7 +210,7 @@ def _train(
         session.start()
     if options.engine != "gymnasium":
         with on_compiling(notice):  # once here while Ray starts, instead of by every worker at once
-            warm_up(missing[:WARMED_TRIALS])
+            warm_up(islice(missing, WARMED_TRIALS))
     if options.local:
         executor: Executor = LocalExecutor(partial(train_batch, results, options, owner.token))
     else:

@@ -74,7 +74,7 @@ def session(tmp_path_factory):
         patch.syspath_prepend(str(module.parent))
         before = environment_variables()
         with Session(cores=2) as running:
-            running.wait()
+            running.start().result()
             yield running
         assert not ray.is_initialized()
         assert session_folders() == []

@@ -117,7 +117,7 @@ def test_a_shard_clears_away_what_its_own_killed_driver_left_and_nothing_else(an
 def test_each_trial_is_in_one_shard():
     trials = torture.trials()
     shards = [part(k, 3) for k in (1, 2, 3)]
-    parts = [plan(trials, {}, shard=shard).trials for shard in shards]
+    parts = [list(plan(trials, {}, shard=shard).trials) for shard in shards]
     assert sorted(one.trial_id for of in parts for one in of) == sorted(trials.ids())
     for shard, of in zip(shards, parts, strict=True):
         assert all(shard.has(one.config_id, one.seed) for one in of)
