@@ -1,15 +1,10 @@
-"""What `hq-ray run` does, in this process; the tests that start Ray or a process come last."""
+"""What `hq-ray run` does, in this process."""
 
-import json
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
-import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import gymnasium
 import imageio.v3
@@ -17,7 +12,6 @@ import imageio_ffmpeg
 import numpy as np
 import pandas as pd
 import pytest
-from standard_error import complaints
 
 from hq_ray.cli import run_command_line
 from hq_ray.load import load_trials
@@ -215,19 +209,6 @@ def test_added_seeds_are_all_that_is_trained(run, trained, finished):
     )
 
 
-@pytest.mark.parametrize(
-    ("flags", "changed"),
-    [
-        (["--variants", "both"], ["--alpha_down", "0.1", "--engine", "gymnasium", "--smooth", "9"]),
-        (["--variants", "minimum"], ["--alpha", "0.9", "--alpha_schedule", "linear"]),
-    ],
-)
-def test_what_a_trial_does_not_read_does_not_retrain_it(run, flags, changed):
-    common = [*RUN, "--episodes", "3", "--seeds", "0", "--task", "train", *flags]
-    assert run(*common)[1].startswith("Ran ")
-    assert "; nothing to run." in run(*common, *changed)[1]
-
-
 # What goes wrong on the way.
 
 
@@ -284,35 +265,21 @@ def test_a_failed_trial_is_tried_again(run, faulty, monkeypatch):
     assert re.search(r"Ran 2 trials \(0\.0 M steps, .*, 4 were there\)", out)
 
 
-class Shown(gymnasium.Env):
-    """A corridor of three places whose actions are 1 (left) and 2 (right); it closes badly, and its
-    frames of seed 1 are no pictures.
-    """
+class Shown(Faulty):
+    """Ends after one step; its frames of seed 1 are no pictures, and it closes badly."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 1}  # noqa: RUF012
-    observation_space = gymnasium.spaces.Discrete(3, start=10)
-    action_space = gymnasium.spaces.Discrete(2, start=1)
 
     def __init__(self, render_mode=None):
         self.render_mode = render_mode
 
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.place, self.seed = 10, self.seed if seed is None else seed
-        return self.place, {}
-
     def step(self, action):
-        assert self.action_space.contains(action)
-        print("stepped", flush=True)
-        self.place = max(10, self.place + (1 if action == 2 else -1))
-        return self.place, -1.0, self.place == 12, False, {}
+        return 1, -1.0, True, False, {}
 
     def render(self):
-        if self.seed == 1:
+        if self.broken:
             raise ZeroDivisionError("no picture")
-        frame = np.zeros((32, 96, 3), np.uint8)
-        frame[:, 32 * (self.place - 10) :][:, :32] = 255
-        return frame
+        return np.zeros((32, 96, 3), np.uint8)
 
     def close(self):
         raise RuntimeError("closed twice")
@@ -330,150 +297,13 @@ def test_films_go_on_after_one_that_cannot_be_and_closing_badly_loses_nothing(ru
     ]
     films = {path.name for path in Path("videos/standard").iterdir()}
     assert films == {"greedy_s0.mp4", "greedy_s2.mp4"}
-    # Two steps to the right, and the last frame for a second.
-    with warnings.catch_warnings():
-        # The reader of imageio leaves the pipes of ffmpeg to the garbage collector.
-        warnings.simplefilter("ignore", ResourceWarning)
-        frames = imageio.v3.imread("videos/standard/greedy_s2.mp4", plugin="FFMPEG")
-    places = [int(frame.mean(axis=(0, 2)).argmax()) // 32 for frame in frames]
-    assert places == [0, 1, 2, 2]
-    rows = pd.read_parquet("results/Shown-v0/q_values")
-    assert sorted(rows["state"].unique()) == [10, 11, 12]
-    assert sorted(rows["action"].unique()) == [1, 2]
 
 
-def test_a_damaged_sweep_file_is_named_and_written_anew(run):
-    path = Path("results/VelocityGrid-v0/sweep.json")
-    path.parent.mkdir(parents=True)
-    path.write_text("{bad")
-    code, out, _ = run(*RUN, "--task", "train")
-    assert code == 0
-    assert out.startswith(f"Damaged: {path} must be ")
-    assert out.count("Damaged") == 1
-    assert json.loads(path.read_text())["name"] == "VelocityGrid-v0"
-
-
-# A process of its own, and Ray.
-
-SLOW = ["run", "--env", "FrozenLake-v1", "--episodes", "800", "--seeds", "0-7", "--task", "train"]
-SLOW_RESULTS = Path("results/FrozenLake-v1")
-
-
-def process(folder, *arguments):
-    command = [sys.executable, "-m", "hq_ray", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    done.stderr = complaints(done.stderr)
-    return done
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """Episodes of the slow run, from the kernel, in this process."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert run_command_line([*SLOW, "--local", "--trials_per_task", "5"]) == 0
-    return episodes(folder / SLOW_RESULTS)
-
-
-# FrozenLake, but from seed 2 on a trial waits until there is a file `go`.
-PATIENT = """
-import pathlib
-import time
-
-import gymnasium
-from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv
-
-
-class Patient(FrozenLakeEnv):
-    def reset(self, *, seed=None, options=None):
-        while seed in range(2, 8) and not pathlib.Path(__file__).with_name("go").exists():
-            time.sleep(0.01)
-        return super().reset(seed=seed, options=options)
-
-
-gymnasium.register("Patient-v0", "patient:Patient", max_episode_steps=100)
-"""
-
-
-def interrupted(folder, command, number):
-    """Ctrl-C, as a terminal sends it, or SIGTERM, as a scheduler does, once two trials are
-    published and while others run; the process and its words.
-    """
-    started = subprocess.Popen(
-        [sys.executable, "-m", "hq_ray", *command],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    while started.poll() is None and len(list(folder.glob("results/*/trials/*.parquet"))) < 2:
-        time.sleep(0.02)
-    if number == signal.SIGINT:
-        os.killpg(started.pid, number)
-    else:
-        started.send_signal(number)
-    (folder / "go").touch()
-    return started, *started.communicate()
-
-
-@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent to a process group")
-@pytest.mark.parametrize(
-    ("flags", "number"),
-    [
-        (["--local"], signal.SIGTERM),
-        pytest.param(["--cores", "2"], signal.SIGINT, marks=pytest.mark.ray),
-    ],
-)
-def test_ctrl_c_keeps_what_is_published_and_the_same_command_resumes(
-    tmp_path, undisturbed, flags, number
-):
-    (tmp_path / "patient.py").write_text(PATIENT)
-    command = [*SLOW, "--env", "patient:Patient-v0", "--trials_per_task", "1", *flags]
-    place = tmp_path / "results/Patient-v0"
-    started, out, err = interrupted(tmp_path, command, number)
-    assert started.returncode == 130
-    assert not [word for word in ("Traceback", "raylet", "SIGTERM") if word in out + err]
-    kept = pd.read_parquet(place / "trials")
-    assert 2 <= len(kept) < 16
-    assert set(kept["status"]) == {"done"}
-    assert f"Ran {len(kept)} trials (" in out
-    assert out.endswith("Interrupted; the same command resumes.\n")
-    assert not (tmp_path / "logs").exists()
-    resumed = process(tmp_path, *command)
-    assert resumed.returncode == 0, resumed.stderr
-    assert f", {len(kept)} were there): " in resumed.stdout
-    keys, values = ["variant", "seed", "episode"], ["episode_return", "steps", "truncated"]
-    found, expected = (
-        frame.sort_values(keys, ignore_index=True)[keys + values]
-        for frame in (episodes(place), undisturbed)
-    )
-    pd.testing.assert_frame_equal(found, expected, check_exact=True)
-    # Ray's folder carries the number of the process that started it.
-    assert list(Path("/tmp").glob(f"hq-*/r/session_*_{started.pid}")) == []
-
-
-@pytest.mark.ray
-def test_on_ray_every_column_is_the_same(tmp_path, undisturbed):
-    done = process(tmp_path, *SLOW, "--cores", "2", "--trials_per_task", "3")
-    assert (done.returncode, complaints(done.stderr)) == (0, "")
-    assert done.stdout.startswith("Ran 16 trials (")
-    table = episodes(tmp_path / SLOW_RESULTS)
-    assert table.columns.to_list() == undisturbed.columns.to_list()
-    for column in table:
-        pd.testing.assert_series_equal(table[column], undisturbed[column], check_exact=True)
-
-
-@pytest.mark.ray
-def test_a_cluster_that_does_not_answer_is_refused(tmp_path):
-    done = process(tmp_path, *SLOW, "--address", "127.0.0.1:1")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("Error: address must name a running Ray cluster, ")
-    assert "'127.0.0.1:1'" in done.stderr
-    assert done.stderr.count("\n") == 1
-    files = [path.name for path in tmp_path.rglob("*") if path.is_file()]
-    assert files == ["_driver.lock"]
+def test_an_interrupted_run_writes_nothing_more(run, monkeypatch):
+    halted = SimpleNamespace(interrupted=True)
+    monkeypatch.setattr("hq_ray.sweeps.commands.run_and_tell", lambda *_: halted)
+    assert run(*RUN, "--task", "all")[0] == 130
+    assert files(Path.cwd()) == set()
 
 
 def test_with_nothing_to_train_no_cluster_is_asked(run, trained):
