@@ -158,45 +158,6 @@ def test_pairing_takes_half_of_the_seeds(ours, theirs, common):
     assert not seeds_to_compare(seeds, unseeded=True)[0]
 
 
-def test_seeds_that_differ_are_compared_by_welch():
-    ours, base = noise(4, 9), noise(1, 6, seed=1)
-    found = compared(ours, base, base_seeds=range(100, 106))
-    best = ours[:, :4].mean(axis=1).argmax()
-    expected = stats.ttest_ind(ours[best, 4:], base[0, 3:], equal_var=False)
-    assert not found.paired
-    assert found.p_value == exact(expected.pvalue)
-
-
-# The family
-
-
-def family(*gaps):
-    """Frames of problems that differ in gamma, one standard and one harmonic each."""
-    base = noise(1, 10)
-    return [
-        frame
-        for number, gap in enumerate(gaps)
-        for variant, scores in (
-            ("standard", base),
-            ("harmonic", base + gap * (1 + 0.1 * noise(1, 10, seed=number + 1))),
-        )
-        for frame in [trials_of(variant, [{"gamma": 0.5 + 0.1 * number}], range(10), scores)]
-    ]
-
-
-def test_every_problem_and_variant_is_in_holms_family():
-    table = table_of(*family(0.0, 1.0, 0.001, 2.0))
-    found = compare_all(table, RETURN)
-    assert [one.env for one in found] == [f"Table-v0, gamma {g}" for g in (0.5, 0.6, 0.7, 0.8)]
-    # The first one is identical, so no test was made.
-    assert {one.family for one in found} == {3}
-    assert np.isnan(found[0].adjusted)
-    p_values = sorted(one.p_value for one in found[1:])
-    for one in found[1:]:
-        rank = p_values.index(one.p_value)
-        assert one.adjusted == exact(max((3 - k) * p_values[k] for k in range(rank + 1)))
-
-
 # Null experiments and power: chosen on some seeds, compared on fresh ones
 
 

@@ -1,18 +1,14 @@
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from hq_ray.analysis.api import compare, report
 from hq_ray.analysis.figures import figures_of
 from hq_ray.analysis.study import study
 from hq_ray.analysis.verdict import judge
 from hq_ray.environments import load_model, sweep_json_entries
 from hq_ray.load import stream_curves
 from hq_ray.planning import references
-from hq_ray.store import Failure, Results
+from hq_ray.store import Results
 from hq_ray.sweeps.expand import expand
 from hq_ray.sweeps.spec import Sweep
 from hq_ray.training import train
@@ -34,18 +30,16 @@ SPEC = {
 
 @pytest.fixture
 def published(tmp_path):
-    """Results of a spec, trained here; trials for which `fails` holds are published as failed."""
+    """Results of a spec, trained here."""
 
-    def publish(fails=lambda trial: False, spoil=lambda done: done, **changes):
+    def publish(**changes):
         content = {**SPEC, **changes}
         sweep = Sweep.from_mapping({k: v for k, v in content.items() if v is not None})
         expanded = expand(sweep)
         place = Results.at(tmp_path / sweep.name)
         told = sweep_json_entries(expanded.environments.values())
         place.describe(sweep.name, sweep.to_dict(), **told)
-        trials = [*expanded.trials]
-        lost = [Failure(t, "ValueError", "no", "Traceback: no") for t in trials if fails(t)]
-        place.publish([spoil(train(t)) for t in trials if not fails(t)], lost)
+        place.publish([train(trial) for trial in expanded.trials])
         return place
 
     return publish
@@ -79,50 +73,6 @@ def test_the_curves_are_of_the_configurations_that_are_compared(published):
     for one in found.comparisons:
         assert found.best[one.env, one.variant] == one.ours.number
     assert found.best[LAKE, "standard"] == found.comparisons[0].base.number
-
-
-def test_failed_trials_are_in_no_score_and_told(published):
-    place = published(lambda t: (t.variant, t.seed, t.alpha) == ("standard", 2, 0.1), seeds="0-5")
-    found = study([place])
-    assert any("1 of 42 trials failed" in note for note in found.notes)
-    assert len(found.trials) == 42
-    cell = found.table[LAKE]["standard"]
-    assert cell.seeds.tolist() == list(range(6))
-    assert found.comparisons[0].n_common == 6
-    # The other configuration is chosen, as this one is not done on every seed.
-    assert cell.settings["alpha"].iloc[found.best[LAKE, "standard"]] == 0.5
-
-
-@pytest.mark.parametrize(("env", "bad"), [(LAKE, np.nan), (CLIFF, -np.inf)])
-def test_an_older_trial_with_what_is_no_number_is_named_and_counts_as_failed(
-    published, tmp_path, env, bad
-):
-    def chosen(trial):
-        return (trial.variant, trial.seed, trial.alpha) == ("standard", 2, 0.1)
-
-    def spoil(done):
-        """As such a trial was stored before it failed."""
-        if not chosen(done.trial):
-            return done
-        returns = np.append(done.log.episode_return[:-1], bad)
-        summary = done.summary | {"mean_return": bad, "final_return": bad, "q_rmse": bad}
-        return replace(done, log=replace(done.log, episode_return=returns), summary=summary)
-
-    changes = {"env": env, "variant": ["standard", "harmonic"], "seeds": "0-5"}
-    changes |= {"variant_parameters": None}
-    old, new = published(spoil=spoil, **changes), published(chosen, name="new", **changes)
-    for metric in ("final_return", "mean_return", "q_rmse"):
-        found, expected = (compare(one.location.path, metric=metric) for one in (old, new))
-        pd.testing.assert_frame_equal(found, expected)
-    found = study([old])
-    (note,) = (note for note in found.notes if "left out" in note)
-    [trial] = found.trials["trial_id"][~np.isfinite(found.trials["mean_return"])]
-    assert note == (
-        "1 trial with a return or value that is NaN or infinite left out: "
-        f"{trial} (standard, seed 2, {env})"
-    )
-    if env == CLIFF:
-        assert Path(report(old.location.path, tmp_path / "page")).exists()
 
 
 def test_a_sweep_and_more_of_it_are_one(published):

@@ -142,12 +142,14 @@ def test_holm_decides_in_a_family():
     base, nothing = np.random.default_rng(1).normal(size=10), normal(0.0)
     frames = [
         trials_of(variant, [{"gamma": gamma}], range(10), [base + gap])
-        for gamma, gap in ((0.9, difference), (0.99, nothing))
+        for gamma, gap in ((0.9, difference), (0.99, nothing), (0.999, 0.0))
         for variant, gap in (("standard", 0.0), ("harmonic", gap))
     ]
-    one, other = compare_all(table_of(*frames), METRICS["final_return"])
+    one, other, equal = compare_all(table_of(*frames), METRICS["final_return"])
     assert judge(one).kind == judge(other).kind == UNDECIDED
     assert "of 2 comparisons, n = 10" in judge(one).sentence
+    # No test was made of what is identical.
+    assert (judge(equal).kind, math.isnan(equal.adjusted)) == (IDENTICAL, True)
 
 
 def test_the_whole_in_a_sentence():
