@@ -26,23 +26,6 @@ def test_a_cell_is_configurations_by_seeds():
     assert cell.settings["eps_shift"].isna().all()
 
 
-def test_whatever_order_the_trials_come_in():
-    frames = [
-        trials_of("harmonic", [{"alpha": a, "eps_shift": e} for a in (0.1, 0.2) for e in (1, 10)],
-                  range(3), np.arange(12).reshape(4, 3)),
-        trials_of("standard", alphas(2), range(4), np.arange(8).reshape(2, 4)),
-    ]  # fmt: skip
-    trials = pd.concat(frames, ignore_index=True)
-    expected = table_of(trials)["Table-v0"]
-    shuffled = table_of(trials.sample(frac=1, random_state=0))["Table-v0"]
-    assert list(expected) == list(shuffled)
-    for one, other in zip(expected.values(), shuffled.values(), strict=True):
-        pd.testing.assert_frame_equal(one.settings, other.settings)
-        assert one.labels == other.labels
-        assert np.array_equal(one.scores("final_return"), other.scores("final_return"))
-        assert one.explored["trial_id"].tolist() == other.explored["trial_id"].tolist()
-
-
 LISTED = [
     {"env": "FrozenLake-v1", "variant": variant, "alpha": alpha}
     for alpha in (0.3, 0.1, 0.2)

@@ -1,6 +1,5 @@
 """`plot`, `compare` and `report` on usual and odd results: what can be said, or one sentence."""
 
-import json
 import webbrowser
 from pathlib import Path
 
@@ -133,17 +132,6 @@ def test_what_is_said_is_what_there_is(run, tiny, tmp_path, sketched):
     elsewhere = {"env": "nowhere_at_all:Env-v0", "fingerprint": "0" * 16}
     out = run("report", make_up(tmp_path / "made", n_alphas=2, **elsewhere))[1]
     assert "cannot be made here (the module of environment" in out
-
-
-def test_a_partial_sweep_says_what_is_missing(tmp_path, run, sketched):
-    results = train(tmp_path)
-    described = json.loads((results / "sweep.json").read_text())
-    for row in described["planned"].values():
-        row.update({variant: 2 * n for variant, n in row.items()})
-    (results / "sweep.json").write_text(json.dumps(described))
-    _, out, _ = run("report", results)
-    assert "Note: 24 of 48 planned trials are not in" in out
-    assert "24 of 48 planned trials done" in Path("reports/tiny/report.html").read_text()
 
 
 def test_the_page_is_opened_where_asked_for(run, tiny, monkeypatch, sketched):

@@ -157,18 +157,6 @@ def test_a_row_of_the_pairs_equals_plain_loops():
         assert part["holm"].tolist() == (adjusted < 0.05).tolist()
 
 
-def test_equal_variants_make_no_difference():
-    scores = noise(8, 10)
-    table = table_of(
-        *(trials_of(v, alphas(8), range(10), scores) for v in ("standard", "harmonic"))
-    )
-    found = pairs_table(table, RETURN)
-    assert (found[["difference", "se", "low", "high"]] == 0).all(axis=None)
-    assert found["p_value"].isna().all()
-    assert (found["ties"] == 10).all()
-    assert not found["holm"].any()
-
-
 def test_the_lower_of_two_costs_wins():
     scores = {"standard": [[5.0, 5.0, 5.0]], "harmonic": [[4.0, 5.0 + 1e-10, 3.0]]}
     table = table_of(

@@ -36,15 +36,6 @@ def test_the_effective_step_size_is_smaller_upwards_and_larger_downwards():
     assert ((effective < alpha) == (target > q_value)).all()
 
 
-def test_a_shift_to_zero_gives_the_least_or_the_ordinary_harmonic_mean():
-    q_value, target = np.array([-50.0, -10.0, 3.0]), np.array([-10.0, -50.0, -4.0])
-    moved = q_value + effective_step_size(q_value, target, 0.1, 1e-12) * (target - q_value)
-    np.testing.assert_allclose(moved, np.minimum(q_value, target), atol=1e-9)
-    gain = 10 + effective_step_size(10.0, 50.0, 0.1, 1e-12) * 40
-    assert gain == pytest.approx(1 / (0.9 / 10 + 0.1 / 50), rel=1e-12)
-    assert float(gain) == pytest.approx(10.87, abs=0.005)
-
-
 @pytest.mark.parametrize("exponent", [-12, -3, 0, 3, 16])
 def test_the_step_in_the_non_positive_regime_depends_on_delta_alone(exponent):
     q_value, target, alpha, _ = drawn(2000, -100, 0)

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from small_sweeps import HOSTILE_ENV, make_up, train
+from small_sweeps import make_up, train
 
 from hq_ray.analysis.report.page import write_report
 from hq_ray.analysis.study import study
@@ -188,14 +188,6 @@ def test_a_link_into_a_fold_opens_it(driver, page):
     driver.find_element("css selector", "nav a[href='#methods']").click()
     WebDriverWait(driver, 60).until(lambda driver: "methods" not in folded(driver))
     assert driver.find_element("css selector", "#methods dt").is_displayed()
-
-
-def test_names_are_text_and_nothing_runs(browser):
-    assert (
-        browser.execute_script("return document.querySelectorAll('main b#x, main i').length") == 0
-    )
-    assert browser.execute_script("return document.querySelectorAll('script').length") == 2
-    assert set(column(browser, "env")) == {f'{HOSTILE_ENV}, text "<i>"'}
 
 
 def test_sorting_is_by_number_and_both_ways(browser):

@@ -138,7 +138,8 @@ def test_a_confirmed_page_says_what_pandas_and_scipy_find_in_the_trials(tmp_path
             names = [f"{metric}_{end}" for end in ("difference", "low", "high")]
             if metric == "mean_return":
                 by_hand += [test.pvalue, ours.mean(), base.mean()]
-                names += ["p_value", "mean", "baseline_mean"]
+                by_hand += [(ours > base).sum(), (ours == base).sum(), (ours < base).sum()]
+                names += ["p_value", "mean", "baseline_mean", "wins", "ties", "losses"]
             found = told.loc[variant, names].to_numpy(dtype=float)
             assert found == pytest.approx(np.array(by_hand), rel=1e-10, abs=1e-10)
             numbers = [ours.mean(), base.mean(), *by_hand[:1]]
