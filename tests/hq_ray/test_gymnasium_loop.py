@@ -136,18 +136,3 @@ def test_the_same_environment_seen_otherwise_is_learned_alike(make_trial, space,
     log = train_on_gymnasium(trial, seen)
     assert np.array_equal(log.q_values, expected.q_values)
     assert np.array_equal(log.episode_return, expected.episode_return)
-
-
-def test_blackjack(make_trial):
-    trial = make_trial("standard", "Blackjack-v1", episodes=300, eps_schedule="constant")
-    log = train_on_gymnasium(trial, make(trial.env, trial.env_args, trial.max_steps))
-    assert log.q_values.shape == (32 * 11 * 2, 2)
-    assert set(log.episode_return) == {-1.0, 0.0, 1.0}
-    assert log.terminated.all()
-    assert log.success is None
-    # A player of 12 or more has seen states of this range alone; no dealer shows a zero.
-    learned = np.flatnonzero(log.q_values.any(axis=1))
-    totals, dealers = learned // 22, learned // 2 % 11
-    assert totals.min() >= 4
-    assert totals.max() <= 21
-    assert set(dealers) <= set(range(1, 11))
