@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hq_ray.cli import run_command_line
 from hq_ray.load import load_trials
 from hq_ray.sweeps.api import run_sweep
 
@@ -149,15 +148,15 @@ def test_ties_go_to_the_order_of_the_plan(here):
     assert set(rows["alpha"]) == {0.3}
 
 
-def test_the_flag_and_what_is_said(here, capsys):
+def test_the_flag_and_what_is_said(call):
     spec = {key: value for key, value in SPEC.items() if key != "confirm"}
     Path("lakes.yaml").write_text(json.dumps(spec))
-    assert run_command_line(["sweep", "lakes.yaml", "--local", "--confirm", "3"]) == 0
-    out = capsys.readouterr().out
+    code, out, _ = call("sweep lakes.yaml --local --confirm 3")
+    assert code == 0
     assert out.count("Confirmed on 3 fresh seeds: ") == 4
     assert len(trials("confirmation")) == 2 * 2 * 3
     # Without it, what is confirmed stays.
-    assert run_command_line(["sweep", "lakes.yaml", "--local"]) == 0
+    assert call("sweep lakes.yaml --local")[0] == 0
     assert len(trials("confirmation")) == 2 * 2 * 3
     assert {len(found) for found in blocks().values()} == {1}
 

@@ -38,7 +38,8 @@ class Stairs(gymnasium.Env):
 
 gymnasium.register("Stairs-v0", Stairs, max_episode_steps=60)
 """
-SPEC = {"name": "up", "env": "stairs_of_the_user:Stairs-v0", "episodes": 8, "variant": "standard"}
+ENV = "stairs_of_the_user:Stairs-v0"
+SPEC = {"name": "up", "env": ENV, "episodes": 8, "variant": "standard", "seeds": "0-1"}
 SEEN, UNSEEN = ("= 1.0", "= 2.0"), ("100.0", "1000.0")
 
 
@@ -57,20 +58,9 @@ def edit(tmp_path, monkeypatch, register):
         monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
     write()
+    (tmp_path / "up.yaml").write_text(json.dumps(SPEC))
     yield write
     sys.modules.pop("stairs_of_the_user", None)
-
-
-@pytest.fixture
-def call(tmp_path, capsys):
-    def run(command, seeds="0-1", *more):
-        name = "results/up" if command in ("verify", "replay") else "up.yaml"
-        (tmp_path / "up.yaml").write_text(json.dumps(SPEC | {"seeds": seeds}))
-        code = run_command_line([*command.split(), name, *more])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
 
 
 def told():
@@ -82,11 +72,11 @@ def trials():
 
 
 def test_an_edit_that_a_rollout_sees_makes_new_trials(edit, call):
-    assert "Ran 2 trials" in call("sweep --local")[1]
+    assert "Ran 2 trials" in call("sweep up.yaml --local")[1]
     before = told()
     edit(*SEEN)
-    assert "2 stale trials" in call("plan --no_pilot")[1]
-    assert "Ran 2 trials" in call("sweep --local")[1]
+    assert "2 stale trials" in call("plan up.yaml --no_pilot")[1]
+    assert "Ran 2 trials" in call("sweep up.yaml --local")[1]
     found = trials()
     assert found["trial_id"].nunique() == 4
     assert found["fingerprint"].str.match("rollout:[0-9a-f]{16}$").all()
@@ -96,17 +86,17 @@ def test_an_edit_that_a_rollout_sees_makes_new_trials(edit, call):
         (env,) = after[name]
         assert set(found[name[:-1]]) == {before[name][env], after[name][env]}
     edit()
-    assert "nothing to run" in call("sweep --local")[1]
+    assert "nothing to run" in call("sweep up.yaml --local")[1]
 
 
 def test_an_edit_that_a_rollout_cannot_see_stops_the_sweep(edit, call):
-    assert "Ran 2 trials" in call("sweep --local")[1]
+    assert "Ran 2 trials" in call("sweep up.yaml --local")[1]
     (first,) = set(trials()["source"])
     edit(*UNSEEN)
-    assert "nothing to run" in call("sweep --local")[1]
-    code, out, _ = call("plan --no_pilot", "0-2")
+    assert "nothing to run" in call("sweep up.yaml --local")[1]
+    code, out, _ = call("plan up.yaml --no_pilot --set seeds=0-2")
     assert (code, "Notice: trials of stairs" in out) == (0, True)
-    code, _, error = call("sweep --local", "0-2")
+    code, _, error = call("sweep up.yaml --local --set seeds=0-2")
     assert code == 2
     assert re.fullmatch(
         r"Error: trials of stairs_of_the_user:Stairs-v0 {} in one folder must come from one source "
@@ -117,16 +107,16 @@ def test_an_edit_that_a_rollout_cannot_see_stops_the_sweep(edit, call):
     assert len(trials()) == 2
     with pytest.raises(InputError, match="--accept_source"):
         run_sweep(SPEC | {"seeds": "0-2"}, local=True)
-    assert "Ran 1 trial " in call("sweep --local --accept_source", "0-2")[1]
+    assert "Ran 1 trial " in call("sweep up.yaml --local --accept_source --set seeds=0-2")[1]
     assert trials()["fingerprint"].nunique() == 1
     assert trials().groupby("source").size().sort_values().tolist() == [1, 2]
-    assert call("sweep --local", "0-3")[0] == 2
+    assert call("sweep up.yaml --local --set seeds=0-3")[0] == 2
     handle = run_sweep(SPEC | {"seeds": "0-3"}, local=True, accept_source=True)
     assert handle.tally.done == 1
 
 
 def test_a_run_is_stopped_alike(edit, capsys):
-    run = ["run", "--local", "--task", "train", "--env", SPEC["env"], "--episodes", "8"]
+    run = ["run", "--local", "--task", "train", "--env", ENV, "--episodes", "8"]
     assert run_command_line([*run, "--seeds", "0"]) == 0
     edit(*UNSEEN)
     capsys.readouterr()
@@ -140,14 +130,14 @@ def test_failures_of_another_source_stop_nothing(edit, call):
     edit(
         "return 0, {}", "self.n = getattr(self, 'n', 0) + 1; return 0 if self.n < 20 else 1 / 0, {}"
     )
-    assert "2 failed: ZeroDivisionError" in call("sweep --local", "0-1", *late)[1]
+    assert "2 failed: ZeroDivisionError" in call("sweep up.yaml --local", *late)[1]
     edit()
-    assert "Ran 3 trials" in call("sweep --local --retry_failed", "0-2", *late)[1]
+    assert "Ran 3 trials" in call("sweep up.yaml --local --retry_failed --set seeds=0-2", *late)[1]
 
 
 @pytest.mark.ray
 def test_workers_find_the_planned_source(edit, call):
-    code, out, _ = call("sweep --cores 1")
+    code, out, _ = call("sweep up.yaml --cores 1")
     assert (code, "Ran 2 trials" in out) == (0, True)
     assert "Starting Ray took longer than training; --local would have been quicker.\n" in out
 
@@ -157,17 +147,17 @@ def test_workers_find_the_planned_source(edit, call):
 
 def test_unseeded_trials_are_told_marked_resumed_and_not_compared(edit, call):
     drawn = ("--set", 'env={"id": "stairs_of_the_user:Stairs-v0", "drawn": true}')
-    code, out, _ = call("sweep --local", "0-1", *drawn)
+    code, out, _ = call("sweep up.yaml --local", *drawn)
     assert code == 0
     assert out.count("its seeds are never paired and its trials cannot be replayed") == 1
     assert set(trials()["fingerprint"]) == {"unseeded"}
     edit()
-    assert "Ran 1 trial " in call("sweep --local", "0-2", *drawn)[1]
-    code, out, _ = call("verify", "", "--sample", "100%")
+    assert "Ran 1 trial " in call("sweep up.yaml --local --set seeds=0-2", *drawn)[1]
+    code, out, _ = call("verify results/up --sample 100%")
     assert (code, "0 of 3 trials: 0 differ" in out) == (0, True)
     assert "3 trials cannot be compared: the environment is unseeded" in out
     trial_id = trials()["trial_id"].iloc[0]
-    code, out, _ = call("replay", "", trial_id)
+    code, out, _ = call(f"replay results/up {trial_id}")
     assert (code, "its log cannot be compared" in out) == (0, True)
     assert "differs" not in out
 
@@ -177,7 +167,7 @@ def test_unseeded_trials_are_told_marked_resumed_and_not_compared(edit, call):
 
 def test_plan_and_sweep_json_say_which_engine_trains_what(edit, call):
     envs = "[CliffWalking-v1, {id: FrozenLake-v1, map_name: 8x8}, 'stairs_of_the_user:Stairs-v0']"
-    code, out, _ = call("plan --no_pilot", "0-1", "--set", f"env={envs}")
+    code, out, _ = call("plan up.yaml --no_pilot", "--set", f"env={envs}")
     expected = {
         "CliffWalking-v1 {}": "kernel: it has a transition table that describes the steps of "
         "CliffWalkingEnv",
@@ -190,7 +180,7 @@ def test_plan_and_sweep_json_say_which_engine_trains_what(edit, call):
     for name, engine in expected.items():
         shown = name.removesuffix(" {}").replace(' {"map_name":"8x8"}', ', map_name "8x8"')
         assert f"{shown} trains with engine {engine}\n" in out
-    call("sweep --local", "0-1", "--set", f"env={envs}")
+    call("sweep up.yaml --local", "--set", f"env={envs}")
     assert told()["engines"] == expected
     assert set(told()["sources"]) == set(expected)
     assert told()["sources"]["CliffWalking-v1 {}"] is None
