@@ -20,6 +20,7 @@ from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.store import DONE
 from hq_ray.trial import (
     BLOCK,
+    CONFIRMATION,
     FIRST_FRESH_SEED,
     UNSEEDED,
     environment_name,
@@ -56,12 +57,12 @@ class Cell:
     @cached_property
     def explored(self) -> pd.DataFrame:
         """The trials of the exploration."""
-        return self.trials[self.trials["seed"] < FIRST_FRESH_SEED]
+        return self.trials[self.trials["role"] != CONFIRMATION]
 
     @cached_property
     def fresh(self) -> dict[tuple[int, str], pd.DataFrame]:
         """The trials of confirmations, by block and `config_id`; by rising seed, their index."""
-        trials = self.trials[self.trials["seed"] >= FIRST_FRESH_SEED]
+        trials = self.trials[self.trials["role"] == CONFIRMATION]
         blocks = (trials["seed"] - FIRST_FRESH_SEED) // BLOCK
         of = trials.set_index("seed").groupby([blocks.to_numpy(), trials["config_id"].to_numpy()])
         return {(int(block), config_id): part for (block, config_id), part in of}

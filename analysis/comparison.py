@@ -19,7 +19,7 @@ from hq_ray.analysis.statistics.t_tests import (
     tied_to_zero,
 )
 from hq_ray.store import DONE
-from hq_ray.trial import FIRST_FRESH_SEED
+from hq_ray.trial import CONFIRMATION
 
 Choices = Mapping[tuple[str, int], Mapping]
 """By configuration and block: metric, number of seeds, rank and what else sweep.json says."""
@@ -54,7 +54,7 @@ class Side:
     @property
     def fresh(self) -> bool:
         """Whether these are the seeds of a confirmation."""
-        return bool((self.seeds >= FIRST_FRESH_SEED).any())
+        return bool((self.trials["role"] == CONFIRMATION).any())
 
     @property
     def label(self) -> str:

@@ -22,7 +22,7 @@ from hq_ray.analysis.sensitivity import sensitivity_figures
 from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.analysis.study import Study
 from hq_ray.store import DONE, FAILED
-from hq_ray.trial import FIRST_FRESH_SEED, environment_name
+from hq_ray.trial import CONFIRMATION, environment_name
 
 
 def figures_of(study: Study, successes_only: bool = False) -> list[FigureData]:
@@ -163,7 +163,7 @@ def health_frame(study: Study) -> pd.DataFrame:
         key=trials["env"] + " " + trials["env_args"],
         done=is_done,
         failed=trials["status"] == FAILED,
-        explored=trials["seed"] < FIRST_FRESH_SEED,
+        explored=trials["role"] != CONFIRMATION,
         seconds=trials["train_seconds"].where(is_done).astype(float),
     )
     seen = trials.drop_duplicates("key")

@@ -35,7 +35,7 @@ from hq_ray.analysis.verdict import basis_sentence, judge, overall_sentence
 from hq_ray.analysis.verdict import summary as verdict_row
 from hq_ray.location import Location, writable
 from hq_ray.store import DONE, FAILED
-from hq_ray.trial import FIRST_FRESH_SEED
+from hq_ray.trial import CONFIRMATION
 from hq_ray.versions import versions
 
 PAGE = "report.html"
@@ -115,7 +115,7 @@ def render(study: Study, figures: Sequence[tuple[FigureData, bytes]], summary: p
         }
         for env in study.sections
     ]
-    status, explored = study.trials["status"], study.trials["seed"] < FIRST_FRESH_SEED
+    status, explored = study.trials["status"], study.trials["role"] != CONFIRMATION
     ours = versions() | {name: version(name) for name in ("scipy", "matplotlib")}
     described = zip(study.results, study.descriptions, strict=True)
     web = files("hq_ray.analysis.report") / "web"

@@ -24,7 +24,7 @@ from hq_ray.analysis.verdict import (
 )
 from hq_ray.analysis.words import format_number, round_number
 from hq_ray.store import FAILED, Results
-from hq_ray.trial import FIRST_FRESH_SEED, seeds_text
+from hq_ray.trial import CONFIRMATION, seeds_text
 
 MOST_FAILURES = 20
 MOST_CHARACTERS = 400
@@ -167,7 +167,7 @@ def configurations_table(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
     seeds: dict[str, list] = {"seeds": [], "fresh_seeds": []}
     for cell in study.cells:
         done = cell.trials[cell.trials["status"] != FAILED]
-        fresh = done["seed"] >= FIRST_FRESH_SEED
+        fresh = done["role"] == CONFIRMATION
         for column, trials in (("seeds", done[~fresh]), ("fresh_seeds", done[fresh])):
             texts = trials.groupby("config_id")["seed"].agg(seeds_text)
             seeds[column] += texts.reindex(cell.settings.index).tolist()

@@ -86,6 +86,12 @@ def test_a_sweep_and_more_of_it_are_one(published):
     assert whole.data_digest == found.data_digest != study(places[:1]).data_digest
 
 
+def test_great_seeds_of_a_spec_confirm_nothing(published):
+    found = study([published(seeds=f"{2**63 - 4}-{2**63 - 1}", parameters={"eps_shift": 1.0})])
+    assert {one.block for one in found.comparisons} == {None}
+    assert found.cells[0].seeds.tolist() == list(range(2**63 - 4, 2**63))
+
+
 def test_names_of_figures_tell_environments_apart(published):
     env = [LAKE, {"id": LAKE, "map_name": "8x8"}]
     found = study([published(env=env, seeds="0-1")])

@@ -10,7 +10,7 @@ from hq_ray import schema
 from hq_ray.analysis.cells import cells_by_problem
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import DONE, FAILED
-from hq_ray.trial import TRIAL_FIELDS, Trial
+from hq_ray.trial import CONFIRMATION, EXPLORATION, FIRST_FRESH_SEED, TRIAL_FIELDS, Trial
 
 NOW = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
 
@@ -30,7 +30,9 @@ def trials_of(variant, levels, seeds, scores, env="Table-v0", metric="final_retu
         used = used_hyperparameters(variant, hyperparameters)
         for seed, score in zip(seeds, of_seeds, strict=True):
             if not np.isnan(score):
-                trial = Trial(env=env, variant=variant, seed=int(seed), **identity, **used)
+                role = CONFIRMATION if seed >= FIRST_FRESH_SEED else EXPLORATION
+                given = {**identity, **used, "role": role}
+                trial = Trial(env=env, variant=variant, seed=int(seed), **given)
                 row = {
                     name: getattr(trial, name) for name in (*TRIAL_FIELDS, "trial_id", "config_id")
                 }
