@@ -34,12 +34,9 @@ def train_on_gymnasium(
     environment: gymnasium.Env,
     successes: Collection[tuple[int, float]] | None = None,
 ) -> EpisodeLog:
-    """Trains a trial by stepping its environment, whose step limit must be the trial's.
+    """Trains a trial by stepping its environment, which was made anew with the trial's step limit.
 
-    Args:
-        trial: what to train.
-        environment: made anew for this trial.
-        successes: see `Model`.
+    `successes` are those of its model.
 
     Raises:
         TrialError: an observation lies outside its space, a reward is no number, or a reward, a

@@ -66,13 +66,8 @@ class Model:
     def fingerprint(self) -> str:
         """16 hex digits over the arrays that steps are drawn from, and their shapes."""
         digest = hashlib.sha256()
-        for array in (
-            self.next_state,
-            self.reward,
-            self.probability,
-            self.terminated,
-            self.start_probability,
-        ):
+        for name in ("next_state", "reward", "probability", "terminated", "start_probability"):
+            array = getattr(self, name)
             digest.update(str((array.dtype.str, array.shape)).encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()[:16]

@@ -13,7 +13,7 @@ import numpy as np
 
 from hq_ray.environments import close, load_model, load_source, make
 from hq_ray.episode_log import EpisodeLog, Trained
-from hq_ray.errors import InputError, ModelError, TrialError, near_miss
+from hq_ray.errors import InputError, ModelError, TrialError
 from hq_ray.gymnasium_loop import train_on_gymnasium
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.kernel import train_on_kernel
@@ -45,12 +45,6 @@ def train(trial: Trial, engine: str = "auto") -> Trained:
         TrialError: what the environment gave, or a Q value, cannot be learned from.
     """
     return train_together([trial], engine)[0]
-
-
-def check_engine(engine: str) -> None:
-    """Raises an InputError for an unknown engine."""
-    if engine not in ENGINES:
-        raise InputError(f"unknown engine {engine!r}{near_miss(engine, ENGINES)}")
 
 
 def kernel_lacks(trial: Trial) -> str | None:

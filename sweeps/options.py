@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from hq_ray.errors import InputError
-from hq_ray.training import check_engine
+from hq_ray.errors import InputError, near_miss
+from hq_ray.training import ENGINES
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ class RunOptions:
         return None if self.shard is None else Shard.parse(str(self.shard))
 
     def __post_init__(self) -> None:
-        check_engine(self.engine)
+        if self.engine not in ENGINES:
+            raise InputError(f"unknown engine {self.engine!r}{near_miss(self.engine, ENGINES)}")
         if self.part is not None and self.repair:
             raise InputError("repair must be done by a driver of the whole sweep, without shard")
         for name in ("cores", "max_cores", "trials_per_task"):
