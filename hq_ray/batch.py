@@ -5,11 +5,10 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from hq_ray.episode_log import Trained
 from hq_ray.errors import ModelError
 from hq_ray.store import Failure, Results
 from hq_ray.training import group_key, kernel_lacks, train_together
-from hq_ray.trial import Trial
+from hq_ray.trial import Trained, Trial
 
 MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS = 500, 4000
 # Trials in one call of the kernel: enough to keep its lanes full, few enough to stay in the cache.

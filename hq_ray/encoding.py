@@ -10,8 +10,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from hq_ray import schema
-from hq_ray.episode_log import Failure, Trained
-from hq_ray.trial import TRIAL_FIELDS
+from hq_ray.trial import TRIAL_FIELDS, Failure, Trained
 
 ROW_GROUP_ROWS = 131_072
 LABELS = [f.name for f in schema.EPISODES if pa.types.is_dictionary(f.type)]

@@ -9,12 +9,11 @@ from typing import SupportsFloat
 import gymnasium
 import numpy as np
 
-from hq_ray.episode_log import EpisodeLog
 from hq_ray.errors import TrialError, short_repr
 from hq_ray.pcg64 import agent_generator
 from hq_ray.schedules import LAST_VISIT, visit_weights
 from hq_ray.spaces import numbering
-from hq_ray.trial import Trial
+from hq_ray.trial import EpisodeLog, Trial
 from hq_ray.updates import variant_of
 
 

@@ -23,11 +23,10 @@ from numba.extending import overload
 
 from hq_ray import pcg64, updates
 from hq_ray.compiled import njit
-from hq_ray.episode_log import EpisodeLog
 from hq_ray.pcg64 import agent_stream, environment_stream, pcg64_advance
 from hq_ray.schedules import LAST_VISIT, visit_weights
 from hq_ray.tables import KernelTables, explore_table
-from hq_ray.trial import Trial
+from hq_ray.trial import EpisodeLog, Trial
 from hq_ray.updates import variant_of
 
 U = np.uint64

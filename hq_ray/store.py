@@ -21,10 +21,9 @@ from pydantic import BaseModel, NonNegativeInt
 from pydantic_core import from_json
 
 from hq_ray import encoding, schema
-from hq_ray.episode_log import Failure, Trained
 from hq_ray.errors import HqRayError, InputError, ResultsError
 from hq_ray.location import Location
-from hq_ray.trial import SEMANTICS_VERSION, TRIAL_FIELDS, Trial, batch_name
+from hq_ray.trial import SEMANTICS_VERSION, TRIAL_FIELDS, Failure, Trained, Trial, batch_name
 from hq_ray.versions import versions
 
 SWEEP_FILE = "sweep.json"

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from hq_ray.environments import close, load_model, load_source, make
-from hq_ray.episode_log import EpisodeLog, Trained
 from hq_ray.errors import InputError, ModelError, TrialError
 from hq_ray.gymnasium_loop import train_on_gymnasium
 from hq_ray.hyperparameters import used_hyperparameters
@@ -21,7 +20,7 @@ from hq_ray.model import Model
 from hq_ray.planning import greedy_start_value, optimal_start_value, optimal_values
 from hq_ray.schema import SUMMARY
 from hq_ray.tables import KernelTables, kernel_tables
-from hq_ray.trial import Trial
+from hq_ray.trial import EpisodeLog, Trained, Trial
 from hq_ray.updates import uncompilable, variant_of
 
 ENGINES = ("auto", "kernel", "gymnasium")

@@ -10,8 +10,7 @@ from hypothesis.extra.numpy import arrays
 from made_up import trained
 
 from hq_ray.encoding import encode_episodes, encode_q_values, encode_trials
-from hq_ray.episode_log import EpisodeLog, Trained
-from hq_ray.trial import MAX_SEED, TRIAL_FIELDS
+from hq_ray.trial import MAX_SEED, TRIAL_FIELDS, EpisodeLog, Trained
 
 NUMBERS = ("episode_return", "steps", "terminated", "truncated")
 VARIANTS = ("standard", "harmonic", "minimum", "asymmetric")

@@ -8,11 +8,11 @@ import pytest
 from naive import differing
 
 from hq_ray.environments import load_model, make
-from hq_ray.episode_log import EpisodeLog
 from hq_ray.errors import InputError, ModelError, TrialError
 from hq_ray.model import model_from_table
 from hq_ray.planning import optimal_values
 from hq_ray.training import summarise, train
+from hq_ray.trial import EpisodeLog
 
 START_VALUE_NAMES = ("start_value", "policy_value", "optimal_value")
 VALUE_ERROR_NAMES = ("q_bias", "q_rmse", "q_max_error")

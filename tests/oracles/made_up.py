@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from hq_ray.episode_log import EpisodeLog, Failure, Trained
 from hq_ray.store import Results
-from hq_ray.trial import Trial
+from hq_ray.trial import EpisodeLog, Failure, Trained, Trial
 
 
 def trained(trial: Trial, n_states: int = 3, n_actions: int = 2) -> Trained:

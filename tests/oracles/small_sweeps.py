@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hq_ray.episode_log import EpisodeLog, Trained
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import Failure, Results
 from hq_ray.sweeps.api import run_sweep
-from hq_ray.trial import Trial
+from hq_ray.trial import EpisodeLog, Trained, Trial
 
 HOSTILE_ENV = 'A</script><b id="x">&`$'
 HOSTILE_FAILURE = "no </script><img src=x onerror=alert(1)> 'quotes' \"more\" ünïcode [red] `x`"
