@@ -16,8 +16,7 @@ from hq_ray.analysis.charts.style import MUTED, REFERENCE_STYLE, variant_styles
 from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.analysis.words import round_number
 
-# Between the markers of a line, as a share of the panel's diagonal.
-MARKER_SPACING = 0.15
+N_MARKERS = 7
 # Long curves are drawn by so many of their episodes.
 MOST_POINTS = 1000
 
@@ -109,8 +108,9 @@ def curves_chart(
             settled.append(table.loc[:, table.columns >= last / 2].to_numpy().ravel())
         axes.fill_between(mean.index, low, high, alpha=0.28, linewidth=0, zorder=1.3, **look)
         look |= {"linestyle": style.linestyle, "marker": style.marker}
-        first = (0.25 + 0.5 * number / len(curves)) * MARKER_SPACING
-        axes.plot(mean.index, mean, markevery=(first, MARKER_SPACING), **look)
+        every = max(1, len(mean) // N_MARKERS)
+        first = int((0.25 + 0.5 * number / len(curves)) * every)
+        axes.plot(mean.index, mean, markevery=slice(first, None, every), **look)
         settled += [of[of.index >= last / 2].to_numpy() for of in (mean, low, high)]
         if (end := mean.last_valid_index()) is not None:
             ends[variant] = (end, mean[end], style)
