@@ -27,7 +27,7 @@ DODGE = 0.07
 SIGNED = ("q_bias",)
 CLIPPED = 0.05
 CELL_SIZE = 6.5
-# Of a heat map's width, what names and colour bar take.
+# Of a panel's width, what names and a colour bar take.
 FRAME_INCHES = 1.1
 LUMINANCE = (0.299, 0.587, 0.114)
 HATCHES = ("", "////", "....", "xxxx", "----", "\\\\\\\\")
@@ -78,7 +78,7 @@ def levels_chart(frame: pd.DataFrame, *, hyperparameter: str, labels: Mapping[st
         bar = np.median(np.nan_to_num(part["high"] - part["mean"]))
         settled = [part["mean"] - bar, part["mean"] + bar, [0.0] * (metric in SIGNED)]
         compress(axes, np.concatenate(settled))
-        name_levels(axes.xaxis, levels)
+        name_levels(axes.xaxis, levels, WIDTH - FRAME_INCHES)
         axes.set_xlim(*whole)
         axes.set_xlabel(hyperparameter_label(hyperparameter))
         name_ends(axes, ends)
@@ -126,8 +126,8 @@ def _draw_map(axes: Axes, table: pd.DataFrame, colours: dict, inches: float) -> 
     """Cells with their numbers, where there is room for these."""
     values = table.to_numpy(dtype=float)
     image = axes.imshow(values, aspect="auto", origin="lower", **colours)
-    name_levels(axes.xaxis, table.columns)
-    name_levels(axes.yaxis, table.index)
+    name_levels(axes.xaxis, table.columns, inches - FRAME_INCHES)
+    name_levels(axes.yaxis, table.index, inches)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     texts = {at: round_number(value) for at, value in np.ndenumerate(values) if value == value}

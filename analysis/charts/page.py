@@ -39,7 +39,7 @@ NAME_ROOM = 72 * 0.4 * WIDTH
 ROOM_FOR_NAME = 0.19
 LEADING = 1.45
 # Width of a usual letter of DejaVu Sans in its sizes, and of a bold one in plain ones.
-LETTER, BOLDER = 0.6, 1.2
+LETTER, BOLDER = 0.57, 1.2
 END_NAME = "end name"
 N_COLOURS = 256
 
@@ -121,7 +121,7 @@ def caption_pixels(caption: Sequence[str]) -> int:
 
 def wrapped(text: str, room: float, size: float) -> str:
     """Text in lines that fit a room in points; a word that is longer is broken."""
-    return textwrap.fill(text, int(room / (LETTER * size)))
+    return textwrap.fill(text, int(room / (LETTER * size)), break_on_hyphens=False)
 
 
 def name_ends(axes: Axes, ends: Mapping[str, tuple[float, float, LineStyle]]) -> None:

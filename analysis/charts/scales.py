@@ -16,6 +16,8 @@ from hq_ray.hyperparameters import HYPERPARAMETERS
 MUCH_WIDER = 8.0
 LEAST_SHARE = 1e-3
 N_TICKS = {"x": 4, "y": 7}
+# So many letters of a tick's name take an inch.
+LETTERS = 10
 # More levels than these are not all named.
 MOST_NAMED = 12
 
@@ -77,11 +79,14 @@ def hyperparameter_label(name: str) -> str:
     return name + bracket + unit
 
 
-def name_levels(axis: Any, levels: Sequence) -> None:
-    """Ticks of an axis of levels, which are at equal distances; of many only some are named."""
+def name_levels(axis: Any, levels: Sequence, inches: float) -> None:
+    """Ticks of an axis of levels, which are at equal distances; of many only some are named.
+
+    Names that would be longer side by side than an axis of so many inches stand upright.
+    """
     every = -(-len(levels) // MOST_NAMED)
     named = range(0, len(levels), every)
     texts = [(level_text if every == 1 else round_number)(levels[place]) for place in named]
     axis.set_ticks(named, texts)
-    if axis.axis_name == "x" and sum(map(len, texts)) > 36:
+    if axis.axis_name == "x" and sum(map(len, texts)) > LETTERS * inches:
         axis.set_tick_params(labelrotation=90)
