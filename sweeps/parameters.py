@@ -217,8 +217,14 @@ SCHEMA = {
     }
     for name, row in PARAMETERS.items()
 }
+_FORMS = {
+    "values": {"type": "array"},
+    **{name: {"type": "number"} for name in Distribution.model_fields},
+    "distribution": {"enum": [*REAL_KINDS, *WHOLE_KINDS]},
+}
+_ROWS = {name: {**schema, "properties": _FORMS} for name, schema in SCHEMA.items()}
 Parameters = Annotated[
     dict[str, Any],
     PlainValidator(_parameters),
-    WithJsonSchema({"type": "object", "properties": SCHEMA}),
+    WithJsonSchema({"type": "object", "properties": _ROWS}),
 ]
