@@ -3,7 +3,7 @@
 import io
 import json
 import shutil
-from contextlib import chdir, redirect_stderr, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 
 import pytest
 from hypothesis import given, settings
@@ -80,6 +80,19 @@ def call(done):
     return run
 
 
+@contextmanager
+def replaced(path, content):
+    """Puts other bytes in the place of a file, for the length of a block."""
+    before = path.read_bytes() if path.exists() else None
+    path.write_bytes(content)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        if before is not None:
+            path.write_bytes(before)
+
+
 @settings(max_examples=60)
 @given(st.binary() | anything.map(encoded) | like("sweep.json") | like(OWNER_FILE))
 def test_files_of_any_kind_are_read(done, content):
@@ -96,32 +109,22 @@ def test_files_of_any_kind_are_read(done, content):
 @settings(max_examples=4)
 @given(data=st.data())
 def test_bytes_of_any_kind_stop_no_command(done, call, name, data):
-    path = done / "results/lakes" / name
-    before = path.read_bytes() if path.exists() else None
-    path.write_bytes(data.draw(st.binary() | anything.map(encoded) | like(name)))
-    try:
+    content = data.draw(st.binary() | anything.map(encoded) | like(name))
+    with replaced(done / "results/lakes" / name, content):
         for line in READING:
             code, _, err = call(line)
             assert code == 0, err
         assert Results.at(done / "results/lakes").description_problem() is None, "written anew"
-    finally:
-        path.unlink(missing_ok=True)
-        if before is not None:
-            path.write_bytes(before)
 
 
 def test_what_reads_episodes_goes_on_too(done, call):
-    path = done / "results/lakes/sweep.json"
-    before = path.read_bytes()
-    path.write_bytes(b"\xff")
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(figure_files, "picture", lambda figure, kind: blank_picture())
-            for command in ("compare results/lakes", "report results/lakes --out out"):
-                assert call(f"{command} --smooth 3")[0] == 0
-    finally:
-        path.write_bytes(before)
-        shutil.rmtree(done / "out", ignore_errors=True)
+    with (
+        replaced(done / "results/lakes/sweep.json", b"\xff"),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(figure_files, "picture", lambda figure, kind: blank_picture())
+        for command in ("compare results/lakes", "report results/lakes --out out"):
+            assert call(f"{command} --smooth 3")[0] == 0
 
 
 def test_it_is_told_once_and_written_anew(done, call):
@@ -135,13 +138,12 @@ def test_it_is_told_once_and_written_anew(done, call):
 
 def test_a_newer_schema_is_refused(done, call):
     path = done / "results/lakes/sweep.json"
-    before = path.read_bytes()
-    path.write_text(json.dumps(json.loads(before) | {"schema_version": 99, "planned": []}))
-    for line in (*READING, "compare results/lakes"):
-        code, _, err = call(line)
-        assert code == 2
-        assert "got 99; update hq_ray" in err
-    path.write_bytes(before)
+    newer = json.loads(path.read_bytes()) | {"schema_version": 99, "planned": []}
+    with replaced(path, encoded(newer)):
+        for line in (*READING, "compare results/lakes"):
+            code, _, err = call(line)
+            assert code == 2
+            assert "got 99; update hq_ray" in err
 
 
 @pytest.mark.parametrize("name", FILES)

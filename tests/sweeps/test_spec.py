@@ -1,4 +1,4 @@
-"""The spec: what it may say, what is refused and how, overrides, the way there and back."""
+"""The spec: what it may say, what is refused and how, overrides."""
 
 import contextlib
 import json
@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import HYPERPARAMETERS
-from hq_ray.schedules import SCHEDULE_KINDS
 from hq_ray.sweeps.expand import expand
 from hq_ray.sweeps.spec import Sweep, read_spec
 from hq_ray.sweeps.spec_entries import EnvironmentRequest
@@ -454,45 +453,3 @@ def test_any_text_is_a_sweep_or_one_sentence(text):
 @given(st.lists(st.text(max_size=20) | st.sampled_from(WORDS).map("{}=0.1".format), max_size=3))
 def test_any_override_is_a_sweep_or_one_sentence(overrides):
     assert "\n" not in use(lambda: Sweep(**BASE).with_overrides(overrides))
-
-
-# --- the way there and back
-
-
-@st.composite
-def sweeps(draw):
-    method = draw(st.sampled_from(["grid", "random", "sobol"]))
-    alphas = st.lists(st.floats(0.01, 1), min_size=1, max_size=3)
-    parameters = {
-        "alpha": alphas,
-        "eps_shift": st.lists(st.floats(1e-9, 1e9), min_size=1, max_size=3),
-        "eps_schedule": st.lists(st.sampled_from(SCHEDULE_KINDS), min_size=1, max_size=4),
-        "max_steps": st.lists(st.integers(1, 500), min_size=1, max_size=3),
-        "episodes": st.lists(st.integers(1, 500), min_size=1, max_size=2),
-    }
-    chosen = draw(st.fixed_dictionaries({}, optional=parameters))
-    if method != "grid" and draw(st.booleans()):
-        low = draw(st.floats(0.01, 0.4))
-        kind = draw(st.sampled_from(["uniform", "log_uniform"]))
-        chosen["gamma"] = {"distribution": kind, "min": low, "max": low + 0.5}
-    block = draw(st.none() | alphas)
-    harmonic = "harmonic" if block is None else {"id": "harmonic", "parameters": {"alpha": block}}
-    return Sweep(
-        name=draw(st.from_regex(r"[a-z0-9][a-z0-9.,+_-]{0,9}", fullmatch=True)),
-        env=draw(st.lists(st.sampled_from(["A-v0", {"id": "B-v1", "p": [1, None]}]), min_size=1)),
-        variant=draw(st.sampled_from([["standard", harmonic], [harmonic, "minimum"], harmonic])),
-        seeds=draw(st.lists(st.integers(0, 50), min_size=1, max_size=9, unique=True)),
-        episodes=draw(st.integers(1, 10**6)),
-        method=method,
-        samples=None if method == "grid" else draw(st.integers(1, 5)),
-        sample_seed=draw(st.integers(0, 2**63 - 1)),
-        parameters=chosen,
-        constraints=draw(st.sampled_from([[], ["eps_end <= eps_start"]])),
-    )
-
-
-@given(sweeps())
-def test_there_and_back(sweep):
-    assert Sweep(**sweep.to_dict()) == sweep
-    assert Sweep.from_yaml(json.dumps(sweep.to_dict())) == sweep
-    assert sweep.with_overrides([]) == sweep

@@ -1,4 +1,4 @@
-"""Configurations listed in a spec: reading, errors, overrides, the trials of a grid, sweep.json."""
+"""Sweeps of any kind, there and back, and as lists of their configurations."""
 
 import json
 from functools import lru_cache
@@ -99,37 +99,54 @@ def test_a_length_replaces_those_of_the_entries():
         sweep.with_overrides(["episodes=1,2"])
 
 
-# --- the trials of a grid
+# --- sweeps of any kind
 
 
 @st.composite
-def products(draw):
-    method = draw(st.sampled_from(["grid", "random"]))
+def sweeps(draw):
+    method = draw(st.sampled_from(["grid", "random", "sobol"]))
+    # From 0.03, so that no downward step of asymmetric's default schedule passes 1.
+    alphas = st.lists(st.floats(0.03, 1), min_size=1, max_size=3)
     parameters = {
-        # From 0.03, so that no downward step of asymmetric's default schedule passes 1.
-        "alpha": st.lists(st.floats(0.03, 1), min_size=1, max_size=3),
+        "alpha": alphas,
         "alpha_schedule": st.lists(st.sampled_from(SCHEDULE_KINDS), min_size=1, max_size=2),
         "eps_shift": st.lists(st.floats(1e-9, 1e9), min_size=1, max_size=3),
         "eps_schedule": st.lists(st.sampled_from(SCHEDULE_KINDS), min_size=1, max_size=4),
         "max_steps": st.lists(st.sampled_from([5, 100, 200]), min_size=1, max_size=3),
         "episodes": st.lists(st.integers(1, 500), min_size=1, max_size=2),
     }
+    chosen = draw(st.fixed_dictionaries({}, optional=parameters))
+    if method != "grid" and draw(st.booleans()):
+        low = draw(st.floats(0.01, 0.4))
+        kind = draw(st.sampled_from(["uniform", "log_uniform"]))
+        chosen["gamma"] = {"distribution": kind, "min": low, "max": low + 0.5}
     envs = ["FrozenLake-v1", {"id": "VelocityGrid-v0", "max_speed": 2}, "CliffWalking-v0"]
-    variants = ["standard", "harmonic", "minimum", "asymmetric"]
+    others = st.lists(st.sampled_from(["standard", "minimum", "asymmetric"]), unique=True)
+    block = draw(st.none() | alphas)
+    harmonic = "harmonic" if block is None else {"id": "harmonic", "parameters": {"alpha": block}}
     return Sweep(
-        name="a",
+        name=draw(st.from_regex(r"[a-z0-9][a-z0-9.,+_-]{0,9}", fullmatch=True)),
         env=draw(st.lists(st.sampled_from(envs), min_size=1, max_size=3)),
-        variant=draw(st.lists(st.sampled_from(variants), min_size=1, unique=True)),
+        variant=[*draw(others), harmonic],
         seeds=draw(st.lists(st.integers(0, 50), min_size=1, max_size=4, unique=True)),
-        episodes=draw(st.integers(1, 10)),
+        episodes=draw(st.integers(1, 10**6)),
         max_steps=draw(st.none() | st.integers(1, 10)),
         method=method,
         samples=None if method == "grid" else draw(st.integers(1, 5)),
-        parameters=draw(st.fixed_dictionaries({}, optional=parameters)),
+        sample_seed=draw(st.integers(0, 2**63 - 1)),
+        parameters=chosen,
+        constraints=draw(st.sampled_from([[], ["eps_end <= eps_start"]])),
     )
 
 
-@given(products(), st.randoms(use_true_random=False))
+@given(sweeps())
+def test_there_and_back(sweep):
+    assert Sweep(**sweep.to_dict()) == sweep
+    assert Sweep.from_yaml(json.dumps(sweep.to_dict())) == sweep
+    assert sweep.with_overrides([]) == sweep
+
+
+@given(sweeps(), st.randoms(use_true_random=False))
 @settings(max_examples=60)
 def test_a_list_of_all_configurations_is_the_sweep(sweep, shuffled):
     expected = expand(sweep)
