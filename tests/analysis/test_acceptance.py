@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from hq_ray.analysis.theory import fixed_point
-from hq_ray.training import train, train_together
+from hq_ray.training import train
 
 CLIFF = "CliffWalking-v1"
 
@@ -50,24 +49,3 @@ def test_a_great_eps_shift_is_the_standard_update(on_the_cliff):
     for harmonic, standard in zip(ours, on_the_cliff("standard", 3, alpha=0.2), strict=True):
         assert np.array_equal(harmonic.log.episode_return, standard.log.episode_return)
         assert harmonic.log.q_values == pytest.approx(standard.log.q_values, abs=1e-6)
-
-
-@pytest.fixture
-def lottery(register, table_env):
-    """One state, one action, and it ends: -1 in nine of ten times, -11 in one."""
-    table = {0: {0: [(0.9, 0, -1.0, True), (0.1, 0, -11.0, True)]}}
-    register("Lottery-v0", entry_point=lambda: table_env(table, [1.0]))
-    return "Lottery-v0"
-
-
-@pytest.mark.parametrize("eps_shift", [3.0, 10.0, 100.0])
-def test_noise_lowers_what_the_learner_believes_by_the_law(lottery, make_trial, eps_shift):
-    trials = [
-        make_trial("harmonic", lottery, seed=s, episodes=3000, alpha=0.01, eps_shift=eps_shift)
-        for s in range(60)
-    ]
-    q_values = np.array([run.log.q_values[0, 0] for run in train_together(trials)])
-    expected = fixed_point([-1.0, -11.0], [0.9, 0.1], eps_shift)
-    error = q_values.std(ddof=1) / np.sqrt(len(q_values))
-    assert error < 0.1
-    assert q_values.mean() == pytest.approx(expected, abs=4 * error + 0.05)

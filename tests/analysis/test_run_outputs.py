@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from run_files import comparisons, curves, logs
 
 from hq_ray.analysis import run_outputs
 from hq_ray.analysis.run_outputs import OutputRoot
@@ -26,20 +27,6 @@ def sketched(monkeypatch):
 
 def files(*roots):
     return {p.as_posix() for root in roots for p in Path(root).rglob("*") if p.is_file()} - LISTS
-
-
-def logs(seeds, variants=("standard", "harmonic")):
-    names = ("returns", "steps")
-    return {f"logs/{v}/s{s}/{v}_{n}.csv" for v in variants for s in seeds for n in names}
-
-
-def curves(seeds, variants=("standard", "harmonic")):
-    stems = ("learning_curve", "steps_curve")
-    return {f"plots/{v}/{stem}_s{s}.png" for v in variants for s in seeds for stem in stems}
-
-
-def comparisons(tag):
-    return {f"plots/compare/{tag}_mean_se_{name}.png" for name in ("returns", "steps")}
 
 
 def test_a_second_environment_replaces_the_files_of_the_first_and_says_so(run):

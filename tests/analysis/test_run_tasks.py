@@ -12,6 +12,7 @@ import imageio_ffmpeg
 import numpy as np
 import pandas as pd
 import pytest
+from run_files import comparisons, curves, logs, videos
 
 from hq_ray.cli import run_command_line
 from hq_ray.load import load_trials
@@ -19,29 +20,8 @@ from hq_ray.load import load_trials
 RUN = ["run", "--env", "VelocityGrid-v0", "--episodes", "30", "--smooth", "5", "--local"]
 # Short films: the first episodes of learning last to the step limit.
 FILM = ["--record_video", "--video_max_steps", "20"]
+LOGS, CURVES, VIDEOS = logs([0, 1]), curves([0, 1]), videos([0, 1])
 TRIALS = [(variant, seed) for variant in ("standard", "harmonic") for seed in (0, 1)]
-
-
-def log_files(seeds):
-    return {
-        f"logs/{variant}/s{seed}/{variant}_{quantity}.csv"
-        for variant in ("standard", "harmonic")
-        for seed in seeds
-        for quantity in ("returns", "steps")
-    }
-
-
-LOGS = log_files([0, 1])
-CURVES = {
-    f"plots/{variant}/{stem}_s{seed}.png"
-    for variant, seed in TRIALS
-    for stem in ("learning_curve", "steps_curve")
-}
-VIDEOS = {f"videos/{variant}/greedy_s{seed}.mp4" for variant, seed in TRIALS}
-
-
-def comparisons(tag):
-    return {f"plots/compare/{tag}_mean_se_{quantity}.png" for quantity in ("returns", "steps")}
 
 
 def files(folder):
@@ -124,10 +104,10 @@ def test_the_csv_logs_are_the_parquet_columns(finished):
 def test_train_draws_nothing_and_says_who_is_ahead(run):
     code, out, _ = run(*RUN, "--seeds", "0-2", "--task", "train", "--episodes", "300")
     assert code == 0
-    assert files(Path.cwd()) == log_files([0, 1, 2]) | results("results/VelocityGrid-v0")
-    ran, logs, *_ = out.splitlines()
+    assert files(Path.cwd()) == logs([0, 1, 2]) | results("results/VelocityGrid-v0")
+    ran, told, *_ = out.splitlines()
     assert re.fullmatch(r"Ran 6 trials \(0\.\d M steps, \d+\.\d s of training\): results/.*", ran)
-    assert logs == "Logs: logs"
+    assert told == "Logs: logs"
     scores = load_trials("results/VelocityGrid-v0").pivot(
         index="seed", columns="variant", values="final_return"
     )

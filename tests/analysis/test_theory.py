@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numba import njit
 
 from hq_ray.analysis.theory import effective_step_size, fixed_point, harmonic_step, utility
 from hq_ray.errors import InputError
@@ -107,24 +106,6 @@ def test_the_fixed_point_runs_from_the_least_to_the_mean():
     assert fixed_point([-3.0], [1.0], 1.0) == -3.0
     assert fixed_point([-3.0, -3.0], [0.5, 0.5], 1.0) == -3.0
     assert fixed_point([-3.0, -5.0], [1.0, 0.0], 1.0) == pytest.approx(-3.0)
-
-
-def test_a_great_fall_is_all_but_irreversible():
-    least = 87.0 * (1 - 0.1) / (0.1 * 1e-3)
-    assert 87.0 / least == pytest.approx(harmonic_step(1e12, 0.1, 1e-3))
-    rule = njit(harmonic)
-
-    @njit
-    def climb(q_value, target, goal, alpha, eps_shift):
-        n_updates = 0
-        while q_value < goal:
-            q_value = rule(q_value, target, alpha, eps_shift)
-            n_updates += 1
-        return n_updates
-
-    assert rule(-13.0, -100.0, 0.1, 1e-3) == pytest.approx(-100, abs=0.01)
-    needed = climb(-100.0, -13.0, -13.0 - 1e-3, 0.1, 1e-3)
-    assert least < needed < 1.001 * least
 
 
 def test_positive_targets_are_refused():

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pytest
 from figure_checks import words
@@ -90,13 +89,6 @@ HOSTILE = {
     "xtick.labelsize": 30,
     "svg.fonttype": "none",
 }
-
-
-def test_settings_of_the_user_count_for_nothing():
-    pictures = [picture(curve(), kind) for kind in ("png", "svg")]
-    with matplotlib.rc_context(HOSTILE):
-        assert [picture(curve(), kind) for kind in ("png", "svg")] == pictures
-        assert matplotlib.rcParams["font.size"] == 40
 
 
 def test_a_matplotlibrc_and_a_notebook_backend_count_for_nothing(tmp_path):
