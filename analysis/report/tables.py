@@ -59,7 +59,9 @@ def verdict_table(found: Sequence[Comparison]) -> Table:
                 "configuration": row["configuration"],
             }
         )
-    return f"Variant minus baseline, in {found[0].metric.axis_label}", pd.DataFrame(rows)
+    metric = found[0].metric
+    lower = ", lower is better" * (metric.sign < 0)
+    return f"Variant minus baseline, in {metric.axis_label}{lower}", pd.DataFrame(rows)
 
 
 def verdict_latex(found: Sequence[Comparison]) -> str:
