@@ -217,9 +217,15 @@ class Results:
         found.check()
         return found.status
 
-    def survey(self, of: Callable[[str, int], bool] | None = None) -> Survey:
+    def survey(
+        self, of: Callable[[str, int], bool] | None = None, every_page: bool = False
+    ) -> Survey:
         """What is published of all trials, or of some by `config_id` and seed, what is damaged, and
         what belongs to nothing.
+
+        Args:
+            of: which trials; None for all.
+            every_page: whether a damaged page is looked for, which takes reading all there is.
         """
         columns = ["trial_id", "status", *([] if of is None else ["config_id", "seed"])]
         names = self.names("trials")
@@ -232,6 +238,9 @@ class Results:
 
         def read(name: str) -> pa.Table | None:
             try:
+                for kind in SCHEMAS if every_page else ():
+                    if kind == "trials" or name in files[kind]:
+                        self._check_pages(kind, name)
                 table = self.read("trials", name, [*columns, "episodes"])
                 done = table.filter(pc.field("status") == DONE)
                 if len(done):
@@ -257,6 +266,11 @@ class Results:
                         repeated.add(trial_id)
         stray = [(kind, n) for kind in files for n in sorted(files[kind] - logged - damaged.keys())]
         return Survey(status, dict(sorted(damaged.items())), len(repeated), stray)
+
+    def _check_pages(self, kind: str, name: str) -> None:
+        with self.open(kind, name) as file:
+            for number in range(file.num_row_groups):
+                file.read_row_group(number, use_threads=False)
 
     def _check_footer(self, kind: str, name: str, rows: int | None = None) -> None:
         """Checks that a file is there, whole and has so many rows, without reading them.

@@ -116,7 +116,7 @@ def run_missing(
         modules = {name.rpartition(":")[0] for name in names} - {""}
         session = Session(options.address, options.cores, modules)
         (stack or here).enter_context(session)
-        found = _survey(results, owner.took_over, shard)
+        found = _survey(results, owner.took_over, options)
         if not options.repair:
             found.check()
         check_writable(results, found.damaged)
@@ -154,16 +154,16 @@ def run_missing(
     return tally
 
 
-def _survey(results: Results, took_over: bool, shard: Shard | None) -> Survey:
+def _survey(results: Results, took_over: bool, options: RunOptions) -> Survey:
     """What is published, once a driver that is gone has no worker left that could publish more.
 
     Workers ask who holds the results before they commit.
     """
-    of = None if shard is None else shard.has
-    found = results.survey(of)
+    of = None if options.part is None else options.part.has
+    found = results.survey(of, options.repair)
     if took_over or found.stray:
         time.sleep(WORKER_GRACE_SECONDS)
-        found = results.survey(of)
+        found = results.survey(of, options.repair)
     return found
 
 

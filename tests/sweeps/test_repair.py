@@ -98,6 +98,19 @@ def test_damage_is_named_everywhere_and_mended(call, damage):
         assert Path("results/lakes/_damaged", kind, path.name).exists(), "nothing is lost"
 
 
+@pytest.mark.parametrize("kind", ["trials", "episodes", "q_values"])
+def test_a_damaged_page_that_no_survey_reads_is_mended(call, kind):
+    assert call(f"{SWEEP} --keep_q_values")[0] == 0
+    path = sorted(Path("results/lakes", kind).glob("*"))[1]
+    content = bytearray(path.read_bytes())
+    content[60:80] = bytes(20)
+    path.write_bytes(content)
+    code, out, _ = call(f"{SWEEP} --repair")
+    assert code == 0
+    assert f"Set aside: results/lakes/{kind}/{path.name} must be a Parquet file" in out
+    assert "Ran 3 trials (" in out
+
+
 def test_damage_is_mended_where_sweep_json_is_gone_too(call):
     assert call(SWEEP)[0] == 0
     Path("results/lakes/sweep.json").unlink()
