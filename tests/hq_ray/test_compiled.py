@@ -28,12 +28,12 @@ runpy.run_module("hq_ray", run_name="__main__", alter_sys=True)
 # What is compiled soonest, and what is said of it.
 SMALL = """
 import os
+import numpy as np
 import hq_ray.compiled
-from hq_ray.schedules import Schedule
-from hq_ray.tables import explore_table
+from hq_ray.planning import _ends_surely
 os.environ["NUMBA_NUM_THREADS"] = "1"
 with hq_ray.compiled.on_compiling(print):
-    explore_table(Schedule("constant", 0.5), 1, 2)
+    _ends_surely(np.zeros(2, int), np.empty(0, int), np.ones(1, bool))
 """
 RUN = ["run", "--env", "FrozenLake-v1", "--variants", "standard", "--seeds", "0", "--episodes", "5"]
 RUN += ["--task", "train"]
