@@ -99,8 +99,6 @@ def curves_chart(
         mean = table.mean(skipna=False)
         reach = table.sem(skipna=False) * (stats.t.ppf(0.975, n - 1) if difference else 1.0)
         low, high = mean - reach, mean + reach
-        if share:
-            low, high = low.clip(0, 1), high.clip(0, 1)
         if not difference and n > 1:
             faint: dict[str, Any] = {"linewidth": 0.6, "zorder": 1.4}
             faint |= {"alpha": min(0.5, max(0.12, 5 / n_seeds))}

@@ -98,13 +98,7 @@ def _remove_others(place: Location, names: set[str]) -> None:
 
 
 def render(study: Study, figures: Sequence[tuple[FigureData, bytes]], summary: pd.DataFrame) -> str:
-    """The page: the verdicts first, then each environment, then what is looked up.
-
-    Args:
-        study: with curves.
-        figures: each with its PNG.
-        summary: the rows of the configurations.
-    """
+    """The page: the verdicts first, then each environment, then what is looked up."""
     shown = [(one, _figure(one, png)) for one, png in figures]
     environments = [
         {

@@ -82,21 +82,6 @@ def requested(monkeypatch):
     return asked
 
 
-def test_without_flags_a_run_is_the_documented_one(requested):
-    spec, results, outputs, options = requested()
-    assert spec == {
-        "env": {"id": "VelocityGrid-v0"},
-        "variant": ["standard", "harmonic"],
-        "seeds": (0, 1, 2, 3, 4),
-        "episodes": 4000,
-        "max_steps": None,
-        "parameters": {},
-    }
-    assert (results, outputs.smooth) == ("results", 151)
-    assert all(map(outputs.makes, ("train", "plot", "compare")))
-    assert options == RunOptions(keep_q_values=True, retry_failed=True)
-
-
 @pytest.mark.parametrize(
     "given", [["alpha_decay_episodes", "11"], ["record_video"], ["trials_per_task", "4"]]
 )
