@@ -94,12 +94,9 @@ def write_per_seed(
     The figures are `per_seed/<env>/<variant>[/<settings>]/s<seed>/seed_<quantity>.<kind>` below
     the folder; they are of the best configuration of each cell, or of every configuration.
     """
-    sides = [
-        explored_side(cell, number)
-        for cell in study.cells
-        for number in range(len(cell))
-        if every or number == study.best.get((cell.env, cell.variant))
-    ]
+    sides = [explored_side(side.cell, side.number) for side in study.chosen.values()]
+    if every:
+        sides = [explored_side(cell, n) for cell in study.cells for n in range(len(cell))]
     groups = [side.trials["trial_id"].tolist() for side in sides]
     quantities = {name: QUANTITIES[name] for name in ("returns", "steps")}
     columns = [quantity.column for quantity in quantities.values()]

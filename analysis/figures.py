@@ -108,9 +108,9 @@ def _chosen_configurations(study: Study, env: str) -> list[str]:
     """How the configurations that are drawn were chosen, and which they are."""
     fresh = any(one.env == env and one.block is not None for one in study.comparisons)
     parts = [
-        f"{variant}: {cell.labels[study.best[env, variant]]}"
-        for variant, cell in study.table[env].items()
-        if len(cell) > 1 and (env, variant) in study.best
+        f"{variant}: {side.label}"
+        for (of, variant), side in study.chosen.items()
+        if of == env and len(side.cell) > 1
     ]
     how = "Each configuration was chosen by some of these seeds, which flatters all of them."
     if fresh:

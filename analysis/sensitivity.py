@@ -89,18 +89,18 @@ def level_frame(study: Study, env: str, name: str, metrics: Iterable[str]) -> pd
     found = []
     for variant, cell in row.items():
         common = np.isin(cell.seeds, cell.common)
-        best = study.best.get((env, variant))
-        if best is None or common.sum() < 2 or not (name in cell.varying or variant in limits):
+        side = study.chosen.get((env, variant))
+        if side is None or common.sum() < 2 or not (name in cell.varying or variant in limits):
             continue
         half = common.sum() // 2 if halved else 0
-        numbers, chosen, ends = pd.Series({None: best}), None, []
+        numbers, chosen, ends = pd.Series({None: side.number}), None, []
         if name in cell.varying:
             levels = cell.varying[name].reset_index(drop=True)
             judged = study.judged.upwards(cell.scores(study.judged.name))[:, common]
             means = pd.Series(judged[:, : half or None].mean(axis=1))
             means = means[np.isfinite(judged).all(axis=1)]
             numbers = means.groupby(levels, dropna=False).idxmax()
-            chosen, ends = levels[best], [levels.dropna().min(), levels.dropna().max()]
+            chosen, ends = levels[side.number], [levels.dropna().min(), levels.dropna().max()]
         for metric in metrics:
             values = cell.scores(metric)[:, common][:, half:]
             values = np.where(np.abs(values) < ROUNDING, 0.0, values)
@@ -166,12 +166,13 @@ def _plane(study: Study, env: str, variant: str, names: Sequence[str]) -> pd.Dat
 
     Of the two names those that the variant varies are columns, beside `seed` and `score`.
     """
-    cell, best = study.table[env][variant], study.best.get((env, variant))
+    cell, side = study.table[env][variant], study.chosen.get((env, variant))
     read = [name for name in names if name in cell.varying]
-    if best is None:
+    if side is None:
         return pd.DataFrame(columns=[*read, "seed", "score"], dtype=float)
     others = cell.varying.drop(columns=read)
-    same = others.eq(others.iloc[best]) | (others.isna() & others.iloc[best].isna())
+    best = others.iloc[side.number]
+    same = others.eq(best) | (others.isna() & best.isna())
     scores = pd.DataFrame(cell.scores(study.judged.name), cell.settings.index, cell.seeds)
     wide = pd.concat([cell.settings[read], scores], axis=1)[same.all(axis=1)]
     return wide.melt(read, var_name="seed", value_name="score").dropna()

@@ -68,11 +68,6 @@ class Study:
     curves: Mapping[tuple[str, str], Mapping[str, np.ndarray]]
 
     @property
-    def best(self) -> dict[tuple[str, str], int]:
-        """The numbers of the chosen configurations."""
-        return {key: side.number for key, side in self.chosen.items()}
-
-    @property
     def name(self) -> str:
         """See `name_of`."""
         return name_of(self.results)

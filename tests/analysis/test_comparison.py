@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 from small_sweeps import fresh
-from trial_frames import alphas, table_of, trials_of
+from trial_frames import alphas, exact, table_of, trials_of
 
 from hq_ray.analysis.cells import cells_by_problem
 from hq_ray.analysis.comparison import (
@@ -18,10 +18,6 @@ from hq_ray.analysis.verdict import summary
 
 NAN, FAILED = float("nan"), float("inf")
 RETURN, STEPS = METRICS["final_return"], METRICS["final_steps"]
-
-
-def exact(value):
-    return pytest.approx(value, rel=1e-10, abs=1e-10)
 
 
 def noise(*shape, seed=0):

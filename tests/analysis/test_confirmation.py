@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 from small_sweeps import fresh, publish_scores
+from trial_frames import exact
 
 import hq_ray
 from hq_ray.analysis.study import study
@@ -17,10 +18,6 @@ from hq_ray.store import Results
 
 FAILED = float("inf")
 STANDARD, HARMONIC = ("standard", 0.1), ("harmonic", 0.5)
-
-
-def exact(value):
-    return pytest.approx(value, rel=1e-10, abs=1e-10)
 
 
 def noise(*shape, seed=0, mean=-20):

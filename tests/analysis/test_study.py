@@ -71,8 +71,8 @@ def test_a_study_holds_what_was_read(published):
 def test_the_curves_are_of_the_configurations_that_are_compared(published):
     found = study([published(seeds="0-6")], with_curves=False)
     for one in found.comparisons:
-        assert found.best[one.env, one.variant] == one.ours.number
-    assert found.best[LAKE, "standard"] == found.comparisons[0].base.number
+        assert found.chosen[one.env, one.variant].number == one.ours.number
+    assert found.chosen[LAKE, "standard"].number == found.comparisons[0].base.number
 
 
 def test_a_sweep_and_more_of_it_are_one(published):

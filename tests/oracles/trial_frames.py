@@ -5,6 +5,7 @@ import datetime
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pytest
 
 from hq_ray import schema
 from hq_ray.analysis.cells import cells_by_problem
@@ -57,3 +58,8 @@ def table_of(*frames, order=()):
 def alphas(n):
     """n configurations that differ in alpha."""
     return [{"alpha": (number + 1) / (n + 1)} for number in range(n)]
+
+
+def exact(value):
+    """Equal but for rounding; what is not known equals what is not."""
+    return pytest.approx(value, rel=1e-10, abs=1e-10, nan_ok=True)

@@ -4,15 +4,12 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from trial_frames import exact
 
 from hq_ray.analysis.statistics.importance import importance
 
 NAN = math.nan
 NAMES = ("alpha", "shift", "decay")
-
-
-def exact(value):
-    return pytest.approx(value, rel=1e-10, abs=1e-10)
 
 
 def grid(*sizes):

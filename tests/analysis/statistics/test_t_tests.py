@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from trial_frames import exact
 
 from hq_ray.analysis.statistics.t_tests import (
     detectable_difference,
@@ -13,10 +14,6 @@ from hq_ray.analysis.statistics.t_tests import (
 )
 
 NAN = float("nan")
-
-
-def exact(value):
-    return pytest.approx(value, rel=1e-10, abs=1e-10, nan_ok=True)
 
 
 def noise(*shape, seed=0):
