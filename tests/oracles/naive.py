@@ -81,17 +81,44 @@ def learn(trial, table, start, environment=None, goal=None):
 
     Success is an end in one of the states `goal`, or without these the best end.
     """
-    agent = np.random.Generator(np.random.PCG64(np.random.SeedSequence(trial.seed, spawn_key=(0,))))
     if environment is None:
         environment = np.random.Generator(np.random.PCG64(np.random.SeedSequence(trial.seed)))
+
+    def step(state, action):
+        outcomes = table[state][action]
+        outcome = pick([p for p, _, _, _ in outcomes], environment.random())
+        return *outcomes[outcome][1:], False
+
+    log, ends = _learn(
+        trial, lambda: pick(start, environment.random()), step, len(table), len(table[0])
+    )
     best_end = success_reward(table, start)
+    won = [reward == best_end if goal is None else state in goal for state, reward in ends]
+    known = goal is not None or not math.isnan(best_end)
+    return log | {"success": log["terminated"] & np.array(won) if known else None}
+
+
+def learn_by_steps(trial, environment):
+    """The log of a trial on whatever an environment does, limit included."""
+    seeds = iter([trial.seed])
+    return _learn(
+        trial,
+        lambda: environment.reset(seed=next(seeds, None))[0],
+        lambda state, action: environment.step(action)[:4],
+        int(environment.observation_space.n),
+        int(environment.action_space.n),
+    )[0]
+
+
+def _learn(trial, reset, step, n_states, n_actions):
+    """The log, and the last state and reward of each episode."""
+    agent = np.random.Generator(np.random.PCG64(np.random.SeedSequence(trial.seed, spawn_key=(0,))))
     rule, target = parts(trial.variant)
-    n_actions = len(table[0])
     q, q_b, visits, visits_b = (
-        [[zero] * n_actions for _ in range(len(table))] for zero in (0.0, 0.0, 0, 0)
+        [[zero] * n_actions for _ in range(n_states)] for zero in (0.0, 0.0, 0, 0)
     )
     by_visits = trial.alpha_schedule == "visits"
-    log = []
+    log, ends = [], []
     for episode in range(trial.episodes):
         epsilon = schedule(
             trial.eps_schedule, trial.eps_start, trial.eps_end, trial.eps_decay_episodes, episode
@@ -103,16 +130,14 @@ def learn(trial, table, start, environment=None, goal=None):
             trial.alpha_decay_episodes,
             episode,
         )
-        state, total, steps, terminated = pick(start, environment.random()), 0.0, 0, False
+        state, total, steps, terminated, truncated = reset(), 0.0, 0, False, False
         next_action = None
-        while not terminated and steps < trial.max_steps:
+        while not (terminated or truncated) and steps < trial.max_steps:
             behaviour = [a + b for a, b in zip(q[state], q_b[state], strict=True)]
             action = (
                 choose(behaviour, epsilon, agent.random()) if next_action is None else next_action
             )
-            outcomes = table[state][action]
-            outcome = pick([p for p, _, _, _ in outcomes], environment.random())
-            _, next_state, reward, terminated = outcomes[outcome]
+            next_state, reward, terminated, truncated = step(state, action)
             learning, judging, counts = q, q, visits
             if target == "double":
                 first = agent.random() < 0.5
@@ -141,46 +166,17 @@ def learn(trial, table, start, environment=None, goal=None):
                 rule, learning[state][action], y, alpha, down, trial.eps_shift
             )
             state, total, steps = next_state, total + reward, steps + 1
-        won = reward == best_end if goal is None else state in goal
-        log.append((total, steps, terminated, terminated and won))
+        log.append((total, steps, terminated))
+        ends.append((state, reward))
     if target == "double":
         q = [[(a + b) / 2 for a, b in zip(*rows, strict=True)] for rows in zip(q, q_b, strict=True)]
-    episode_return, steps, terminated, success = zip(*log, strict=True)
-    return {
-        "episode_return": np.array(episode_return, np.float64),
-        "steps": np.array(steps, np.int32),
-        "terminated": np.array(terminated, np.bool_),
-        "success": None if math.isnan(best_end) and goal is None else np.array(success, np.bool_),
-        "q_values": np.array(q, np.float64),
-    }
-
-
-def learn_by_steps(trial, environment):
-    """The log of a trial of standard Q-learning on whatever an environment does, limit included."""
-    agent = np.random.Generator(np.random.PCG64(np.random.SeedSequence(trial.seed, spawn_key=(0,))))
-    n_actions, first = int(environment.action_space.n), int(environment.action_space.start)
-    q, log = {}, []
-    for episode in range(trial.episodes):
-        epsilon = schedule(
-            trial.eps_schedule, trial.eps_start, trial.eps_end, trial.eps_decay_episodes, episode
-        )
-        state, _ = environment.reset(**({"seed": trial.seed} if episode == 0 else {}))
-        total, steps, terminated, truncated = 0.0, 0, False, False
-        while not (terminated or truncated):
-            row = q.setdefault(str(state), [0.0] * n_actions)
-            action = choose(row, epsilon, agent.random())
-            state, reward, terminated, truncated, _ = environment.step(action + first)
-            ahead = max(q.get(str(state), [0.0]))
-            y = reward if terminated else reward + trial.gamma * ahead
-            row[action] = row[action] + trial.alpha * (y - row[action])
-            total, steps = total + reward, steps + 1
-        log.append((total, steps, terminated))
     episode_return, steps, terminated = zip(*log, strict=True)
     return {
         "episode_return": np.array(episode_return, np.float64),
         "steps": np.array(steps, np.int32),
         "terminated": np.array(terminated, np.bool_),
-    }
+        "q_values": np.array(q, np.float64),
+    }, ends
 
 
 def differing(log, expected):
