@@ -40,7 +40,8 @@ def draw_tiles(rows: Sequence[str]) -> np.ndarray:
         for x, letter in enumerate(row):
             left, top = x * cell + cell // 2, y * cell + cell // 2
             tile = frame[top : top + cell, left : left + cell]
-            _draw_floor(tile)
+            tile[:] = FLOOR
+            tile[[0, -1]] = tile[:, [0, -1]] = FLOOR_LINE
             if letter in TILES:
                 TILES[letter](tile)
     return frame
@@ -106,11 +107,6 @@ def _draw_arrow(
     arrow = np.minimum(shaft, head)
     _paint(window, arrow - 0.04 * cell, PAPER)
     _paint(window, arrow, INK)
-
-
-def _draw_floor(tile: np.ndarray) -> None:
-    tile[:] = FLOOR
-    tile[[0, -1]] = tile[:, [0, -1]] = FLOOR_LINE
 
 
 def _draw_start(tile: np.ndarray) -> None:

@@ -112,15 +112,6 @@ def test_what_an_environment_prints_is_not_shown(register, capfd):
     assert found.fingerprint == f"rollout:{rollout_digest(made(Line()))}"
 
 
-def test_what_is_registered_anew_is_another_environment(register):
-    register("Anew-v1", entry_point=Line, max_episode_steps=50)
-    first = resolve("Anew-v1")
-    assert resolve("Anew-v1") == first
-    gymnasium.registry.pop("Anew-v1")
-    register("Anew-v1", entry_point=Line, max_episode_steps=20)
-    assert resolve("Anew-v1").fingerprint != first.fingerprint
-
-
 # Interfaces
 
 
