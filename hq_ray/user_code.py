@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -16,6 +17,8 @@ from hq_ray.errors import HqRayError, InputError, reason_of
 
 # What such code may raise; KeyboardInterrupt is the user's Ctrl-C.
 RAISED = (Exception, SystemExit)
+# The streams belong to the process; of two threads that take turns one would keep a closed file.
+STREAMS = threading.RLock()
 
 Answer = TypeVar("Answer")
 
@@ -56,6 +59,7 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     try:
         with (
+            STREAMS,
             open(os.devnull, "w", encoding="utf-8", errors="replace") as nowhere,
             contextlib.redirect_stdout(nowhere),
             contextlib.redirect_stderr(nowhere),

@@ -1,4 +1,6 @@
 import sys
+import threading
+import time
 from dataclasses import replace
 
 import gymnasium
@@ -12,6 +14,7 @@ from hq_ray.environments import (
 )
 from hq_ray.errors import InputError
 from hq_ray.gymnasium_loop import train_on_gymnasium
+from hq_ray.user_code import quiet
 
 MODULE = """
 import gymnasium
@@ -234,3 +237,20 @@ def test_make_takes_arguments_step_limit_and_render_mode():
     assert environment.render_mode == "ansi"
     environment.reset(seed=0)
     assert [environment.step(0)[3] for _ in range(3)] == [False, False, True]
+
+
+def test_threads_that_hide_output_leave_the_streams_as_they_were():
+    streams, inside = (sys.stdout, sys.stderr), threading.Event()
+
+    def first():
+        with quiet():
+            inside.set()
+            time.sleep(0.1)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    inside.wait()
+    with quiet():
+        thread.join(0.2)
+    thread.join()
+    assert (sys.stdout, sys.stderr) == streams
