@@ -159,11 +159,9 @@ class OutputRoot:
         path, root = self.folder / f".hq_ray_{self.kind}.json", self.folder.resolve()
         try:
             info = json.loads(path.read_bytes())
-            # Earlier lists had a setting for each file, under numbers.
-            setting = info["setting"] if "setting" in info else info["settings"]["0"]
             plain = {name: root / name for name in info["files"]}
             inside = [n for n, one in plain.items() if one == one.resolve() and root in one.parents]
-            return dict(setting), [self.folder / n for n in inside if plain[n].exists()]
+            return dict(info["setting"]), [self.folder / n for n in inside if plain[n].exists()]
         except FileNotFoundError:
             return {}, []
         except (ValueError, TypeError, KeyError, RecursionError):

@@ -42,10 +42,3 @@ def test_alpha_one_and_the_minimum_are_the_same_learner_on_the_cliff(on_the_clif
     for standard, minimum in pairs:
         assert np.array_equal(standard.log.episode_return, minimum.log.episode_return)
         assert np.array_equal(standard.log.q_values, minimum.log.q_values)
-
-
-def test_a_great_eps_shift_is_the_standard_update(on_the_cliff):
-    ours = on_the_cliff("harmonic", 3, alpha=0.2, eps_shift=1e12)
-    for harmonic, standard in zip(ours, on_the_cliff("standard", 3, alpha=0.2), strict=True):
-        assert np.array_equal(harmonic.log.episode_return, standard.log.episode_return)
-        assert harmonic.log.q_values == pytest.approx(standard.log.q_values, abs=1e-6)

@@ -169,10 +169,3 @@ def test_sweeps_read_together_make_one_report(run, tiny, tmp_path, sketched):
 def test_what_cannot_be_is_one_sentence(tiny, refused, flags, sentence):
     assert sentence in refused("report", tiny, *flags)
     assert not Path("reports").exists()
-
-
-@pytest.mark.parametrize("command", ["report", "compare", "plot"])
-def test_what_is_no_results_folder_is_refused(refused, command):
-    for place in ("nowhere", "."):
-        assert "must be a folder that a run or sweep wrote" in refused(command, place)
-    assert list(Path().iterdir()) == []

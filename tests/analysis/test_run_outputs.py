@@ -143,16 +143,6 @@ def test_a_damaged_list_removes_nothing(tmp_path, content):
     assert (tmp_path / LOG).read_text() == "mine"
 
 
-def test_a_list_of_an_earlier_version_is_understood(tmp_path):
-    (tmp_path / LOG).parent.mkdir(parents=True)
-    (tmp_path / LOG).write_text("ours")
-    listed = {"files": {LOG: "0"}, "settings": {"0": {"tag": "other"}}}
-    (tmp_path / ".hq_ray_logs.json").write_text(json.dumps(listed))
-    assert root_of(tmp_path).stale() == [tmp_path / LOG]
-    with root_of(tmp_path).writing():
-        assert not (tmp_path / LOG).exists()
-
-
 def test_a_list_removes_nothing_outside_its_folder(tmp_path):
     (tmp_path / "in").mkdir()
     names = ["../mine", str(tmp_path / "mine"), "a/../../mine"]

@@ -15,10 +15,6 @@ NAN = float("nan")
 RETURN, STEPS = METRICS["final_return"], METRICS["final_steps"]
 
 
-def noise(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape)
-
-
 def holed(*shape, seed=0, share=0.25):
     """Scores of which some trials are missing."""
     rng = np.random.default_rng(seed)
@@ -185,13 +181,6 @@ def parquet(frame):
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
     return buffer.getvalue()
-
-
-@pytest.mark.parametrize("of", [summary_table, pairs_table])
-def test_the_same_bytes_whatever_order_the_trials_come_in(of):
-    trials = pd.concat(frames(), ignore_index=True)
-    expected = parquet(of(table_of(trials), RETURN))
-    assert parquet(of(table_of(trials.sample(frac=1, random_state=0)), RETURN)) == expected
 
 
 def test_types_are_what_they_seem():

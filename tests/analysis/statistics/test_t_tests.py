@@ -1,7 +1,6 @@
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 from trial_frames import exact
@@ -18,21 +17,6 @@ NAN = float("nan")
 
 def noise(*shape, seed=0):
     return np.random.default_rng(seed).normal(-13, 4, size=shape)
-
-
-@pytest.mark.parametrize("n", [2, 3, 31])
-def test_paired_equals_scipy_and_pandas(n):
-    a, b = noise(7, n), noise(7, n, seed=1)
-    found = difference_of_means(a, b, paired=True)
-    expected = stats.ttest_rel(a, b, axis=-1)
-    limits = expected.confidence_interval(0.95)
-    gaps = pd.DataFrame((a - b).T)
-    assert found.p_value == exact(expected.pvalue)
-    assert (found.low, found.high) == (exact(limits.low), exact(limits.high))
-    assert found.mean == exact(gaps.mean().to_numpy())
-    assert found.se == exact(gaps.sem().to_numpy())
-    assert set(found.freedom) == {n - 1}
-    assert not found.constant.any()
 
 
 @pytest.mark.parametrize(("n", "m"), [(2, 2), (8, 5), (3, 40)])
