@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import gymnasium
 import numpy as np
+import own_worlds  # noqa: F401
 import pytest
 
 from hq_ray.environments import (
@@ -15,40 +16,6 @@ from hq_ray.environments import (
 from hq_ray.errors import InputError
 from hq_ray.gymnasium_loop import train_on_gymnasium
 from hq_ray.user_code import quiet
-
-MODULE = """
-import gymnasium
-import numpy as np
-from gymnasium import spaces
-
-
-class Crossing(gymnasium.Env):
-    observation_space = spaces.MultiDiscrete([2, 3])
-    action_space = spaces.Discrete(2)
-
-    def __init__(self, toll=1.0):
-        self.toll = toll
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.place = np.array([self.np_random.integers(2), 0])
-        return self.place.copy(), {}
-
-    def step(self, action):
-        self.place[1] += action
-        return self.place.copy(), -self.toll, bool(self.place[1] == 2), False, {}
-
-
-gymnasium.register("Crossing-v3", entry_point=__name__ + ":Crossing", max_episode_steps=30)
-"""
-
-
-@pytest.fixture
-def own_module(tmp_path, monkeypatch, register):
-    (tmp_path / "crossing_of_the_user.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield "crossing_of_the_user"
-    sys.modules.pop("crossing_of_the_user", None)
 
 
 def refusal_of(env, args=None):
@@ -162,22 +129,22 @@ def test_a_continuous_observation_is_refused():
 # The user's own environments
 
 
-def test_an_environment_of_the_users_own_module(own_module, make_trial):
-    found = resolve(f"{own_module}:Crossing-v3", {"toll": 2})
-    assert (found.id, found.args) == (f"{own_module}:Crossing-v3", '{"toll":2}')
+def test_an_environment_of_the_users_own_module(make_trial):
+    found = resolve("own_worlds:Crossing-v3", {"toll": 2})
+    assert (found.id, found.args) == ("own_worlds:Crossing-v3", '{"toll":2}')
     assert (found.max_steps, found.fingerprint[:8]) == (30, "rollout:")
     log = train_on_gymnasium(make_trial(episodes=50), make(found.id, found.args, 30))
     assert log.q_values.shape == (6, 2)
     assert np.array_equal(log.episode_return, -2.0 * log.steps)
     assert log.q_values[[0, 1, 3, 4]].all()
     assert not log.q_values[[2, 5]].any()
-    old = resolve(f"{own_module}:Crossing-v1")
-    assert old.id == f"{own_module}:Crossing-v3"
-    assert old.notices[0] == f"environment {own_module}:Crossing-v1 is now Crossing-v3"
-    assert refusal_of(f"{own_module}:Crossin-v3") == (
-        f"unknown environment '{own_module}:Crossin-v3'; did you mean 'Crossing-v3'?"
+    old = resolve("own_worlds:Crossing-v1")
+    assert old.id == "own_worlds:Crossing-v3"
+    assert old.notices[0] == "environment own_worlds:Crossing-v1 is now Crossing-v3"
+    assert refusal_of("own_worlds:Crossin-v3") == (
+        "unknown environment 'own_worlds:Crossin-v3'; did you mean 'Crossing-v3'?"
     )
-    assert refusal_of(f"{own_module}:Crossing-v3", {"tol": 2}) == (
+    assert refusal_of("own_worlds:Crossing-v3", {"tol": 2}) == (
         "environment Crossing-v3 has no argument 'tol'; did you mean 'toll'?"
     )
 
