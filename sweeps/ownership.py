@@ -36,8 +36,8 @@ GONE_SECONDS = 60.0
 SETTLE_SECONDS = 1.0
 # A process id and its start time identify a process where these three agree.
 MACHINE = ("host", "boot", "pid_namespace")
-PROCESS = {**dict.fromkeys((*MACHINE, "process_started"), str), "pid": int}
-CARD = {**PROCESS, "token": str, "since": str, "beat": float}
+TEXTS = (*MACHINE, "process_started", "token", "since")
+CARD = {**dict.fromkeys(TEXTS, str), "pid": int, "beat": float}
 # Tokens that this process has given up although a store that was unreachable still names them.
 _GIVEN_UP: set[str] = set()
 
@@ -71,22 +71,29 @@ def this_process() -> dict:
     }
 
 
-def has_ended(process: Mapping) -> bool | None:
-    """Whether a process has ended that once described itself; None where that cannot be known."""
-    here = this_process()
-    if not here["boot"] or any(process[name] != here[name] for name in MACHINE):
-        return None
-    return process_started(process["pid"]) != process["process_started"]
-
-
-def parse(content: bytes, kinds: Mapping[str, type]) -> dict:
-    """A JSON object that has at least these entries of these types; empty if it is damaged."""
+def parse(content: bytes) -> dict:
+    """A card's entries; empty if it is damaged."""
     try:
         found = json.loads(content)
-        whole = all(type(found[name]) is kind for name, kind in kinds.items())
+        whole = all(type(found[name]) is kind for name, kind in CARD.items())
     except (ValueError, TypeError, LookupError, RecursionError):
         return {}
     return found if whole else {}
+
+
+def take_lock(file: int) -> bool | None:
+    """Locks an open file until this process ends, however it ends; False if another has the lock,
+    None where there are no locks.
+    """
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):  # Windows, or a network disk without locks
+        return None
+    return True
 
 
 def card_name(shard: Shard | None = None) -> str:
@@ -97,7 +104,7 @@ def card_name(shard: Shard | None = None) -> str:
 def read_owner(location: Location, card: str = OWNER_FILE) -> dict:
     """The card's content; empty if there is no card, or it is damaged or unreachable."""
     try:
-        return parse(location.read(card), CARD)
+        return parse(location.read(card))
     except OSError:
         return {}
 
@@ -118,7 +125,7 @@ def holds(location: Location, token: str, card: str = OWNER_FILE) -> bool:
     An unreachable store or a damaged card is no evidence of another driver, so the answer is yes.
     """
     try:
-        return parse(location.read(card), CARD).get("token", token) == token
+        return parse(location.read(card)).get("token", token) == token
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
@@ -129,8 +136,10 @@ def is_gone(owner: Mapping) -> bool:
     """Whether a holder is dead or silent, or unknown because its card is damaged."""
     if not owner or owner["token"] in _GIVEN_UP:
         return True
-    ended = has_ended(owner)
-    return time.time() - owner["beat"] > GONE_SECONDS if ended is None else ended
+    here = this_process()
+    if here["boot"] and all(owner[name] == here[name] for name in MACHINE):
+        return process_started(owner["pid"]) != owner["process_started"]
+    return time.time() - owner["beat"] > GONE_SECONDS
 
 
 class _Changed(Exception):
@@ -203,7 +212,7 @@ class Ownership:
             rivals = [OWNER_FILE, *(name for name in rivals if not name.endswith(alike))]
         for name in rivals:
             with suppress(FileNotFoundError):
-                owner = parse(self._location.read(name), CARD)
+                owner = parse(self._location.read(name))
                 if not is_gone(owner):
                     self._refuse(owner)
                 self._location.delete(name)  # without it, its workers commit nothing more
@@ -214,15 +223,10 @@ class Ownership:
         lock = Path(self._location.path, self._name).with_suffix(".lock")
         lock.parent.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(lock, os.O_RDWR | os.O_CREAT)
-        try:
-            import fcntl
-
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        taken = take_lock(self._lock)
+        if taken is False:
             self._refuse(read_owner(self._location, self._name))
-        except (ImportError, OSError):  # Windows, or a network disk without locks
-            return False
-        return True
+        return bool(taken)
 
     def _fetch(self) -> tuple[dict, Mapping | None]:
         """What the card says, and its version; None if there is no card."""
@@ -233,7 +237,7 @@ class Ownership:
         store: Any = place.store
         with suppress(FileNotFoundError), place.asking("reading the driver's card"):
             found = obstore.get(store, place.key(self._name))
-            return parse(bytes(found.bytes()), CARD), found.meta
+            return parse(bytes(found.bytes())), found.meta
         return {}, None
 
     def _put(self, version: Mapping | None) -> None:

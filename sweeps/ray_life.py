@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +25,7 @@ from ray.job_config import JobConfig
 
 from hq_ray.errors import HqRayError, InputError
 from hq_ray.sweeps.executors import ExecutorLost
-from hq_ray.sweeps.ownership import PROCESS, has_ended, parse, process_started, this_process
+from hq_ray.sweeps.ownership import process_started, take_lock, this_process
 
 # Reports are small and sent inline, so the object store stays almost empty.
 OBJECT_STORE_BYTES = 128 * 2**20
@@ -37,7 +37,7 @@ END_SECONDS = 30.0
 # Paths of Unix sockets are limited to about 100 characters.
 SHORT_PLACE = "/tmp" if os.name == "posix" else tempfile.gettempdir()
 SESSION_PREFIX = "hq-ray-session-"
-SESSION_MARKER = "owner.json"
+SESSION_LOCK = "owner.lock"
 # Without a token of ours Ray would write one to the home folder.
 _TOKEN = secrets.token_hex(32)
 
@@ -238,47 +238,44 @@ def _job_config() -> JobConfig:
 
 @contextmanager
 def session_folder(place: str | os.PathLike = SHORT_PLACE) -> Iterator[str]:
-    """A folder for Ray inside a private one with a marker of this process; both are removed.
+    """A folder for Ray inside a private one; both are removed.
 
-    Ray opens its folder to everybody, but nobody else can enter the private one.
+    Ray opens its folder to everybody, but nobody else can enter the private one. It has a lock of
+    this process, so that a later one knows what a killed one has left.
 
     Raises:
         HqRayError: the temporary folder cannot be written.
     """
-    for stale in filter(_is_stale, Path(place).glob(f"{SESSION_PREFIX}*")):
-        _remove(stale)
-    private = None
-    try:
-        private = Path(tempfile.mkdtemp(prefix=SESSION_PREFIX, dir=place))
-        (private / SESSION_MARKER).write_text(json.dumps(this_process()))
-    except OSError as problem:
-        if private is not None:
-            _remove(private)
-        raise HqRayError(
-            f"Ray needs a folder in {place}, which cannot be written: {problem.strerror}; --local "
-            "trains without Ray"
-        ) from None
-    try:
+    for folder in Path(place).glob(f"{SESSION_PREFIX}*"):
+        _remove_stale(folder)
+    with ExitStack() as stack:
+        try:
+            private = Path(tempfile.mkdtemp(prefix=SESSION_PREFIX, dir=place))
+            stack.callback(_remove, private)
+            lock = stack.enter_context((private / "new").open("w"))
+            print(json.dumps(this_process()), file=lock, flush=True)
+            take_lock(lock.fileno())
+            (private / "new").rename(private / SESSION_LOCK)  # where nobody sees it unlocked
+        except OSError as problem:
+            raise HqRayError(
+                f"Ray needs a folder in {place}, which cannot be written: {problem.strerror}; "
+                "--local trains without Ray"
+            ) from None
         yield str(private / "r")
-    finally:
-        _remove(private)
 
 
 def _remove(private: Path) -> None:
-    """Removes a session folder, the marker last: without it no later process would remove it."""
+    """Removes a session folder, the lock last: without it no later process would remove it."""
     shutil.rmtree(private / "r", ignore_errors=True)
     shutil.rmtree(private, ignore_errors=True)
 
 
-def _is_stale(folder: Path) -> bool:
-    """Whether a session folder is certainly of this user, this machine and a process that ended."""
-    try:
-        maker = parse((folder / SESSION_MARKER).read_bytes(), PROCESS)
-        if not maker or folder.is_symlink() or not has_ended(maker):
-            return False
-        return folder.stat().st_uid == os.getuid()
-    except OSError:
-        return False
+def _remove_stale(private: Path) -> None:
+    """Removes a session folder if it is of this user and of a process that has ended."""
+    with suppress(OSError), (private / SESSION_LOCK).open() as lock:
+        is_free = take_lock(lock.fileno()) and not private.is_symlink()
+        if is_free and private.stat().st_uid == os.getuid():
+            _remove(private)
 
 
 def unanswered() -> str | None:
@@ -290,7 +287,8 @@ def unanswered() -> str | None:
         ExecutorLost: a part of it has died.
     """
     parts = _parts()
-    for name, process in (("raylet", "raylet"), ("GCS", "gcs_server")):
+    # The GCS first: without one the raylet ends, too.
+    for name, process in (("GCS", "gcs_server"), ("raylet", "raylet")):
         if process in parts and parts[process].poll() is not None:
             raise ExecutorLost(f"Ray's {name} has died")
     node = getattr(ray._private.worker, "_global_node", None)
