@@ -193,7 +193,7 @@ def _chain(next_state, reward, probability, terminated, policy, gamma, roots):
     n_states, _, n_outcomes = next_state.shape
     tried, rank = np.full(n_states, -1), np.empty(n_states, np.int64)
     path, states = np.empty(n_states, np.int64), np.empty(n_states, np.int64)
-    n = n_edges = 0
+    n = e = 0
     for root in roots:
         depth = -1
         if tried[root] < 0:
@@ -206,15 +206,13 @@ def _chain(next_state, reward, probability, terminated, policy, gamma, roots):
                 continue
             tried[state] += 1
             action, ahead = policy[state], next_state[state, policy[state], k]
-            if probability[state, action, k] > 0 and not terminated[state, action, k]:
-                n_edges += 1
-                if tried[ahead] < 0:
-                    depth += 1
-                    path[depth], tried[ahead] = ahead, 0
+            goes_on = probability[state, action, k] > 0 and not terminated[state, action, k]
+            if goes_on and tried[ahead] < 0:
+                depth += 1
+                path[depth], tried[ahead] = ahead, 0
     states = states[:n]
     constant, bounds, ends = np.zeros(n), np.zeros(n + 1, np.int64), np.zeros(n, np.bool_)
-    target, weight = np.empty(n_edges, np.int64), np.empty(n_edges)
-    e = 0
+    target, weight = np.empty(n * n_outcomes, np.int64), np.empty(n * n_outcomes)
     for i in range(n):
         state, action, stay = states[i], policy[states[i]], 0.0
         for k in range(n_outcomes):
