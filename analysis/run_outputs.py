@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hq_ray.analysis.words import format_number
 from hq_ray.cli import say
 from hq_ray.encoding import encode_csv
 from hq_ray.errors import InputError
@@ -314,7 +315,8 @@ def _say_who_is_ahead(trials: Sequence[Trial], results: Results) -> None:
 
     def mean_and_se(values: pd.Series) -> str:
         error = values.sem()
-        return f"{values.mean():,.4g}" + (f" ± {error:.3g}" if error == error else "")
+        mean = format_number(float(f"{values.mean():.4g}"))
+        return mean + (f" ± {format_number(float(f'{error:.3g}'))}" if error == error else "")
 
     first, *others = dict.fromkeys(trial.variant for trial in trials)
     means = ", ".join(f"{variant} {mean_and_se(scores[variant])}" for variant in (first, *others))

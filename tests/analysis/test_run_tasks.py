@@ -114,6 +114,12 @@ def test_train_draws_nothing_and_says_who_is_ahead(run):
     assert ahead == f"{first} is ahead of {second} by {by} on 3 seeds"
 
 
+def test_great_returns_are_written_out(run):
+    flags = ["--env", "CliffWalking-v1", "--local", "--task", "train", "--seeds", "0-1"]
+    *_, final, _ = run("run", *flags, "--episodes", "1")[1].splitlines()
+    assert re.search(r"standard -\d{1,2},\d{3} ± [\d,.]+, harmonic", final)
+
+
 def test_everything_can_be_put_elsewhere(run, tmp_path):
     there = tmp_path / "there"
     flags = [
