@@ -100,10 +100,17 @@ def make(
         )
 
 
-def close(environment: gymnasium.Env) -> None:
-    """Closes an environment, whatever its `close` raises: it is not used any more."""
-    with suppress(*RAISED):
-        environment.close()
+@contextmanager
+def made(
+    env: str, args: str, max_steps: int, render_mode: str | None = None
+) -> Iterator[gymnasium.Env]:
+    """The environment for the length of a block; what its `close` raises does not matter."""
+    environment = make(env, args, max_steps, render_mode)
+    try:
+        yield environment
+    finally:
+        with suppress(*RAISED):
+            environment.close()
 
 
 def load_model(env: str, args: str) -> Model | None:
@@ -181,12 +188,8 @@ def _examine(
 @contextmanager
 def _built(env: str, args: str, max_steps: int) -> Iterator[gymnasium.Env]:
     """An environment for the length of a block, in which it shows nothing on the terminal."""
-    with quiet(), refused(f"environment {env} refuses {args}"):
-        environment = make(env, args, max_steps)
-        try:
-            yield environment
-        finally:
-            close(environment)
+    with quiet(), refused(f"environment {env} refuses {args}"), made(env, args, max_steps) as built:
+        yield built
 
 
 def _rollout_fingerprint(env: str, args: str, limit: int) -> str:

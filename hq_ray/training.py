@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hq_ray.environments import close, load_model, load_source, make
+from hq_ray.environments import load_model, load_source, made
 from hq_ray.errors import InputError, ModelError, TrialError
 from hq_ray.gymnasium_loop import train_on_gymnasium
 from hq_ray.hyperparameters import used_hyperparameters
@@ -91,13 +91,9 @@ def _load_loop(tables: KernelTables, variant: str, by_visits: bool) -> None:
 
 
 def _train_on_gymnasium(trial: Trial, model: Model | None) -> EpisodeLog:
-    environment = make(trial.env, trial.env_args, trial.max_steps)
-    try:
-        return train_on_gymnasium(
-            trial, environment, model.successes if model is not None else None
-        )
-    finally:
-        close(environment)
+    successes = model.successes if model is not None else None
+    with made(trial.env, trial.env_args, trial.max_steps) as environment:
+        return train_on_gymnasium(trial, environment, successes)
 
 
 def _check_finite(trials: Sequence[Trial], logs: Sequence[EpisodeLog], model: Model | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from hq_ray.environments import close, make
+from hq_ray.environments import made
 from hq_ray.errors import HqRayError, reason_of
 from hq_ray.spaces import numbering
 from hq_ray.trial import Trial
@@ -51,8 +51,8 @@ def film_trial(trial: Trial, q_values: np.ndarray, path: Path, *, max_steps: int
             stack.callback(os.environ.pop, "SDL_VIDEODRIVER", None)
         with _filmed(trial.env):
             ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
-            env = make(trial.env, trial.env_args, trial.max_steps, render_mode="rgb_array")
-            stack.callback(close, env)
+            where = (trial.env, trial.env_args, trial.max_steps)
+            env = stack.enter_context(made(*where, render_mode="rgb_array"))
         fps = env.metadata.get("render_fps")
         if not (isinstance(fps, int | float) and 0 < fps < math.inf):
             fps = DEFAULT_FPS
