@@ -95,7 +95,7 @@ class Sweep(Part):
     """Of every episode, likewise; by default the environment's own limit."""
     method: Literal["grid", "random", "sobol"] = "grid"
     """How parameters are combined; `grid` by default."""
-    samples: Annotated[int, Field(ge=1, le=10**7), BeforeValidator(plain_number)] | None = None
+    samples: Annotated[int, Field(ge=1), BeforeValidator(plain_number)] | None = None
     """How many are drawn, for random and sobol."""
     sample_seed: Seed = 0
     """Which ones are drawn; 0 by default."""

@@ -20,15 +20,6 @@ from hq_ray.sweeps.parameters import PARAMETERS
 from hq_ray.sweeps.plan import planned_counts
 from hq_ray.sweeps.spec import Sweep
 
-TEXT = """
-name: quick-stage-2
-seeds: 1000-1029
-episodes: 4000
-configurations:
-  - {env: CliffWalking-v1, variant: standard, alpha: 0.2, eps_decay_episodes: 1000}
-  - {env: {id: VelocityGrid-v0, max_speed: 2}, variant: harmonic, alpha: 0.1, eps_shift: 10.0,
-     episodes: 2000, max_steps: 100, alpha_down: null}
-"""
 LAKE = {"env": "FrozenLake-v1", "variant": "standard"}
 
 
@@ -52,40 +43,18 @@ def entry_of(trial):
     return {"env": env, "variant": trial.variant, **values}
 
 
-# --- reading
+# --- lists
 
 
-def test_yaml_and_python_values_mean_the_same():
-    sweep = Sweep.from_yaml(TEXT)
-    assert sweep == Sweep(
-        name="quick-stage-2",
-        seeds=range(1000, 1030),
-        configurations=(
-            {**LAKE, "env": "CliffWalking-v1", "alpha": np.float64(0.2), "eps_decay_episodes": 1e3},
-            {
-                "env": {"id": "VelocityGrid-v0", "max_speed": 2},
-                "variant": "harmonic",
-                "alpha": "0.1",
-                "eps_shift": 10,
-                "episodes": np.int64(2000),
-                "max_steps": 100,
-            },
-        ),
-    )
+def test_a_list_is_written_out_as_it_was_given():
+    entry = {"env": {"id": "VelocityGrid-v0", "max_speed": 2}, "variant": "harmonic"}
+    entry |= {"alpha": 0.1, "eps_shift": 10.0, "max_steps": 100}
+    sweep = listed(entry | {"alpha": "0.1", "eps_shift": np.int64(10), "alpha_down": None})
     told = json.loads(json.dumps(sweep.to_dict()))
     assert list(told) == ["name", "seeds", "episodes", "max_steps", "confirm", "configurations"]
-    assert told["configurations"][1] == {
-        "env": {"id": "VelocityGrid-v0", "max_speed": 2},
-        "variant": "harmonic",
-        **{"alpha": 0.1, "eps_shift": 10.0, "episodes": 2000, "max_steps": 100},
-    }
+    assert told["configurations"] == [entry]
     assert Sweep(**told) == Sweep.from_yaml(json.dumps(told)) == sweep
     assert sweep.with_overrides([]) == sweep
-    note = f"{TEXT}selection: {{results: results/quick, metric: final_return}}\n"
-    assert Sweep.from_yaml(note) == sweep
-
-
-# --- overrides
 
 
 def test_a_length_replaces_those_of_the_entries():

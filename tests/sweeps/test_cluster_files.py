@@ -12,9 +12,9 @@ import sys
 import tempfile
 import time
 import urllib.request
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -85,18 +85,9 @@ def free_ports(number):
         return [listener.getsockname()[1] for listener in listeners]
 
 
-@dataclass
-class Head:
-    """A head node on this machine, with a token and two cores."""
-
-    folder: Path
-    address: str
-    jobs: str
-    metrics: str
-
-
 @pytest.fixture(scope="module")
 def head():
+    """A head node on this machine, with a token and two cores."""
     folder = Path(tempfile.mkdtemp(prefix="j-", dir="/tmp"))
     command = folder / "bin" / "hq-ray"
     command.parent.mkdir()
@@ -124,11 +115,11 @@ def head():
             while b"Ray runtime started" not in (folder / "log").read_bytes():
                 assert process.poll() is None
                 time.sleep(0.1)
-            yield Head(
-                folder,
-                f"127.0.0.1:{gcs}",
-                f"http://127.0.0.1:{dashboard}",
-                f"http://127.0.0.1:{metrics}/metrics",
+            yield SimpleNamespace(
+                folder=folder,
+                address=f"127.0.0.1:{gcs}",
+                jobs=f"http://127.0.0.1:{dashboard}",
+                metrics=f"http://127.0.0.1:{metrics}/metrics",
             )
         finally:
             process.send_signal(signal.SIGTERM)

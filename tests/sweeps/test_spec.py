@@ -74,13 +74,6 @@ def test_seeds_in_any_form(seeds):
     assert Sweep(**BASE, seeds=seeds).seeds == (0, 1, 2, 3)
 
 
-def test_numbers_as_people_write_them():
-    sweep = Sweep.from_yaml(f"{HEADER}parameters: {{eps_shift: [1e-6, 1E-5, '1e-4', +.5, 1]}}")
-    assert sweep.parameters == {"eps_shift": (1e-6, 1e-5, 1e-4, 0.5, 1.0)}
-    for text, episodes in (("0100", 100), ("1_000", 1000), ("2e2", 200)):
-        assert Sweep.from_yaml(f"{HEADER}episodes: {text}").episodes == episodes
-
-
 NORMAL = "distribution: normal, mean: 0.5, max: 0.9"
 WHOLE = "must be a whole number from 1 to 2147483647, got"
 TEXTS = [
@@ -126,7 +119,6 @@ ONE_KEY = [
     ("method: sobol", "samples: must be given for method sobol"),
     ("samples: 3", "samples: must not be given for method grid"),
     ("method: random\nsamples: 0", "samples: must be at least 1, got 0"),
-    ("method: random\nsamples: 1e8", "samples: must be at most 10000000, got 1"),
     ("variant: harmonc", "variant: unknown variant 'harmonc'; did you mean 'harmonic'?"),
     ("variant: [standard, both]", "variant: must name each variant once, got "),
     ("variant: [minimum, {id: minimum, parameters: {}}]", "variant: must name each variant"),
