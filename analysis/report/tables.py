@@ -23,6 +23,7 @@ from hq_ray.analysis.verdict import (
     summary,
 )
 from hq_ray.analysis.words import format_number, round_number
+from hq_ray.errors import shortened
 from hq_ray.store import FAILED, Results
 from hq_ray.trial import CONFIRMATION, seeds_text
 
@@ -192,7 +193,8 @@ def failures_table(study: Study) -> Table | None:
         .agg(trials=("trial_id", "size"), one=("trial_id", "min"))
         .sort_values("trials", ascending=False, kind="stable")
     )
-    rows = found.head(MOST_FAILURES).assign(reason=lambda rows: rows["reason"].map(_cut))
+    rows = found.head(MOST_FAILURES)
+    rows["reason"] = [shortened(text, MOST_CHARACTERS) for text in rows["reason"]]
     more = f", the commonest {MOST_FAILURES} of {len(found):,}"
     caption = f"Why trials failed{more if len(found) > MOST_FAILURES else ''}"
     return caption, rows[["trials", "reason", "one"]].rename(columns={"one": "such as trial"})
@@ -205,8 +207,9 @@ def provenance_table(results: Results, info: Mapping) -> Table:
     rows |= {f"model of {name}": one for name, one in info.get("fingerprints", {}).items()}
     spec = info.get("spec", {})
     rows |= {f"spec: {k}": value for k, value in spec.items() if value not in (None, [], {})}
-    texts = [_cut(one if isinstance(one, str) else json.dumps(one)) for one in rows.values()]
-    frame = pd.DataFrame({"what": list(rows), "value": texts})
+    texts = [one if isinstance(one, str) else json.dumps(one) for one in rows.values()]
+    values = [shortened(text, MOST_CHARACTERS) for text in texts]
+    frame = pd.DataFrame({"what": list(rows), "value": values})
     return info.get("name", results.location.text), frame
 
 
@@ -219,7 +222,3 @@ def cell_text(value: object) -> str:
     if isinstance(value, Real):
         return round_number(float(value)) if math.isfinite(value) else "∞"
     return str(value)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} …"
