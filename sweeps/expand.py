@@ -74,7 +74,14 @@ def expand(sweep: Sweep) -> Expanded:
     if not sweep.configurations:
         points = _product(sweep)
         asked = [(env, settings) for env in dict.fromkeys(sweep.env) for settings in points]
-    environments = {env: _resolved(sweep, env) for env in dict.fromkeys(env for env, _ in asked)}
+    environments: dict[EnvironmentRequest, Environment] = {}
+    for env in dict.fromkeys(env for env, _ in asked):
+        try:
+            environments[env] = resolve(env.id, env.arguments, of_range=env.family is not None)
+        except InputError as problem:
+            several = len(sweep.env) > 1 or sweep.configurations
+            name = f"env {environment_name(env.id, env.args)}" if several else "env"
+            raise placed(name, problem) from problem
     templates: dict[tuple, Trial] = {}
     for env, settings in asked:
         environment = environments[env]
@@ -105,15 +112,6 @@ def expand(sweep: Sweep) -> Expanded:
         families={environments[one].name: one.family for one in environments if one.family},
         notices=tuple(dict.fromkeys(notices)),
     )
-
-
-def _resolved(sweep: Sweep, env: EnvironmentRequest) -> Environment:
-    try:
-        return resolve(env.id, env.arguments, of_range=env.family is not None)
-    except InputError as problem:
-        several = len(sweep.env) > 1 or sweep.configurations
-        place = f"env {environment_name(env.id, env.args)}" if several else "env"
-        raise placed(place, problem) from problem
 
 
 def check_read(sweep: Sweep, trials: TrialSet) -> None:
