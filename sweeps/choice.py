@@ -47,8 +47,10 @@ def problem_of(trial: Trial) -> str:
     )
 
 
-def choose(trials: TrialSet, results: Results, metric: str, top: int) -> dict[str, list[Chosen]]:
-    """By problem, the best configurations of each variant, in the order of the plan.
+def choose(
+    trials: TrialSet, results: Results, metric: str, top: int
+) -> dict[tuple[str, str], list[Chosen]]:
+    """By problem and variant, the best configurations.
 
     The best has the best mean of the metric over the seeds of the plan, of the whole grid. Eligible
     is a configuration whose every such trial is done and has the metric; ties go to the order of
@@ -63,31 +65,29 @@ def choose(trials: TrialSet, results: Results, metric: str, top: int) -> dict[st
     frame = load_trials(results, columns=["trial_id", "status", metric], damaged=[], quiet=True)
     frame = frame[frame["status"] == DONE].set_index("trial_id")[metric].astype(float)
     scores = frame.reindex(list(trials.ids())).to_numpy().reshape(len(trials.seeds), -1)
-    means = scores.mean(axis=0)
-    groups: dict[tuple[str, str], list[int]] = {}
-    for number, one in enumerate(trials.configurations):
-        groups.setdefault((problem_of(one), one.variant), []).append(number)
-    found: dict[str, list[Chosen]] = {}
-    for (problem, variant), numbers in groups.items():
-        eligible = [number for number in numbers if np.isfinite(means[number])]
-        best = sorted(eligible, key=lambda number: -BETTER[metric] * means[number])[:top]
-        every = [_settings(trials.configurations[number]) for number in numbers]
+    groups: dict[tuple[str, str], list[tuple[Trial, float]]] = {}
+    for one, mean in zip(trials.configurations, scores.mean(axis=0).tolist(), strict=True):
+        groups.setdefault((problem_of(one), one.variant), []).append((one, mean))
+    found: dict[tuple[str, str], list[Chosen]] = {}
+    for key, group in groups.items():
+        eligible = [(one, mean) for one, mean in group if np.isfinite(mean)]
+        eligible.sort(key=lambda of: -BETTER[metric] * of[1])
+        every = [_settings(one) for one, _ in group]
         varying = [name for name in every[0] if len({of[name] for of in every}) > 1]
-        of_problem = found.setdefault(problem, [])
-        for rank, number in enumerate(best, 1):
-            one = trials.configurations[number]
+        found[key] = []
+        for rank, (one, mean) in enumerate(eligible[:top], 1):
             settings = _settings(one)
             record = {
-                "variant": variant,
+                "variant": one.variant,
                 "config_id": one.config_id,
                 "rank": rank,
-                "configurations": len(numbers),
-                "score": float(means[number]),
+                "configurations": len(group),
+                "score": mean,
                 "settings": ", ".join(
                     f"{name} {settings[name]}" for name in varying if settings[name] is not None
                 ),
             }
-            of_problem.append((one, record))
+            found[key].append((one, record))
     return found
 
 
@@ -115,12 +115,13 @@ def confirmation(trials: TrialSet, results: Results, how: Confirm) -> Confirmati
     notices = [
         f"{variant} on {problem} has no configuration whose every trial is done and has "
         f"{how.metric}, so none is confirmed"
-        for problem, variant in dict.fromkeys(
-            (problem_of(one), one.variant) for one in trials.configurations
-        )
-        if variant not in {one.variant for one, _ in found[problem]}
+        for (problem, variant), best in found.items()
+        if not best
     ]
-    for problem, chosen in found.items():
+    by_problem: dict[str, list[Chosen]] = {}
+    for (problem, _), best in found.items():
+        by_problem.setdefault(problem, []).extend(best)
+    for problem, chosen in by_problem.items():
         if not chosen:
             continue
         before, records = record.get(problem, []), [of for _, of in chosen]
