@@ -100,6 +100,15 @@ JOINED = pa.schema(
     ]
 )
 
+# Names of columns that the analysis adds: none for a hyperparameter of a rule of the user's own.
+_ADDED = """
+environment configuration baseline baseline_configuration metric n mean baseline_mean sd se low high
+median iqm min max worst_tenth difference p_value wins ties losses holm score x y ours theirs
+seeds fresh_seeds return_per_step regret failure_rate falls falls_per_episode falls_per_1000_steps
+policy_gap start_bias optimal_return optimal_steps failure_terminates
+"""
+OF_ANALYSIS = frozenset(_ADDED.split())
+
 
 def conformed(table: pa.Table, wanted: pa.Schema) -> pa.Table:
     """The columns of `wanted` with its types; null or the default for what is not there.

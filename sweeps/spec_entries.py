@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from hq_ray.errors import InputError, short_repr
-from hq_ray.schema import BETTER, JOINED
+from hq_ray.schema import BETTER, JOINED, OF_ANALYSIS
 from hq_ray.sweeps.parameters import (
     SCHEMA,
     Parameters,
@@ -168,10 +168,10 @@ def _variant(name: object) -> str:
     if len(names) != 1:
         raise ValueError("must be the name of one variant")
     for own in variant_of(names[0]).parameters:
-        if own in JOINED.names:
+        if own in OF_ANALYSIS.union(JOINED.names):
             raise InputError(
                 f"a parameter of a rule must have a name of its own, but {names[0]} has {own!r}, "
-                "which is a column of the results"
+                "which is a column of the results or of tables made from them"
             )
     return names[0]
 

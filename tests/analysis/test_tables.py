@@ -9,7 +9,9 @@ from trial_frames import alphas, table_of, trials_of
 from hq_ray.analysis.cells import SETTINGS
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.statistics.t_tests import holm_adjusted
+from hq_ray.analysis.summaries import summarise_trials
 from hq_ray.analysis.tables import matched, pairs_table, summary_table
+from hq_ray.schema import JOINED, OF_ANALYSIS
 
 NAN = float("nan")
 RETURN, STEPS = METRICS["final_return"], METRICS["final_steps"]
@@ -208,3 +210,10 @@ def test_no_rows_keep_their_columns(of):
     assert list(empty) == [name for name in full if name in set(empty)]
     assert {"env", "variant", "n", "metric"} <= set(empty)
     assert len(pd.read_parquet(io.BytesIO(parquet(empty)))) == 0
+
+
+def test_no_hyperparameter_of_a_rule_can_have_the_name_of_a_column():
+    trials = summarise_trials(pd.concat(frames()), with_references=False)[0]
+    table = table_of(trials)
+    made = [trials, summary_table(table, RETURN), pairs_table(table, RETURN)]
+    assert {name for frame in made for name in frame} <= {*JOINED.names, *OF_ANALYSIS}

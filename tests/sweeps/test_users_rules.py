@@ -81,6 +81,7 @@ def test_the_schema_knows_rules_of_ones_own():
             "variant[1].parameters: unknown key 'most'",
         ),
         ({"variant": "own_rules:named"}, "must have a name of its own, but "),
+        ({"variant": "own_rules:averse"}, "has 'regret', which is a column of the results or of"),
     ],
 )
 def test_what_cannot_be_is_refused(spec, message):
