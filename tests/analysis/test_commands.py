@@ -1,5 +1,7 @@
 """`plot`, `compare` and `report` on usual and odd results: what can be said, or one sentence."""
 
+import subprocess
+import sys
 import webbrowser
 from pathlib import Path
 
@@ -90,6 +92,12 @@ def test_steps_of_successes_need_successes(run, tmp_path, sketched):
     assert "Note: there is no window in which every seed succeeds" in out
     assert "curves_returns.png" in drawn("plots/never")
     assert "curves_steps.png" not in drawn("plots/never")
+
+
+def test_compare_has_no_need_of_matplotlib(tiny):
+    program = "import sys; import hq_ray; hq_ray.compare(sys.argv[1]); "
+    program += "assert 'matplotlib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program, str(tiny)], check=True)
 
 
 def test_compare_says_who_wins_and_draws_nothing(run, tiny):
