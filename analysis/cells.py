@@ -42,7 +42,7 @@ class Cell:
         env: the problem's label, see `problem_labels`.
         variant: the update rule.
         settings: one row per configuration, indexed by `config_id`, a column for each of SETTINGS
-            and of `own_settings`.
+            and of `with_own_settings`.
         trials: of these configurations, done and failed, by rising seed.
     """
 
@@ -132,17 +132,18 @@ def level_text(value: Any) -> str:
     return "none" if pd.isna(value) else format_number(float(value))
 
 
-def own_settings(trials: pd.DataFrame) -> pd.DataFrame:
-    """What rules of the user's own add to SETTINGS: a column per hyperparameter of theirs, NaN in
-    trials of other variants; and `rule` where a folder has trials from before an edit of a module.
+def with_own_settings(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Trials with what rules of the user's own add to SETTINGS, and its names: a column for each
+    hyperparameter of theirs, NaN in trials of other variants; and `rule` where a folder has trials
+    from before an edit of a module.
     """
     texts = trials["rule_args"]
     values = {text: json.loads(text) for text in texts.dropna().unique()}
-    names = dict.fromkeys(name for of in values.values() for name in of)
-    found = {n: texts.map({text: of.get(n) for text, of in values.items()}) for n in names}
+    names = list(dict.fromkeys(name for of in values.values() for name in of))
+    own = {n: texts.map({text: of.get(n) for text, of in values.items()}) for n in names}
     if (trials.groupby("variant", observed=True)["rule"].nunique() > 1).any():
-        found["rule"] = trials["rule"]
-    return pd.DataFrame(found, index=trials.index)
+        names.append("rule")
+    return trials.assign(**own), names
 
 
 def environment_labels(trials: pd.DataFrame) -> pd.Series:
@@ -203,8 +204,7 @@ def cells_by_problem(
         baseline: the variant that the others are compared with; where it was not run, the first.
     """
     trials = trials.sort_values(["seed", "trial_id"], ignore_index=True)
-    own = own_settings(trials)
-    trials = trials.drop(columns="rule").join(own) if "rule" in own else trials.join(own)
+    trials, own = with_own_settings(trials)
     settings_of = [*SETTINGS, *own]
     listed = [name for spec in specs for name in spec.get("variant") or ()]
     listed += [one["variant"] for spec in specs for one in spec.get("configurations") or ()]

@@ -152,7 +152,7 @@ def trials_command(
 ) -> None:
     """List trials with their ids, which `replay` takes."""
     from hq_ray.analysis.cells import SETTINGS as SETTINGS_OF_TRIALS
-    from hq_ray.analysis.cells import environment_labels, own_settings
+    from hq_ray.analysis.cells import environment_labels, with_own_settings
     from hq_ray.analysis.metrics import THREE_METRICS
     from hq_ray.load import load_trials
     from hq_ray.schema import BETTER
@@ -173,8 +173,7 @@ def trials_command(
     elif not len(trials):
         raise _no_trials(places, where)
     else:
-        own = own_settings(trials)
-        trials = trials.drop(columns=own.columns, errors="ignore").join(own)
+        trials, own = with_own_settings(trials)
         settings = (*SETTINGS_OF_TRIALS, *own)
         varying = [name for name in settings if trials[name].nunique() > 1]
         numbers = dict.fromkeys((*THREE_METRICS, metric))
