@@ -90,7 +90,12 @@ def _curves(study: Study, env: str, successes_only: bool) -> Iterator[FigureData
     baseline = next(iter(row))
     if "returns" not in frames or row[baseline].unseeded:
         return
-    frame = _differences(frames["returns"], baseline)
+    returns = frames["returns"].pivot(index=["seed", "episode"], columns="variant", values="value")
+    if baseline not in returns:
+        return
+    others = [variant for variant in row if variant in returns and variant != baseline]
+    gaps = returns[others].sub(returns[baseline], axis=0)
+    frame = gaps.melt(ignore_index=False).dropna().reset_index()
     if len(frame):
         caption = [
             f"By how much each variant's return differs from that of {baseline}, by episode.",
@@ -116,15 +121,6 @@ def _chosen_configurations(study: Study, env: str) -> list[str]:
     if fresh:
         how = "Fresh seeds, none of which had a part in the choice."
     return [how, f"{'; '.join(parts)}."]
-
-
-def _differences(curves: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """Curves less those of the baseline, by seeds that both have."""
-    is_base = curves["variant"] == baseline
-    both = curves[~is_base].merge(
-        curves[is_base].drop(columns="variant"), on=["seed", "episode"], suffixes=("", "_base")
-    )
-    return both.assign(value=both["value"] - both["value_base"]).drop(columns="value_base")
 
 
 def _scores(study: Study, env: str) -> Iterator[FigureData]:
