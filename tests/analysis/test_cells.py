@@ -131,14 +131,3 @@ def test_lengths_and_discounts_make_problems():
     assert [len(row["standard"]) for row in table.values()] == [2, 1, 1, 1]
     problem = table["Table-v0, a 1"]["standard"].common_values(PROBLEM)
     assert problem == ("Table-v0", '{"a":1}', None, 100, 9, 0.99)
-
-
-def test_variants_stand_in_the_order_of_the_spec_with_the_baseline_first():
-    variants = ("asymmetric", "harmonic", "minimum", "standard")
-    frames = [trials_of(variant, [{}], [0], [[1]]) for variant in variants]
-    assert list(table_of(*frames)["Table-v0"]) == ["standard", "asymmetric", "harmonic", "minimum"]
-    order = ["minimum", "harmonic"]
-    table = table_of(*frames, order=order)
-    assert list(table["Table-v0"]) == ["standard", "minimum", "harmonic", "asymmetric"]
-    assert next(iter(table_of(*frames[:3], order=order)["Table-v0"])) == "minimum"
-    assert cells_by_problem(frames[0][:0]) == {}

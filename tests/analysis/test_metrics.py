@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 
 from hq_ray import schema
@@ -14,11 +13,6 @@ def test_every_metric_has_words_and_one_sign():
     assert {name for name, row in METRICS.items() if not row.sign} == {"q_bias", "start_bias"}
     assert not DERIVED.keys() & schema.BETTER.keys()
     assert METRICS["final_steps"].axis_label == "length of final episodes [steps]"
-
-
-@pytest.mark.parametrize(("name", "sign"), [("final_return", 1), ("policy_gap", -1)])
-def test_more_is_better_upwards(name, sign):
-    assert METRICS[name].upwards(np.array([-2.0, 3.0])).tolist() == [-2 * sign, 3 * sign]
 
 
 def test_a_metric_to_judge_by_is_known_and_has_a_better_end():

@@ -50,9 +50,9 @@ def typed(rows):
     return pa.Table.from_arrays(arrays, schema=schema.TRIALS).to_pandas()
 
 
-def table_of(*frames, order=()):
+def table_of(*frames):
     """Cells by problem and variant of these trials."""
-    return cells_by_problem(pd.concat(frames, ignore_index=True), [{"variant": order}])
+    return cells_by_problem(pd.concat(frames, ignore_index=True))
 
 
 def alphas(n):
