@@ -172,6 +172,7 @@ class Ownership:
         self._over = threading.Event()
         self._beats = threading.Thread(target=self._beat, name="ownership", daemon=True)
         self._lock: int | None = None
+        self._locked: Path | None = None
         self._lost = False
 
     def __enter__(self) -> "Ownership":
@@ -220,13 +221,20 @@ class Ownership:
 
     def _lock_disk(self) -> bool:
         """Takes the lock; False where the disk has none."""
-        lock = Path(self._location.path, self._name).with_suffix(".lock")
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(lock, os.O_RDWR | os.O_CREAT)
-        taken = take_lock(self._lock)
-        if taken is False:
-            self._refuse(read_owner(self._location, self._name))
-        return bool(taken)
+        place = Path(self._location.path, self._name).with_suffix(".lock")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            self._lock = os.open(place, os.O_RDWR | os.O_CREAT)
+            taken = take_lock(self._lock)
+            if taken is False:
+                self._refuse(read_owner(self._location, self._name))
+            if not taken:
+                return False
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(self._lock), os.stat(place)):
+                    self._locked = place
+                    return True
+            os.close(self._lock)  # the last holder has removed this file
 
     def _fetch(self) -> tuple[dict, Mapping | None]:
         """What the card says, and its version; None if there is no card."""
@@ -275,6 +283,8 @@ class Ownership:
                 self._location.delete(self._name)
         except OSError:
             _GIVEN_UP.add(self.token)
+        if self._locked is not None:
+            self._locked.unlink(missing_ok=True)  # by the holder alone
         if self._lock is not None:
             os.close(self._lock)
 

@@ -168,6 +168,23 @@ def test_a_driver_that_is_just_starting_is_not_one_of_1970(on_disk):
             Ownership(on_disk).__enter__()
 
 
+def test_a_lock_that_goes_while_it_is_taken_is_taken_anew(on_disk, monkeypatch):
+    """Its last holder ends between the opening of its file and the locking."""
+    before, take_lock = [Ownership(on_disk).__enter__()], ownership.take_lock
+
+    def late(file):
+        while before:
+            before.pop().__exit__(None, None, None)
+        return take_lock(file)
+
+    monkeypatch.setattr(ownership, "take_lock", late)
+    with Ownership(on_disk):
+        for _ in range(2):
+            with pytest.raises(Held):
+                Ownership(on_disk).__enter__()
+    assert list(Path(on_disk.path).iterdir()) == [], "no lock is left, either"
+
+
 def test_drivers_that_start_within_milliseconds(on_disk):
     holding, refused = drive_together(on_disk, 4)
     assert (holding, len(refused)) == (1, 3)
