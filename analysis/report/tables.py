@@ -71,8 +71,10 @@ def verdict_latex(found: Sequence[Comparison]) -> str:
         return "% There is no verdict.\n"
     caption, frame = verdict_table(found)
     text = frame.map(cell_text).to_latex(index=False, escape=True)
-    # In LaTeX's own font encoding these three are other signs.
-    return f"% {caption}\n{text}".translate({ord(sign): f"${sign}$" for sign in "<>|"})
+    # In LaTeX's own font encoding these three are other signs; a row that begins with a bracket
+    # would be an argument of the line before it.
+    signs = {sign: f"${sign}$" for sign in "<>|"} | {"[": "{[}"}
+    return f"% {caption}\n{text.translate(str.maketrans(signs))}"
 
 
 def metrics_table(study: Study, env: str) -> list[Table]:

@@ -223,7 +223,7 @@ def test_the_spec_of_init_is_planned_and_fits_the_schema(call, tmp_path):
 
 
 def test_a_label_names_an_environment_and_is_no_part_of_its_trials(call):
-    labelled = "env={id: VelocityGrid-v0, max_speed: 2, label: fast grid}"
+    labelled = 'env={id: VelocityGrid-v0, max_speed: 2, label: " fast\\n grid"}'
     code, out, _ = call("plan mine.yaml --no_pilot", "--set", labelled)
     assert code == 0
     assert "│ fast grid │ standard │" in out

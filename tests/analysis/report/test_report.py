@@ -181,9 +181,9 @@ def test_the_verdict_is_there_as_csv_and_for_latex(written, results):
 def test_latex_is_escaped(tmp_path):
     standard, minimum = {0: 1.0, 1: 2.0, 2: 9.0}, {0: 5.0, 1: 6.01, 2: 13.0}
     scores = {("standard", 0.1): standard, ("minimum", 0.1): minimum}
-    folder = publish_scores(tmp_path / "x", scores, label=r"50 % \a_1 {b} $ <|> &#")
+    folder = publish_scores(tmp_path / "x", scores, label=r"[50 % \a_1 {b} $ <|> &#")
     text = verdict_latex(read(folder).comparisons)
-    assert r"50 \% \textbackslash a\_1 \{b\} \$ $<$$|$$>$ \&\# & minimum" in text
+    assert r"{[}50 \% \textbackslash a\_1 \{b\} \$ $<$$|$$>$ \&\# & minimum" in text
     assert "$<$ 0.001" in text
     assert verdict_latex([]).startswith("%")
 
