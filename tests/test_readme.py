@@ -89,7 +89,7 @@ def test_what_the_page_names_is_what_is_written(started):
         "results/<tag>/trials/*.parquet",
         "results/<tag>/episodes/*.parquet",
         "results/<tag>/q_values/*.parquet",
-        *("results/<tag>/sweep.json", "_driver.lock"),
+        "results/<tag>/sweep.json",
         *("logs/<variant>/s<seed>/<variant>_returns.csv", "_steps.csv"),
         *("plots/<variant>/learning_curve_s<seed>.png", "steps_curve_s<seed>.png"),
         *("plots/compare/<tag>_mean_se_returns.png", "_steps.png"),

@@ -1,6 +1,5 @@
 """What `hq-ray run` does, in this process."""
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -33,8 +32,7 @@ def files(folder):
 
 def results(folder):
     kinds = ("episodes", "q_values", "trials")
-    lock = {f"{folder}/_driver.lock"} if os.name == "posix" else set()
-    return {f"{folder}/sweep.json", *(f"{folder}/{kind}/*.parquet" for kind in kinds)} | lock
+    return {f"{folder}/sweep.json", *(f"{folder}/{kind}/*.parquet" for kind in kinds)}
 
 
 def times(folder):

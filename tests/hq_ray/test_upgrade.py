@@ -75,7 +75,6 @@ def test_schema_1_takes_no_more_trials(old, tmp_path, monkeypatch, capsys):
         "Error: results at ./schema1 must have schema version 2 to be added to, got 1; "
         "hq-ray upgrade ./schema1 rewrites them, ids kept\n"
     )
-    (old / "_driver.lock").unlink()
     assert contents(old) == before
     (old / "sweep.json").unlink()
     assert run_command_line(sweep) == 2
