@@ -36,11 +36,14 @@ class Side:
         cell: of the variant.
         number: of the configuration.
         trials: by rising seed, which is the index.
+        chosen_from: how many configurations there were when it was chosen to be confirmed; None for
+            all of the cell.
     """
 
     cell: Cell
     number: int
     trials: pd.DataFrame
+    chosen_from: int | None = None
 
     def scores(self, name: str) -> np.ndarray:
         """A column of its trials, `(n_seeds,)`, NaN where it is null."""
@@ -166,16 +169,19 @@ def fresh_blocks(row: Mapping[str, Cell], judged: Metric, choices: Choices) -> l
     return sorted(b for b in there | said.keys() if said.get(b, judged.name) == judged.name)
 
 
-def fresh_sides(cell: Cell, block: int, choices: Choices) -> list[Side]:
-    """The confirmed configurations of a variant in the order of the choice, with all their trials,
-    the failed ones too.
+def fresh_sides(cell: Cell, block: int, judged: Metric, choices: Choices) -> list[Side]:
+    """The confirmed configurations of a variant in the order of the choice, or where that is not
+    known of their exploration, with all their trials, the failed ones too.
     """
-    fresh = {config_id: trials for (of, config_id), trials in cell.fresh.items() if of == block}
-    ranks = {one: choices.get((one, block), {}).get("rank", len(cell)) for one in fresh}
-    return [
-        Side(cell, cell.settings.index.get_loc(config_id), fresh[config_id])
-        for config_id in sorted(fresh, key=ranks.__getitem__)
-    ]
+    explored = np.nan_to_num(judged.upwards(cell.means(judged.name)), nan=-np.inf)
+    found = []
+    for (of, config_id), trials in cell.fresh.items():
+        if of == block:
+            number = cell.settings.index.get_loc(config_id)
+            said = choices.get((config_id, block), {})
+            side = Side(cell, number, trials, said.get("configurations", len(cell)))
+            found.append((said.get("rank", len(cell)), -explored[number], config_id, side))
+    return [side for *_, side in sorted(found, key=lambda one: one[:3])]
 
 
 def explored_side(cell: Cell, number: int) -> Side:
@@ -275,10 +281,10 @@ def compare_row(
     """
     baseline, *others = row.values()
     last = max(fresh_blocks(row, judged, choices), default=-1)
-    bases = fresh_sides(baseline, last, choices)
+    bases = fresh_sides(baseline, last, judged, choices)
     found = []
     for cell in others:
-        sides = fresh_sides(cell, last, choices) if bases else []
+        sides = fresh_sides(cell, last, judged, choices) if bases else []
         for rank, ours in enumerate(sides, start=1):
             config_id = cell.settings.index[ours.number]
             planned = choices.get((config_id, last), {}).get("seeds", 0)

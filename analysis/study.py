@@ -236,7 +236,7 @@ def _chosen(
     for env, row in table.items():
         last = max(fresh_blocks(row, judged, choices), default=-1)
         for variant, cell in row.items():
-            sides = fresh_sides(cell, last, choices)
+            sides = fresh_sides(cell, last, judged, choices)
             number = compared.get((env, variant), best_configuration(cell, judged))
             if sides:
                 side = sides[0].scored(judged.name)
@@ -264,7 +264,7 @@ def _confirmation_notes(
     *earlier, last = blocks
     notes = []
     for block in earlier:
-        sides = [s for cell in row.values() for s in fresh_sides(cell, block, choices)]
+        sides = [s for cell in row.values() for s in fresh_sides(cell, block, judged, choices)]
         said = "; ".join(
             f"{side.cell.variant} {side.label}, {len(side.scored(judged.name).seeds)} seeds"
             for side in sides
@@ -273,7 +273,7 @@ def _confirmation_notes(
     ids = {(one, last) for cell in row.values() for one in cell.settings.index}
     after = {n for key in ids & choices.keys() for n in choices[key].get("extended_after", ())}
     notes += [f"the confirmation on {env} was extended after {n} seeds" for n in sorted(after)]
-    lacking = [v for v, cell in row.items() if not fresh_sides(cell, last, choices)]
+    lacking = [v for v, cell in row.items() if not fresh_sides(cell, last, judged, choices)]
     if lacking:
         notes.append(
             f"on {env} there are no fresh seeds of the last choice for {' and '.join(lacking)}: "

@@ -107,7 +107,7 @@ def summary(found: Comparison) -> dict[str, Any]:
         "unit": found.metric.unit,
         "paired": found.paired,
         **dict.fromkeys(NUMBERS.split()),
-        "chosen_from": len(found.cell),
+        "chosen_from": (found.ours and found.ours.chosen_from) or len(found.cell),
         "failed": found.lost,
         "kind": verdict.kind,
         "verdict": verdict.sentence,

@@ -140,7 +140,7 @@ def chosen_table(study: Study, env: str) -> list[Table]:
         {
             "variant": variant,
             "configuration": side.label,
-            "chosen from": len(side.cell),
+            "chosen from": side.chosen_from or len(side.cell),
             "seeds": f"{len(side.seeds)} fresh" if side.fresh else str(len(side.seeds)),
         }
         for (of, variant), side in study.chosen.items()

@@ -93,6 +93,25 @@ def test_results_copied_by_hand_say_enough(tmp_path):
     (folder / "sweep.json").unlink()
     row = one_row(folder)
     assert (row["kind"], row["basis"], row["configuration"]) == ("better", "confirmed", "alpha 0.5")
+    # Of several the best explored one is the first.
+    for key in (("standard", 0.9), ("harmonic", 0.9)):
+        scores[key] |= by_seed(fresh(0, 10), noise(10))
+    folder = publish_scores(tmp_path / "y", scores)
+    (folder / "sweep.json").unlink()
+    found = hq_ray.compare(folder)
+    assert found["configuration"].tolist() == ["alpha 0.5", "alpha 0.9"]
+    assert set(found["baseline_configuration"]) == {"alpha 0.1"}
+
+
+def test_how_many_were_there_to_choose_from_is_what_was_recorded(tmp_path):
+    scores = confirmed(explored(), (noise(10), noise(10, seed=1)))
+    folder = publish_scores(tmp_path / "x", scores, {0: choice()})
+    path = folder / "sweep.json"
+    content = json.loads(path.read_text())
+    for one in next(iter(content["confirmed"].values()))[0]["chosen"]:
+        one["configurations"] = 7
+    path.write_text(json.dumps(content))
+    assert one_row(folder)["chosen_from"] == 7
 
 
 def test_failed_fresh_seeds_drop_their_pairs_and_are_counted(tmp_path):
