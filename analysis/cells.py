@@ -225,20 +225,28 @@ def cells_by_problem(
 
 
 def _in_plan_order(settings: pd.DataFrame, variant: str, specs: Sequence[Mapping]) -> pd.DataFrame:
-    """Configurations in the order of the plan, to which ties go.
+    """Configurations in the order of the plan of a grid or a list, to which ties go.
 
-    The last parameter runs fastest, and each takes its values as they are first listed. What no
+    Of a grid the last parameter runs fastest, and each takes its values as they are listed. What no
     spec lists, such as the samples of a random search, stays in the order that it has.
     """
-    blocks: list[Mapping] = []
+    grid: dict[str, list] = {}
+    listed: dict[tuple, int] = {}
+    names = [name for name in settings if name not in ("episodes", "max_steps", "rule")]
+    defaults = {name: row.default for name, row in HYPERPARAMETERS.items()}
+
+    def key(given: Mapping) -> tuple:
+        # What is not read is not given, and what is not given has its default.
+        return tuple(given.get(name, defaults.get(name)) for name in names)
+
     for spec in specs:
         own = (spec.get("variant_parameters") or {}).get(variant) or {}
-        blocks.append((spec.get("parameters") or {}) | own)
-        blocks += [one for one in spec.get("configurations") or () if one["variant"] == variant]
-    grid: dict[str, list] = {}
-    for name, values in (item for block in blocks for item in block.items()):
-        if name in settings and not isinstance(values, Mapping):
-            grid.setdefault(name, []).extend(values if isinstance(values, list) else [values])
+        for name, values in ((spec.get("parameters") or {}) | own).items():
+            if name in settings and isinstance(values, list):
+                grid.setdefault(name, []).extend(values)
+        for one in spec.get("configurations") or ():
+            if one["variant"] == variant:
+                listed.setdefault(key(one), len(listed))
 
     def rank(column: pd.Series) -> pd.Series:
         values = list(dict.fromkeys(grid[column.name]))
@@ -249,4 +257,9 @@ def _in_plan_order(settings: pd.DataFrame, variant: str, specs: Sequence[Mapping
     varying = [name for name in grid if settings[name].nunique(dropna=False) > 1]
     if varying:
         settings = settings.sort_values(varying, key=rank, kind="stable")
+    if listed:
+        rows = settings.to_dict("records")
+        keys = [key({name: of for name, of in row.items() if pd.notna(of)}) for row in rows]
+        places = [listed.get(one, len(listed)) for one in keys]
+        settings = settings.iloc[np.argsort(places, kind="stable")]
     return settings

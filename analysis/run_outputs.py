@@ -25,6 +25,7 @@ from hq_ray.hyperparameters import HYPERPARAMETERS, Value
 from hq_ray.load import load_curves, load_q_values, load_trials
 from hq_ray.location import Location
 from hq_ray.store import Results
+from hq_ray.sweeps.progress import notice
 from hq_ray.training import train
 from hq_ray.trial import Trial, environment_name
 from hq_ray.updates import variant_stem
@@ -123,8 +124,7 @@ class OutputRoot:
     def writing(self) -> Iterator[None]:
         """A block that may write the files, after those of another setting have gone.
 
-        Of two runs that write to one folder the second one waits. Killed at any moment it leaves no
-        file that is not on the list; the next run goes on.
+        Killed at any moment it leaves no file that is not on the list; the next run goes on.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
@@ -133,7 +133,11 @@ class OutputRoot:
 
                 number = os.open(self.folder, os.O_RDONLY)
                 stack.callback(os.close, number)
-                fcntl.flock(number, fcntl.LOCK_EX)
+                try:
+                    fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    notice(f"waiting for another run that writes to {self.folder}")
+                    fcntl.flock(number, fcntl.LOCK_EX)
             self.check()
             for path in self.stale():
                 self._remove(path)

@@ -27,8 +27,9 @@ def test_a_cell_is_configurations_by_seeds():
 
 
 LISTED = [
-    {"env": "FrozenLake-v1", "variant": variant, "alpha": alpha}
-    for alpha in (0.3, 0.1, 0.2)
+    {"env": "FrozenLake-v1", "variant": variant, "alpha": alpha, "gamma": 0.99, "eps_end": end}
+    # Not the order of any grid.
+    for alpha, end in ((0.3, 0.1), (0.1, 0.0), (0.3, 0.0), (0.2, 0.1))
     for variant in ("harmonic", "standard")
 ]
 GRID = {
@@ -131,3 +132,15 @@ def test_lengths_and_discounts_make_problems():
     assert [len(row["standard"]) for row in table.values()] == [2, 1, 1, 1]
     problem = table["Table-v0, a 1"]["standard"].common_values(PROBLEM)
     assert problem == ("Table-v0", '{"a":1}', None, 100, 9, 0.99)
+
+
+def test_variants_stand_in_the_order_of_the_spec_with_the_baseline_first():
+    variants = ("asymmetric", "harmonic", "minimum", "standard")
+    trials = pd.concat(
+        [trials_of(variant, [{}], [0], [[1]]) for variant in variants], ignore_index=True
+    )
+    spec = {"variant": ["minimum", "harmonic"]}
+    table = cells_by_problem(trials, [spec])["Table-v0"]
+    assert list(table) == ["standard", "minimum", "harmonic", "asymmetric"]
+    others = trials[trials["variant"] != "standard"]
+    assert next(iter(cells_by_problem(others, [spec])["Table-v0"])) == "minimum"
