@@ -271,10 +271,13 @@ def _remove(private: Path) -> None:
 
 
 def _remove_stale(private: Path) -> None:
-    """Removes a session folder if it is of this user and of a process that has ended."""
-    with suppress(OSError), (private / SESSION_LOCK).open() as lock:
-        is_free = take_lock(lock.fileno()) and not private.is_symlink()
-        if is_free and private.stat().st_uid == os.getuid():
+    """Removes a session folder if it is of this user, this machine and a process that has ended."""
+    unreadable = (OSError, ValueError, LookupError, TypeError, RecursionError)
+    with suppress(*unreadable), (private / SESSION_LOCK).open() as lock:
+        # Machines that share a disk may not see each other's locks.
+        is_here = json.load(lock)["boot"] == this_process()["boot"]
+        is_ours = private.stat().st_uid == os.getuid() and not private.is_symlink()
+        if is_here and is_ours and take_lock(lock.fileno()):
             _remove(private)
 
 

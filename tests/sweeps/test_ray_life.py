@@ -43,6 +43,9 @@ def test_only_what_is_certainly_ours_and_dead_is_removed(tmp_path):
     (linked,) = elsewhere.iterdir()
     for name in ("hq-1-mine", "hq-ray-notes", f"{SESSION_PREFIX}without-a-lock"):
         (tmp_path / name / "r").mkdir(parents=True)
+    for name, marker in (("elsewhere", {"boot": "another"}), ("of-nobody", {}), ("odd", [1])):
+        (tmp_path / f"{SESSION_PREFIX}{name}").mkdir()
+        (tmp_path / f"{SESSION_PREFIX}{name}" / SESSION_LOCK).write_text(json.dumps(marker))
     (tmp_path / f"{SESSION_PREFIX}file").touch()
     (tmp_path / f"{SESSION_PREFIX}link").symlink_to(linked)
     if os.geteuid() == 0:
