@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from hq_ray.compiled import njit
 from hq_ray.model import Model
 from hq_ray.schedules import Schedule
 
@@ -92,7 +93,6 @@ def draw_threshold(probability: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-@np.errstate(all="ignore")  # where epsilon is 0, or next to it
 def explore_table(schedule: Schedule, episodes: int, n_actions: int) -> np.ndarray:
     """uint64 (episodes, n_actions): what a 53-bit draw k means in each episode, without dividing.
 
@@ -100,16 +100,30 @@ def explore_table(schedule: Schedule, episodes: int, n_actions: int) -> np.ndarr
     number of the other columns at or below k. Column a is the least k for which the contract's
     u * n_actions / epsilon, computed in floating point as written, reaches a.
     """
-    epsilon, action = schedule.values(episodes)[:, None], np.arange(1, n_actions)
-    # The first guess is off by a few at most, through the roundings of the three steps.
-    least = np.minimum(np.ceil(action * epsilon / n_actions * TWO_53), TWO_53)
-    while (high := (least > 0) & ((least - 1) / TWO_53 * n_actions / epsilon >= action)).any():
-        least -= high
-    while (low := (least < TWO_53) & (least / TWO_53 * n_actions / epsilon < action)).any():
-        least += low
-    table = np.hstack([draw_threshold(epsilon), least.astype(np.uint64)])
+    epsilon = schedule.values(episodes)
+    table = np.empty((episodes, n_actions), np.uint64)
+    table[:, 0] = draw_threshold(epsilon)
+    _fill_action_thresholds(epsilon, table)
     table.flags.writeable = False
     return table
+
+
+@njit(cache=True, error_model="numpy")  # in a third of the time that array operations take
+def _fill_action_thresholds(epsilon, table):
+    n_actions = table.shape[1]
+    for episode in range(len(epsilon)):
+        eps = epsilon[episode]
+        for action in range(1, n_actions):
+            if episode > 0 and epsilon[episode - 1] == eps:
+                table[episode, action] = table[episode - 1, action]
+                continue
+            # The first guess is off by a few at most, through the roundings of the three steps.
+            k = min(np.ceil(action * eps / n_actions * TWO_53), TWO_53)
+            while k > 0.0 and (k - 1.0) / TWO_53 * n_actions / eps >= action:
+                k -= 1.0
+            while k < TWO_53 and k / TWO_53 * n_actions / eps < action:
+                k += 1.0
+            table[episode, action] = np.uint64(k)
 
 
 def _by_outcome(values: np.ndarray) -> np.ndarray:
