@@ -42,7 +42,9 @@ def reason_of(problem: BaseException) -> str:
     """`Type: message` of what others' code raised, also where its message cannot be read."""
     kind = type(problem).__name__
     try:
-        return f"{kind}: {problem}" if str(problem) else kind
+        # What Gymnasium adds repeats the id and its arguments.
+        message = str(problem).partition(" was raised from the environment creator for ")[0]
+        return f"{kind}: {message}" if message else kind
     except Exception as another:
         return f"{kind}, whose message cannot be read ({type(another).__name__})"
 

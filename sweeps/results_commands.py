@@ -39,8 +39,8 @@ def tell_damage(found: Survey) -> None:
         say("`hq-ray sweep --repair` moves such batches out of the way and trains them anew")
     if found.repeated:
         say(
-            f"{trials_text(found.repeated)} are in several batches, as after copying folders "
-            "together; each counts once"
+            f"Several batches hold the same {trials_text(found.repeated)}, as after copying "
+            "folders together; each counts once"
         )
 
 

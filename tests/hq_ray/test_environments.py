@@ -83,13 +83,16 @@ def test_an_unknown_id_is_refused(env, message):
     [
         ({"widht": 5}, "environment {} has no argument 'widht'; did you mean 'width'?"),
         ({"max_speed": 0}, 'environment {} refuses {{"max_speed":0}}: ValueError: max_speed must'),
+        ({"width": 2.5}, 'environment {} refuses {{"width":2.5}}: TypeError: width must be an'),
         ({"render_mode": 1}, "render_mode is not an argument of a trial; use --record_video"),
         ({"slip_prob": float("nan")}, "arguments must be plain JSON values, but: "),
         ({"width": {8}}, "arguments must be plain JSON values, but: "),
     ],
 )
 def test_bad_arguments_are_refused(args, message):
-    assert refusal_of("VelocityGrid-v0", args).startswith(message.format("VelocityGrid-v0"))
+    refusal = refusal_of("VelocityGrid-v0", args)
+    assert refusal.startswith(message.format("VelocityGrid-v0"))
+    assert "environment creator" not in refusal
 
 
 def test_arguments_are_canonical_and_make_another_model():

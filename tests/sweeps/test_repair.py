@@ -174,7 +174,7 @@ def test_copies_put_together_are_told_and_count_once(call):
     for line in ("status results/lakes", "plan lakes.yaml --no_pilot"):
         code, out, _ = call(line)
         assert code == 0
-        assert "12 trials are in several batches" in out
+        assert "Several batches hold the same 12 trials, as after" in out
     assert "12 trials done, 0 failed" in call("status results/lakes")[1]
     assert "12 trials done, 0 failed" in whole
     assert call(SWEEP)[1] == "All 12 trials are done in results/lakes; nothing to run.\n"
