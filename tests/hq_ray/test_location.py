@@ -5,6 +5,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+from made_up import failing_after
 
 from hq_ray.location import Location
 
@@ -74,11 +75,8 @@ def test_writing_again_replaces_and_spares_whoever_reads_or_changes_nothing(
     with (tmp_path / "x").open("rb") as reader:
         place.write("x", b"new")
         assert reader.read() == b"old" * 100
-
-    def full_disk(*arguments):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, call, full_disk)
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr(os, call, failing_after(0, None, full))
     with pytest.raises(OSError, match="No space left"):
         place.write("x", b"newer")
     assert [p.name for p in tmp_path.iterdir()] == ["x"]

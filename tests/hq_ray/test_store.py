@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from made_up import failure, trained
+from made_up import failing_after, failure, trained
 
 from hq_ray import schema
 from hq_ray.errors import InputError
@@ -153,15 +153,9 @@ def test_a_batch_of_failures_has_a_trials_file_only(results, make_trial):
 def test_a_write_that_fails_half_way_leaves_nothing_of_its_file(
     results, batches, monkeypatch, writes
 ):
-    replace_file, left = os.replace, iter(range(writes))
-
-    def full_disk(*arguments):
-        if next(left, None) is None:
-            raise OSError(28, "No space left on device")
-        return replace_file(*arguments)
-
+    full = OSError(28, "No space left on device")
     with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", full_disk)
+        patch.setattr(os, "replace", failing_after(writes, os.replace, full))
         with pytest.raises(OSError, match="No space left"):
             results.publish(batches[0], keep_q_values=True)
     assert len(everything(results)) == writes

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from made_up import failing_after
 
 from hq_ray import schema
 from hq_ray.cli import run_command_line
@@ -103,16 +104,9 @@ def test_upgraded_it_is_the_same_in_files_of_schema_2(old, capsys):
 
 @pytest.mark.parametrize("writes", [0, 4])
 def test_killed_at_any_write_it_is_readable_and_goes_on(old, monkeypatch, writes):
-    read, left, write = everything(old), [writes], Location.write
-
-    def killed(location, name, content):
-        if left[0] == 0:
-            raise KeyboardInterrupt
-        left[0] -= 1
-        write(location, name, content)
-
+    read, write = everything(old), failing_after(writes, Location.write, KeyboardInterrupt())
     with monkeypatch.context() as patch:
-        patch.setattr(Location, "write", killed)
+        patch.setattr(Location, "write", write)
         with pytest.raises(KeyboardInterrupt):
             upgrade(Results.at(old))
     (old / "episodes/.half.parquet.0123456789ab").write_bytes(b"PAR1")

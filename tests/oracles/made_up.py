@@ -29,6 +29,18 @@ def failure(trial: Trial, message: str = "no") -> Failure:
     return Failure(trial, "ValueError", message, "Traceback: no")
 
 
+def failing_after(calls: int, function, problem: BaseException):
+    """A function that is another one for so many calls, and then raises."""
+    left = iter(range(calls))
+
+    def call(*arguments):
+        if next(left, None) is None:
+            raise problem
+        return function(*arguments)
+
+    return call
+
+
 def publish(results: Results, trials: list[Trial], n_batches: int = 1) -> Results:
     """Publishes logs of trials; every batch takes its own from all over."""
     for first in range(n_batches):
