@@ -56,17 +56,18 @@ def curves(
     Args and errors as of `compare`; smooth is the window of the trailing mean, in episodes.
 
     Returns:
-        Columns env, variant, quantity, episode, mean, se (null with one seed) and n.
+        Columns env, variant, quantity, episode, mean, se (null with one seed) and n. Instances of a
+        family of environments have no rows.
     """
     found = study(opened(results), where=where, metric_name=metric)
-    frames = []
+    frames = [pd.DataFrame(columns=["env", "variant", "quantity", "episode", "mean", "se", "n"])]
     for (env, variant), columns in found.curves.items():
         for quantity in ("episode_return", "steps"):
             mean, se = mean_and_se(trailing_mean(columns[quantity], smooth))
             names = {"env": env, "variant": variant, "quantity": quantity}
             numbers = {"episode": range(len(mean)), "mean": mean, "se": se}
             frames.append(pd.DataFrame({**names, **numbers, "n": len(columns[quantity])}))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return pd.concat(frames[1:] or frames, ignore_index=True)
 
 
 def report(

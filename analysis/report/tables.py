@@ -155,7 +155,7 @@ def why_no_verdict(study: Study) -> str:
         return "No trial is done, so nothing can be said."
     variants = {cell.variant for cell in study.cells}
     if len(variants) == 1:
-        return f"Only {variants.pop()} was run, so there is nothing to compare it with."
+        return f"There is only {variants.pop()}, and nothing to compare it with."
     return f"No environment has {study.judged.name} of two variants, so none can be compared."
 
 

@@ -103,7 +103,7 @@ def test_compare_has_no_need_of_matplotlib(tiny):
 def test_compare_says_who_wins_and_draws_nothing(run, tiny):
     assert "Over 1 environment, harmonic against standard:" in run("compare", tiny)[1]
     _, out, _ = run("compare", tiny, "--where", "variant == 'standard'")
-    assert "Only standard was run, so there is nothing to compare" in out
+    assert "There is only standard, and nothing to compare" in out
     assert list(Path().iterdir()) == []
 
 
@@ -133,7 +133,7 @@ def test_what_is_said_is_what_there_is(run, tiny, tmp_path, sketched):
         "too few seeds, 4 common to all configurations where 5 are needed"
         in (run("report", tiny, *window)[1])
     )
-    assert "\nOnly harmonic was run, " in run("report", tiny, "--where", "variant == 'harmonic'")[1]
+    assert "\nThere is only harmonic, " in run("report", tiny, "--where", "variant == 'harmonic'")[1]
     out = run("report", make_up(tmp_path / "failed", n_alphas=0))[1]
     assert "No trial is done, so nothing can be said." in out
     assert "Note: 1 of 1 trials failed" in out

@@ -260,7 +260,7 @@ def test_no_name_is_broken_at_80_columns_and_one_variant_has_its_metrics(
             assert "exploratory" not in said
             assert f"{(noise(9, seed=1, mean=-18) >= -18.5).mean():.0%}" in said
         table = lines[
-            : next(n for n, line in enumerate(lines) if line.startswith(("Conf", "Only")) and n)
+            : next(n for n, line in enumerate(lines) if line.startswith(("Conf", "There is")) and n)
         ]
         assert max(map(len, table)) <= 80
         assert any(line.startswith((" CliffHanging-v1 ", "CliffHanging-v1: ")) for line in table)

@@ -90,5 +90,7 @@ def test_a_range_in_a_spec_has_one_verdict_and_one_section(tmp_path, monkeypatch
     means = trials.groupby(["env_args", "variant"])["mean_return"].mean().unstack()
     difference = (means["expected_sarsa"] - means["standard"]).mean()
     assert verdicts["difference"][1] == pytest.approx(difference, rel=1e-10)
+    assert set(hq.curves("results/grids")["env"]) == {"CliffWalking-v1"}
+    assert hq.curves("results/grids", "env == 'VelocityGrid-v0'")["env"].tolist() == []
     page = Path(hq.report("results/grids")).read_text()
     assert page.count('<details class="environment"') == 2

@@ -218,7 +218,7 @@ def test_a_report_of_a_part_says_so_and_figures_of_an_earlier_one_go(results, tm
     assert any(text == where for _, text in page.all("code"))
     assert (tmp_path / "verdict.tex").read_text().startswith("%")
     words = " ".join(text for _, text in page.all("p"))
-    assert "Only harmonic was run, so there is nothing to compare it with." in words
+    assert "There is only harmonic, and nothing to compare it with." in words
     # Planned trials are those of the whole sweep, so they say nothing of a part.
     assert "of 36 planned" not in words
 
