@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
@@ -190,6 +191,8 @@ def compare_command(
     results: tuple[str, ...], where: str | None, threshold: float | None, **options: Any
 ) -> None:
     """Say which variant is better, where, by how much and how surely; `plot` draws."""
+    if threshold is not None and not math.isfinite(threshold):
+        raise InputError(f"threshold must be a finite number, got {threshold}")
     found = _read(_open(results), where, with_curves=threshold is not None, **options)
     _show_verdicts(found)
     if threshold is not None:

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -261,7 +262,7 @@ class Results:
                     if how == DONE:
                         logged.add(name)
                     if (of is None or of(*identity)) and status.get(trial_id) != DONE:
-                        status[trial_id] = how
+                        status[trial_id] = sys.intern(how)  # one text for a million rows
                     elif how == DONE and trial_id in status:
                         repeated.add(trial_id)
         stray = [(kind, n) for kind in files for n in sorted(files[kind] - logged - damaged.keys())]

@@ -117,7 +117,7 @@ def plan(
         of = {None: 0, FAILED: 0 if retry_failed else 1, DONE: 2}
         ids: Iterator[str] = (trial.trial_id for trial in trials)
         if isinstance(trials, TrialSet):
-            ids = trials.ids(places.tolist())
+            ids = trials.ids(map(int, places))
         states = np.fromiter((of[published.get(one)] for one in ids), np.int8, len(places))
     missing, failed = (Picked(trials, places[states == state]) for state in (0, 1))
     return Plan(Picked(trials, places), missing, failed)

@@ -74,6 +74,14 @@ def _flat(entries: Iterable[tuple]) -> tuple:
     return tuple(itertools.chain.from_iterable(entries))
 
 
+def _flat_environments(entries: Iterable[tuple]) -> tuple:
+    families = [entry[0].family for entry in entries if len(entry) > 1]
+    for name in families:
+        if families.count(name) > 1:
+            raise InputError(f"must give each range a label of its own, got {name!r} twice")
+    return _flat(entries)
+
+
 class Sweep(Part):
     """What a sweep means. Every field accepts what the YAML form does and is checked."""
 
@@ -81,7 +89,7 @@ class Sweep(Part):
 
     name: Annotated[str, BeforeValidator(_name)]
     """Of the results folder."""
-    env: Annotated[OneOrMore[Environments], AfterValidator(_flat)] = ()
+    env: Annotated[OneOrMore[Environments], AfterValidator(_flat_environments)] = ()
     """An id, a mapping with `id` and arguments, or a list of them; `0-49` is each number."""
     variant: Annotated[
         OneOrMore[VariantEntry], AfterValidator(_flat), Field(validate_default=True)

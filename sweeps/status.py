@@ -12,7 +12,7 @@ from hq_ray.published import count_rows, trials_table
 from hq_ray.store import DONE, FAILED, Results, Survey
 from hq_ray.sweeps.ownership import holders
 from hq_ray.sweeps.plan import Picked, TrialSet, count_by_configuration
-from hq_ray.trial import CONFIRMATION, environment_name
+from hq_ray.trial import CONFIRMATION, environment_name, trials_text
 
 COUNTS = ("planned", DONE, FAILED, "missing", "confirmed")
 # What makes another problem of an environment.
@@ -26,7 +26,8 @@ class Status:
     Attributes:
         cells: (env, env_args, variant) -> Counter of `done`, `failed` and `confirmed`, and where
             sweep.json says so, `planned` and `missing`.
-        mixed: sentences on settings that no one spec asked for together.
+        mixed: sentences on other versions of environments, and on settings that no one spec asked
+            for together.
         reasons: `Type: message` -> number of failed trials.
         seconds: total training time of the done trials.
         holders: the drivers at work: none, one, or some of shards.
@@ -50,7 +51,7 @@ def status(results: Results) -> Status:
     """The present state of a results folder."""
     found = results.survey()
     columns = ["trial_id", "env", "env_args", "variant", "status", "train_seconds"]
-    columns += ["error_type", "error_message", "role", *OF_PROBLEM]
+    columns += ["error_type", "error_message", "role", "fingerprint", *OF_PROBLEM]
     table = trials_table(results, columns, damaged=[], without=found.damaged)
     description = results.description()
     cells: dict[tuple[str, str, str], Counter] = {}
@@ -58,7 +59,13 @@ def status(results: Results) -> Status:
         env, _, args = name.partition(" ")
         for variant, count in counts.items():
             cells[env, args, variant] = Counter(planned=count)
-    for row in count_rows(table, ["env", "env_args", "variant", "status", "role"]):
+    stale: Counter = Counter()
+    fingerprints = description.get("fingerprints", {})
+    for row in count_rows(table, ["env", "env_args", "variant", "status", "role", "fingerprint"]):
+        planned = fingerprints.get(f"{row['env']} {row['env_args']}", row["fingerprint"])
+        if planned != row["fingerprint"]:
+            stale[environment_name(row["env"], row["env_args"])] += row["count_all"]
+            continue
         cell = cells.setdefault((row["env"], row["env_args"], row["variant"]), Counter())
         confirmed = row["role"] == CONFIRMATION and row["status"] == DONE
         cell["confirmed" if confirmed else row["status"]] += row["count_all"]
@@ -73,7 +80,11 @@ def status(results: Results) -> Status:
     done = table.filter(pc.equal(table["status"], DONE))
     return Status(
         cells=dict(sorted(cells.items())),
-        mixed=_mixed(table, description.get("spec", {})),
+        mixed=[
+            f"{trials_text(n)} of {env} were trained on another version of it, and are in no count"
+            for env, n in sorted(stale.items())
+        ]
+        + _mixed(table, description.get("spec", {})),
         reasons=reasons,
         seconds=float(pc.sum(done["train_seconds"]).as_py() or 0.0),
         holders=holders(results.location),

@@ -133,7 +133,8 @@ def test_what_is_said_is_what_there_is(run, tiny, tmp_path, sketched):
         "too few seeds, 4 common to all configurations where 5 are needed"
         in (run("report", tiny, *window)[1])
     )
-    assert "\nThere is only harmonic, " in run("report", tiny, "--where", "variant == 'harmonic'")[1]
+    out = run("report", tiny, "--where", "variant == 'harmonic'")[1]
+    assert "\nThere is only harmonic, " in out
     out = run("report", make_up(tmp_path / "failed", n_alphas=0))[1]
     assert "No trial is done, so nothing can be said." in out
     assert "Note: 1 of 1 trials failed" in out
@@ -176,4 +177,9 @@ def test_sweeps_read_together_make_one_report(run, tiny, tmp_path, sketched):
 )
 def test_what_cannot_be_is_one_sentence(tiny, refused, flags, sentence):
     assert sentence in refused("report", tiny, *flags)
+
+
+def test_a_threshold_is_a_number(tiny, refused):
+    sentence = refused("compare", tiny, "--threshold", "nan")
+    assert "threshold must be a finite number, got nan" in sentence
     assert not Path("reports").exists()

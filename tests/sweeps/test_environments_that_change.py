@@ -77,6 +77,10 @@ def test_an_edit_that_a_rollout_sees_makes_new_trials(edit, call):
     edit(*SEEN)
     assert "2 stale trials" in call("plan up.yaml --no_pilot")[1]
     assert "Ran 2 trials" in call("sweep up.yaml --local")[1]
+    out = call("status results/up")[1]
+    assert "2 trials done" in out
+    assert "2 trials of" in out
+    assert "were trained on another version of it, and are in no count" in " ".join(out.split())
     found = trials()
     assert found["trial_id"].nunique() == 4
     assert found["fingerprint"].str.match("rollout:[0-9a-f]{16}$").all()

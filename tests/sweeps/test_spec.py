@@ -93,6 +93,10 @@ TEXTS = [
         f"name: a\nenv: {{id: X, width: 4-5, label: {'l' * 92}}}",
         "env.label: must be text of at most 100 letters with its range, got 'lll",
     ),
+    (
+        "name: a\nenv: [{id: X, p: 0-3, label: g}, {id: X, p: 5-6, label: g}]",
+        "env: must give each range a label of its own, got 'g' twice",
+    ),
 ]
 # After a name and an environment.
 ONE_KEY = [
