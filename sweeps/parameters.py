@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from statistics import NormalDist
 from typing import Annotated, Any, Literal
@@ -16,7 +16,6 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
-    model_serializer,
     model_validator,
 )
 
@@ -129,10 +128,6 @@ class Distribution(Part):
                     f"{self.max!r}] with mean {self.mean!r} and std {self.std!r}"
                 )
         return self
-
-    @model_serializer(mode="wrap")
-    def _what_is_given(self, handler: Callable[["Distribution"], dict]) -> dict[str, Any]:
-        return {name: value for name, value in handler(self).items() if value is not None}
 
     def _normal(self) -> tuple[NormalDist, float, float]:
         """The normal, and its shares below min and below max."""

@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -39,6 +40,7 @@ from hq_ray.sweeps.parameters import (
 )
 from hq_ray.sweeps.spec_entries import (
     Confirm,
+    EnvironmentRequest,
     Environments,
     Listed,
     OneOrMore,
@@ -48,7 +50,7 @@ from hq_ray.sweeps.spec_entries import (
     VariantName,
 )
 from hq_ray.sweeps.spec_text import read_yaml, sentence
-from hq_ray.trial import FIRST_FRESH_SEED
+from hq_ray.trial import FIRST_FRESH_SEED, seeds_text
 
 # No `=`, which DuckDB, Polars and pyarrow take for a partition of the data.
 NAME = re.compile(r"[A-Za-z0-9][\w.,+\-]{0,99}", re.ASCII)
@@ -192,7 +194,8 @@ class Sweep(Part):
     def to_dict(self) -> dict[str, Any]:
         """The spec as understood, in plain JSON values; `Sweep(**...)` makes it again."""
         without = PRODUCT_KEYS if self.configurations else ("configurations",)
-        return self.model_dump(mode="json", exclude=set(without), serialize_as_any=True)
+        plain = {name: _plain(value) for name, value in self if name not in without}
+        return plain | {"seeds": seeds_text(self.seeds)}
 
     def with_overrides(self, overrides: Iterable[str]) -> "Sweep":
         """The sweep with parts replaced, each like `alpha=0.1,0.2`, `seeds=0-99`, `episodes=500`.
@@ -227,6 +230,17 @@ def read_spec(path: str | os.PathLike) -> Sweep:
         return Sweep.from_yaml(text)
     except InputError as problem:
         raise InputError(f"{path}: {problem}") from None
+
+
+def _plain(value: object) -> object:
+    """A part of a sweep in plain JSON values."""
+    if isinstance(value, EnvironmentRequest):
+        return value.in_a_spec()
+    if isinstance(value, BaseModel):
+        return {name: _plain(of) for name, of in value if of is not None}
+    if isinstance(value, Mapping):
+        return {name: _plain(of) for name, of in value.items()}
+    return [_plain(of) for of in value] if isinstance(value, tuple) else value
 
 
 def _override(spec: dict[str, Any], text: str) -> None:

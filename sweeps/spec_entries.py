@@ -5,7 +5,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -14,14 +14,11 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
-    PlainSerializer,
     PlainValidator,
     WithJsonSchema,
     WrapValidator,
-    model_serializer,
     model_validator,
 )
-from pydantic.dataclasses import dataclass
 
 from hq_ray.errors import InputError, short_repr
 from hq_ray.schema import BETTER, JOINED, OF_ANALYSIS
@@ -41,7 +38,6 @@ from hq_ray.trial import (
     canonical,
     environment_name,
     parse_seeds,
-    seeds_text,
 )
 from hq_ray.updates import VARIANTS, parse_variants, variant_of
 
@@ -69,7 +65,7 @@ OneOrMore = Annotated[tuple[T, ...], BeforeValidator(_entries), _OneInPlaceOfALi
 # --- environments
 
 
-@dataclass(frozen=True, config=ConfigDict(defer_build=True))
+@dataclass(frozen=True)
 class EnvironmentRequest:
     """An environment as asked for: its id, its arguments as canonical JSON, what to call it.
 
@@ -86,7 +82,6 @@ class EnvironmentRequest:
         """The arguments as a mapping."""
         return json.loads(self.args)
 
-    @model_serializer
     def in_a_spec(self) -> dict[str, Any]:
         """The form in a spec."""
         label = {} if self.label is None else {"label": self.label}
@@ -219,7 +214,6 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED), BeforeValidator(plain_number)]
 Seeds = Annotated[
     OneOrMore[Seed],
     WrapValidator(_seeds),
-    PlainSerializer(seeds_text),
     WithJsonSchema({"anyOf": [{"type": kind} for kind in ("string", "integer", "array")]}),
 ]
 _Metric: Any = Literal[(*BETTER,)]

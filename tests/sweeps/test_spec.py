@@ -57,6 +57,7 @@ def test_yaml_and_python_values_mean_the_same():
     assert sweep.env[1] == EnvironmentRequest("VelocityGrid-v0", '{"max_speed":2}')
     assert sweep.variant_parameters == {"harmonic": {"eps_shift": (1e-6, 1.0)}}
     assert Sweep(**json.loads(json.dumps(sweep.to_dict()))) == sweep
+    assert Sweep(name="a", env="X", seeds=[0, 1, 2, 2**61]).to_dict()["seeds"] == f"0-2,{2**61}"
 
 
 def test_defaults():
