@@ -25,6 +25,7 @@ from hq_ray.hyperparameters import HYPERPARAMETERS, Value
 from hq_ray.load import load_curves, load_q_values, load_trials
 from hq_ray.location import Location
 from hq_ray.store import Results
+from hq_ray.sweeps.ownership import take_lock
 from hq_ray.sweeps.progress import notice
 from hq_ray.training import train
 from hq_ray.trial import Trial, environment_name
@@ -128,16 +129,12 @@ class OutputRoot:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            with suppress(ImportError, OSError):  # Windows, or a network disk without locks
-                import fcntl
-
+            with suppress(OSError):  # Windows opens no folder
                 number = os.open(self.folder, os.O_RDONLY)
                 stack.callback(os.close, number)
-                try:
-                    fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
+                if take_lock(number) is False:
                     notice(f"waiting for another run that writes to {self.folder}")
-                    fcntl.flock(number, fcntl.LOCK_EX)
+                    take_lock(number, wait=True)
             self.check()
             for path in self.stale():
                 self._remove(path)

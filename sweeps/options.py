@@ -32,7 +32,7 @@ class Shard:
         return f"{self.number}-of-{self.of}"
 
     def has(self, config_id: str, seed: int) -> bool:
-        """Whether a trial is in it: neighbouring seeds of a configuration are in turn in each."""
+        """Whether a trial is in it; the shards take turns along the seeds of a configuration."""
         return (int(config_id, 16) + seed) % self.of == self.number - 1
 
 

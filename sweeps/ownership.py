@@ -81,14 +81,15 @@ def parse(content: bytes) -> dict:
     return found if whole else {}
 
 
-def take_lock(file: int) -> bool | None:
-    """Locks an open file until this process ends, however it ends; False if another has the lock,
-    None where there are no locks.
+def take_lock(file: int, wait: bool = False) -> bool | None:
+    """Locks an open file until this process ends, however it ends; None where there are no locks.
+
+    If another process has the lock, waits for it or returns False.
     """
     try:
         import fcntl
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     except (ImportError, OSError):  # Windows, or a network disk without locks

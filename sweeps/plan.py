@@ -41,7 +41,7 @@ class TrialSet(Sequence[Trial]):
             yield makers[number](self.seeds[seed])
 
     def places(self, shard: Shard) -> np.ndarray:
-        """Where the trials of a shard are, rising; no id is computed for it."""
+        """Where the trials of a shard are, rising, by the rule of `Shard.has`; computes no ids."""
         first = [int(one.config_id, 16) % shard.of for one in self.configurations]
         turn = np.array([seed % shard.of for seed in self.seeds], np.int32)[:, None]
         return np.flatnonzero((turn + np.array(first, np.int32)) % shard.of == shard.number - 1)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -62,8 +63,7 @@ def status(results: Results) -> Status:
     stale: Counter = Counter()
     fingerprints = description.get("fingerprints", {})
     for row in count_rows(table, ["env", "env_args", "variant", "status", "role", "fingerprint"]):
-        planned = fingerprints.get(f"{row['env']} {row['env_args']}", row["fingerprint"])
-        if planned != row["fingerprint"]:
+        if _is_stale(row, fingerprints):
             stale[environment_name(row["env"], row["env_args"])] += row["count_all"]
             continue
         cell = cells.setdefault((row["env"], row["env_args"], row["variant"]), Counter())
@@ -156,9 +156,10 @@ def count_stale(results: Results, found: Survey, fingerprints: Mapping[str, str 
     """
     columns = ["env", "env_args", "fingerprint"]
     table = trials_table(results, columns, damaged=[], without=found.damaged)
-    return sum(
-        row["count_all"]
-        for row in count_rows(table, columns)
-        if fingerprints.get(f"{row['env']} {row['env_args']}", row["fingerprint"])
-        != row["fingerprint"]
-    )
+    rows = count_rows(table, columns)
+    return sum(row["count_all"] for row in rows if _is_stale(row, fingerprints))
+
+
+def _is_stale(row: Mapping[str, Any], fingerprints: Mapping[str, str | None]) -> bool:
+    present = fingerprints.get(f"{row['env']} {row['env_args']}", row["fingerprint"])
+    return present != row["fingerprint"]
