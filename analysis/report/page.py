@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import re
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -40,8 +39,6 @@ from hq_ray.versions import versions
 
 PAGE = "report.html"
 FIGURE_ID = re.compile(r'<figure id="figure-([A-Za-z0-9._-]+)">')
-# A browser handles this many; the rest is in summary.parquet.
-MOST_ROWS = 5_000
 # With more environments than these each is folded away.
 MOST_OPEN = 4
 
@@ -130,9 +127,7 @@ def render(study: Study, figures: Sequence[tuple[FigureData, bytes]], summary: p
         environments=environments,
         most_open=MOST_OPEN,
         health=[figure for one, figure in shown if not one.env],
-        configurations=len(summary) and browser_rows(configurations_table(study, summary)),
-        n_configurations=len(summary),
-        most_rows=MOST_ROWS,
+        configurations=configurations_table(study, summary) if len(summary) else None,
         n_done=int(((status == DONE) & explored).sum()),
         n_fresh=int(((status == DONE) & ~explored).sum()),
         n_failed=int((status == FAILED).sum()),
@@ -162,13 +157,3 @@ def _figure(one: FigureData, png: bytes) -> dict:
         "height": bare.height,
         "caption": one.texts[0],
     }
-
-
-def browser_rows(frame: pd.DataFrame) -> Markup:
-    """Columns and rows as JSON that may stand inside a script element."""
-    frame = frame.head(MOST_ROWS).astype(object)
-    rows = frame.where(frame.notna(), None).to_numpy().tolist()
-    content = {"columns": [str(name) for name in frame.columns], "rows": rows}
-    text = json.dumps(content, allow_nan=False, default=lambda value: value.item())
-    # What would end the element or begin a comment in it is spelled so that it cannot.
-    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))

@@ -27,6 +27,8 @@ from hq_ray.errors import shortened
 from hq_ray.store import FAILED, Results
 from hq_ray.trial import CONFIRMATION, seeds_text
 
+# A browser handles this many; the rest is in summary.parquet.
+MOST_CONFIGURATIONS = 5_000
 MOST_FAILURES = 20
 MOST_CHARACTERS = 400
 MISSING = "–"
@@ -159,7 +161,7 @@ def why_no_verdict(study: Study) -> str:
     return f"No environment has {study.judged.name} of two variants, so none can be compared."
 
 
-def configurations_table(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
+def configurations_table(study: Study, summary: pd.DataFrame) -> Table:
     """One row per configuration, best first in each environment; seeds are text."""
     varying = {name for cell in study.cells for name in cell.varying}
     every = dict.fromkeys(name for cell in study.cells for name in cell.settings)
@@ -181,7 +183,10 @@ def configurations_table(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
     if rows["fresh_seeds"].isna().all():
         rows = rows.drop(columns="fresh_seeds")
     order = [True, study.judged.sign < 0]
-    return rows.sort_values(["env", "mean"], ascending=order, kind="stable")
+    rows = rows.sort_values(["env", "mean"], ascending=order, kind="stable")
+    first = f", the first {MOST_CONFIGURATIONS:,} of {len(rows):,}"
+    caption = "Configurations" + first * (len(rows) > MOST_CONFIGURATIONS)
+    return caption, rows.head(MOST_CONFIGURATIONS)
 
 
 def failures_table(study: Study) -> Table | None:
