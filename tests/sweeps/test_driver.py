@@ -1,8 +1,7 @@
-import contextlib
-import math
+import itertools
 import re
 import signal
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import replace
 
 import pandas as pd
@@ -14,8 +13,8 @@ from hq_ray.batch import BatchReport, run_batch
 from hq_ray.errors import HqRayError, ModelError
 from hq_ray.store import DONE, FAILED, Failure, Results
 from hq_ray.sweeps.batching import Batcher
-from hq_ray.sweeps.driver import Driver, SweepStopped
-from hq_ray.sweeps.executors import Crash, ExecutorLost, LocalExecutor
+from hq_ray.sweeps.driver import Driver, SweepStopped, Tally
+from hq_ray.sweeps.executors import Crash, ExecutorLost
 from hq_ray.sweeps.progress import Progress
 from hq_ray.trial import batch_name
 
@@ -24,11 +23,7 @@ NODE = Crash("node", "NodeDiedError: it went away")
 ERROR = Crash("error", "OSError: No space left on device")
 
 
-def done(batch):
-    return report(batch, {})
-
-
-def report(batch, reasons):
+def report(batch, reasons=()):
     """A report in which the trials with a reason failed."""
     failed = [trial for trial in batch if trial.seed in reasons]
     return BatchReport(
@@ -43,7 +38,7 @@ def report(batch, reasons):
 class Scripted:
     """An executor without processes, whose outcomes `script` decides batch by batch."""
 
-    def __init__(self, script=done, cores=2, pick=lambda n: 0):
+    def __init__(self, script=report, cores=2, pick=lambda n: 0):
         self.cores, self._script, self._pick = cores, script, pick
         self._flying = []
         self.most_flying, self.cancelled, self.asked = 0, False, []
@@ -81,11 +76,6 @@ class Said(Progress):
         self.shown.append((activity, done, total, re.sub(r"[\d,]+ steps", "N steps", note)))
 
 
-@pytest.fixture
-def results(tmp_path):
-    return Results.at(tmp_path)
-
-
 @pytest.fixture(scope="module")
 def trials(make_trial):
     return [make_trial(seed=seed) for seed in range(300)]
@@ -110,168 +100,58 @@ def once_each(executor, trials):
     return executor.done == dict.fromkeys(ids(trials), 1)
 
 
-# All well
-
-
-def test_every_trial_is_run_once(sweep, trials):
-    executor = Scripted()
-    tally = sweep(executor)
-    assert once_each(executor, trials[:40])
-    assert (tally.done, tally.failed, tally.steps, tally.train_seconds) == (40, 0, 400, 20.0)
-    assert not tally.interrupted
-
-
 @pytest.mark.parametrize("cores", [1, 4])
-def test_few_batches_fly_at_once_and_none_of_the_cores_waits(sweep, cores):
-    executor = Scripted(cores=cores)
-    sweep(executor, 100)
-    assert cores < executor.most_flying <= 4 * cores
-
-
-def test_progress_is_shown(sweep):
-    progress = Said()
-    sweep(Scripted(lambda batch: report(batch, {39: "ValueError: x"})), progress=progress)
+def test_trials_are_run_once_counted_and_shown_and_few_batches_fly_at_once(sweep, trials, cores):
+    reasons = {3: "ValueError: x", 4: "ValueError: x", 9: "KeyError: y"}
+    executor, progress = Scripted(lambda batch: report(batch, reasons), cores), Said()
+    tally = sweep(executor, progress=progress)
+    assert once_each(executor, [trial for trial in trials[:40] if trial.seed not in reasons])
+    assert tally == Tally(37, 3, 370, 20.0, Counter({"ValueError: x": 2, "KeyError: y": 1}))
+    assert cores < executor.most_flying <= 4 * cores, "none of the cores waits"
+    failed = [sum(seed < n for seed in reasons) for n in range(41)]
     assert progress.shown == [
-        ("training", n, 40, f"{n // 40} failed, N steps/s, cores: 2") for n in range(1, 41)
+        ("training", n, 40, f"{failed[n]} failed, N steps/s, cores: {cores}") for n in range(1, 41)
     ]
     assert progress.sentences == []
-
-
-def test_failed_trials_are_counted_with_their_reasons(sweep, trials):
-    reasons = {3: "ValueError: x", 4: "ValueError: x", 9: "KeyError: y"}
-    executor = Scripted(lambda batch: report(batch, reasons))
-    tally = sweep(executor, 40, 5)
-    assert (tally.done, tally.failed) == (37, 3)
-    assert tally.reasons == {"ValueError: x": 2, "KeyError: y": 1}
 
 
 # Nodes that come and go
 
 
-class Simulated:
-    """A cluster in simulated time; `nodes` has a node's cores, when it joins, and when it is lost.
-
-    A trial takes half a second, and a batch that is lost with its node begins again elsewhere.
-    """
-
-    def __init__(self, *nodes):
-        self.now, self.asked, self.began, self.core_seconds = 0.0, [], [], 0.0
-        self._nodes, self._queue, self._running = nodes, deque(), {}
-        self._moments = sorted(moment for _, *life in nodes for moment in life)
-
-    def _free(self):
-        """Names of the cores that are there, and of those that have nothing to do."""
-        there = [
-            (number, core)
-            for number, (cores, joins, leaves) in enumerate(self._nodes)
-            for core in range(cores)
-            if joins <= self.now < leaves
-        ]
-        return there, [core for core in there if core not in self._running]
-
-    @property
-    def cores(self):
-        return len(self._free()[0])
-
-    def ask_for(self, cores):
-        self.asked.append(cores)
-
-    def submit(self, batch):
-        self._queue.append(batch)
-
-    def wait(self):
-        for core, _ in zip(self._free()[1], list(self._queue), strict=False):
-            self.began.append((self.now, core))
-            batch = self._queue.popleft()
-            self._running[core] = (self.now + 0.5 * len(batch), batch)
-        ends = [end for end, _ in self._running.values()]
-        ahead = [moment for moment in self._moments if moment > self.now]
-        until = min([*ends, *ahead])
-        self.core_seconds += self.cores * (until - self.now)
-        self.now = until
-        there, outcomes = self._free()[0], []
-        for core, (end, batch) in list(self._running.items()):
-            if core not in there:
-                outcomes.append((batch, NODE))
-            elif end <= self.now:
-                seconds = 0.5 * len(batch)
-                outcomes.append((batch, replace(done(batch), seconds=seconds)))
-            else:
-                continue
-            del self._running[core]
-        return outcomes
-
-    def cancel(self):
-        self._queue.clear()
-        self._running.clear()
-
-
-def test_nodes_that_join_late_are_used_and_those_that_are_lost_are_made_up_for(results, trials):
-    late, later, last = (4, 5.0, 16.0), (8, 10.0, 18.0), (4, 10.5, math.inf)
-    cluster, said = Simulated(late, later, last), Said()
-    tally = Driver(Batcher(trials), cluster, results, said).run()
-    assert (tally.done, tally.failed) == (300, 0)
-    assert said.sentences == ["waiting for nodes to join: the cluster has no cores at present"]
-    work = 300 * 0.5
-    assert work < cluster.core_seconds < 1.25 * work
-    for number, (cores, joins, _) in enumerate((late, later, last)):
-        first = [when for when, core in cluster.began if core[0] == number][:cores]
-        assert max(first) <= joins + 2.0, "a node gets work within seconds"
-
-
 def test_cores_are_asked_for_while_there_is_work_for_them_and_then_no_more(results, trials):
-    cluster = Simulated((4, 0.0, math.inf))
-    Driver(Batcher(trials), cluster, results, Progress()).run()
-    assert list(dict.fromkeys(cluster.asked)) == [32, 2, 1, 0], "each for a minute of work"
+    executor = Scripted(lambda batch: replace(report(batch), seconds=0.5 * len(batch)), cores=4)
+    Driver(Batcher(trials), executor, results, Progress()).run()
+    assert list(dict.fromkeys(executor.asked)) == [32, 2, 1, 0], "each for a minute of work"
 
 
-@pytest.mark.parametrize(
-    ("script", "raised"),
-    [(lambda batch: ERROR, SweepStopped), (None, None), (None, KeyboardInterrupt)],
-    ids=["error", "Ctrl-C", "Ctrl-C twice"],
-)
-def test_cores_are_asked_for_no_more_after_an_error_or_ctrl_c(sweep, script, raised):
-    executor = Scripted(script or interrupting(1 if raised is None else 2))
-    with pytest.raises(raised) if raised else contextlib.nullcontext():
-        sweep(executor, 100)
-    assert (max(executor.asked), executor.asked[-1]) == (32, 0)
-
-
-def test_ctrl_c_while_there_are_no_cores_waits_for_nothing(results, trials):
-    class Gone(Simulated):
+def test_without_cores_it_waits_and_says_so_once_unless_ctrl_c_is_pressed(sweep, trials):
+    class Away(Scripted):
         def wait(self):
-            ended = super().wait()
-            if self.now >= 1.0:
+            self.cores = next(later)
+            if self.cores is None:
+                self.cores = 0
                 signal.raise_signal(signal.SIGINT)
-            return ended
+            return super().wait() if self._flying else []
 
-    cluster = Gone((2, 0.0, 1.0))
-    assert Driver(Batcher(trials), cluster, results, Progress()).run().interrupted
+    later, executor, progress = (
+        itertools.chain([0, 0, 0], itertools.repeat(2)),
+        Away(cores=0),
+        Said(),
+    )
+    sweep(executor, progress=progress)
+    assert once_each(executor, trials[:40])
+    assert progress.sentences == ["waiting for nodes to join: the cluster has no cores at present"]
+    later, executor = iter([2, 2, 0, None]), Away()
+    assert sweep(executor, 40).interrupted
+    assert executor.cancelled
 
 
 # Lost workers and nodes
 
 
-@pytest.mark.parametrize("size", [1, 7])
-@pytest.mark.parametrize("culprits", [{11}, {3, 4, 17}])
-def test_a_crash_is_narrowed_down_to_its_culprit(sweep, results, trials, size, culprits):
-    def script(batch):
-        return WORKER if culprits & {trial.seed for trial in batch} else done(batch)
-
-    executor = Scripted(script)
-    tally = sweep(executor, 20, size)
-    innocent = [trial for trial in trials[:20] if trial.seed not in culprits]
-    assert once_each(executor, innocent)
-    assert (tally.done, tally.failed) == (len(innocent), len(culprits))
-    assert results.published() == {trials[seed].trial_id: FAILED for seed in culprits}
-    row = pd.read_parquet(f"{results.location.path}/trials").iloc[0]
-    assert row["error_type"] == "WorkerCrashed"
-    assert "WorkerCrashedError: it died" in row["error_message"]
-
-
 def test_a_lost_node_is_not_the_batches_fault(sweep, results, trials):
     losses = iter([NODE] * 25)
-    executor = Scripted(lambda batch: next(losses, None) or done(batch))
+    executor = Scripted(lambda batch: next(losses, None) or report(batch))
     sweep(executor, 20, 4)
     assert once_each(executor, trials[:20])
     assert {len(batch) for batch in executor.submitted} == {4}
@@ -286,7 +166,7 @@ def test_a_lost_node_is_not_the_batches_fault(sweep, results, trials):
     culprits=st.sets(st.integers(0, 59), max_size=4),
 )
 @settings(max_examples=30, deadline=None)
-def test_whatever_is_lost_every_trial_ends_once(
+def test_whatever_is_lost_every_trial_ends_once_and_only_culprits_fail(
     tmp_path_factory, trials, random, n, cores, size, culprits
 ):
     losses = [30]
@@ -298,13 +178,20 @@ def test_whatever_is_lost_every_trial_ends_once(
         if losses[0] and random.random() < 0.3:
             losses[0] -= 1
             return WORKER if len(batch) > 1 and random.random() < 0.5 else NODE
-        return done(batch)
+        return report(batch)
 
     results = Results.at(tmp_path_factory.mktemp("any"))
     executor = Scripted(script, cores, random.randrange)
-    Driver(Batcher(trials[:n], size), executor, results, Progress()).run()
-    assert once_each(executor, [trial for trial in trials[:n] if trial.seed not in culprits])
-    assert set(results.published()) == {trials[seed].trial_id for seed in culprits if seed < n}
+    tally = Driver(Batcher(trials[:n], size), executor, results, Progress()).run()
+    innocent = [trial for trial in trials[:n] if trial.seed not in culprits]
+    assert once_each(executor, innocent)
+    assert (tally.done, tally.failed) == (len(innocent), n - len(innocent))
+    crashed = ids(trials[:n]) - ids(innocent)
+    assert results.published() == dict.fromkeys(crashed, FAILED)
+    if crashed:
+        rows = pd.read_parquet(f"{results.location.path}/trials")
+        assert set(rows["error_type"]) == {"WorkerCrashed"}
+        assert rows["error_message"].str.contains("WorkerCrashedError: it died").all()
 
 
 @pytest.fixture(scope="module")
@@ -314,17 +201,20 @@ def short(make_trial):
 
 
 @pytest.mark.parametrize("loss", [WORKER, NODE, ERROR], ids=["worker", "node", "error"])
-def test_a_batch_lost_after_it_was_published_is_not_run_again(results, short, loss):
-    losses = iter([loss])
+def test_a_lost_batch_is_run_again_unless_it_was_published(results, short, loss):
+    """The first is lost before it trains, where an earlier run had failed; the second after it."""
+    results.publish([], [Failure(short[0], "ValueError", "once", "")])
+    losses = iter([(False, loss), (True, loss)])
 
     def script(batch):
-        report = run_batch(batch, results)
-        return next(losses, None) or report
+        trains, loss = next(losses, (True, None))
+        ended = run_batch(batch, results) if trains else None
+        return loss or ended
 
     executor = Scripted(script)
-    tally = Driver(Batcher(short, 2), executor, results, Progress()).run()
+    tally = Driver(Batcher(short, 1), executor, results, Progress()).run()
     assert (tally.done, tally.failed) == (4, 0)
-    assert executor.submitted == [(0, 1), (2, 3)]
+    assert executor.submitted == [(0,), (1,), (2,), (3,), (0,)]
     assert results.published() == dict.fromkeys(ids(short), DONE)
 
 
@@ -332,44 +222,27 @@ def test_what_a_lost_batch_had_written_is_not_read_twice(results, short):
     losses = iter([WORKER])
 
     def script(batch):
-        report = run_batch(batch, results)
-        loss = next(losses, None)
+        ended, loss = run_batch(batch, results), next(losses, None)
         if loss is not None:
             results.location.delete(f"trials/{batch_name(batch)}.parquet")
-        return loss or report
+        return loss or ended
 
     tally = Driver(Batcher(short, 4), Scripted(script), results, Progress()).run()
     assert tally.done == 4
     assert len(pd.read_parquet(f"{results.location.path}/episodes")) == 2 * 4
 
 
-@pytest.mark.parametrize("loss", [WORKER, NODE, ERROR], ids=["worker", "node", "error"])
-def test_a_retried_failure_that_is_lost_is_run_again(results, short, loss):
-    results.publish([], [Failure(short[0], "ValueError", "once", "")])
-    losses = iter([loss])
-    executor = Scripted(lambda batch: next(losses, None) or run_batch(batch, results))
-    tally = Driver(Batcher(short, 1), executor, results, Progress()).run()
-    assert (tally.done, tally.failed) == (4, 0)
-    assert results.published() == dict.fromkeys(ids(short), DONE)
-
-
 # Stopping early
 
 
-def test_a_store_that_hiccups_is_tried_again(sweep, trials):
-    errors = iter([ERROR])
-    executor = Scripted(lambda batch: next(errors, None) or done(batch))
-    sweep(executor, 20, 4)
-    assert once_each(executor, trials[:20])
-
-
-def test_a_store_that_refuses_stops_the_sweep_with_its_reason(sweep):
+def test_a_store_that_refuses_again_and_again_stops_the_sweep_with_its_reason(sweep):
     executor = Scripted(lambda batch: ERROR)
     with pytest.raises(SweepStopped, match="No space left on device"):
         sweep(executor, 300, 4)
     assert executor.cancelled
     assert max(Counter(executor.submitted).values()) > 1
     assert len(executor.submitted) < 30
+    assert (max(executor.asked), executor.asked[-1]) == (32, 0), "no more cores are asked for"
 
 
 def test_an_error_of_ours_is_raised_as_it_is(sweep):
@@ -393,17 +266,14 @@ def test_failures_of_one_kind_stop_the_sweep(sweep, size):
     assert 20 <= len(executor.failed) < 20 + size
 
 
-def test_failures_of_changing_kinds_do_not_stop_it(sweep):
-    kinds = {seed: f"{('ValueError', 'KeyError')[seed % 2]}: x" for seed in range(100)}
-    tally = sweep(Scripted(lambda batch: report(batch, kinds)), 100)
-    assert (tally.done, tally.failed) == (0, 100)
+CHANGING = {seed: f"{('ValueError', 'KeyError')[seed % 2]}: x" for seed in range(300)}
+EVERY_OTHER = dict.fromkeys(range(1, 300, 2), "ValueError: alpha too great")
 
 
-@pytest.mark.parametrize("size", [1, 60])
-def test_failures_among_successes_do_not_stop_it(sweep, size):
-    reasons = dict.fromkeys(range(1, 300, 2), "ValueError: alpha too great")
+@pytest.mark.parametrize(("reasons", "size"), [(CHANGING, 1), (EVERY_OTHER, 1), (EVERY_OTHER, 60)])
+def test_failures_of_changing_kinds_or_among_successes_do_not_stop_it(sweep, reasons, size):
     tally = sweep(Scripted(lambda batch: report(batch, reasons)), 300, size)
-    assert (tally.done, tally.failed) == (150, 150)
+    assert (tally.done, tally.failed) == (300 - len(reasons), len(reasons))
 
 
 # Ctrl-C
@@ -418,14 +288,14 @@ def interrupting(times, after=3, number=signal.SIGINT):
         if count[0] == after:
             for _ in range(times):
                 signal.raise_signal(number)
-        return done(batch)
+        return report(batch)
 
     return script
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_once_finishes_what_is_running(sweep, number):
-    executor, progress = Scripted(interrupting(1, number=number), cores=2), Said()
+def test_ctrl_c_once_finishes_what_is_running_and_twice_stops_at_once(sweep, number):
+    executor, progress = Scripted(interrupting(1, number=number)), Said()
     before = signal.getsignal(number)
     tally = sweep(executor, 100, progress=progress)
     assert tally.interrupted
@@ -434,6 +304,11 @@ def test_ctrl_c_once_finishes_what_is_running(sweep, number):
     assert not executor.cancelled
     assert len(progress.sentences) == 1
     assert "stopping" in progress.sentences[0]
+    twice = Scripted(interrupting(2, number=number))
+    with pytest.raises(KeyboardInterrupt):
+        sweep(twice, 100)
+    assert len(twice.done) == 2
+    assert executor.asked[-1] == twice.asked[-1] == 0, "no more cores are asked for"
     assert signal.getsignal(number) is before
 
 
@@ -442,22 +317,12 @@ def test_ctrl_c_does_not_wait_for_retries(sweep):
 
     def script(batch):
         crash_after(batch)
-        return WORKER if 0 in {trial.seed for trial in batch} else done(batch)
+        return WORKER if 0 in {trial.seed for trial in batch} else report(batch)
 
     executor = Scripted(script, cores=1, pick=lambda n: n - 1)
     assert sweep(executor, 100, 4).interrupted
     assert Counter(executor.submitted)[(0, 1, 2, 3)] == 1
     assert (0, 1) not in executor.submitted
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_twice_stops_at_once(sweep, number):
-    executor = Scripted(interrupting(2, number=number))
-    before = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt):
-        sweep(executor, 100)
-    assert len(executor.done) == 2
-    assert signal.getsignal(number) is before
 
 
 @pytest.mark.parametrize("pressed", [False, True])
@@ -477,19 +342,3 @@ def test_without_ray_it_stops_and_says_so_unless_it_was_told_to_stop(sweep, pres
     stopped = "with 20 trials done: Ray's raylet has died; the same command resumes"
     with pytest.raises(SweepStopped, match=stopped):
         sweep(Scripted(script), 100, 10)
-
-
-# In this process
-
-
-def test_the_local_executor_reports_an_error_as_a_crash(trials):
-    problem = OSError("No space left")
-
-    def run(batch):
-        raise problem
-
-    executor = LocalExecutor(run)
-    executor.submit(tuple(trials[:2]))
-    ((ended, crash),) = executor.wait()
-    assert ended == tuple(trials[:2])
-    assert (crash.kind, crash.reason, crash.cause) == ("error", "OSError: No space left", problem)
