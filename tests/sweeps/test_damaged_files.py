@@ -152,14 +152,17 @@ def test_a_folder_in_its_place_is_no_traceback(done, call, tmp_path, name):
     place = tmp_path / "results/lakes" / name
     place.unlink(missing_ok=True)
     place.mkdir()
+    more = ["sweep", "lakes.yaml", "--local", "--set", "seeds=0-5"]
     with chdir(tmp_path):
         for line in READING[:3]:
             assert run_command_line(line.split()) == 0
         error = io.StringIO()
         with redirect_stderr(error):
-            assert run_command_line(["sweep", "lakes.yaml", "--local", "--set", "seeds=0-5"]) == 1
-    assert error.getvalue().count("\n") == 1
-    assert name in error.getvalue()
+            assert run_command_line(more) == 1
+        assert error.getvalue().count("\n") == 1
+        assert name in error.getvalue()
+        place.rmdir()
+        assert run_command_line(more) == 0, "the folder was given back"
 
 
 def test_what_killed_writers_left_goes_and_the_users_own_stays(done, call):
