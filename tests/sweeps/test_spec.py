@@ -75,7 +75,11 @@ def test_seeds_in_any_form(seeds):
     assert Sweep(**BASE, seeds=seeds).seeds == (0, 1, 2, 3)
 
 
-NORMAL = "distribution: normal, mean: 0.5, max: 0.9"
+UNIFORM = "alpha: {distribution: uniform"
+NORMAL = "alpha: {distribution: normal, mean: 0.5, max: 0.9"
+KINDS = (
+    "must be one of linear, exponential, inverse, constant, got 'linera'; did you mean 'linear'?"
+)
 WHOLE = "must be a whole number from 1 to 2147483647, got"
 TEXTS = [
     ("", "the spec: must be a mapping, got None"),
@@ -85,7 +89,6 @@ TEXTS = [
     ("name: a", "env: must be at least one environment, unless configurations are given"),
     ("name: ../a\nenv: X", "name: must start with a letter or digit and hold only letters"),
     ("name: 2024-01-01\nenv: []", "env: must be at least one environment"),
-    ("name: a\nenv: 3", "env: must be an id or a mapping with an id, got 3"),
     ("name: a\nenv: [X, {idd: X}]", "env[1]: must be an id or a mapping with an id, got {"),
     ("name: a\nenv: {id: X, p: .nan}", "env: arguments must be plain JSON values, but: "),
     ("name: a\nenv: {id: X, p: &a [*a]}", "line 1: must be YAML, but its aliases mean more than 1"),
@@ -117,26 +120,20 @@ ONE_KEY = [
     ("seeds: true", "seeds: must be a number, got True"),
     (f"seeds: '{'9' * 5000}'", "seeds: must be below 2**63"),
     ("episodes: 0", f"episodes: {WHOLE} 0"),
-    ("episodes: 1.5", f"episodes: {WHOLE} 1.5"),
     ("episodes: 2024-13-45", f"episodes: {WHOLE} '2024-13-45'"),
-    ("episodes: .inf", f"episodes: {WHOLE} inf"),
     ("method: gird", "method: must be one of grid, random, sobol, got 'gird'; did you mean"),
     ("method: sobol", "samples: must be given for method sobol"),
     ("samples: 3", "samples: must not be given for method grid"),
     ("method: random\nsamples: 0", "samples: must be at least 1, got 0"),
     ("variant: harmonc", "variant: unknown variant 'harmonc'; did you mean 'harmonic'?"),
     ("variant: [standard, both]", "variant: must name each variant once, got "),
-    ("variant: [minimum, {id: minimum, parameters: {}}]", "variant: must name each variant"),
     ("variant: [3]", "variant[0]: must be a mapping, got 3"),
     ("variant: {id: both}", "variant.id: must be the name of one variant, got 'both'"),
     ("variant: {idd: minimum}", "variant: unknown key 'idd'; did you mean 'id'?"),
-    (
-        "variant: [minimum, {id: harmonic, parameters: {alpha: 2}}]",
-        "variant[1].parameters.alpha: must be in (0, 1], got 2",
-    ),
+    ("variant: [minimum, {id: harmonic, parameters: {alpha: 2}}]", "variant[1].parameters.alpha: "),
     (
         "variant_parameters: {harmonc: {}}",
-        "variant_parameters.harmonc: unknown variant 'harmonc'; did you mean 'harmonic'?",
+        "variant_parameters.harmonc: unknown variant 'harmonc'; ",
     ),
     ("variant_parameters: {minimum: {}}", "variant_parameters: unknown variant 'minimum'"),
     (
@@ -149,14 +146,7 @@ ONE_KEY = [
     ("parameters: {alpha: {values: 0.1}}", "parameters.alpha.values: must be a list, got"),
     ("parameters:\n  alpha: {values: [0.1, 0.2, 1.5]}", "parameters.alpha.values[2]: must be in ("),
     ("parameters: {alpha: [0.1, x]}", "parameters.alpha[1]: must be in (0, 1], got 'x'"),
-    ("parameters: {alpha: true}", "parameters.alpha: must be in (0, 1], got True"),
-    ("parameters: {alpha: }", "parameters.alpha: must be in (0, 1], got None"),
     ("parameters: {eps_shift: [.inf]}", "parameters.eps_shift[0]: must be a finite number"),
-    (
-        "parameters: {eps_schedule: linaer}",
-        "parameters.eps_schedule: must be one of linear, exponential, inverse, constant, got "
-        "'linaer'; did you mean 'linear'?",
-    ),
     ("parameters: {max_steps: [9, 0]}", f"parameters.max_steps[1]: {WHOLE} 0"),
     ("parameters: {alpha: {value: [1]}}", "parameters.alpha: unknown key 'value'; did you"),
     ("parameters: {alpha: {}}", "parameters.alpha: must have either values or a distrib"),
@@ -172,34 +162,22 @@ ONE_KEY = [
     ("confirm: 3", "confirm: must be a mapping, got 3"),
     (f"confirm: {{}}\nseeds: {2**62}", "seeds: must be below 2**62 in a sweep that confirms, got "),
 ]
-# As a parameter of a random sweep.
+# Without closing braces, as `parameters` of a random sweep.
 DRAWN = [
-    (
-        "alpha",
-        "distribution: unifrom",
-        ".distribution: must be one of uniform, log_uniform, normal",
-    ),
-    (
-        "alpha",
-        "distribution: uniform, mean: 1, min: 0.1, max: 1",
-        ".mean: must be left out for uni",
-    ),
-    ("alpha", "distribution: uniform, min: 0.0, max: 1", ".min: must be in (0, 1], got 0.0"),
-    ("alpha", "distribution: uniform, min: 0.5, max: 0.5", ": min must be below max, got 0.5 and"),
-    ("alpha", "distribution: uniform, min: 0.5, max: b", ".max: must be a number, got 'b'"),
-    ("alpha", "distribution: uniform, min: 0.5", ".max: must be given"),
-    ("gamma", "distribution: log_uniform, min: 0, max: 0.9", ".min: must be > 0 for log_uniform"),
-    ("alpha", f"min: 0.1, std: 0, {NORMAL}", ".std: must be greater than 0, got 0"),
-    ("alpha", f"std: 1, {NORMAL}", ".min: must be given"),
-    ("alpha", f"min: 0.7, std: 0.001, {NORMAL}", ": min and max must enclose a part of the normal"),
-    ("alpha", "distribution: int_uniform, min: 1, max: 2", ".distribution: must be one of uniform"),
-    (
-        "max_steps",
-        "distribution: normal, mean: 5, std: 1, min: 1, max: 9",
-        ".distribution: must be one of int_uniform, int_log_uniform",
-    ),
-    ("max_steps", "distribution: int_uniform, min: 1.5, max: 2", f".min: {WHOLE} 1.5"),
-    ("eps_schedule", "distribution: uniform, min: 0.1, max: 0.9", ": unknown key 'distribution'"),
+    ("alpha: {distribution: unifrom", "alpha.distribution: must be one of uniform, log_uniform, "),
+    (f"{UNIFORM}, mean: 1, min: 0.1, max: 1", "alpha.mean: must be left out for uniform"),
+    (f"{UNIFORM}, min: 0.0, max: 1", "alpha.min: must be in (0, 1], got 0.0"),
+    (f"{UNIFORM}, min: 0.5, max: 0.5", "alpha: min must be below max, got 0.5 and"),
+    (f"{UNIFORM}, min: 0.5, max: b", "alpha.max: must be a number, got 'b'"),
+    (f"{UNIFORM}, min: 0.5", "alpha.max: must be given"),
+    ("gamma: {distribution: log_uniform, min: 0, max: 0.9", "gamma.min: must be > 0 for log_unif"),
+    (f"{NORMAL}, min: 0.1, std: 0", "alpha.std: must be greater than 0, got 0"),
+    (f"{NORMAL}, std: 1", "alpha.min: must be given"),
+    (f"{NORMAL}, min: 0.7, std: 0.001", "alpha: min and max must enclose a part of the normal"),
+    ("alpha: {distribution: int_uniform, min: 1, max: 2", "alpha.distribution: must be one of un"),
+    ("max_steps: {distribution: uniform, min: 1, max: 9", "max_steps.distribution: must be one of"),
+    ("max_steps: {distribution: int_uniform, min: 1.5, max: 2", f"max_steps.min: {WHOLE} 1.5"),
+    ("eps_schedule: {distribution: uniform", "eps_schedule: unknown key 'distribution'"),
 ]
 # As `configurations`.
 CONFIGURATIONS = [
@@ -220,28 +198,17 @@ ENTRY = [
     ("alpha: 1.5", ".alpha: must be in (0, 1], got 1.5"),
     ("alpha: [0.1]", ".alpha: must be in (0, 1], got [0.1]"),
     ("gamma: {values: [0.1]}", ".gamma: must be in [0, 1], got {"),
-    ("eps_schedule: linera", ".eps_schedule: must be one of linear, "),
+    ("eps_schedule: linera", f".eps_schedule: {KINDS}"),
     ("episodes: 0", f".episodes: {WHOLE} 0"),
 ]
 LAKE = "env: FrozenLake-v1, variant: standard"
-BESIDE = (
-    "env: FrozenLake-v1",
-    "variant: both",
-    "method: grid",
-    "samples: 3",
-    "sample_seed: 0",
-    "parameters: {alpha: 0.1}",
-    "constraints: [alpha < 1]",
-    "variant_parameters: {}",
-)
+BESIDE = ("env: X", "variant: both", "method: grid", "samples: 3", "sample_seed: 0")
+BESIDE += ("parameters: {alpha: 0.1}", "constraints: [alpha < 1]", "variant_parameters: {}")
 RANDOM = HEADER + "method: random\nsamples: 2\nparameters: "
 BROKEN = [
     *TEXTS,
     *((HEADER + text, message) for text, message in ONE_KEY),
-    *(
-        (f"{RANDOM}{{{name}: {{{text}}}}}", f"parameters.{name}{message}")
-        for name, text, message in DRAWN
-    ),
+    *((f"{RANDOM}{{{text}}}}}", f"parameters.{message}") for text, message in DRAWN),
     *((LISTED + text, message) for text, message in CONFIGURATIONS),
     *(
         (f"{LISTED}[{{{LAKE}}}, {{{LAKE}, {text}}}]", f"configurations[1]{message}")
@@ -262,27 +229,24 @@ def test_what_is_wrong_is_one_sentence_with_its_place(text, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("key", ["parameters", "env"])
-def test_aliases_of_aliases_do_not_explode(key):
-    lines = ["  p: &a0 [x, x, x, x, x, x, x, x, x]"]
-    lines += [f"  p{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
-    with pytest.raises(InputError) as caught:
-        Sweep.from_yaml("\n".join([f"{key}:", "  id: X", *lines]))
-    assert len(str(caught.value)) < 1000
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [("[x, x]", "[{}]"), ("{x: 1, y: 2}", "{{<<: [{}]}}")],
+    ids=["aliases", "merges"],
+)
+def test_aliases_of_aliases_do_not_explode(first, again):
+    lines = [f"a0: &a0 {first}"]
+    lines += [f"a{i}: &a{i} " + again.format(", ".join([f"*a{i - 1}"] * 9)) for i in range(1, 12)]
+    with pytest.raises(InputError, match=r"^line \d: must be YAML, but its aliases mean more"):
+        Sweep.from_yaml("\n".join(lines))
 
 
 def test_a_message_is_a_line_or_two():
-    for changes in ({"variant": "x" * 10**5}, {"seeds": "1," * 10**5}, {"name": "=" * 10**5}):
-        with pytest.raises(InputError) as caught:
-            Sweep(**BASE | changes)
+    huge = {"variant": "x" * 10**5, "seeds": "1," * 10**5, "name": "=" * 10**5}
+    for key, value in (huge | {"episodes": 10**5000}).items():
+        with pytest.raises(InputError, match=f"^{key}: ") as caught:
+            Sweep(**BASE | {key: value})
         assert len(str(caught.value)) < 600
-
-
-def test_merges_of_merges_do_not_explode():
-    lines = ["a0: &a0 {x: 1, y: 2}"]
-    lines += [f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}" for i in range(1, 12)]
-    with pytest.raises(InputError, match=r"^line \d: must be YAML, but its aliases mean more"):
-        Sweep.from_yaml("\n".join(lines))
 
 
 def test_a_file_is_named_in_its_errors(tmp_path):
@@ -296,13 +260,6 @@ def test_a_file_is_named_in_its_errors(tmp_path):
             read_spec(unreadable)
     path.write_text("\ufeff" + HEADER, encoding="utf-8")
     assert read_spec(path) == Sweep(**BASE)
-
-
-def test_a_number_too_long_to_be_shown():
-    with pytest.raises(
-        InputError, match=r"^episodes: must be a whole number .* got a int that cannot"
-    ):
-        Sweep(**BASE, episodes=10**5000)
 
 
 # --- overrides
@@ -356,7 +313,6 @@ def test_an_override_replaces_all_that_the_spec_says_of_it():
     assert sweep.with_overrides(["variant=standard"]).variant_parameters == {}
     sampled = Sweep(**BASE, method="random", samples=3)
     assert sampled.with_overrides(["method=grid"]) == Sweep(**BASE)
-    assert sweep.with_overrides([]) == sweep
 
 
 @pytest.mark.parametrize(
