@@ -36,6 +36,7 @@ def batches(batcher, seconds_per_row, cores=2):
 )
 @settings(max_examples=100, deadline=None)
 def test_every_trial_is_handed_out_once_and_in_order(short_trials, n, cores, fixed, costs):
+    """In batches of the size that is asked for; otherwise few trials travel alone."""
     batcher = Batcher(short_trials[:n], fixed)
     handed_out = []
     for i in range(n + 1):
@@ -43,6 +44,10 @@ def test_every_trial_is_handed_out_once_and_in_order(short_trials, n, cores, fix
         batch = batcher.next_batch(cores[i % len(cores)])
         if not batch:
             break
+        if fixed is not None:
+            assert len(batch) == min(fixed, n - len(handed_out))
+        elif n <= 24 * cores[i % len(cores)]:
+            assert len(batch) == 1
         handed_out.extend(batch)
         cost = costs[i % len(costs)]
         if cost is not None:
@@ -51,33 +56,17 @@ def test_every_trial_is_handed_out_once_and_in_order(short_trials, n, cores, fix
     assert batcher.next_batch(1) == ()
 
 
-@pytest.mark.parametrize("cores", [1, 2, 16])
-def test_few_trials_travel_alone(short_trials, cores):
-    few = short_trials[: 24 * cores]
-    assert [len(batch) for batch in batches(Batcher(few), 1e-6, cores)] == [1] * len(few)
-
-
-def test_a_number_sets_the_size_by_hand(short_trials):
-    for number in (1, 7):
-        found = batches(Batcher(short_trials[:700], number), 10.0)
-        assert {len(batch) for batch in found} == {number}
-    assert [len(b) for b in batches(Batcher(short_trials[:10], 4), 1e-9)] == [4, 4, 2]
-
-
-@pytest.mark.parametrize("seconds_per_trial", [0.01, 0.05])
-def test_a_batch_takes_about_a_second(short_trials, seconds_per_trial):
-    found = batches(Batcher(short_trials), seconds_per_trial / 100)
-    lasting = [seconds_per_trial * len(batch) for batch in found[1 : len(found) // 2]]
-    assert 0.5 < min(lasting) <= max(lasting) < 1.5
-
-
-@pytest.mark.parametrize(("seconds_per_trial", "longest"), [(0.4, 5.0), (2.0, 25.0), (7.0, 30.0)])
-def test_batches_of_a_long_sweep_take_longer(short_trials, seconds_per_trial, longest):
+@pytest.mark.parametrize(
+    ("seconds_per_trial", "longest"),
+    [(0.01, 1.0), (0.05, 1.0), (0.4, 5.0), (2.0, 25.0), (7.0, 30.0)],
+)
+def test_a_batch_takes_about_a_second_and_in_a_long_sweep_longer(
+    short_trials, seconds_per_trial, longest
+):
     found = batches(Batcher(short_trials), seconds_per_trial / 100)
     lasting = [seconds_per_trial * len(batch) for batch in found[1:]]
     assert longest - seconds_per_trial < max(lasting) <= longest
-    ahead = len(short_trials) * seconds_per_trial / 2
-    assert max(lasting) <= max(1, ahead / 200)
+    assert min(lasting[: len(lasting) // 2]) > 0.5
 
 
 def test_a_trial_longer_than_that_travels_alone(short_trials):
@@ -85,13 +74,9 @@ def test_a_trial_longer_than_that_travels_alone(short_trials):
     assert {len(batch) for batch in found[1:]} == {1}
 
 
-def test_the_first_batches_are_small_because_the_cost_is_unknown(short_trials):
+def test_the_size_follows_the_cost_and_is_small_before_it_is_known(short_trials):
     batcher = Batcher(short_trials)
     assert all(len(batcher.next_batch(2)) <= 32 for _ in range(6))
-
-
-def test_a_cost_that_changes_is_followed(short_trials):
-    batcher = Batcher(short_trials)
     batcher.observe(report(1e-6), 1)
     long = len(batcher.next_batch(1))
     for _ in range(20):

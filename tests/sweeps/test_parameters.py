@@ -33,6 +33,7 @@ def read(name, given):
 def test_continuous_quantiles_are_those_of_scipy(spec, reference):
     drawn = [read("alpha", spec).at(u) for u in UNIFORMS]
     np.testing.assert_allclose(drawn, reference.ppf(UNIFORMS), rtol=1e-9)
+    assert drawn == [float(f"{value:.12g}") for value in drawn], "twelve digits"
 
 
 @pytest.mark.parametrize(
@@ -46,10 +47,9 @@ def test_whole_numbers_come_as_often_as_they_should(kind, probability):
     of = read("eps_decay_episodes", {"distribution": kind, "min": 3, "max": 7})
     drawn = [of.at(u) for u in UNIFORMS]
     assert drawn == sorted(drawn)
-    assert {type(k) for k in drawn} == {int}
+    assert set(drawn) == {3, 4, 5, 6, 7}
     for k in range(3, 8):
         assert drawn.count(k) / 500 == pytest.approx(probability(k), abs=4e-3)
-    assert set(drawn) == {3, 4, 5, 6, 7}
 
 
 @given(unit, st.floats(1e-300, 1e299), st.floats(1e-300, 1e299), st.floats(0.5, 10))
@@ -69,11 +69,6 @@ def test_whole_draws_stay_in_bounds(u, low, width):
         drawn = read("episodes", {"distribution": kind, "min": low, "max": high}).at(u)
         assert isinstance(drawn, int)
         assert low <= drawn <= high
-
-
-def test_draws_have_twelve_digits():
-    of = Distribution(distribution="log_uniform", min=1e-3, max=1.0)
-    assert all(of.at(u) == float(f"{of.at(u):.12g}") for u in UNIFORMS)
 
 
 def test_values_of_any_make():
