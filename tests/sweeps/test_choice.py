@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from hq_ray.load import load_trials
@@ -47,23 +45,30 @@ def chosen(block):
     return {(one["variant"], one["config_id"]) for one in block["chosen"]}
 
 
-def test_the_best_of_the_whole_grid_is_run_on_seeds_that_no_exploration_has(here):
-    assert run().done == 2 * (2 + 4) * 4 + 2 * 2 * 5
+@pytest.mark.parametrize(("metric", "best"), [("mean_return", "max"), ("mean_steps", "min")])
+def test_the_best_of_the_whole_grid_is_run_on_seeds_that_no_exploration_has(here, metric, best):
+    assert run(confirm={"seeds": 5, "metric": metric}).done == 2 * (2 + 4) * 4 + 2 * 2 * 5
     explored, confirmed = trials("exploration"), trials("confirmation")
     assert set(explored["seed"]) == {0, 1, 2, 3}
     assert set(confirmed["seed"]) == {FRESH + number for number in range(5)}
-    means = explored.groupby(["env", "variant", "config_id"])["mean_return"].mean()
-    best = means.groupby(level=["env", "variant"]).max()
+    means = explored.groupby(["env", "variant", "config_id"])[metric].mean()
+    best = means.groupby(level=["env", "variant"]).agg(best)
     for env, (block,) in blocks().items():
-        assert (block["block"], block["metric"], block["seeds"]) == (0, "mean_return", 5)
+        assert (block["block"], block["metric"], block["seeds"]) == (0, metric, 5)
         for one in block["chosen"]:
             assert one["score"] == pytest.approx(best[env, one["variant"]], rel=1e-12)
             assert one["configurations"] == {"standard": 2, "harmonic": 4}[one["variant"]]
             mine = confirmed[confirmed["config_id"] == one["config_id"]]
             assert len(mine[mine["env"] == env]) == 5
+    # The role is no part of identity: these are the trials that their seeds make.
+    again = SPEC | {"name": "again", "seeds": FRESH, "confirm": None}
+    again = run_sweep(again, local=True).trials().set_index("trial_id")["mean_return"]
+    first = confirmed[confirmed["seed"] == FRESH].set_index("trial_id")["mean_return"]
+    assert len(first) == 4
+    assert again[first.index].equals(first)
 
 
-def test_more_seeds_extend_the_same_choice(here):
+def test_more_seeds_extend_the_same_choice_and_no_seed_is_used_again_for_another(here):
     run()
     before = blocks()
     tally = run()
@@ -75,6 +80,9 @@ def test_more_seeds_extend_the_same_choice(here):
     assert run(confirm={"seeds": 6}).done == 0
     run(confirm={"seeds": 5, "metric": "final_return"})
     assert [len(found) for found in blocks().values()] == [2, 2], "another metric, another block"
+    Path("results/lakes/sweep.json").unlink()
+    assert run().done == 2 * 2 * 5
+    assert {block["block"] for (block,) in blocks().values()} == {2}
 
 
 def test_a_choice_that_a_grown_grid_changes_is_confirmed_anew_on_the_next_block(here):
@@ -93,22 +101,6 @@ def test_a_choice_that_a_grown_grid_changes_is_confirmed_anew_on_the_next_block(
             assert len(rows) == 2 * 5
             assert set(rows["seed"]) == set(seeds)
     assert changed
-
-
-def test_where_the_record_is_lost_no_seed_is_used_again(here):
-    run()
-    Path("results/lakes/sweep.json").unlink()
-    assert run().done == 2 * 2 * 5
-    assert {block["block"] for (block,) in blocks().values()} == {1}
-
-
-def test_lower_is_better_where_the_metric_says_so(here):
-    run(confirm={"seeds": 2, "metric": "mean_steps"})
-    means = trials("exploration").groupby(["env", "variant", "config_id"])["mean_steps"].mean()
-    best = means.groupby(level=["env", "variant"]).min()
-    for env, (block,) in blocks().items():
-        for one in block["chosen"]:
-            assert one["score"] == pytest.approx(best[env, one["variant"]], rel=1e-12)
 
 
 def test_the_best_three_are_all_confirmed(here):
@@ -159,23 +151,3 @@ def test_the_flag_and_what_is_said(call):
     assert call("sweep lakes.yaml --local")[0] == 0
     assert len(trials("confirmation")) == 2 * 2 * 3
     assert {len(found) for found in blocks().values()} == {1}
-
-
-def test_confirmation_trials_are_those_that_their_seeds_make(here):
-    """The role is no part of identity: such a trial is the one of that seed."""
-    run()
-    row = trials("confirmation").iloc[0]
-    again = run_sweep(
-        {
-            "name": "again",
-            "env": row["env"],
-            "variant": row["variant"],
-            "seeds": [int(row["seed"])],
-            "episodes": 40,
-            "parameters": {"alpha": [row["alpha"]]}
-            | ({} if pd.isna(row["eps_shift"]) else {"eps_shift": [row["eps_shift"]]}),
-        },
-        local=True,
-    ).trials()
-    assert again["trial_id"].tolist() == [row["trial_id"]]
-    assert np.array_equal(again["mean_return"], [row["mean_return"]])

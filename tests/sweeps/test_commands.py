@@ -168,14 +168,6 @@ def test_a_plan_whose_pilots_fail(call, moody, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-def test_brackets_in_arguments_are_shown_as_they_are(call):
-    env = "env={id: FrozenLake-v1, desc: ['SF', 'HG']}"
-    assert call(RUN, "--set", env)[0] == 0
-    for line in ("plan mine.yaml --no_pilot --set", "status results/mine"):
-        out = call(line, *([env] if "plan" in line else []))[1]
-        assert 'FrozenLake-v1, desc ["SF", "HG"]' in " ".join(out.split())
-
-
 @pytest.mark.parametrize(
     ("line", "error"),
     [
@@ -237,13 +229,6 @@ def test_a_label_names_an_environment_and_is_no_part_of_its_trials(call):
     assert trials.description()["spec"]["env"] == [
         {"id": "VelocityGrid-v0", "label": "fast grid", "max_speed": 2}
     ]
-
-
-def test_an_argument_at_its_default_is_told(call):
-    env = "env=VelocityGrid-v0,{id: VelocityGrid-v0, max_speed: 1, width: 5}"
-    code, out, _ = call("plan mine.yaml --no_pilot", "--set", env)
-    assert code == 0
-    assert out.count("Notice: VelocityGrid-v0 has max_speed 1 by default, but trials with and") == 1
 
 
 def test_status_of_a_folder_of_sweeps_and_of_settings_that_nobody_asked_for_together(call):

@@ -111,13 +111,15 @@ def test_a_damaged_page_that_no_survey_reads_is_mended(call, kind):
     assert "Ran 3 trials (" in out
 
 
-def test_damage_is_mended_where_sweep_json_is_gone_too(call):
+def test_many_damaged_batches_are_counted_and_mended_where_sweep_json_is_gone_too(call):
     assert call(SWEEP)[0] == 0
     Path("results/lakes/sweep.json").unlink()
-    sorted(Path("results/lakes/trials").glob("*"))[0].write_bytes(b"")
+    for path in Path("results/lakes/trials").glob("*"):
+        path.write_bytes(b"")
+    assert "and 3 more such batches are there" in call(SWEEP)[2]
     code, out, _ = call(f"{SWEEP} --repair")
     assert code == 0
-    assert "Ran 3 trials (" in out
+    assert "Ran 12 trials (" in out
     assert call(SWEEP)[1] == "All 12 trials are done in results/lakes; nothing to run.\n"
 
 
@@ -153,13 +155,6 @@ def test_run_and_run_sweep_repair_too(call, tmp_path):
     assert handle.tally.done > 0
     assert set(handle.trials()["status"]) == {DONE}
     assert len(handle.episodes()) == 12 * 20
-
-
-def test_many_damaged_batches_are_counted(call):
-    assert call(SWEEP)[0] == 0
-    for path in Path("results/lakes/episodes").glob("*"):
-        path.write_bytes(b"")
-    assert "and 3 more such batches are there" in call(SWEEP)[2]
 
 
 def test_copies_put_together_are_told_and_count_once(call):
