@@ -20,7 +20,7 @@ import pandas as pd
 from hq_ray.analysis.words import format_number
 from hq_ray.cli import say
 from hq_ray.encoding import encode_csv
-from hq_ray.errors import InputError
+from hq_ray.errors import InputError, some_of
 from hq_ray.hyperparameters import HYPERPARAMETERS, Value
 from hq_ray.load import load_curves, load_q_values, load_trials
 from hq_ray.location import Location
@@ -33,8 +33,6 @@ from hq_ray.updates import variant_stem
 
 # Figure file and log names speak of returns and steps; the columns are one entry each.
 DRAWN = {"returns": "episode_return", "steps": "steps"}
-# Trials without a film, in one sentence.
-MAX_NAMED = 3
 
 Setting = Mapping[str, Any]
 Curves = Mapping[str, Mapping[str, np.ndarray]]
@@ -104,12 +102,11 @@ class OutputRoot:
             InputError: some are there, or the list is damaged.
         """
         _, ours = self._read()
-        foreign = [path for path in self.files if os.path.lexists(path) and path not in ours]
+        foreign = [str(path) for path in self.files if os.path.lexists(path) and path not in ours]
         if foreign:
-            more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
             raise InputError(
-                f"{foreign[0]}{more} must be written by this run, but there is such a file and no "
-                f"note that `hq-ray run` wrote it; move it away, or name another folder with "
+                f"{some_of(foreign, 1)} must be written by this run, but there is such a file and "
+                f"no note that `hq-ray run` wrote it; move it away, or name another folder with "
                 f"{self.flag}"
             )
 
@@ -302,8 +299,7 @@ def _film(outputs: Outputs, trials: Sequence[Trial], results: Results) -> None:
         except NotFilmable as problem:
             refused.setdefault(str(problem), []).append(f"{trial.variant} seed {trial.seed}")
     for sentence, names in refused.items():
-        more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-        say(f"Notice: no video of {', '.join(names[:MAX_NAMED])}{more}: {sentence}")
+        say(f"Notice: no video of {some_of(names, 3)}: {sentence}")
     if sum(map(len, refused.values())) < len(trials):
         say(f"Videos: {outputs.videos_root}")
 

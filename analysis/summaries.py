@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from hq_ray.analysis.metrics import METRICS
+from hq_ray.errors import some_of
 from hq_ray.store import DONE, FAILED
 from hq_ray.trial import trials_text
 
@@ -16,8 +17,6 @@ REFERENCE_KEY = ["env", "env_args", "fingerprint", "gamma", "max_steps"]
 REFERENCE_COLUMNS = ("optimal_return", "optimal_steps", "failure_terminates")
 # Gymnasium's own ids; what another module registers under such a name has rewards of its own.
 CLIFF_WALKING = r"(gymnasium:)?CliffWalking(Slippery)?-v\d+"
-# So many trials are named in a sentence about those that are left out.
-TRIALS_NAMED = 5
 
 
 def summarise_trials(
@@ -71,10 +70,9 @@ def _left_out_note(lost: pd.DataFrame) -> str:
     names = [
         f"{one.trial_id} ({one.variant}, seed {one.seed}, {one.env})" for one in lost.itertuples()
     ]
-    more = f" and {len(lost) - TRIALS_NAMED:,} more" if len(lost) > TRIALS_NAMED else ""
     return (
         f"{trials_text(len(lost))} with a return or value that is NaN or infinite left out: "
-        f"{', '.join(names[:TRIALS_NAMED])}{more}"
+        f"{some_of(names, 5)}"
     )
 
 

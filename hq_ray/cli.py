@@ -12,7 +12,7 @@ from functools import partial, reduce
 
 import click
 
-from hq_ray.errors import HqRayError, InputError, near_miss, shortened
+from hq_ray.errors import HqRayError, InputError, near_miss, one_line, shortened
 
 Count = partial(click.IntRange, 1)
 
@@ -63,21 +63,17 @@ ray_flags = flags(
 
 
 def say(sentence: str) -> None:
-    """One line to the person, on standard output."""
+    """Prints one line on standard output."""
     try:
-        print(one_line(sentence), file=sys.stdout, flush=True)
+        print(_shown(sentence), flush=True)
     except OSError as problem:
         problem.filename = "standard output"
         raise
 
 
-def one_line(text: str) -> str:
-    """A message of several lines, as other libraries write them, as one that is not too long.
-
-    Of URIs that were refused for the credentials in them, a message may still show the rest.
-    """
-    text = re.sub(r"://[^\s@]*:[^\s@]*@", "://***@", " ".join(text.split()))
-    return shortened(text, 1000)
+def _shown(text: str) -> str:
+    """A message as one line that is not too long, with the credentials in URIs masked."""
+    return shortened(re.sub(r"://[^\s@]*:[^\s@]*@", "://***@", one_line(text)), 1000)
 
 
 # name: (module below hq_ray, one line for `hq-ray --help`)
@@ -149,5 +145,5 @@ def run_command_line(arguments: list[str] | None = None, command: click.Command 
         reason = problem.strerror or str(problem) or type(problem).__name__
         sentence, code = f"the system refuses{named}: {reason}", 1
     with contextlib.suppress(OSError):
-        print(f"Error: {one_line(sentence)}", file=sys.stderr)
+        print(f"Error: {_shown(sentence)}", file=sys.stderr)
     return code

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hq_ray import schema
-from hq_ray.errors import InputError, near_miss, short_repr
+from hq_ray.errors import InputError, did_you_mean, near_miss, short_repr
 
 Where: TypeAlias = str | pc.Expression | Sequence
 Condition: TypeAlias = ast.expr | pc.Expression
@@ -120,9 +120,8 @@ def _refusing(given: Where, names: Sequence[str], place: str = "") -> Iterator[N
         missing = re.search(r"No match for FieldRef\.Name\((.*?)\) in", str(problem))
         if missing or isinstance(problem, KeyError):
             name = missing[1] if missing else problem.args[0]
-            hint = near_miss(name, names)
-            quotes = "" if "did you mean" in hint else "; text must be in quotes"
-            raise InputError(f"{place}unknown name {name!r}{quotes}{hint}") from None
+            hint = did_you_mean(name, names) or f"; text must be in quotes{near_miss(name, names)}"
+            raise InputError(f"{place}unknown name {name!r}{hint}") from None
         reason = getattr(problem, "msg", problem)
         if isinstance(problem, MemoryError | RecursionError):
             reason = "it is too deep"

@@ -25,7 +25,7 @@ from gymnasium.envs import registration
 
 from hq_ray import envs  # registers the environments of this project
 from hq_ray.belief import believed_model, read_model
-from hq_ray.errors import InputError, near_miss, reason_of
+from hq_ray.errors import InputError, did_you_mean, near_miss, reason_of
 from hq_ray.model import Model
 from hq_ray.spaces import numbering
 from hq_ray.trial import ROLLOUT, UNSEEDED, canonical
@@ -308,8 +308,8 @@ def _find(env: str) -> tuple[registration.EnvSpec, list[str]]:
     if newest is not None and (version is None or version < newest):
         present = registration.get_env_id(namespace, stem, newest)
         return gymnasium.registry[present], [f"environment {env} is now {present}"]
-    hint = near_miss(name, gymnasium.registry)
-    if "did you mean" not in hint:
+    hint = did_you_mean(name, gymnasium.registry)
+    if not hint:
         # Not all of Gymnasium's own: ours and the toy-text family are what most people mean.
         entries = ((spec.id, str(spec.entry_point)) for spec in gymnasium.registry.values())
         tabular = [id_ for id_, at in entries if envs.__name__ in at or "toy_text" in at]

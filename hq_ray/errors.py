@@ -1,4 +1,4 @@
-"""Errors that speak to the person who runs a sweep.
+"""Errors that speak to the user who runs a sweep, and the words that they are made of.
 
     HqRayError
     ├── InputError        what was asked for cannot be: exit code 2, nothing was written
@@ -11,7 +11,7 @@ Every message says what must hold, what was given, and the near miss where there
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class HqRayError(Exception):
@@ -19,7 +19,7 @@ class HqRayError(Exception):
 
 
 class InputError(HqRayError, ValueError):
-    """A value from the person that cannot be used."""
+    """Invalid input from the user."""
 
 
 class ResultsError(HqRayError):
@@ -43,7 +43,7 @@ def reason_of(problem: BaseException) -> str:
     kind = type(problem).__name__
     try:
         # What Gymnasium adds repeats the id and its arguments.
-        message = str(problem).partition(" was raised from the environment creator for ")[0]
+        message = str(problem).partition(" was raised from the environment creator for ")[0].strip()
         return f"{kind}: {message}" if message else kind
     except Exception as another:
         return f"{kind}, whose message cannot be read ({type(another).__name__})"
@@ -52,28 +52,43 @@ def reason_of(problem: BaseException) -> str:
 def short_repr(value: object) -> str:
     """`repr` on one line of at most 120 characters, also for a value whose `repr` raises."""
     try:
-        text = " ".join(repr(value).split())
+        text = one_line(repr(value))
     except Exception:
         text = f"a {type(value).__name__} that cannot be shown"
     return shortened(text, 120)
 
 
 def shortened(text: str, most: int) -> str:
-    """A message, cut where it is too long for a person to read."""
+    """A message, cut where it is too long to read."""
     return text if len(text) <= most else f"{text[:most]} ..."
 
 
-def near_miss(word: object, known: Iterable[str]) -> str:
-    """The tail of an error message: the closest known name, else all known names.
+def one_line(text: object) -> str:
+    """A text of several lines as one, without repeated spaces."""
+    return " ".join(str(text).split())
 
-    Returns `; did you mean 'harmonic'?` or `; known: standard, harmonic`, of which 20 at most.
-    """
-    names = [str(name) for name in known]
+
+def first_line(text: object) -> str:
+    """The first line of a text of which only that is meant for users."""
+    return str(text).strip().partition("\n")[0]
+
+
+def some_of(names: Sequence[str], most: int) -> str:
+    """`a, b and 3 more`: names, of which only the first are given where there are many."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """The tail of an error message: `; did you mean 'harmonic'?`, or empty if no name is close."""
     # Long words take long to compare, and of objects the text may be anything.
     word = word[:100] if isinstance(word, str) else ""
-    folded = {name.casefold(): name for name in names}
+    folded = {str(name).casefold(): str(name) for name in known}
     close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {folded[close[0]]!r}?"
-    more = f" and {len(names) - 20:,} more" if len(names) > 20 else ""
-    return f"; known: {', '.join(names[:20])}{more}" if names else ""
+    return f"; did you mean {folded[close[0]]!r}?" if close else ""
+
+
+def near_miss(word: object, known: Iterable[str]) -> str:
+    """The same, but with the known names where none is close: `; known: standard, harmonic`."""
+    names = [str(name) for name in known]
+    return did_you_mean(word, names) or (f"; known: {some_of(names, 20)}" if names else "")

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import hq_ray
 from hq_ray import schema
 from hq_ray.conditions import Condition, Where, conditions, filtered, named
-from hq_ray.errors import InputError, ResultsError, near_miss
+from hq_ray.errors import InputError, ResultsError, near_miss, some_of
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.published import COUNTED, Place, opened, trials_table, warn
 from hq_ray.store import DONE, FAILED, READERS, Results
@@ -36,8 +36,6 @@ ARRAYS = {
 }
 # Episodes are read in parts of about this size.
 BUDGET_BYTES = 512 * 2**20
-# An error message lists this many trials.
-LISTED = 5
 
 Curves = dict[str, np.ndarray]
 # By id of a trial that is done: number of the folder and name of the file, number of episodes.
@@ -171,7 +169,7 @@ def stream_curves(
         where = " and ".join(folder.location.text for folder in folders)
         raise ResultsError(
             f"trials must be published as done in {where}, but {len(missing):,} of "
-            f"{len(wanted):,} are not: {', '.join(missing[:LISTED])}"
+            f"{len(wanted):,} are not: {some_of(missing, 5)}"
         )
     sizes = []
     for number, group in enumerate(groups):

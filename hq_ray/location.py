@@ -24,7 +24,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore, from_url
 
-from hq_ray.errors import HqRayError, InputError
+from hq_ray.errors import HqRayError, InputError, first_line
 
 # The name of a file on a disk until it is whole.
 UNFINISHED = re.compile(r"\..+\.[0-9a-f]{12}")
@@ -184,7 +184,7 @@ class Location:
                 raise
             # The store's own message, or the first line of obstore's: debugging output follows.
             message = re.search(r"<Message>(.*?)</Message>", str(problem))
-            reason = message[1] if message else str(problem).strip().partition("\n")[0].rstrip(": ")
+            reason = message[1] if message else first_line(problem).rstrip(": ")
             raise StoreError(
                 f"results at {self.text} must be in a store that answers, but {doing} there "
                 f"failed: {reason}"
@@ -285,8 +285,8 @@ def _open_store(text: str) -> ObjectStore:
     try:
         return from_url(f"{parts.scheme}://{parts.netloc}", **OPTIONS, **settings)
     except BaseError as problem:
-        reason = str(problem).strip().partition("\n")[0]
-        raise InputError(f"results must be a path or a URI, got {text!r}: {reason}") from None
+        must = f"results must be a path or a URI, got {text!r}"
+        raise InputError(f"{must}: {first_line(problem)}") from None
 
 
 def _credentials(scheme: str) -> dict[str, Any] | None:

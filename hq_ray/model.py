@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from hq_ray.errors import ModelError, short_repr
+from hq_ray.errors import ModelError, reason_of, short_repr
 
 PLAIN = {dict, OrderedDict, defaultdict, list, tuple}
 
@@ -127,7 +127,7 @@ def model_from_table(
     except (KeyError, IndexError, TypeError, ValueError) as problem:
         raise ModelError(
             "a transition table must be P[state][action] = [(probability, next_state, reward, "
-            f"terminated), ...] with both numbered from 0: {type(problem).__name__}: {problem}"
+            f"terminated), ...] with both numbered from 0: {reason_of(problem)}"
         ) from None
     if len(set(n_actions)) > 1:
         raise ModelError(

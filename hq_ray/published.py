@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from hq_ray import schema
 from hq_ray.conditions import Condition, filtered, named
-from hq_ray.errors import InputError, ResultsError, near_miss
+from hq_ray.errors import InputError, ResultsError, did_you_mean, some_of
 from hq_ray.location import Location
 from hq_ray.store import DONE, FAILED, READERS, Results
 from hq_ray.trial import environment_name, short_fingerprint
@@ -26,8 +26,6 @@ COUNTED = [*OF_CELL, "status", "fingerprint"]
 # Where a trial is stored: the number of its folder, the name of its files.
 LOCATION_COLUMNS = ("place", "batch")
 NO_TRIALS = pa.schema([*schema.TRIALS, ("place", pa.int32()), ("batch", "string")]).empty_table()
-# An error message lists this many folders.
-LISTED = 10
 
 Place = str | os.PathLike | Location | Results
 
@@ -112,10 +110,10 @@ def _no_results(location: Location) -> InputError:
     must = f"results must be a folder that a run or sweep wrote, got {location.text!r}"
     if not location.exists():
         path = PurePosixPath(location.path)
-        hint = near_miss(path.name, replace(location, path=str(path.parent)).folders())
-        return InputError(f"{must}, which is not there{hint if 'did you mean' in hint else ''}")
+        hint = did_you_mean(path.name, replace(location, path=str(path.parent)).folders())
+        return InputError(f"{must}, which is not there{hint}")
     below = [name for name in location.folders() if Results(location.child(name)).is_there()]
-    inside = f"; in it are: {', '.join(below[:LISTED])}" if below else ""
+    inside = f"; in it are: {some_of(below, 10)}" if below else ""
     if len(below) == 1:
         inside = f"; did you mean {location.child(below[0]).text!r}?"
     return InputError(f"{must}, which has none{inside}")

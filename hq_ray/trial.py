@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hq_ray.errors import InputError
+from hq_ray.errors import InputError, one_line
 from hq_ray.hyperparameters import Value
 from hq_ray.schedules import Schedule
 
@@ -232,8 +232,7 @@ def canonical(content: Mapping[str, object]) -> str:
     try:
         return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as problem:
-        reason = " ".join(str(problem).split())
-        raise InputError(f"arguments must be plain JSON values, but: {reason}") from None
+        raise InputError(f"arguments must be plain JSON values, but: {one_line(problem)}") from None
 
 
 def _digested(identity: Mapping[str, Value]) -> bytes:

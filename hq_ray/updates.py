@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from hq_ray.errors import InputError, near_miss, shortened
+from hq_ray.errors import InputError, near_miss, one_line, shortened
 from hq_ray.user_code import import_user_module
 
 # Floor on the two distances of the harmonic update; below any eps_shift worth choosing.
@@ -182,7 +182,7 @@ def uncompilable(name: str) -> str | None:
     try:
         rule.compile((numba.float64,) * (2 + len(variant.arguments)))
     except Exception as problem:
-        return shortened(" ".join(str(problem).split()), 200)
+        return shortened(one_line(problem), 200)
     returned = rule.nopython_signatures[0].return_type
     numbers = (numba.types.Float, numba.types.Integer)
     return None if isinstance(returned, numbers) else f"it returns {returned}"

@@ -13,7 +13,7 @@ import gymnasium
 import numpy as np
 
 from hq_ray.environments import made
-from hq_ray.errors import HqRayError, reason_of
+from hq_ray.errors import HqRayError, first_line, reason_of
 from hq_ray.spaces import numbering
 from hq_ray.trial import Trial
 from hq_ray.user_code import RAISED
@@ -128,5 +128,5 @@ def _write_mp4(
                 stdin.write(frame)
         said = process.communicate()[1].decode(errors="replace")
     if process.returncode != 0:
-        reason = said.partition("\n")[0] or f"exit code {process.returncode}"
+        reason = first_line(said) or f"exit code {process.returncode}"
         raise OSError(errno.EIO, f"ffmpeg: {reason}")

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Protocol
 
 from hq_ray.batch import BatchReport, run_batch
-from hq_ray.errors import HqRayError
+from hq_ray.errors import HqRayError, reason_of
 from hq_ray.store import Results
 from hq_ray.sweeps.options import RunOptions
 from hq_ray.sweeps.ownership import card_name, holds
@@ -88,7 +88,7 @@ class LocalExecutor:
         try:
             return [(batch, self._run(batch))]
         except Exception as problem:
-            return [(batch, Crash("error", f"{type(problem).__name__}: {problem}", problem))]
+            return [(batch, Crash("error", reason_of(problem), problem))]
 
     def cancel(self) -> None:
         """Drops queued batches."""

@@ -19,9 +19,9 @@ from pydantic import (
     model_validator,
 )
 
-from hq_ray.errors import InputError, short_repr
+from hq_ray.errors import InputError, did_you_mean, short_repr
 from hq_ray.hyperparameters import COUNT, HYPERPARAMETERS, Hyperparameter, Value
-from hq_ray.sweeps.spec_text import did_you_mean, known_keys, listed, placed, sentence
+from hq_ray.sweeps.spec_text import known_keys, listed, placed, sentence
 from hq_ray.updates import variant_of
 
 # What can vary besides the hyperparameters.

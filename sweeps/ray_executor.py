@@ -12,13 +12,13 @@ from ray.util.metrics import Counter, Gauge
 
 from hq_ray.batch import BatchReport
 from hq_ray.environments import resolve
-from hq_ray.errors import HqRayError, InputError, VersionError
+from hq_ray.errors import HqRayError, InputError, VersionError, first_line, reason_of
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import Results
 from hq_ray.sweeps.executors import Batch, Crash, ExecutorLost, train_batch
 from hq_ray.sweeps.options import RunOptions
 from hq_ray.sweeps.ownership import card_name
-from hq_ray.sweeps.ray_life import first_line, unanswered
+from hq_ray.sweeps.ray_life import unanswered
 from hq_ray.training import warm_up
 from hq_ray.trial import Trial, environment_name
 from hq_ray.versions import deciding_versions, differing
@@ -190,11 +190,11 @@ def _outcome(reference: ray.ObjectRef) -> BatchReport | Crash:
     except exceptions.RayTaskError as problem:
         cause = problem.cause or problem
         ours = cause if isinstance(cause, HqRayError) else None
-        return Crash("error", f"{type(cause).__name__}: {cause}", ours)
+        return Crash("error", reason_of(cause), ours)
     except exceptions.RayError as problem:
         kind = "worker"
         if isinstance(problem, exceptions.NodeDiedError | exceptions.LocalRayletDiedError):
             kind = "node"
         elif isinstance(problem, exceptions.RuntimeEnvSetupError):
             kind = "error"
-        return Crash(kind, first_line(problem))
+        return Crash(kind, first_line(reason_of(problem)))

@@ -23,7 +23,7 @@ from ray._raylet import GcsClient  # type: ignore[attr-defined]
 from ray.exceptions import AuthenticationError, RayError
 from ray.job_config import JobConfig
 
-from hq_ray.errors import HqRayError, InputError
+from hq_ray.errors import HqRayError, InputError, first_line, reason_of
 from hq_ray.sweeps.executors import ExecutorLost
 from hq_ray.sweeps.ownership import process_started, take_lock, this_process
 
@@ -130,7 +130,7 @@ def _join(address: str, modules: Collection[str]) -> None:
             "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
         ) from None
     except (RayError, ConnectionError, ValueError, RuntimeError) as problem:
-        raise InputError(f"{must}: {first_line(problem)}") from None
+        raise InputError(f"{must}: {first_line(reason_of(problem))}") from None
 
 
 def _sent(modules: Collection[str]) -> list[str]:
@@ -182,8 +182,8 @@ def _embedded(folder: str, cores: int | None) -> Iterator[None]:
                 )
         except Exception as problem:
             raise HqRayError(
-                f"Ray does not start on this machine ({first_line(problem)}); --local trains "
-                "without it"
+                f"Ray does not start on this machine ({first_line(reason_of(problem))}); "
+                "--local trains without it"
             ) from problem
         parts = _parts()
         agents = _agents(parts)
@@ -312,9 +312,3 @@ def _connection_problem(address: str) -> Exception | None:
     except (OSError, OverflowError) as problem:
         return problem
     return None
-
-
-def first_line(problem: BaseException) -> str:
-    """The type and the first line of an exception of Ray's, which have many."""
-    lines = str(problem).strip().splitlines() or [""]
-    return f"{type(problem).__name__}: {lines[0]}"

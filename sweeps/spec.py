@@ -28,7 +28,7 @@ from pydantic import (
     model_validator,
 )
 
-from hq_ray.errors import InputError, near_miss, short_repr
+from hq_ray.errors import InputError, near_miss, one_line, short_repr
 from hq_ray.sweeps.parameters import (
     LENGTHS,
     Distribution,
@@ -246,7 +246,7 @@ def _plain(value: object) -> object:
 def _override(spec: dict[str, Any], text: str) -> None:
     """Replaces a part of a spec as `Sweep.to_dict` makes it."""
     name, equals, given = (part.strip() for part in str(text).partition("="))
-    name = " ".join(name.split()).replace("-", "_").removeprefix("parameters.")
+    name = one_line(name).replace("-", "_").removeprefix("parameters.")
     if not equals or not name:
         raise InputError(f"--set must be like alpha=0.1,0.2, got {short_repr(text)}")
     is_list = "configurations" in spec

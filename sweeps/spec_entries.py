@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from hq_ray.errors import InputError, short_repr
+from hq_ray.errors import InputError, one_line, short_repr
 from hq_ray.schema import BETTER, JOINED, OF_ANALYSIS
 from hq_ray.sweeps.parameters import (
     SCHEMA,
@@ -99,7 +99,7 @@ def _environments(entry: Any) -> tuple[EnvironmentRequest, ...]:
     label = args.get("label")
     if label is not None and not (isinstance(label, str) and 0 < len(label.strip()) <= 100):
         raise InputError(f".label: must be text of at most 100 letters, got {short_repr(label)}")
-    label, name = label and " ".join(label.split()), name.strip()
+    label, name = label and one_line(label), name.strip()
     args = {key: value for key, value in args.items() if key not in ("id", "label")}
     found = {key: _range(key, value) for key, value in args.items()}
     ranges = {key: numbers for key, numbers in found.items() if numbers is not None}

@@ -10,7 +10,7 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from hq_ray.errors import InputError, near_miss, short_repr, shortened
+from hq_ray.errors import InputError, did_you_mean, near_miss, one_line, short_repr, shortened
 
 # Aliases of aliases make a short text mean billions of values.
 MOST_VALUES = 10**6
@@ -45,11 +45,6 @@ def known_keys(given: object, known: Iterable[str]) -> dict:
         if not isinstance(key, str) or key not in known:
             raise InputError(f"unknown key {short_repr(key)}{near_miss(key, known)}")
     return dict(given)
-
-
-def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """The tail of a message that lists all known names itself: the closest one, if any is close."""
-    return near_miss(word, known).partition("; known")[0]
 
 
 def sentence(problem: ValidationError, given: object) -> InputError:
@@ -127,7 +122,7 @@ def read_yaml(text: str) -> object:
     except MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         place = f"line {mark.line + 1}" if mark else ""
-        what = " ".join(str(problem.problem or problem.context).split()).removeprefix("but ")
+        what = one_line(problem.problem or problem.context).removeprefix("but ")
         raise placed(place, f"must be YAML, but {what}") from None
     except ReaderError as problem:
         line = text.count("\n", 0, problem.position) + 1
@@ -136,5 +131,5 @@ def read_yaml(text: str) -> object:
         raise InputError("the spec must be YAML, but is nested too deeply") from None
     except Exception as problem:
         # ruamel.yaml lets many kinds of error through where a tag does not fit its text.
-        reason = " ".join(str(problem).split())[:200]
+        reason = one_line(problem)[:200]
         raise InputError(f"the spec must be YAML, but has an impossible value: {reason}") from None

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.compute as pc
 from gymnasium.error import Error as GymnasiumError
 
-from hq_ray.errors import HqRayError, InputError, near_miss
+from hq_ray.errors import HqRayError, InputError, did_you_mean
 from hq_ray.load import load_curves
 from hq_ray.published import trials_table
 from hq_ray.store import DONE, Results
@@ -39,7 +39,7 @@ def find_trial(trials: Mapping[str, Trial], trial_id: str) -> Trial:
         return trials[matches[0]]
     if matches:
         raise InputError(f"trial_id must name one trial, {trial_id!r} begins {len(matches)} ids")
-    hint = near_miss(trial_id, list(trials)[:10_000]).partition("; known")[0]
+    hint = did_you_mean(trial_id, list(trials)[:10_000])
     raise InputError(f"no finished trial {trial_id!r} among {len(trials):,}{hint}")
 
 
