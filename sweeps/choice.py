@@ -113,8 +113,8 @@ def confirmation(trials: TrialSet, results: Results, how: Confirm) -> Confirmati
     fresh: list[tuple[int, Trial]] = []
     found = choose(trials, results, how.metric, how.top)
     notices = [
-        f"{variant} on {problem} has no configuration whose every trial is done and has "
-        f"{how.metric}, so none is confirmed"
+        f"{variant} on {problem}: no configuration has {how.metric} for all of its seeds, so none "
+        "is confirmed"
         for (problem, variant), best in found.items()
         if not best
     ]

@@ -58,7 +58,7 @@ def init_command(file: str) -> None:
             spec.write(TEMPLATE)
     except FileExistsError:
         raise InputError(f"init must write a new file, but {file!r} is there") from None
-    say(f"Wrote {file}. What it would run: hq-ray plan {file}")
+    say(f"Wrote {file}. To see what it would run: hq-ray plan {file}")
 
 
 @click.command(name="schema", context_settings=SETTINGS)
@@ -75,7 +75,7 @@ spec_flags = flags(
         multiple=True,
         help="Replace part of the spec: --set alpha=0.1,0.2 --set seeds=0-99.",
     ),
-    click.option("--results", default="results", help="Folder or URI of all results."),
+    click.option("--results", default="results", help="Folder or URI of the results folders."),
 )
 
 
@@ -99,7 +99,7 @@ def tell_opened(place: Results, expanded: Expanded) -> None:
 @click.command(name="plan", context_settings=SETTINGS)
 @spec_flags
 @click.option("--no_pilot", is_flag=True, help="Do not run pilot trials; no estimate.")
-@click.option("--retry_failed", is_flag=True, help="Count failed trials as to be run.")
+@click.option("--retry_failed", is_flag=True, help="Count failed trials as missing.")
 @click.option("--cores", type=Count(), help="Cores to estimate for [default: all].")
 def plan_command(
     spec: str,
@@ -166,7 +166,7 @@ def _estimate(planned: Plan, expanded: Expanded, cores: int) -> None:
     notice("running pilot trials for the estimate; --no_pilot leaves them out")
     cost = estimate(planned, expanded.trials)
     for reason in cost.failures:
-        say(f"A pilot trial failed, and its kind is not in the estimate: {reason}")
+        say(f"A pilot trial failed, and the estimate leaves out its kind: {reason}")
     if cost.piloted:
         say(
             f"Estimate from {cost.piloted} pilot trials: {cost.core_seconds / 3600:.3g} core-hours,"
@@ -177,10 +177,10 @@ def _estimate(planned: Plan, expanded: Expanded, cores: int) -> None:
 
 @click.command(name="sweep", context_settings=SETTINGS)
 @spec_flags
-@click.option("--retry_failed", is_flag=True, help="Try trials again that failed before.")
+@click.option("--retry_failed", is_flag=True, help="Retry trials that failed before.")
 @click.option("--keep_q_values", is_flag=True, help="Store final Q tables.")
 @click.option("--shard", help="Run only a part of the trials, such as 3/16.")
-@click.option("--confirm", type=Count(), help="Run the best configurations on so many fresh seeds.")
+@click.option("--confirm", type=Count(), help="Fresh seeds to confirm the best configurations on.")
 @ray_flags
 def sweep_command(
     spec: str, overrides: tuple[str, ...], results: str, confirm: int | None, **flags: Any

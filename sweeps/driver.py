@@ -118,7 +118,7 @@ class Driver:
         """Submits, waits and collects; False once nothing is running or to be run."""
         if interrupted and not self.tally.interrupted:
             self.tally.interrupted = True
-            self.progress.say("stopping: waiting for what is running; again stops at once")
+            self.progress.say("stopping once the running batches are done; Ctrl-C again stops now")
         self.executor.ask_for(0 if interrupted else self.batcher.useful_cores())
         cores = self.executor.cores
         if not interrupted:

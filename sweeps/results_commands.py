@@ -131,8 +131,8 @@ def replay_command(
 
 @click.command(name="verify", context_settings=SETTINGS)
 @click.argument("results")
-@click.option("--sample", default="1%", help="How many: '1%' or a number.")
-@click.option("--sample_seed", type=int, default=0, help="Which ones.")
+@click.option("--sample", default="1%", help="Size of the sample: '1%' or a number.")
+@click.option("--sample_seed", type=int, default=0, help="Seed of the sample.")
 @ENGINE
 def verify_command(results: str, sample: str, sample_seed: int, engine: str) -> int:
     """Retrain a random sample of the trials in RESULTS and compare their logs, byte for byte."""
@@ -158,7 +158,7 @@ def verify_command(results: str, sample: str, sample_seed: int, engine: str) -> 
 @click.command(name="upgrade", context_settings=SETTINGS)
 @click.argument("results")
 def upgrade_command(results: str) -> int:
-    """Rewrite RESULTS of an older schema in place; interrupted, the same command goes on."""
+    """Rewrite RESULTS of an older schema in place; run it again if it was interrupted."""
     from hq_ray.published import opened
     from hq_ray.sweeps.ownership import Ownership
     from hq_ray.upgrade import upgrade
@@ -168,7 +168,7 @@ def upgrade_command(results: str) -> int:
         damaged = upgrade(place)
     for sentence in damaged:
         say(f"Damaged: {sentence}")
-    say(f"Of the present schema: {place.location.text}")
+    say(f"Upgraded to the current schema: {place.location.text}")
     return 1 if damaged else 0
 
 

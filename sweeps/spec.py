@@ -90,9 +90,9 @@ class Sweep(Part):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     name: Annotated[str, BeforeValidator(_name)]
-    """Of the results folder."""
+    """Name of the sweep and of its results folder."""
     env: Annotated[OneOrMore[Environments], AfterValidator(_flat_environments)] = ()
-    """An id, a mapping with `id` and arguments, or a list of them; `0-49` is each number."""
+    """An id, or a mapping of `id` and arguments, of which `0-49` is each number; or a list."""
     variant: Annotated[
         OneOrMore[VariantEntry], AfterValidator(_flat), Field(validate_default=True)
     ] = ("both",)
@@ -100,26 +100,26 @@ class Sweep(Part):
     seeds: Seeds = tuple(range(5))
     """A range, a list, or text such as `0-9`."""
     episodes: Annotated[int, BeforeValidator(partial(checked, LENGTHS["episodes"]))] = 4000
-    """Of every trial, unless they are a parameter or a listed configuration has its own."""
+    """Training length [episodes]; a parameter or a listed configuration may override it."""
     max_steps: Annotated[int | None, BeforeValidator(partial(checked, LENGTHS["max_steps"]))] = None
-    """Of every episode, likewise; by default the environment's own limit."""
+    """Step limit of an episode, overridden likewise [default: the environment's own limit]."""
     method: Literal["grid", "random", "sobol"] = "grid"
-    """How parameters are combined; `grid` by default."""
+    """How parameters are combined."""
     samples: Annotated[int, Field(ge=1), BeforeValidator(plain_number)] | None = None
-    """How many are drawn, for random and sobol."""
+    """Number of samples, for random and sobol."""
     sample_seed: Seed = 0
-    """Which ones are drawn; 0 by default."""
+    """Seed of the sampling."""
     parameters: Parameters = Field({})
-    """By name, values or a distribution; common to all variants."""
+    """What varies in every variant: by name, a list of values or a distribution."""
     constraints: OneOrMore[str] = ()
-    """Comparisons that a configuration must meet."""
+    """Conditions that every configuration must meet, such as `eps_end <= eps_start`."""
     variant_parameters: dict[VariantName, Parameters] = Field({})
-    """By variant, what replaces or joins the common parameters."""
+    """Parameters of single variants, which override or extend `parameters`."""
     confirm: Confirm | None = None
     """`{seeds: 30, metric: mean_return, top: 1}` runs the best configurations on fresh seeds."""
     configurations: Annotated[tuple[Listed, ...], Field(min_length=1)] = ()
-    """Each configuration spelled out, in the place of env, variant, method, samples, sample_seed,
-    parameters, constraints and variant_parameters."""
+    """Configurations one by one, instead of env, variant, method, samples, sample_seed, parameters,
+    constraints and variant_parameters."""
 
     def __init__(self, /, **given: Any):
         # A key without a value counts as not given.

@@ -225,11 +225,11 @@ class Confirm(Part):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     seeds: Annotated[int, Field(ge=1, le=BLOCK), BeforeValidator(plain_number)] = 30
-    """How many fresh ones."""
+    """Number of fresh seeds."""
     metric: _Metric = "mean_return"
-    """A column of `trials` to choose by and to judge by."""
+    """Metric to choose the configurations by and to compare them by."""
     top: Annotated[int, Field(ge=1), BeforeValidator(plain_number)] = 1
-    """How many configurations of each problem and variant."""
+    """Number of configurations per problem and variant."""
 
 
 # --- listed configurations

@@ -81,7 +81,7 @@ def status(results: Results) -> Status:
     return Status(
         cells=dict(sorted(cells.items())),
         mixed=[
-            f"{trials_text(n)} of {env} were trained on another version of it, and are in no count"
+            f"{trials_text(n)} of {env} were trained on another version of it and are not counted"
             for env, n in sorted(stale.items())
         ]
         + _mixed(table, description.get("spec", {})),
@@ -108,7 +108,7 @@ def _mixed(table: pa.Table, spec: Mapping) -> list[str]:
             values.setdefault(env, []).append(row[name])
         sentences += [
             f"{env} has trials with {name} {' and '.join(map(str, sorted(some)))}, which are "
-            "compared apart from each other"
+            "compared separately"
             for env, some in values.items()
             if len(some) > 1
         ]

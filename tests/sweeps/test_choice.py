@@ -129,7 +129,7 @@ def test_a_configuration_with_a_failed_seed_is_not_eligible(here, register_actin
     assert tally.failed == 1
     tally = run(name="all", **spec | {"parameters": {"eps_start": [1.0]}}, confirm={"seeds": 2})
     assert tally.failed
-    assert all("has no configuration whose every trial is done" in s for s in tally.confirmed)
+    assert all("for all of its seeds, so none is confirmed" in s for s in tally.confirmed)
     assert not len(load_trials("results/all", "role == 'confirmation'", quiet=True))
 
 

@@ -160,7 +160,7 @@ def test_a_plan_whose_pilots_fail(call, moody, tmp_path):
     code, out, _ = call("plan mine.yaml", *MOODY)
     assert code == 0
     assert "Estimate from 2 pilot trials: " in out
-    told = "A pilot trial failed, and its kind is not in the estimate: Moody-v0, standard: Runtime"
+    told = "A pilot trial failed, and the estimate leaves out its kind: Moody-v0, standard: Runtime"
     assert told in out
     code, out, _ = call("plan mine.yaml --set env=Moody-v0")
     assert code == 0
@@ -244,7 +244,10 @@ def test_status_of_a_folder_of_sweeps_and_of_settings_that_nobody_asked_for_toge
     assert cells(out, "one") == [4, 8, 0, 0, 12]
     assert cells(out, "two") == [8, 8, 0, 0, 0]
     out = call("status results/one")[1]
-    assert "Notice: FrozenLake-v1 has trials with episodes 5 and 6, which are compared apart" in out
+    assert (
+        "Notice: FrozenLake-v1 has trials with episodes 5 and 6, which are compared separately"
+        in out
+    )
     assert "Notice" not in call("status results/two")[1]
     # Before the first batch is there.
     shutil.rmtree("results/two/trials")

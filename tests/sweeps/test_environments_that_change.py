@@ -80,7 +80,7 @@ def test_an_edit_that_a_rollout_sees_makes_new_trials(edit, call):
     out = call("status results/up")[1]
     assert "2 trials done" in out
     assert "2 trials of" in out
-    assert "were trained on another version of it, and are in no count" in " ".join(out.split())
+    assert "were trained on another version of it and are not counted" in " ".join(out.split())
     found = trials()
     assert found["trial_id"].nunique() == 4
     assert found["fingerprint"].str.match("rollout:[0-9a-f]{16}$").all()
