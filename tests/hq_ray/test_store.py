@@ -211,6 +211,8 @@ def test_the_description_is_what_was_understood(results):
     assert told["semantics_version"] == SEMANTICS_VERSION
     assert told["fingerprints"] == {"CliffWalking-v1 {}": "abc"}
     assert told["versions"] == versions()
+    deciding = {"hq_ray", "git_commit", "gymnasium", "numba", "ray", "python"}
+    assert deciding <= told["versions"].keys()
     results.describe("a", {"env": "y"}, fingerprints={"y": "2"})
     assert results.description()["fingerprints"] == {"CliffWalking-v1 {}": "abc", "y": "2"}
     assert results.description()["spec"] == {"env": "y"}
