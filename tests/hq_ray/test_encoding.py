@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -41,15 +39,20 @@ def rows_of(table, trial):
 
 @given(found=st.lists(logs(), min_size=1, max_size=6))
 @settings(max_examples=30)
-def test_logs_come_back_bit_for_bit(make_trial, found):
+def test_trials_and_their_logs_come_back_bit_for_bit(make_trial, found):
     batch = []
     for number, log in enumerate(found):
         kind = {"variant": VARIANTS[number % 4], "seed": (0, MAX_SEED)[number // 4]}
         trial = make_trial(episodes=len(log.steps), **kind)
-        batch.append(Trained(trial, log, "kernel", {}, 0.0, 0.0))
+        summary = {"total_steps": 2**40, "mean_return": -0.0}
+        batch.append(Trained(trial, log, "kernel", summary, 0.0, 0.0))
     table, q_table = decode(encode_episodes(batch)), decode(encode_q_values(batch))
     assert table.num_rows == sum(done.trial.episodes for done in batch)
-    for done in batch:
+    for done, trial_row in zip(batch, decode(encode_trials(batch, [])).to_pylist(), strict=True):
+        for name in (*TRIAL_FIELDS, "trial_id", "config_id"):
+            assert trial_row[name] == getattr(done.trial, name)
+        assert (trial_row["total_steps"], str(trial_row["mean_return"])) == (2**40, "-0.0")
+        assert trial_row["error_type"] is trial_row["final_return"] is None
         rows = rows_of(table, done.trial)
         assert rows["episode"].to_pylist() == list(range(done.trial.episodes))
         for name in NUMBERS:
@@ -63,20 +66,6 @@ def test_logs_come_back_bit_for_bit(make_trial, found):
         assert rows["state"].to_numpy().tobytes() == states.tobytes()
         assert rows["action"].to_numpy().tobytes() == actions.tobytes()
         assert rows["q_value"].to_numpy().tobytes() == done.log.q_values.tobytes()
-
-
-def test_trials_come_back_and_what_a_row_lacks_is_null(make_trial):
-    trial = make_trial("harmonic", env="FrozenLake-v1", seed=MAX_SEED, eps_shift=0.1)
-    done = replace(trained(trial), summary={"total_steps": 2**40, "mean_return": -0.0})
-    table = decode(encode_trials([done], []))
-    found = table.to_pylist()[0]
-    assert {name: found[name] for name in TRIAL_FIELDS} == {
-        name: getattr(trial, name) for name in TRIAL_FIELDS
-    }
-    assert (found["trial_id"], found["total_steps"]) == (trial.trial_id, 2**40)
-    assert (found["config_id"], found["role"]) == (trial.config_id, "exploration")
-    assert str(found["mean_return"]) == "-0.0"
-    assert (found["error_type"], found["label"]) == (None, None)
 
 
 def test_long_trials_are_cut_into_row_groups(make_trial):

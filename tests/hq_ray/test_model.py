@@ -1,4 +1,4 @@
-"""Fingerprints of models; that models are right is tested where trials are trained on them."""
+"""Fingerprints of models, and success; trials that are trained on models test the rest."""
 
 from dataclasses import replace
 
@@ -19,6 +19,12 @@ TABLE = {
 @pytest.fixture
 def model():
     return model_from_table(TABLE, [0.5, 0.5, 0.0])
+
+
+def test_success_is_the_greatest_end_that_can_occur(model):
+    assert model.successes == {(1, 4.0)}
+    never = model_from_table({0: {0: [(1.0, 0, 1, False), (0.0, 0, 2, True)]}}, [1.0])
+    assert never.success is never.successes is None
 
 
 def test_golden_fingerprint(model):
