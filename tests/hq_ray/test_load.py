@@ -53,27 +53,20 @@ def test_a_sweep_that_has_published_nothing_has_no_trials(results):
         assert (len(frame), list(frame.columns)) == (0, kind.names)
 
 
-def test_a_failure_that_was_retried_counts_once(published, batch, make_trial):
-    retried, hopeless = batch[0].trial, make_trial(seed=8)
-    published.publish([], [failure(retried)])
-    published.publish([], [failure(retried), failure(hopeless)])
-    published.publish([], [failure(hopeless)])
-    frame = load_trials(published, quiet=True)
-    assert frame["trial_id"].is_unique
-    status = frame.set_index("trial_id")["status"]
-    assert status.to_dict() == {d.trial.trial_id: DONE for d in batch} | {hopeless.trial_id: FAILED}
-
-
 def test_a_trial_counts_once_and_whole_however_often_it_was_published(published, batch, make_trial):
-    """As when a worker dies between publishing and reporting, and its trials are run again."""
-    published.publish([], [failure(make_trial(seed=8))])
+    """As when a failure was retried, or a worker died between publishing and reporting."""
+    retried, hopeless = batch[0].trial, make_trial(seed=8)
+    for failures in ([retried], [retried, hopeless], [hopeless]):
+        published.publish([], [failure(trial) for trial in failures])
     uncommitted = published.publish([batch[0], trained(make_trial(seed=9))])
     published.location.delete(f"trials/{uncommitted}.parquet")
     for again in (batch, *([done] for done in batch)):
         published.publish(again)
     lengths = {done.trial.trial_id: done.trial.episodes for done in batch}
-    trials = load_trials(published, "status == 'done'")["trial_id"]
-    assert sorted(trials) == sorted(lengths)
+    trials = load_trials(published, quiet=True)
+    assert trials["trial_id"].is_unique
+    status = trials.set_index("trial_id")["status"].to_dict()
+    assert status == dict.fromkeys(lengths, DONE) | {hopeless.trial_id: FAILED}
     curves = load_curves(published, [done.trial for done in batch], ["steps"])
     assert {name: len(of["steps"]) for name, of in curves.items()} == lengths
     episodes = load_episodes(published, quiet=True).groupby("trial_id", observed=False)
@@ -129,22 +122,14 @@ def grid(results, grid_trials):
     [
         (None, 12),
         ("alpha == 0.2 and variant == 'harmonic' and seed in [0, 1]", 2),
-        ("alpha == 0.2 or seed == 0", 8),
-        ("eps_shift is None", 6),
         ("not eps_shift < 1", 6),
-        ("status == 'done' and total_steps > 0", 12),
         ("status == 'failed'", 0),
         ([("alpha", "==", 0.2)], 6),
         (pc.field("seed") == 1, 4),
     ],
 )
 def test_which_trials(grid, where, number):
-    frame = load_trials(grid, where)
-    assert len(frame) == number
-    if isinstance(where, str) and "is None" not in where:
-        everything = load_trials(grid)
-        expected = everything.query(where, engine="python")["trial_id"]
-        assert frame["trial_id"].tolist() == expected.tolist()
+    assert len(load_trials(grid, where)) == number
 
 
 def test_trials_are_sorted_whatever_their_files(grid, grid_trials, tmp_path):
@@ -170,13 +155,12 @@ def test_some_columns(grid):
 @pytest.mark.parametrize(
     "where",
     [
-        "alpha == 0.2 and seed in [0, 1]",
-        "episode >= 10 and variant != 'standard'",
+        "episode >= 10 and alpha == 0.2",
         "steps > 20 and not terminated or seed == 2",
-        "not eps_shift > 0 and episode == 3",
         "steps <= max_steps",
-        [("alpha", "==", 0.2), ("episode", "<", 5)],
-        pc.field("episode_return") > 0,
+        "not eps_shift > 0 and episode == 3",
+        pytest.param([("alpha", "==", 0.2), ("episode", "<", 5)], id="filters"),
+        pytest.param(pc.field("episode_return") > 0, id="expression"),
     ],
 )
 def test_which_episodes(grid, where):
@@ -192,9 +176,8 @@ def test_which_episodes(grid, where):
     columns = ["trial_id", "variant", "seed", "alpha", "episode", "episode_return", "steps"]
     found = load_episodes(grid, where, columns)
     assert len(found) > 0
-    order = ["trial_id", "episode"]
     found, expected = (
-        frame[columns].astype({"trial_id": str, "variant": str}).sort_values(order)
+        frame[columns].astype({"trial_id": str, "variant": str}).sort_values(columns)
         for frame in (found, expected)
     )
     assert found.to_numpy().tolist() == expected.to_numpy().tolist()
@@ -267,23 +250,21 @@ def told(results, load=load_trials, **options):
     return frame, [str(warning.message) for warning in caught]
 
 
-def test_failures_are_told(published, make_trial):
+def test_failures_and_different_models_are_told(published, make_trial):
     published.publish([], [failure(make_trial(seed=8)), failure(make_trial(seed=9))])
-    sentences = ["2 of 6 trials failed and enter no curve and no average"]
-    frame, found = told(published)
-    assert found == problems(published, frame) == sentences
-    assert told(published, load_episodes, columns=["steps"])[1] == sentences
-    assert len(load_trials(published, "status == 'done'")) == 4
-    assert len(load_trials(published, quiet=True)) == 6
-
-
-def test_different_models_are_told(published, make_trial):
     old = make_trial(env="FrozenLake-v1", seed=11)
     published.publish([trained(replace(old, fingerprint="0" * 16))])
-    assert told(published, columns=["seed"])[1] == [
+    sentences = [
+        "2 of 7 trials failed and enter no curve and no average",
         "trials of FrozenLake-v1 were trained on 2 different models of it and must not be "
-        f"compared (00000000: 1 trials, {old.fingerprint[:8]}: 1 trials)"
+        f"compared (00000000: 1 trials, {old.fingerprint[:8]}: 1 trials)",
     ]
+    frame, found = told(published)
+    assert found == problems(published, frame) == sentences
+    assert told(published, columns=["seed"])[1] == sentences
+    assert told(published, load_episodes, columns=["steps"])[1] == sentences
+    assert len(load_trials(published, "status == 'done' and env != 'FrozenLake-v1'")) == 3
+    assert len(load_trials(published, quiet=True)) == 7
 
 
 def test_missing_trials_are_told(published, batch):
@@ -306,20 +287,16 @@ def test_missing_trials_are_told(published, batch):
 # Files of other versions
 
 
-def test_columns_that_older_files_lack_are_null(published, batch):
+def test_columns_that_older_files_lack_are_null_or_named(published, batch):
     rewrite(published, "trials", lambda table: table.drop_columns(["policy_value", "engine"]))
     frame = load_trials(published, "policy_value is None")
     assert len(frame) == len(batch)
-    assert frame["policy_value"].isna().all()
-    assert frame["policy_value"].dtype == np.float64
+    assert (frame["policy_value"].isna().all(), frame["policy_value"].dtype) == (True, np.float64)
     assert len(load_trials(published, "engine == 'kernel'")) == 0
-
-
-@pytest.mark.parametrize("name", ["steps", "success"])
-def test_episodes_without_a_column_are_named(published, name):
-    rewrite(published, "episodes", lambda table: table.drop_columns([name]))
-    with pytest.raises(ResultsError, match=rf"episodes/.*\.parquet must be .*{name}"):
-        load_episodes(published)
+    for name in ("steps", "success"):
+        rewrite(published, "episodes", lambda table, name=name: table.drop_columns([name]))
+        with pytest.raises(ResultsError, match=rf"episodes/.*\.parquet must be .*{name}"):
+            load_episodes(published, columns=[name])
     assert len(load_episodes(published, columns=["episode_return"])) > 0
 
 
