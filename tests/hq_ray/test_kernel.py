@@ -125,16 +125,6 @@ def test_every_extreme(make_trial, env, name, values):
         assert len(assert_three_agree(trial).steps) == trial.episodes
 
 
-def test_a_shorter_trial_is_the_beginning_of_a_longer_one(make_trial):
-    tables = kernel_tables(load_model("FrozenLake-v1", "{}"))
-    [short], [long] = (
-        train_on_kernel([make_trial("harmonic", "FrozenLake-v1", episodes=n)], tables)
-        for n in (40, 400)
-    )
-    assert np.array_equal(short.episode_return, long.episode_return[:40])
-    assert np.array_equal(short.steps, long.steps[:40])
-
-
 def test_the_first_episode_of_paired_trials_is_the_same(make_trial):
     # At epsilon 1 no action depends on Q, so variants walk one path until their epsilons differ.
     tables = kernel_tables(load_model("CliffWalking-v1", '{"is_slippery":true}'))
@@ -268,6 +258,12 @@ def test_a_draw_above_the_last_sum(make_trial, monkeypatch, probabilities, draws
     assert not differing(
         train_table(trial, table, start), naive.learn(trial, table, start, generator)
     )
+
+
+def test_only_the_start_is_drawn(make_trial):
+    trial, start = make_trial("standard", episodes=20), [0.5, 0.5]
+    table = {s: dict.fromkeys(range(6), [(1.0, s, float(s), True)]) for s in range(2)}
+    assert not differing(train_table(trial, table, start), naive.learn(trial, table, start))
 
 
 # Analytic
