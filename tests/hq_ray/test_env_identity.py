@@ -41,13 +41,10 @@ def made(environment, limit=50):
     return gymnasium.wrappers.TimeLimit(environment, limit)
 
 
-def test_a_rollout_is_the_same_everywhere():
-    assert rollout_digest(made(Line())) == "e89849806c05caa4"
-
-
 @pytest.mark.parametrize(
     ("change", "seen"),
     [
+        ({}, False),
         ({"toll": 1.0 + 1e-15}, True),
         ({"bonus": 7}, True),
         ({"toll": 1}, False),
@@ -56,7 +53,8 @@ def test_a_rollout_is_the_same_everywhere():
     ],
 )
 def test_a_rollout_sees_every_bit_of_what_happens_and_no_type(change, seen):
-    assert (rollout_digest(made(Line(**change))) != rollout_digest(made(Line()))) is seen
+    # Stored trials carry it: the digest must be the same everywhere, for ever.
+    assert (rollout_digest(made(Line(**change))) != "e89849806c05caa4") is seen
 
 
 @pytest.mark.parametrize("problem", [RuntimeError, SystemExit])
@@ -120,11 +118,6 @@ class NoSeed(Line):
         return super().reset()
 
 
-class NoOptions(Line):
-    def reset(self, seed=None):
-        return super().reset(seed=seed)
-
-
 class ObservationAlone(Line):
     def reset(self, **options):
         return super().reset(**options)[0]
@@ -140,7 +133,6 @@ class FourValues(Line):
     ("entry_point", "found"),
     [
         (NoSeed, "TypeError: NoSeed.reset() got an unexpected keyword argument 'seed'"),
-        (NoOptions, "TypeError: NoOptions.reset() got an unexpected keyword argument 'options'"),
         (ObservationAlone, "TypeError: cannot unpack non-iterable int object"),
         (FourValues, "ValueError: not enough values to unpack (expected 5, got 4)"),
     ],

@@ -262,7 +262,7 @@ def test_a_draw_above_the_last_sum(make_trial, monkeypatch, probabilities, draws
 
 def test_only_the_start_is_drawn(make_trial):
     trial, start = make_trial("standard", episodes=20), [0.5, 0.5]
-    table = {s: dict.fromkeys(range(6), [(1.0, s, float(s), True)]) for s in range(2)}
+    table = {s: {key: [(1.0, s, float(s), True)] for key in range(6)} for s in range(2)}
     assert not differing(train_table(trial, table, start), naive.learn(trial, table, start))
 
 
