@@ -5,15 +5,7 @@ import pytest
 
 from hq_ray.errors import InputError
 from hq_ray.hyperparameters import used_hyperparameters
-from hq_ray.schedules import Schedule
-from hq_ray.trial import (
-    MAX_SEED,
-    TRIAL_FIELDS,
-    Trial,
-    parse_seeds,
-    seeded,
-    short_fingerprint,
-)
+from hq_ray.trial import MAX_SEED, TRIAL_FIELDS, Trial, parse_seeds, seeded, short_fingerprint
 
 TEXTS = ("env", "env_args", "fingerprint", "variant", "rule", "rule_args")
 
@@ -48,26 +40,6 @@ def test_ids_are_digests_of_the_canonical_json():
     assert seeded(BLACKJACK)(8).config_id == BLACKJACK.config_id
 
 
-@pytest.mark.parametrize(
-    ("variant", "given", "unread"),
-    [
-        ("standard", {}, {"eps_shift": 5.0, "alpha_down": 0.1}),
-        ("standard", {}, {"alpha_end": 0.01, "alpha_decay_episodes": 5}),
-        ("standard", {}, {"alpha": 0.2, "gamma": 0.99, "eps_start": 1}),  # the defaults
-        ("harmonic", {}, {"alpha_down": 0.1}),
-        ("minimum", {}, {"alpha": 0.7, "alpha_schedule": "linear", "alpha_end": 0.1}),
-        ("asymmetric", {}, {"eps_shift": 5.0}),
-        (
-            "harmonic",
-            {"eps_schedule": "constant"},
-            {"eps_schedule": "constant", "eps_end": 0.3, "eps_decay_episodes": 9},
-        ),
-    ],
-)
-def test_the_id_ignores_what_the_trial_does_not_read(variant, given, unread):
-    assert cliff(variant, **given).trial_id == cliff(variant, **unread).trial_id
-
-
 @pytest.mark.parametrize("name", TRIAL_FIELDS)
 def test_the_id_changes_with_each_field_that_matters(name):
     trial = cliff("harmonic", alpha_schedule="linear")
@@ -75,27 +47,13 @@ def test_the_id_changes_with_each_field_that_matters(name):
     assert (changed.trial_id != trial.trial_id) == (name not in ("source", "label", "role"))
 
 
-@pytest.mark.parametrize(
-    ("fingerprint", "has_model", "short"),
-    [
-        ("0123456789abcdef", True, "01234567"),
-        ("rollout:0123456789abcdef", False, "01234567"),
-        ("unseeded", False, "unseeded"),
-        (None, False, "none"),
-    ],
-)
-def test_fingerprints_of_models_and_of_others(fingerprint, has_model, short):
-    assert replace(cliff(), fingerprint=fingerprint).has_model is has_model
-    assert short_fingerprint(fingerprint) == short
-
-
-def test_schedules_of_a_trial():
-    trial = cliff(alpha=0.4, alpha_schedule="linear", eps_end=0.1)
-    assert trial.epsilon_schedule == Schedule("linear", 1.0, 0.1, 3500)
-    up, down = trial.step_sizes()
-    assert up.tobytes() == Schedule("linear", 0.4, 0.05, 3500).values(trial.episodes).tobytes()
-    assert not down.any()
-    assert not any(steps.any() for steps in cliff("minimum").step_sizes())
+def test_fingerprints_of_models_and_of_others():
+    of_model = "0123456789abcdef"
+    texts = {of_model: "01234567", f"rollout:{of_model}": "01234567", "unseeded": "unseeded"}
+    for fingerprint, short in {**texts, None: "none"}.items():
+        trial = replace(cliff(), fingerprint=fingerprint)
+        assert trial.has_model == (fingerprint == of_model)
+        assert short_fingerprint(fingerprint) == short
 
 
 def test_a_schedule_keeps_the_ratio_of_the_two_steps():
@@ -113,11 +71,8 @@ def test_a_schedule_keeps_the_ratio_of_the_two_steps():
 @pytest.mark.parametrize(
     ("text", "seeds"),
     [
-        ("0-4", (0, 1, 2, 3, 4)),
-        ("0,1,2", (0, 1, 2)),
-        ("3", (3,)),
-        ("3-3", (3,)),
         ("0-2,7", (0, 1, 2, 7)),
+        ("3-3", (3,)),
         (" 5 , 1-2 ", (5, 1, 2)),
         (7, (7,)),
         (str(MAX_SEED), (MAX_SEED,)),
@@ -128,6 +83,7 @@ def test_parse_seeds(text, seeds):
 
 
 FORM = "seeds must be a range like '0-4' or a list like '0,1,2', got "
+MOST = "seeds must be below 2**63, at most 1 million of them, got "
 
 
 @pytest.mark.parametrize(
@@ -135,16 +91,9 @@ FORM = "seeds must be a range like '0-4' or a list like '0,1,2', got "
     [
         *((text, FORM + repr(text)) for text in ("", "0-", "-1", "a", "1,,2", "1.5", "0-4-8", "²")),
         ("4-0", "a range of seeds must rise, got '4-0'; did you mean '0-4'?"),
-        ("0,0", "each seed must be given once, got '0,0'"),
         ("0-3,2", "each seed must be given once, got '0-3,2'"),
-        (
-            str(2**63),
-            "seeds must be below 2**63, at most 1 million of them, got '9223372036854775808'",
-        ),
-        (
-            "0-1000000",
-            "seeds must be below 2**63, at most 1 million of them, got '0-1000000'",
-        ),
+        (str(2**63), f"{MOST}'9223372036854775808'"),
+        ("0-1000000", f"{MOST}'0-1000000'"),
     ],
 )
 def test_parse_seeds_refuses(text, message):
