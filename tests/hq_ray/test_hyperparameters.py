@@ -114,7 +114,7 @@ ENDS = {"alpha_end", "alpha_decay_episodes"}
     [
         ("standard", {}, {"alpha_power", "alpha_down", "eps_shift"}),
         ("harmonic", {}, {"alpha_power", "alpha_down"}),
-        ("minimum", {}, {*ALPHA, "alpha_down", "eps_shift"}),
+        ("minimum", {"alpha_schedule": "visits"}, {*ALPHA, "alpha_down", "eps_shift"}),
         ("asymmetric", {}, {"alpha_power", "eps_shift"}),
         ("asymmetric", {"alpha_schedule": "exponential"}, {"alpha_power", "eps_shift"}),
         ("asymmetric", {"alpha_schedule": "constant"}, {*ENDS, "alpha_power", "eps_shift"}),
