@@ -70,17 +70,8 @@ GRID = "VelocityGrid-v0"
         ),
         ("CartPole-v1", {}, "the observation space of CartPole-v1 must be finite (Discrete, "),
         (GRID, {"widht": 5}, f"environment {GRID} has no argument 'widht'; did you mean 'width'?"),
-        (
-            "OverestimationGrid-v0",
-            {"n": 5},
-            "environment OverestimationGrid-v0 has no argument 'n'",
-        ),
         (GRID, {"max_speed": 0}, f'environment {GRID} refuses {{"max_speed":0}}: ValueError: max_'),
-        (
-            GRID,
-            {"width": 2.5},
-            f'environment {GRID} refuses {{"width":2.5}}: TypeError: width must',
-        ),
+        (GRID, {"width": 2.5}, f'environment {GRID} refuses {{"width":2.5}}: TypeError: width '),
         (GRID, {"render_mode": 1}, "render_mode is not an argument of a trial; use --record_video"),
         (GRID, {"slip_prob": float("nan")}, "arguments must be plain JSON values, but: "),
         (GRID, {"width": {8}}, "arguments must be plain JSON values, but: "),
@@ -93,6 +84,8 @@ def test_what_cannot_be_made_is_refused_in_one_sentence(env, args, message):
 
 
 def test_arguments_are_canonical_and_make_another_model():
+    message = "environment OverestimationGrid-v0 has no argument 'width'"
+    assert refusal_of("OverestimationGrid-v0", {"width": 5}) == message
     found = resolve("VelocityGrid-v0", {"width": 5, "slip_prob": 0.5, "height": 4})
     assert found.args == '{"height":4,"slip_prob":0.5,"width":5}'
     assert load_model(found.id, found.args).next_state.shape == (5 * 4 * 9, 5, 9)

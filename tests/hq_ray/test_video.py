@@ -83,10 +83,9 @@ def film(tmp_path, register):
 def test_a_film_has_first_to_last_frame_and_one_second_more(tmp_path):
     path = tmp_path / "videos" / "harmonic" / "alpha0.2.mp4"
     film_trial(GRID, constant_policy(RIGHT), path)
-    assert n_frames(path) == 2 + 8
     assert os.listdir(path.parent) == ["alpha0.2.mp4"]
-
     frames = mp4_pixels(path)
+    assert len(frames) == 2 + 8
     env = make(GRID.env, GRID.env_args, render_mode="rgb_array")
     env.reset(seed=0)
     assert np.abs(frames[0].astype(int) - env.render()).mean() < 3
@@ -146,22 +145,6 @@ def test_odd_frames_become_even(film, capfd, caplog):
     assert caplog.text == ""
 
 
-def test_an_error_in_the_middle_leaves_the_older_film(tmp_path, film):
-    class Breaks(PictureEnv):
-        def step(self, action):
-            if self.s == 1:
-                raise ZeroDivisionError("in step")
-            return super().step(action)
-
-    env = Breaks()
-    (tmp_path / "film.mp4").write_text("old")
-    with pytest.raises(NotFilmable) as refusal:
-        film(env)
-    assert str(refusal.value) == "Pictures-v0 cannot be filmed here: ZeroDivisionError: in step"
-    assert env.closed
-    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
-
-
 @pytest.mark.parametrize(
     ("picture", "message"),
     [
@@ -172,13 +155,14 @@ def test_an_error_in_the_middle_leaves_the_older_film(tmp_path, film):
         (np.zeros((4, 4)), "frames must be uint8 (rows, columns, 3), got float64 (4, 4)"),
     ],
 )
-def test_an_environment_without_pictures_is_not_filmable(tmp_path, film, picture, message):
+def test_an_environment_without_pictures_leaves_the_older_film(tmp_path, film, picture, message):
     env = PictureEnv(picture)
+    (tmp_path / "film.mp4").write_text("old")
     with pytest.raises(NotFilmable) as refusal:
         film(env)
     assert str(refusal.value) == f"Pictures-v0 cannot be filmed here: {message}"
     assert env.closed
-    assert not list(tmp_path.iterdir())
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 
 
 @pytest.mark.parametrize("missing", ["ffmpeg", "render_mode"])
