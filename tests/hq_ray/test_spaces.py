@@ -21,19 +21,12 @@ def seen_as(space, actions=None):
     ("space", "observation", "n_states", "state"),
     [
         (spaces.Discrete(5), 3, 5, 3),
-        (spaces.Discrete(5), np.int64(3), 5, 3),
         (spaces.Discrete(5, start=-2), -2, 5, 0),
-        (spaces.Discrete(5, start=10), 14, 5, 4),
         (PAIR, np.array([2, 1]), 12, 9),
         (spaces.MultiDiscrete([3, 4], start=[1, -1]), np.array([3, 0]), 12, 9),
         (spaces.MultiDiscrete([[2, 3], [4, 5]]), np.array([[0, 1], [2, 3]]), 120, 33),
         # Blackjack: the player's sum, the dealer's card, a usable ace
-        (
-            spaces.Tuple((spaces.Discrete(32), spaces.Discrete(11), spaces.Discrete(2))),
-            (20, 7, 1),
-            704,
-            (20 * 11 + 7) * 2 + 1,
-        ),
+        (spaces.Tuple(map(spaces.Discrete, (32, 11, 2))), (20, 7, 1), 704, (20 * 11 + 7) * 2 + 1),
         (spaces.Tuple((spaces.Discrete(2), PAIR)), (1, np.array([2, 1])), 24, 21),
         # lists, tuples and arrays of any type that holds whole numbers
         *((spaces.Discrete(5, start=1), two, 5, 1) for two in (2.0, np.uint8(2), np.array(2))),
