@@ -274,7 +274,7 @@ WAITING = {
 }
 # Both ways are worth 0.3 at gamma 0.5, and the second is above the first by rounding alone.
 TIED = {
-    0: {0: [(1.0, 1, 0.1, False)], 1: [(1.0, 0, 0.30000000000000004, True)]},
+    0: {0: [(1.0, 1, 0.1, False)], 1: [(1.0, 0, 0.3000000000000001, True)]},
     1: {0: [(1.0, 1, 0.4, True)], 1: [(1.0, 1, 0.4, True)]},
 }
 # Action 0 waits, which near gamma 1 costs one part in 10^10 of the goal's value: that is no tie.
