@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from hq_ray.analysis.cells import environment_labels
 from hq_ray.analysis.charts.curves import (
@@ -21,8 +22,9 @@ from hq_ray.analysis.metrics import METRICS, THREE_METRICS
 from hq_ray.analysis.sensitivity import sensitivity_figures
 from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.analysis.study import Study
+from hq_ray.published import COUNTED, explored
 from hq_ray.store import DONE, FAILED
-from hq_ray.trial import CONFIRMATION, environment_name
+from hq_ray.trial import environment_name
 
 
 def figures_of(study: Study, successes_only: bool = False) -> list[FigureData]:
@@ -159,7 +161,6 @@ def health_frame(study: Study) -> pd.DataFrame:
         key=trials["env"] + " " + trials["env_args"],
         done=is_done,
         failed=trials["status"] == FAILED,
-        explored=trials["role"] != CONFIRMATION,
         seconds=trials["train_seconds"].where(is_done).astype(float),
     )
     seen = trials.drop_duplicates("key")
@@ -167,17 +168,17 @@ def health_frame(study: Study) -> pd.DataFrame:
     labels |= dict(zip(seen["key"], environment_labels(seen), strict=True))
     keys = ["key", "variant"]
     groups = trials.groupby(keys, observed=True)
-    frame = groups[["done", "failed", "explored"]].sum()
+    frame = groups[["done", "failed"]].sum()
     for name, share in (("low", 0.05), ("median", 0.5), ("high", 0.95)):
         frame[f"seconds_{name}"] = groups["seconds"].quantile(share)
-    counts = [(*key, n) for key, n in study.planned.items()]
-    planned = pd.DataFrame(counts, columns=[*keys, "planned"])
-    frame = frame.reset_index().merge(planned, "outer", on=keys)
+    present = {k: v for one in study.descriptions for k, v in one.get("fingerprints", {}).items()}
+    there = explored(pa.Table.from_pandas(study.trials[COUNTED]), present)
+    counts = [(*key, max(0, n - there[key])) for key, n in study.planned.items()]
+    missing = pd.DataFrame(counts, columns=[*keys, "missing"])
+    frame = frame.reset_index().merge(missing, "outer", on=keys)
     frame.insert(0, "env", frame.pop("key").map(labels))
-    frame = frame.fillna({"done": 0, "failed": 0, "explored": 0})
-    frame["missing"] = (frame["planned"] - frame["explored"]).clip(lower=0)
+    frame = frame.fillna({"done": 0, "failed": 0})
     frame = frame.astype(dict.fromkeys(["done", "failed", "missing"], "Int64"))
     order = list(dict.fromkeys([*(cell.variant for cell in study.cells), *frame["variant"]]))
     frame = frame.sort_values("variant", key=lambda of: of.map(order.index))
-    frame = frame.sort_values("env", kind="stable", ignore_index=True)
-    return frame.drop(columns=["explored", "planned"])
+    return frame.sort_values("env", kind="stable", ignore_index=True)

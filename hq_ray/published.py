@@ -3,10 +3,11 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,11 +19,11 @@ from hq_ray.conditions import Condition, filtered, named
 from hq_ray.errors import InputError, ResultsError, did_you_mean, some_of
 from hq_ray.location import Location
 from hq_ray.store import DONE, FAILED, READERS, Results
-from hq_ray.trial import environment_name, short_fingerprint
+from hq_ray.trial import CONFIRMATION, environment_name, short_fingerprint
 
 # What `problems` looks at.
 OF_CELL = ["env", "env_args", "variant"]
-COUNTED = [*OF_CELL, "status", "fingerprint"]
+COUNTED = [*OF_CELL, "status", "role", "fingerprint"]
 # Where a trial is stored: the number of its folder, the name of its files.
 LOCATION_COLUMNS = ("place", "batch")
 NO_TRIALS = pa.schema([*schema.TRIALS, ("place", pa.int32()), ("batch", "string")]).empty_table()
@@ -154,14 +155,14 @@ def problems(results: Place | Sequence[Place], trials: pd.DataFrame | pa.Table) 
                 f"trials of {environment_name(*env)} were trained on {len(counts)} "
                 f"different models of it and must not be compared ({listed})"
             )
-    there = _cells(trials)
     for folder in folders:
-        planned = folder.description().get("planned", {})
+        described = folder.description()
+        planned, fingerprints = (described.get(key, {}) for key in ("planned", "fingerprints"))
         plan = Counter({(env, one): n for env, row in planned.items() for one, n in row.items()})
-        if plan - there:
+        if plan - explored(trials, fingerprints):
             # The trials given may be only some of those that are there.
-            there_at_all = _cells(trials_table(folder, OF_CELL))
-            if missing := (plan - there_at_all).total():
+            every = trials_table(folder, COUNTED)
+            if missing := (plan - explored(every, fingerprints)).total():
                 sentences.append(
                     f"{missing:,} of {plan.total():,} planned trials are not in "
                     f"{folder.location.text}; hq-ray status counts them"
@@ -169,10 +170,24 @@ def problems(results: Place | Sequence[Place], trials: pd.DataFrame | pa.Table) 
     return sentences
 
 
-def _cells(trials: pa.Table) -> Counter:
-    """The number of trials by (`env args`, variant)."""
-    rows = count_rows(trials, OF_CELL)
-    return Counter({(f"{r['env']} {r['env_args']}", r["variant"]): r["count_all"] for r in rows})
+def explored(trials: pa.Table, fingerprints: Mapping[str, str | None]) -> Counter:
+    """The number of explored trials, done or failed, by (`env args`, variant), without stale ones.
+
+    Args:
+        trials: at least the columns COUNTED.
+        fingerprints: `id args` -> the present fingerprint, as in sweep.json.
+    """
+    counts: Counter = Counter()
+    for row in count_rows(trials, COUNTED):
+        if row["role"] != CONFIRMATION and not is_stale(row, fingerprints):
+            counts[f"{row['env']} {row['env_args']}", row["variant"]] += row["count_all"]
+    return counts
+
+
+def is_stale(row: Mapping[str, Any], fingerprints: Mapping[str, str | None]) -> bool:
+    """Whether a trial was trained on another version of its environment than the present one."""
+    present = fingerprints.get(f"{row['env']} {row['env_args']}", row["fingerprint"])
+    return present != row["fingerprint"]
 
 
 def warn(folders: Sequence[Results], trials: pa.Table) -> None:

@@ -3,13 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from hq_ray.errors import InputError
-from hq_ray.published import count_rows, trials_table
+from hq_ray.published import count_rows, explored, is_stale, trials_table
 from hq_ray.store import DONE, FAILED, Results, Survey
 from hq_ray.sweeps.ownership import holders
 from hq_ray.sweeps.plan import Picked, TrialSet, count_by_configuration
@@ -63,16 +62,17 @@ def status(results: Results) -> Status:
     stale: Counter = Counter()
     fingerprints = description.get("fingerprints", {})
     for row in count_rows(table, ["env", "env_args", "variant", "status", "role", "fingerprint"]):
-        if _is_stale(row, fingerprints):
+        if is_stale(row, fingerprints):
             stale[environment_name(row["env"], row["env_args"])] += row["count_all"]
             continue
         cell = cells.setdefault((row["env"], row["env_args"], row["variant"]), Counter())
         confirmed = row["role"] == CONFIRMATION and row["status"] == DONE
         cell["confirmed" if confirmed else row["status"]] += row["count_all"]
-    for cell in cells.values():
+    there = explored(table, fingerprints)
+    for (env, args, variant), cell in cells.items():
         cell.update(dict.fromkeys((DONE, FAILED, "confirmed"), 0))
         if "planned" in cell:
-            cell["missing"] = max(0, cell["planned"] - cell[DONE] - cell[FAILED])
+            cell["missing"] = max(0, cell["planned"] - there[f"{env} {args}", variant])
     failed = table.filter(pc.equal(table["status"], FAILED))
     reasons: Counter = Counter()
     for row in count_rows(failed, ["error_type", "error_message"]):
@@ -157,9 +157,4 @@ def count_stale(results: Results, found: Survey, fingerprints: Mapping[str, str 
     columns = ["env", "env_args", "fingerprint"]
     table = trials_table(results, columns, damaged=[], without=found.damaged)
     rows = count_rows(table, columns)
-    return sum(row["count_all"] for row in rows if _is_stale(row, fingerprints))
-
-
-def _is_stale(row: Mapping[str, Any], fingerprints: Mapping[str, str | None]) -> bool:
-    present = fingerprints.get(f"{row['env']} {row['env_args']}", row["fingerprint"])
-    return present != row["fingerprint"]
+    return sum(row["count_all"] for row in rows if is_stale(row, fingerprints))
