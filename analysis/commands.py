@@ -75,7 +75,7 @@ def _no_trials(places: Sequence[Results], where: str | None) -> InputError:
     names = " and ".join(one.location.text for one in places)
     if where:
         return InputError(f"--where must match a trial of {names}, got {where!r}, which has none")
-    return InputError(f"results must hold trials, but {names} has none yet")
+    return InputError(f"results must hold trials, but there are none yet in {names}")
 
 
 def _show_verdicts(found: "Study") -> None:

@@ -163,10 +163,12 @@ def study(
             no better end; the rope is no size.
     """
     descriptions = [one.description() for one in results]
+    specs = [one.get("spec") or {} for one in descriptions]
     choices = choices_of(descriptions)
     if metric_name is None:
+        asked = [spec["confirm"]["metric"] for spec in specs if spec.get("confirm")]
         latest = max(choices, key=lambda key: key[1], default=None)
-        metric_name = choices[latest]["metric"] if latest else DEFAULT_METRIC
+        metric_name = choices[latest]["metric"] if latest else [*asked, DEFAULT_METRIC][0]
     judged = judging_metric(metric_name)
     if rope is not None and not 0 <= rope < float("inf"):
         raise InputError(f"rope must be a finite number >= 0, got {rope}")
@@ -179,7 +181,6 @@ def study(
             f"{near_miss(baseline, known)}"
         )
     with_references = with_curves or judged.name in NEED_REFERENCES
-    specs = [one.get("spec") or {} for one in descriptions]
 
     def sorted_cells(some: pd.DataFrame) -> tuple[dict, dict, list[str]]:
         """Cells by problem and variant, families, and what the metrics lack."""

@@ -81,7 +81,7 @@ COMMANDS = {
     "run": ("analysis.run", "Train variants on one environment over seeds; draw, film."),
     "init": ("sweeps.commands", "Write a commented spec to start from."),
     "schema": ("sweeps.commands", "Print the JSON schema of a spec, for editors."),
-    "plan": ("sweeps.commands", "Count what a spec means and estimate its cost; runs nothing."),
+    "plan": ("sweeps.commands", "Count what a spec means; estimate its cost from a few pilots."),
     "sweep": ("sweeps.commands", "Run what is missing of a spec."),
     "status": ("sweeps.results_commands", "Count what a results folder holds; show failures."),
     "trials": ("analysis.commands", "List trials with their ids; filter, sort, export them."),

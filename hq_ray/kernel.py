@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numba.extending import overload
 
-from hq_ray import pcg64, updates
+from hq_ray import pcg64, schedules, updates
 from hq_ray.compiled import njit
 from hq_ray.pcg64 import agent_stream, environment_stream, pcg64_advance
 from hq_ray.schedules import LAST_VISIT, visit_weights
@@ -115,9 +115,9 @@ def choose(lane, q_values, here, other, double, n_actions, explore):
     return greedy ^ ((greedy ^ random_action) & exploring)
 
 
-# numba's cache looks at the file of the loop alone; these two have what the loop calls.
+# numba's cache looks at the file of the loop alone; these have what the loop calls and freezes.
 SOURCES = hashlib.sha256(
-    b"".join(Path(str(module.__file__)).read_bytes() for module in (updates, pcg64))
+    b"".join(Path(str(module.__file__)).read_bytes() for module in (updates, pcg64, schedules))
 ).hexdigest()
 
 

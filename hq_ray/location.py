@@ -257,10 +257,10 @@ def _check_uri(text: str) -> None:
     # A secret may hold a slash, and its part before that is where the host should be.
     user, at, host = unquote(rest.partition("/")[0]).rpartition("@")
     is_container = scheme in ("abfs", "abfss") and user and ":" not in user
-    if (at and not is_container) or ":" in host or "?" in rest:
+    if (at and not is_container) or ":" in host or "?" in rest or "#" in rest:
         usual = CLOUDS[scheme][0] if scheme in CLOUDS else "what its library reads"
         raise InputError(
-            "a URI must hold no credentials and no settings, but this one does; set "
+            "a URI must hold no credentials, no settings and no #, but this one does; set "
             f"{usual} in the environment instead"
         )
 

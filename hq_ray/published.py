@@ -44,8 +44,8 @@ def trials_table(
 ) -> pa.Table:
     """One row per committed trial in the order of the files, and where it is.
 
-    A trial published as failed and later as done counts once, as done; one that several folders or
-    batches hold counts in the first of them.
+    A trial published as failed and later as done counts once, as done, and one that failed again as
+    it failed last; one that several folders or batches hold as done counts in the first of them.
 
     Args:
         results: one folder or several.
@@ -58,7 +58,8 @@ def trials_table(
         ResultsError: a trials file is damaged or foreign.
     """
     folders = [results] if isinstance(results, Results) else list(results)
-    names = list(dict.fromkeys([*columns, *named(where, schema.TRIALS), "trial_id", "status"]))
+    needed = ["trial_id", "status", "finished_at"]
+    names = list(dict.fromkeys([*columns, *named(where, schema.TRIALS), *needed]))
 
     def read(place: int, name: str) -> pa.Table:
         try:
@@ -83,8 +84,10 @@ def trials_table(
         table = pa.concat_tables([NO_TRIALS.select([*names, *LOCATION_COLUMNS]), *tables])
     ids = table["trial_id"].combine_chunks().dictionary_encode()
     if len(ids.dictionary) < len(ids):
-        # Done before failed, because a retry replaces the failure, then the first file's.
-        order = np.argsort(pc.not_equal(table["status"], DONE).to_numpy(), kind="stable")
+        # Done before failed, because a retry replaces the failure; the last of several failures.
+        failed = pc.not_equal(table["status"], DONE).to_numpy()
+        age = -table["finished_at"].cast("int64").to_numpy()
+        order = np.lexsort([age * failed, failed])
         _, first = np.unique(ids.indices.to_numpy()[order], return_index=True)
         table = table.take(pa.array(np.sort(order[first])))
     return filtered(table, where).select([*columns, *LOCATION_COLUMNS])

@@ -20,10 +20,12 @@ def versions() -> dict[str, str | None]:
     found: dict[str, str | None] = {"hq_ray": None, "git_commit": None}
     with suppress(importlib.metadata.PackageNotFoundError):
         found["hq_ray"] = importlib.metadata.version("hq-ray")
-    head = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    root = Path(__file__).parent.parent
     with suppress(OSError, subprocess.SubprocessError):
-        told = subprocess.check_output(head, stderr=subprocess.DEVNULL, text=True, timeout=5)
-        found["git_commit"] = told.strip()
+        if (root / ".git").exists():  # an installed copy may lie in a repository of the user's
+            head = ["git", "-C", str(root), "rev-parse", "HEAD"]
+            told = subprocess.check_output(head, stderr=subprocess.DEVNULL, text=True, timeout=5)
+            found["git_commit"] = told.strip()
     found["python"] = platform.python_version()
     return found | {name: importlib.metadata.version(name) for name in VERSIONED}
 

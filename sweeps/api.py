@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from hq_ray.errors import InputError, short_repr
+from hq_ray.errors import InputError, near_miss, short_repr
 from hq_ray.load import Handle
 from hq_ray.location import Location
 from hq_ray.store import Results
@@ -69,6 +69,10 @@ def run_sweep(
     """
     if options.get("local") and options.get("address") is not None:
         raise InputError("a sweep must run either local or at an address, got both")
+    known = [field.name for field in fields(RunOptions) if field.init]
+    for name in options:
+        if name not in known:
+            raise InputError(f"unknown option {name!r}{near_miss(name, known)}")
     chosen = RunOptions(**options)
     sweep = as_sweep(sweep)
     place, expanded = open_sweep(sweep, results)

@@ -146,8 +146,8 @@ def _print_counts(place: Results, found: Survey, expanded: Expanded, planned: Pl
         name = alike[0] if len(alike) == 1 else f"{env} ({len(alike)} environments)"
         say(f"{name} trains with engine {engine}")
     say(
-        f"{len(planned.trials):,} trials: {len(planned.missing):,} new, {planned.n_done:,} done, "
-        f"{len(planned.failed):,} failed"
+        f"{trials_text(len(planned.trials))}: {len(planned.missing):,} new, "
+        f"{planned.n_done:,} done, {len(planned.failed):,} failed"
     )
     # Stale trials are none of the planned ones, whose ids are of the present environments.
     others = len(found.status) > planned.n_done + len(planned.failed)
@@ -214,18 +214,17 @@ def run_and_tell(
         say(f"Set aside: {sentence}")
     if tally.failed_before:
         say(f"{trials_text(tally.failed_before)} failed before; --retry_failed tries again")
-    if not (tally.done or tally.failed or tally.interrupted):
-        if tally.failed_before:
-            say(f"Nothing else to run in {where}: {trials_text(tally.there)} done.")
-        else:
-            done = "The 1 trial is" if tally.there == 1 else f"All {tally.there:,} trials are"
-            say(f"{done} done in {where}; nothing to run.")
-        return tally
-    already = f", {tally.there:,} were there" if tally.there else ""
-    say(
-        f"Ran {trials_text(tally.done)} ({tally.steps / 1e6:,.1f} M steps, "
-        f"{_duration(tally.train_seconds)} of training{already}): {where}"
-    )
+    if tally.done or tally.failed or tally.interrupted:
+        already = f", {tally.there:,} were there" if tally.there else ""
+        say(
+            f"Ran {trials_text(tally.done)} ({tally.steps / 1e6:,.1f} M steps, "
+            f"{_duration(tally.train_seconds)} of training{already}): {where}"
+        )
+    elif tally.failed_before:
+        say(f"Nothing else to run in {where}: {trials_text(tally.there)} done.")
+    else:
+        done = "The 1 trial is" if tally.there == 1 else f"All {tally.there:,} trials are"
+        say(f"{done} done in {where}; nothing to run.")
     for reason, count in tally.reasons.most_common(5):
         say(f"{count} failed: {reason}")
     if tally.interrupted:

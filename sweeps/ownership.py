@@ -236,6 +236,7 @@ class Ownership:
                     self._locked = place
                     return True
             os.close(self._lock)  # the last holder has removed this file
+            self._lock = None
 
     def _fetch(self) -> tuple[dict, Mapping | None]:
         """What the card says, and its version; None if there is no card."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hq_ray.cli import SETTINGS, say
+from hq_ray.cli import SETTINGS, Count, say
 from hq_ray.store import DONE, FAILED, Results, Survey
 from hq_ray.trial import environment_name, trials_text
 
@@ -77,7 +78,7 @@ def status_command(results: str) -> None:
         failures = [[reason, f"{count:,}"] for reason, count in found.reasons.most_common(20)]
         print_table("failures", ["reason"], ["trials"], failures)
     say(
-        f"{found.totals[DONE]:,} trials done, {found.totals[FAILED]:,} failed, "
+        f"{trials_text(found.totals[DONE])} done, {found.totals[FAILED]:,} failed, "
         f"{found.totals['confirmed']:,} of confirmation, {found.seconds:,.1f} s of training"
     )
     for sentence in found.mixed:
@@ -94,7 +95,7 @@ def status_command(results: str) -> None:
 @click.argument("results")
 @click.argument("trial_id")
 @click.option("--video", is_flag=True, help="Film its greedy policy.")
-@click.option("--video_max_steps", type=int, default=300, help="Longest film [steps].")
+@click.option("--video_max_steps", type=Count(), default=300, help="Longest film [steps].")
 @click.option("--videos_root", default="videos", help="Folder of the film.")
 @ENGINE
 def replay_command(
@@ -121,7 +122,8 @@ def replay_command(
     if video:
         path = Path(videos_root) / f"{variant_stem(trial.variant)}_{trial.trial_id}.mp4"
         try:
-            q_values = train(trial, engine).log.q_values
+            # Without its source, as above: a trial of edited code is filmed, too.
+            q_values = train(replace(trial, source=None), engine).log.q_values
             film_trial(trial, q_values, path, max_steps=video_max_steps)
             say(f"Video: {path}")
         except NotFilmable as problem:

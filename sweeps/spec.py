@@ -77,6 +77,11 @@ def _flat(entries: Iterable[tuple]) -> tuple:
 
 
 def _flat_environments(entries: Iterable[tuple]) -> tuple:
+    labels: dict[EnvironmentRequest, str | None] = {}
+    for one in _flat(entries):
+        if labels.setdefault(one, one.label) != one.label:
+            several = f"{labels[one]!r} and {one.label!r}"
+            raise InputError(f"must give {one.id} with equal arguments one label, got {several}")
     families = [entry[0].family for entry in entries if len(entry) > 1]
     for name in families:
         if families.count(name) > 1:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -51,16 +52,15 @@ def draw(trials: Mapping[str, Trial], share: str, seed: int = 0) -> list[Trial]:
     """
     if not trials:
         raise InputError("there are no finished trials to verify")
-    try:
-        wanted = float(share.removesuffix("%"))
-    except ValueError:
-        wanted = -1.0
-    if not 0 < wanted <= (100 if share.endswith("%") else len(trials)):
+    is_percentage, wanted = share.endswith("%"), -1.0
+    with suppress(ValueError):
+        wanted = float(share[:-1]) if is_percentage else int(share)
+    if not 0 < wanted <= (100 if is_percentage else len(trials)):
         raise InputError(
             f"sample must be a percentage like '1%' or a number from 1 to {len(trials)}, "
             f"got {share!r}"
         )
-    number = round(len(trials) * wanted / 100) if share.endswith("%") else int(wanted)
+    number = round(len(trials) * wanted / 100) if is_percentage else int(wanted)
     chosen = random.Random(seed).sample(sorted(trials), max(1, number))
     return [trials[trial_id] for trial_id in sorted(chosen)]
 

@@ -14,6 +14,7 @@ from hq_ray.errors import InputError, ResultsError
 from hq_ray.load import load_curves, load_episodes, load_q_values, load_trials, stream_curves
 from hq_ray.published import ResultsWarning, problems
 from hq_ray.store import DONE, FAILED, Results
+from hq_ray.trial import CONFIRMATION
 
 
 @pytest.fixture
@@ -282,6 +283,24 @@ def test_missing_trials_are_told(published, batch):
     planned["Table-v0 {}"] |= {"standard": 1, "minimum": 1}
     published.describe("a", {}, planned=planned)
     assert problems(published, frame[:1]) == []
+
+
+def test_confirmation_and_stale_trials_hide_no_missing_one(published, make_trial):
+    lake = make_trial(env="FrozenLake-v1", seed=2**62)
+    others = [replace(lake, role=CONFIRMATION), replace(lake, fingerprint="0" * 16)]
+    published.publish([trained(one) for one in others])
+    plan = {"planned": {"FrozenLake-v1 {}": {"standard": 1}}}
+    published.describe("a", {}, **plan, fingerprints={"FrozenLake-v1 {}": lake.fingerprint})
+    assert f"1 of 1 planned trials are not in {published.location.text}; " in told(published)[1][-1]
+
+
+def test_the_last_of_several_failures_counts(published, make_trial):
+    trials = [make_trial(seed=seed) for seed in range(10, 18)]
+    for trial in trials:  # names of batches are digests, so the later one may stand first
+        published.publish([trained(replace(trial, seed=99))], [failure(trial, "first")])
+        published.publish([], [failure(trial, "second")])
+    frame = load_trials(published, "status == 'failed'", quiet=True)
+    assert frame["error_message"].tolist() == ["second"] * len(trials)
 
 
 # Files of other versions

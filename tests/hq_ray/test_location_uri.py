@@ -37,6 +37,7 @@ WITH_CREDENTIALS = [
     f"abfs://container:{SECRET}@account.dfs.core.windows.net/x",
     f"abfss://:{SECRET}@account.blob.core.windows.net/c/x",
     f"abfs://container@account.dfs.core.windows.net/x?sig={SECRET}",
+    f"s3://bucket/x#{SECRET}",
 ]
 
 

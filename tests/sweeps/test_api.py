@@ -46,6 +46,7 @@ def test_a_sweep_a_mapping_and_a_file_are_the_same(tmp_path):
         (SPEC | {"env": "Nowhere-v9"}, {}, "env: unknown environment 'Nowhere-v9'"),
         (SPEC, {"address": "a:1"}, "a sweep must run either local or at an address, got both"),
         (SPEC, {"engine": "kernle"}, "unknown engine 'kernle'; did you mean 'kernel'?"),
+        (SPEC, {"core": 2}, "unknown option 'core'; did you mean 'cores'?"),
         (SPEC, {"cores": 0}, "cores: must be a whole number from 1, got 0"),
         (SPEC, {"trials_per_task": 0}, "trials_per_task: must be a whole number from 1, "),
     ],

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import hq_ray
 from hq_ray.load import load_trials
 from hq_ray.sweeps.api import run_sweep
 
@@ -112,7 +113,7 @@ def test_the_best_three_are_all_confirmed(here):
         assert scores == sorted(scores, reverse=True)
 
 
-def test_a_configuration_with_a_failed_seed_is_not_eligible(here, register_acting):
+def test_a_configuration_with_a_failed_seed_is_not_eligible(here, call, register_acting):
     """It would win by the trials that are left; with every variant out, that is said."""
 
     def act(env, action):
@@ -127,10 +128,16 @@ def test_a_configuration_with_a_failed_seed_is_not_eligible(here, register_actin
     rows = trials("confirmation")
     assert (len(rows), set(rows["eps_start"])) == (2, {0.0})
     assert tally.failed == 1
-    tally = run(name="all", **spec | {"parameters": {"eps_start": [1.0]}}, confirm={"seeds": 2})
+    hopeless = spec | {"parameters": {"eps_start": [1.0]}}
+    confirm = {"seeds": 2, "metric": "mean_steps"}
+    tally = run(name="all", **hopeless, confirm=confirm)
     assert tally.failed
     assert all("for all of its seeds, so none is confirmed" in s for s in tally.confirmed)
     assert not len(load_trials("results/all", "role == 'confirmation'", quiet=True))
+    Path("all.yaml").write_text(json.dumps(SPEC | hopeless | {"name": "all", "confirm": confirm}))
+    # Said again where nothing is run, and judged by the metric asked for all the same.
+    assert "has no configuration whose every trial is done" in call("sweep all.yaml --local")[1]
+    assert set(hq_ray.compare("results/all")["metric"]) == {"mean_steps"}
 
 
 def test_ties_go_to_the_order_of_the_plan(here):

@@ -129,6 +129,15 @@ def test_a_run_is_stopped_alike(edit, capsys):
     assert run_command_line([*run, "--seeds", "0-1", "--accept-source"]) == 0
 
 
+def test_trials_of_edited_code_are_replayed_and_filmed(edit, call):
+    call("sweep up.yaml --local")
+    edit(*UNSEEN)
+    trial_id = trials()["trial_id"].iloc[0]
+    code, out, _ = call(f"replay results/up {trial_id} --video")
+    assert (code, "every byte the same" in out) == (0, True)
+    assert "Notice: no video: " in out  # it cannot render
+
+
 def test_failures_of_another_source_stop_nothing(edit, call):
     late = ("--set", "episodes=30")
     edit(

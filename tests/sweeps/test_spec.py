@@ -92,6 +92,10 @@ TEXTS = [
     ("name: a\nenv: [X, {idd: X}]", "env[1]: must be an id or a mapping with an id, got {"),
     ("name: a\nenv: {id: X, p: .nan}", "env: arguments must be plain JSON values, but: "),
     ("name: a\nenv: {id: X, p: &a [*a]}", "line 1: must be YAML, but its aliases mean more than 1"),
+    (
+        "name: a\nenv: [{id: X, label: a}, {id: X, label: b}]",
+        "env: must give X with equal arguments one label, got 'a' and 'b'",
+    ),
     ("name: a\nenv: {id: X, label: 3}", "env.label: must be text of at most 100 letters, got 3"),
     (
         f"name: a\nenv: {{id: X, width: 4-5, label: {'l' * 92}}}",

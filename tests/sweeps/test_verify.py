@@ -103,7 +103,7 @@ def test_samples(published):
     assert draw(known, "100%") == [known[trial_id] for trial_id in sorted(known)]
 
 
-@pytest.mark.parametrize("share", ["0%", "101%", "7", "some", "nan%"])
+@pytest.mark.parametrize("share", ["0%", "101%", "7", "1.9", "0.3", "some", "nan%"])
 def test_a_bad_share_is_refused(published, share):
     _, trials = published
     with pytest.raises(InputError, match="sample must be a percentage"):
