@@ -177,7 +177,9 @@ def with_lengths(labels: pd.Series, frame: pd.DataFrame) -> pd.Series:
     """Labels, with the lengths and discounts of the frame that tell equal ones apart."""
     found = labels
     for name in LENGTHS_AND_GAMMA:
-        added = frame[name].map(level_text).astype(object).radd(f", {name} ")
+        # With all digits: a problem goes by its label.
+        texts = frame[name].map("{:,}".format).str.removesuffix(".0")
+        added = texts.astype(object).radd(f", {name} ")
         found = _told_apart(found, labels, frame[name], added)
     return found
 

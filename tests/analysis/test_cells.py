@@ -116,20 +116,21 @@ def test_environments_are_told_apart_by_arguments_and_by_model():
 
 
 def test_lengths_and_discounts_make_problems():
-    levels = [{"episodes": 100}, {"episodes": 200}, {"gamma": 0.9}]
+    levels = [{"episodes": 100}, {"episodes": 200}, {"gamma": 1.0}, {"gamma": 0.999999999999}]
     args = {"env_args": '{"a":1}', "max_steps": 9}
     frames = [
-        trials_of("standard", levels, [0], [[1], [2], [3]]),
+        trials_of("standard", levels, [0], [[1], [2], [3], [4]]),
         trials_of("standard", alphas(2), [0], [[1], [2]], **args),
     ]
     table = table_of(*frames)
     assert list(table) == [
         "Table-v0, a 1",
-        "Table-v0, episodes 100, gamma 0.9",
         "Table-v0, episodes 100, gamma 0.99",
+        "Table-v0, episodes 100, gamma 0.999999999999",
+        "Table-v0, episodes 100, gamma 1",
         "Table-v0, episodes 200, gamma 0.99",
     ]
-    assert [len(row["standard"]) for row in table.values()] == [2, 1, 1, 1]
+    assert [len(row["standard"]) for row in table.values()] == [2, 1, 1, 1, 1]
     problem = table["Table-v0, a 1"]["standard"].common_values(PROBLEM)
     assert problem == ("Table-v0", '{"a":1}', None, 100, 9, 0.99)
 
