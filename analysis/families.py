@@ -21,6 +21,7 @@ from hq_ray.analysis.comparison import (
 )
 from hq_ray.analysis.metrics import Metric
 from hq_ray.analysis.statistics.t_tests import holm_adjusted
+from hq_ray.trial import environment_key
 
 
 class FamilyCell(Cell):
@@ -46,7 +47,7 @@ def family_labels(
     for problem, row in table.items():
         cell = next(iter(row.values()))
         env, env_args, *lengths = cell.common_values(["env", "env_args", *LENGTHS_AND_GAMMA])
-        if (family := named.get(f"{env} {env_args}")) is not None:
+        if (family := named.get(environment_key(env, env_args))) is not None:
             rows.append((problem, family, *lengths))
     frame = pd.DataFrame(rows, columns=["problem", "family", *LENGTHS_AND_GAMMA])
     return dict(zip(frame["problem"], with_lengths(frame["family"], frame), strict=True))

@@ -11,7 +11,7 @@ import inspect
 import json
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -28,7 +28,7 @@ from hq_ray.belief import believed_model, read_model
 from hq_ray.errors import InputError, did_you_mean, near_miss, reason_of
 from hq_ray.model import Model
 from hq_ray.spaces import numbering
-from hq_ray.trial import ROLLOUT, UNSEEDED, canonical
+from hq_ray.trial import ROLLOUT, UNSEEDED, canonical, environment_key
 from hq_ray.user_code import RAISED, import_user_module, in_child_process, quiet, refused
 
 DEFAULT_MAX_STEPS = 1000
@@ -69,19 +69,9 @@ class Environment:
     notices: tuple[str, ...] = ()
 
     @property
-    def name(self) -> str:
+    def key(self) -> str:
         """Id and arguments, as sweep.json names it."""
-        return f"{self.id} {self.args}"
-
-
-def sweep_json_entries(environments: Iterable[Environment]) -> dict[str, dict[str, str | None]]:
-    """What sweep.json records of environments, by name."""
-    recorded = list(environments)
-    return {
-        "fingerprints": {one.name: one.fingerprint for one in recorded},
-        "sources": {one.name: one.source for one in recorded},
-        "engines": {one.name: one.engine for one in recorded},
-    }
+        return environment_key(self.id, self.args)
 
 
 def make(
@@ -115,14 +105,12 @@ def made(
 
 def load_model(env: str, args: str) -> Model | None:
     """The environment's model, read once per process; None where no table of it is believed."""
-    model, _, _ = _examine(env, args, *_registration(_find(env)[0]))
-    return model
+    return _examine(env, args, *_registration(_find(env)[0]))[0]
 
 
 def load_source(env: str, args: str) -> str | None:
     """The digest of the environment's source files as they are here; see `source_digest`."""
-    _, _, source = _examine(env, args, *_registration(_find(env)[0]))
-    return source
+    return _examine(env, args, *_registration(_find(env)[0]))[2]
 
 
 def resolve(

@@ -35,22 +35,22 @@ class Hyperparameter:
     summary: str
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """Kinds of schedule that it may be, where it is text."""
+    def choices(self) -> tuple[str, ...]:
+        """The kinds of schedule that it may be, where it is text."""
         return tuple(filter(self.holds, ALPHA_KINDS))
 
     def check(self, value: Any) -> Any:
         """The value as its kind, or an InputError that says what must hold and what was given."""
         checked = value if self.kind is str else _as_number(value, self.kind)
         if checked is None or not self.holds(checked):
-            hint = near_miss(value, self.kinds) if self.kind is str else ""
+            hint = near_miss(value, self.choices) if self.kind is str else ""
             raise InputError(f"{self.name} must be {self.must}, got {value!r}{hint}")
         return checked
 
 
 def _as_number(value: Any, kind: type) -> float | int | None:
     # float32 and NumPy integers are numbers too; True and "0.1" are not.
-    if isinstance(value, bool) or not isinstance(value, float | int | Real):
+    if isinstance(value, bool) or not isinstance(value, Real):
         return None
     if kind is float:
         # Adding zero makes -0.0 the 0.0 that it equals, so that the two are one trial.
@@ -90,6 +90,12 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
 }
 
 
+def own_rows(variant: str) -> dict[str, Hyperparameter]:
+    """Rows of the parameters that a user-defined rule has of its own."""
+    defaults = variant_of(variant).parameters.items()
+    return {name: Hyperparameter(name, float, value, *FINITE, "") for name, value in defaults}
+
+
 def used_hyperparameters(variant: str, values: Mapping[str, Value]) -> dict[str, Any]:
     """The values that decide a trial's log; None for those that this trial does not read.
 
@@ -101,25 +107,25 @@ def used_hyperparameters(variant: str, values: Mapping[str, Value]) -> dict[str,
     Raises:
         InputError: an unknown name, a value out of bounds, or bounds that contradict each other.
     """
-    row = variant_of(variant)
+    rule, own = variant_of(variant), own_rows(variant)
+    known = HYPERPARAMETERS | own
     for name in values:
-        if name not in HYPERPARAMETERS and name not in row.parameters:
-            known = [*HYPERPARAMETERS, *row.parameters]
+        if name not in known:
             raise InputError(f"unknown hyperparameter {name!r}{near_miss(name, known)}")
     chosen: dict[str, Any] = {
-        name: one.check(values[name]) if name in values else one.default
-        for name, one in HYPERPARAMETERS.items()
+        name: row.check(values[name]) if name in values else row.default
+        for name, row in known.items()
     }
-    unused = set(row.unread)
-    for of, start in (("alpha", "alpha"), ("eps", "eps_start")):
-        kind, ends = chosen[f"{of}_schedule"], (f"{of}_end", f"{of}_decay_episodes")
+    unused = set(rule.unread)
+    for prefix, start in (("alpha", "alpha"), ("eps", "eps_start")):
+        kind, ends = chosen[f"{prefix}_schedule"], (f"{prefix}_end", f"{prefix}_decay_episodes")
         if start in unused:
-            unused |= {f"{of}_schedule", *ends}
+            unused |= {f"{prefix}_schedule", *ends}
         elif kind in ("constant", "visits"):
             unused |= set(ends)
         elif kind == "exponential" and min(chosen[start], chosen[ends[0]]) <= 0:
             raise InputError(
-                f"{start} and {ends[0]} must be > 0 for an exponential {of}_schedule, "
+                f"{start} and {ends[0]} must be > 0 for an exponential {prefix}_schedule, "
                 f"got {chosen[start]!r} and {chosen[ends[0]]!r}"
             )
     if "alpha" in unused or chosen["alpha_schedule"] != "visits":
@@ -131,14 +137,11 @@ def used_hyperparameters(variant: str, values: Mapping[str, Value]) -> dict[str,
                 "alpha_end * (alpha_down / alpha), the last step downwards, must be at most 1, "
                 f"got {down!r}"
             )
-    used = {name: None if name in unused else value for name, value in chosen.items()}
-    if row.digest is None:
+    used = {name: None if name in unused else chosen[name] for name in HYPERPARAMETERS}
+    if rule.digest is None:
         return used
-    own = {
-        name: Hyperparameter(name, float, default, *FINITE, "").check(values.get(name, default))
-        for name, default in row.parameters.items()
-    }
+    arguments = {name: chosen[name] for name in own}
     return used | {
-        "rule": row.digest,
-        "rule_args": json.dumps(own, sort_keys=True) if own else None,
+        "rule": rule.digest,
+        "rule_args": json.dumps(arguments, sort_keys=True) if own else None,
     }

@@ -19,7 +19,7 @@ from hq_ray.conditions import Condition, filtered, named
 from hq_ray.errors import InputError, ResultsError, did_you_mean, some_of
 from hq_ray.location import Location
 from hq_ray.store import DONE, FAILED, READERS, Results
-from hq_ray.trial import CONFIRMATION, environment_name, short_fingerprint
+from hq_ray.trial import CONFIRMATION, environment_key, environment_name, short_fingerprint
 
 # What `problems` looks at.
 OF_CELL = ["env", "env_args", "variant"]
@@ -183,13 +183,13 @@ def explored(trials: pa.Table, fingerprints: Mapping[str, str | None]) -> Counte
     counts: Counter = Counter()
     for row in count_rows(trials, COUNTED):
         if row["role"] != CONFIRMATION and not is_stale(row, fingerprints):
-            counts[f"{row['env']} {row['env_args']}", row["variant"]] += row["count_all"]
+            counts[environment_key(row["env"], row["env_args"]), row["variant"]] += row["count_all"]
     return counts
 
 
 def is_stale(row: Mapping[str, Any], fingerprints: Mapping[str, str | None]) -> bool:
     """Whether a trial was trained on another version of its environment than the present one."""
-    present = fingerprints.get(f"{row['env']} {row['env_args']}", row["fingerprint"])
+    present = fingerprints.get(environment_key(row["env"], row["env_args"]), row["fingerprint"])
     return present != row["fingerprint"]
 
 

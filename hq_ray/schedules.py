@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 SCHEDULE_KINDS = ("linear", "exponential", "inverse", "constant")
-# A pair that was updated more often than this has the weight of this update.
+# Later updates of a pair have the weight of this one.
 LAST_VISIT = 2**16 - 1
 
 
@@ -31,9 +31,24 @@ class Schedule:
     end: float = 0.0
     decay_episodes: int = 1
 
+    @lru_cache(maxsize=256)  # noqa: B019 - it keeps schedules alive, but they are small
     def values(self, episodes: int) -> np.ndarray:
         """float64 (episodes,), read-only because it is shared between trials."""
-        return _values(self, episodes)
+        start, end = self.start, self.end
+        if self.kind == "constant":
+            values = np.full(episodes, start, np.float64)
+        else:
+            elapsed = np.arange(episodes, dtype=np.float64) / self.decay_episodes
+            fraction = np.minimum(1.0, elapsed)
+            if self.kind == "linear":
+                values = start + (end - start) * fraction
+            elif self.kind == "inverse":
+                values = end + (start - end) / (1.0 + elapsed)
+            else:  # exponential
+                # math.pow, not np.power, whose last bits differ between processors.
+                values = np.array([start * math.pow(end / start, f) for f in fraction.tolist()])
+        values.flags.writeable = False
+        return values
 
 
 @lru_cache(maxsize=16)
@@ -45,22 +60,3 @@ def visit_weights(power: float) -> np.ndarray:
     weights = np.array([1.0, *(math.pow(n, -power) for n in range(1, LAST_VISIT + 1))])
     weights.flags.writeable = False
     return weights
-
-
-@lru_cache(maxsize=256)
-def _values(schedule: Schedule, episodes: int) -> np.ndarray:
-    start, end = schedule.start, schedule.end
-    if schedule.kind == "constant":
-        values = np.full(episodes, start, np.float64)
-    else:
-        elapsed = np.arange(episodes, dtype=np.float64) / schedule.decay_episodes
-        fraction = np.minimum(1.0, elapsed)
-        if schedule.kind == "linear":
-            values = start + (end - start) * fraction
-        elif schedule.kind == "inverse":
-            values = end + (start - end) / (1.0 + elapsed)
-        else:  # exponential
-            # math.pow, not np.power, whose vector code gives other last bits on other processors.
-            values = np.array([start * math.pow(end / start, f) for f in fraction.tolist()])
-    values.flags.writeable = False
-    return values

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from operator import attrgetter
@@ -20,16 +19,15 @@ from hq_ray.model import Model
 from hq_ray.planning import greedy_start_value, optimal_start_value, optimal_values
 from hq_ray.schema import SUMMARY
 from hq_ray.tables import KernelTables, kernel_tables
-from hq_ray.trial import EpisodeLog, Trained, Trial
+from hq_ray.trial import EpisodeLog, Trained, Trial, environment_key
 from hq_ray.updates import uncompilable, variant_of
 
 ENGINES = ("auto", "kernel", "gymnasium")
-# The last tenth of training is what "final" means in a trial's summary.
+# The share of training that "final" means in a trial's summary.
 FINAL_SHARE = 0.1
-# What trials must have in common to be trained together.
-group_key = attrgetter(
-    *("env", "env_args", "fingerprint", "variant", "episodes", "max_steps", "rule", "by_visits")
-)
+# What trials of one compiled loop have in common, and what trials trained together have.
+LOOP = ("env", "env_args", "fingerprint", "variant", "rule", "by_visits")
+loop_key, group_key = attrgetter(*LOOP), attrgetter(*LOOP, "episodes", "max_steps")
 
 
 def train(trial: Trial, engine: str = "auto") -> Trained:
@@ -97,7 +95,7 @@ def _train_on_gymnasium(trial: Trial, model: Model | None) -> EpisodeLog:
 
 
 def _check_finite(trials: Sequence[Trial], logs: Sequence[EpisodeLog], model: Model | None) -> None:
-    """The kernel looks for no overflow; but a value that is not finite never becomes so again."""
+    """The kernel does not look for overflow, but what is not finite stays so to the end."""
     for trial, log in zip(trials, logs, strict=True):
         if not (np.isfinite(log.episode_return).all() and np.isfinite(log.q_values).all()):
             if len(trials) == 1:
@@ -107,15 +105,13 @@ def _check_finite(trials: Sequence[Trial], logs: Sequence[EpisodeLog], model: Mo
 
 def warm_up(trials: Iterable[Trial]) -> None:
     """Compiles, or loads from the disk cache, all that training these trials will call."""
-    kinds = {
-        group_key(replace(trial, episodes=1, max_steps=1)): trial
-        for trial in trials
-        if trial.has_model
-    }
-    for trial in kinds.values():
-        # What a rule of the user's own does wrong, its trials tell.
-        with suppress(*(() if trial.rule is None else (Exception,))):
+    for trial in {loop_key(trial): trial for trial in trials if trial.has_model}.values():
+        try:
             train(replace(trial, episodes=1, max_steps=1))
+        except Exception:
+            if trial.rule is None:
+                raise
+            # The error of a user-defined rule is reported by its trials.
 
 
 def _planned_model(trial: Trial) -> Model | None:
@@ -124,7 +120,7 @@ def _planned_model(trial: Trial) -> Model | None:
     Raises:
         ModelError: the rule, the environment's source or its model is another one here.
     """
-    name, model = f"{trial.env} {trial.env_args}", None
+    name, model = environment_key(trial.env, trial.env_args), None
     rule = variant_of(trial.variant).digest
     _check_planned(f"module of {trial.variant}", trial.rule, rule, "the rule's code")
     if trial.has_model:

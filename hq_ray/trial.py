@@ -18,14 +18,14 @@ from hq_ray.schedules import Schedule
 SEMANTICS_VERSION = 1
 
 MAX_SEED = 2**63 - 1
-# Those that confirm a choice start here, a block for each choice; see `hq_ray.sweeps.choice`.
+# The first seed that confirms, and the seeds set apart for each choice; see `sweeps.choice`.
 FIRST_FRESH_SEED, BLOCK = 2**62, 2**20
-# More would not fit in memory.
+# Of one sweep: more would not fit in memory.
 MOST_SEEDS = 10**6
 
 EXPLORATION, CONFIRMATION = "exploration", "confirmation"
 
-# Fingerprints of environments without a model: this and the digest of a rollout, or that word.
+# Fingerprints without a model: ROLLOUT and the digest of a rollout, or UNSEEDED.
 ROLLOUT, UNSEEDED = "rollout:", "unseeded"
 
 
@@ -38,12 +38,12 @@ class Trial:
         env_args: keyword arguments of the environment as canonical JSON.
         fingerprint: digest of the environment's model; where there is no model, of a rollout
             (`rollout:...`) or `unseeded`, or None in results from before.
-        variant: a name of the VARIANTS table, or `module:name` of a rule of the user's own.
+        variant: a name of the VARIANTS table, or `module:name` of a user-defined rule.
         seed: of both random streams.
         episodes: training length.
         max_steps: step limit of an episode.
-        rule: digest of the module file of a rule of the user's own.
-        rule_args: values of the hyperparameters of its own, as canonical JSON.
+        rule: digest of the module file of a user-defined rule.
+        rule_args: values of the rule's own hyperparameters, as JSON.
         source: digest of the environment's source files; None where it has none of its own or they
             do not matter.
         label: what tables and figures call the environment; None for its id and arguments.
@@ -79,7 +79,7 @@ class Trial:
 
     @cached_property
     def identity(self) -> dict[str, Value]:
-        """What `trial_id` is a digest of: every field of it that is not None."""
+        """The fields that `trial_id` digests: those that matter and are not None."""
         items = {name: getattr(self, name) for name in TRIAL_FIELDS if name not in NOT_IDENTITY}
         if None not in (self.alpha, self.alpha_down) and self.alpha_schedule != "constant":
             items["down"] = "ratio"
@@ -113,7 +113,7 @@ class Trial:
 
     @property
     def rule_values(self) -> dict[str, float]:
-        """Values of the hyperparameters that a rule of the user's own has."""
+        """Values of the hyperparameters that a user-defined rule has of its own."""
         return json.loads(self.rule_args or "{}")
 
     def step_sizes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -269,7 +269,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         InputError: not of that form, an empty or falling range, a seed given twice.
     """
     seeds: list[int] = []
-    for part in str(text).split(","):
+    for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise InputError(
@@ -289,6 +289,11 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     if len(set(seeds)) < len(seeds):
         raise InputError(f"each seed must be given once, got {text!r}")
     return tuple(seeds)
+
+
+def environment_key(env: str, env_args: str) -> str:
+    """An environment as sweep.json names it; an id holds no space."""
+    return f"{env} {env_args}"
 
 
 def environment_name(env: str, env_args: str) -> str:

@@ -8,7 +8,7 @@ kernel and called as they are by the Gymnasium loop.
 
 import hashlib
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -75,15 +75,12 @@ class Variant:
             `max`: gamma max_a Q(s', a). `expected`: gamma E_a Q(s', a) over the epsilon-greedy
             policy (van Seijen et al. 2009). `sarsa`: gamma Q(s', a') (Rummery and Niranjan 1994).
             `double`: two tables, one values what the other prefers (van Hasselt 2010).
-        uses: those of `alpha`, `alpha_down` and `eps_shift` that it reads; 0 is passed for others.
-            None for all that the rule names.
-        parameters: default by name of at most two hyperparameters of its own.
-        digest: of the module file of a rule of the user's own; None for a row of VARIANTS.
+        parameters: the rule's own hyperparameters, at most two: name -> default.
+        digest: of the module file of a user-defined rule; None for a row of VARIANTS.
     """
 
     update: Callable[..., float]
     target: str = "max"
-    uses: Collection[str] | None = None
     parameters: Mapping[str, float] = field(default_factory=dict)
     digest: str | None = None
 
@@ -100,7 +97,7 @@ class Variant:
             raise InputError(f"a rule must be a Python function, got {self.update!r}") from None
         names, known = list(arguments)[2:], [*OF_RULES, *self.parameters]
         positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        if len(arguments) < 2 or any(one.kind is not positional for one in arguments.values()):
+        if len(arguments) < 2 or any(a.kind is not positional for a in arguments.values()):
             raise InputError(
                 f"rule {rule} must take (q_value, target, ...), got ({', '.join(arguments)})"
             )
@@ -110,11 +107,9 @@ class Variant:
                     f"rule {rule} may take {', '.join(known)} after q_value and target, "
                     f"got {name!r}{near_miss(name, known)}"
                 )
-        uses = set(OF_RULES) & set(names) if self.uses is None else set(self.uses)
-        for name in uses | self.parameters.keys():
+        for name in self.parameters:
             if name not in names:
-                raise InputError(f"rule {rule} must take the {name!r} that it is said to use")
-        object.__setattr__(self, "uses", frozenset(uses))
+                raise InputError(f"rule {rule} must take its parameter {name!r}")
 
     @cached_property
     def arguments(self) -> tuple[str, ...]:
@@ -124,7 +119,7 @@ class Variant:
     @cached_property
     def unread(self) -> frozenset[str]:
         """Those of OF_RULES that it does not read."""
-        return frozenset(OF_RULES) - frozenset(self.uses or ())
+        return frozenset(OF_RULES) - set(self.arguments)
 
 
 VARIANTS: dict[str, Variant] = {
@@ -143,7 +138,7 @@ VARIANTS: dict[str, Variant] = {
 
 @lru_cache(maxsize=256)
 def variant_of(name: str) -> Variant:
-    """The variant of a name: a row of VARIANTS, or `module:name` of the user's own.
+    """The variant of a name: a row of VARIANTS, or a user-defined `module:name`.
 
     Raises:
         InputError: there is none.
@@ -155,14 +150,14 @@ def variant_of(name: str) -> Variant:
             raise InputError(f"unknown variant {name!r}{near_miss(name, known)}")
         return VARIANTS[name]
     module = import_user_module(module_name, f"the module of variant {name!r}")
-    found = getattr(module, attribute, None)
-    if not isinstance(found, Variant):
+    variant = getattr(module, attribute, None)
+    if not isinstance(variant, Variant):
         rows = [key for key, value in vars(module).items() if isinstance(value, Variant)]
         raise InputError(
             f"{module_name} must have a Variant {attribute!r}{near_miss(attribute, rows)}"
         )
     digest = hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()[:16]
-    return replace(found, digest=digest)
+    return replace(variant, digest=digest)
 
 
 def variant_stem(name: str) -> str:

@@ -16,7 +16,15 @@ from hq_ray.schema import BETTER, DONE
 from hq_ray.store import Results
 from hq_ray.sweeps.plan import TrialSet
 from hq_ray.sweeps.spec_entries import Confirm
-from hq_ray.trial import BLOCK, CONFIRMATION, FIRST_FRESH_SEED, Trial, environment_name, seeded
+from hq_ray.trial import (
+    BLOCK,
+    CONFIRMATION,
+    FIRST_FRESH_SEED,
+    Trial,
+    environment_key,
+    environment_name,
+    seeded,
+)
 
 # A configuration as the plan has it, and what sweep.json says of it: `variant`, `config_id`, `rank`
 # (1 for the best one), `configurations` (how many its variant has on the problem), `score` (mean of
@@ -41,10 +49,9 @@ class Confirmation:
 
 def problem_of(trial: Trial) -> str:
     """The name of a trial's problem in `sweep.json`."""
-    return (
-        f"{trial.env} {trial.env_args}, episodes {trial.episodes}, max_steps {trial.max_steps}, "
-        f"gamma {trial.gamma}"
-    )
+    environment = environment_key(trial.env, trial.env_args)
+    lengths = f"episodes {trial.episodes}, max_steps {trial.max_steps}"
+    return f"{environment}, {lengths}, gamma {trial.gamma}"
 
 
 def choose(
@@ -176,7 +183,7 @@ def _sentence(problem: str, one: Trial, record: Mapping, block: Mapping) -> str:
     rank, number = record["rank"], record["configurations"]
     of = f"best of {number}" if rank == 1 else f"number {rank} of {number}"
     name = one.label or environment_name(one.env, one.env_args)
-    problem = problem.replace(f"{one.env} {one.env_args}", name, 1)
+    problem = problem.replace(environment_key(one.env, one.env_args), name, 1)
     return (
         f"Confirmed on {block['seeds']} fresh seeds: {problem}: {one.variant} with {which}, "
         f"{of} by {block['metric']} ({record['score']:.6g})"

@@ -88,7 +88,7 @@ def expand(sweep: Sweep) -> Expanded:
         values = dict(zip(SETTINGS, settings, strict=True))
         values["max_steps"] = values["max_steps"] or environment.max_steps
         # Two names of one environment, or its own step limit spelled out, give the same trial.
-        key = (environment.name, *values.values())
+        key = (environment.key, *values.values())
         if key not in templates:
             templates[key] = Trial(
                 env=environment.id,
@@ -108,8 +108,8 @@ def expand(sweep: Sweep) -> Expanded:
     ]
     return Expanded(
         trials=TrialSet(list(templates.values()), sweep.seeds),
-        environments={environment.name: environment for environment in environments.values()},
-        families={environments[one].name: one.family for one in environments if one.family},
+        environments={environment.key: environment for environment in environments.values()},
+        families={environments[one].key: one.family for one in environments if one.family},
         notices=tuple(dict.fromkeys(notices)),
     )
 

@@ -20,9 +20,8 @@ from pydantic import (
 )
 
 from hq_ray.errors import InputError, did_you_mean, short_repr
-from hq_ray.hyperparameters import COUNT, HYPERPARAMETERS, Hyperparameter, Value
+from hq_ray.hyperparameters import COUNT, HYPERPARAMETERS, Hyperparameter, Value, own_rows
 from hq_ray.sweeps.spec_text import known_keys, listed, placed, sentence
-from hq_ray.updates import variant_of
 
 # What can vary besides the hyperparameters.
 LENGTHS = {
@@ -36,13 +35,10 @@ LEAST_SHARE = 1e-6
 
 def parameters_of(variants: Iterable[str]) -> dict[str, Hyperparameter]:
     """Rows of all that may vary: ours, and the parameters that rules of the user's own have."""
-    own = {
-        name: default for one in variants for name, default in variant_of(one).parameters.items()
-    }
-    return PARAMETERS | {
-        name: Hyperparameter(name, float, default, "a finite number", lambda _: True, "")
-        for name, default in own.items()
-    }
+    rows = dict(PARAMETERS)
+    for variant in variants:
+        rows |= own_rows(variant)
+    return rows
 
 
 def plain_number(value: object) -> int | float:
@@ -72,7 +68,7 @@ def checked(row: Hyperparameter, value: object, place: str = "") -> Any:
     try:
         return row.check(value if row.kind is str else plain_number(value))
     except ValueError:
-        hint = did_you_mean(value, row.kinds) if row.kind is str else ""
+        hint = did_you_mean(value, row.choices) if row.kind is str else ""
         raise placed(place, f"must be {row.must}, got {short_repr(value)}{hint}") from None
 
 
@@ -208,7 +204,7 @@ def _parameters(given: object, info: ValidationInfo) -> dict[str, Parameter]:
 SCHEMA = {
     name: {
         "description": f"{row.summary}; {row.must}",
-        "examples": list(row.kinds) if row.kind is str else [row.default],
+        "examples": list(row.choices) if row.kind is str else [row.default],
     }
     for name, row in PARAMETERS.items()
 }

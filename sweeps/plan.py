@@ -8,7 +8,7 @@ import numpy as np
 
 from hq_ray.schema import DONE, FAILED
 from hq_ray.sweeps.options import Shard
-from hq_ray.trial import Trial, id_by_seed, seeded
+from hq_ray.trial import Trial, environment_key, id_by_seed, seeded
 
 
 class TrialSet(Sequence[Trial]):
@@ -90,7 +90,7 @@ def planned_counts(trials: TrialSet) -> dict[str, dict[str, int]]:
     """How many trials are planned, by environment (`id args`) and variant, for sweep.json."""
     counts: dict[str, dict[str, int]] = {}
     for one in trials.configurations:
-        of = counts.setdefault(f"{one.env} {one.env_args}", Counter())
+        of = counts.setdefault(environment_key(one.env, one.env_args), Counter())
         of[one.variant] += len(trials.seeds)
     return counts
 

@@ -1,14 +1,13 @@
 """Runs the missing trials of a sweep: on Ray, or in this process."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import islice
 
 from hq_ray.compiled import on_compiling
-from hq_ray.environments import sweep_json_entries
 from hq_ray.errors import ResultsError
 from hq_ray.store import Results, Survey
 from hq_ray.sweeps.batching import Batcher
@@ -187,13 +186,21 @@ def _describe(
     chosen: Confirmation | None = None,
 ) -> None:
     """Writes sweep.json."""
-    told: dict[str, Mapping[str, object]] = {**sweep_json_entries(expanded.environments.values())}
+    environments = expanded.environments
+    engines = {key: environment.engine for key, environment in environments.items()}
     if options.engine != "auto":
-        told["engines"] = dict.fromkeys(told["engines"], f"{options.engine}: as asked for")
-    told["families"] = expanded.families
-    told["planned"] = planned_counts(expanded.trials)
-    told["confirmed"] = {} if chosen is None else chosen.record
-    results.describe(sweep.name, sweep.to_dict(), options.part, **told)
+        engines = dict.fromkeys(engines, f"{options.engine}: as asked for")
+    results.describe(
+        sweep.name,
+        sweep.to_dict(),
+        options.part,
+        fingerprints={key: environment.fingerprint for key, environment in environments.items()},
+        sources={key: environment.source for key, environment in environments.items()},
+        engines=engines,
+        families=expanded.families,
+        planned=planned_counts(expanded.trials),
+        confirmed={} if chosen is None else chosen.record,
+    )
 
 
 def _train(

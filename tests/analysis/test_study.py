@@ -5,7 +5,7 @@ import pytest
 from hq_ray.analysis.figures import figures_of
 from hq_ray.analysis.study import study
 from hq_ray.analysis.verdict import judge
-from hq_ray.environments import load_model, sweep_json_entries
+from hq_ray.environments import load_model
 from hq_ray.load import stream_curves
 from hq_ray.planning import references
 from hq_ray.store import Results
@@ -37,8 +37,8 @@ def published(tmp_path):
         sweep = Sweep.from_mapping({k: v for k, v in content.items() if v is not None})
         expanded = expand(sweep)
         place = Results.at(tmp_path / sweep.name)
-        told = sweep_json_entries(expanded.environments.values())
-        place.describe(sweep.name, sweep.to_dict(), **told)
+        fingerprints = {key: one.fingerprint for key, one in expanded.environments.items()}
+        place.describe(sweep.name, sweep.to_dict(), fingerprints=fingerprints)
         place.publish([train(trial) for trial in expanded.trials])
         return place
 

@@ -74,7 +74,6 @@ def test_a_schedule_keeps_the_ratio_of_the_two_steps():
         ("0-2,7", (0, 1, 2, 7)),
         ("3-3", (3,)),
         (" 5 , 1-2 ", (5, 1, 2)),
-        (7, (7,)),
         (str(MAX_SEED), (MAX_SEED,)),
     ],
 )

@@ -237,10 +237,7 @@ def other(q_value, target, clip):
         ({"update": other}, "got 'clip'"),
         ({"update": other, "parameters": {"clap": 1.0}}, "got 'clip'; did you mean 'clap'?"),
         ({"update": other, "parameters": {"clip": 1.0}, "target": "maxx"}, "did you mean 'max'?"),
-        (
-            {"update": other, "parameters": {"clip": 1.0}, "uses": {"alpha"}},
-            "must take the 'alpha' that it is said to use",
-        ),
+        ({"update": minimum, "parameters": {"clip": 1.0}}, "must take its parameter 'clip'"),
     ],
 )
 def test_what_is_no_variant_is_refused(arguments, message):

@@ -25,7 +25,7 @@ def fall(q_value, target, alpha_down):
 
 
 falling = hq.Variant(fall)
-mine = hq.Variant(plain, target="max", uses={"alpha"})
+mine = hq.Variant(plain, target="max")
 late = hq.Variant(plain, target="expected")
 clipped = hq.Variant(clip, parameters={"most": 1.0})
 nan = hq.Variant(broken)
