@@ -55,32 +55,30 @@ def test_a_second_environment_replaces_the_files_of_the_first_and_says_so(run):
     assert files("logs", "plots") == logs([0]) | curves([0]) | both | {p.as_posix() for p in mine}
 
 
-def test_the_same_setting_adds_and_replaces(run):
-    assert run(*GRID, "--seeds", "0-1", "--task", "train")[0] == 0
-    before = Path("logs/standard/s0/standard_returns.csv").read_bytes()
+def test_the_same_setting_adds_and_replaces_also_where_one_folder_takes_all(run):
+    roots = ["--log_root", "all", "--plots_root", "all"]
+    assert run(*GRID, "--seeds", "0-1", *roots)[0] == 0
+    before = Path("all/standard/s0/standard_returns.csv").read_bytes()
     for seeds, variants in (("1-2", "standard"), ("5", "minimum")):
-        code, out, _ = run(*GRID, "--seeds", seeds, "--variants", variants, "--task", "train")
+        code, out, _ = run(*GRID, "--seeds", seeds, "--variants", variants, *roots)
         assert (code, "Notice" in out) == (0, False)
-    expected = logs([0, 1]) | logs([2], ["standard"]) | logs([5], ["minimum"])
-    assert files("logs") == expected
-    assert Path("logs/standard/s0/standard_returns.csv").read_bytes() == before
+    expected = comparisons("VelocityGrid-v0")
+    for kind in (logs, curves):
+        expected |= kind([0, 1]) | kind([2], ["standard"]) | kind([5], ["minimum"])
+    found = {name for name in files("all") if not name.startswith("all/.")}
+    assert found == {re.sub("^(logs|plots)/", "all/", name) for name in expected}
+    assert Path("all/standard/s0/standard_returns.csv").read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        ["--env_args", "max_speed=2", "--tag", "VelocityGrid-v0"],
-        ["--gamma", "0.5"],
-        ["--tag", "other"],
-    ],
-)
-def test_each_part_of_a_setting_makes_it_another(run, changed):
+def test_each_part_of_a_setting_makes_it_another(run):
     train = [*GRID, "--variants", "standard", "--task", "train"]
-    assert run(*train, "--seeds", "0-1")[0] == 0
-    code, out, _ = run(*train, "--seeds", "1", *changed)
-    assert code == 0
-    assert "Notice: logs held files of an earlier run of another environment or setting" in out
-    assert files("logs") == logs([1], ["standard"])
+    every = [], ["--gamma", "0.5"], ["--tag", "other"]
+    every += (["--env_args", "max_speed=2", "--tag", "other"],)
+    for seed, changed in enumerate(every):
+        code, out, _ = run(*train, "--seeds", seed, *changed)
+        told = "Notice: logs held files of an earlier run of another environment or setting" in out
+        assert (code, told) == (0, seed > 0), changed
+        assert files("logs") == logs([seed], ["standard"]), changed
 
 
 def test_a_comparison_of_the_same_tag_and_another_setting_goes(run):
@@ -92,16 +90,6 @@ def test_a_comparison_of_the_same_tag_and_another_setting_goes(run):
     assert run(*changed, "--task", "train")[0] == 0
     assert run(*changed, "--task", "plot")[0] == 0
     assert files("plots") == curves([0], ["standard"])
-
-
-def test_one_folder_may_take_all(run):
-    roots = ["--log_root", "all", "--plots_root", "all"]
-    for seed in (0, 1):
-        assert run(*GRID, "--seeds", seed, "--variants", "standard", *roots)[0] == 0
-    expected = logs([0, 1], ["standard"]) | curves([0, 1], ["standard"])
-    expected |= comparisons("VelocityGrid-v0")
-    found = {name for name in files("all") if not name.startswith("all/.")}
-    assert found == {re.sub("^(logs|plots)/", "all/", name) for name in expected}
 
 
 def test_a_file_that_no_run_has_noted_is_not_written_over(run):
