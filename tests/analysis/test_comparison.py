@@ -3,42 +3,21 @@ import pandas as pd
 import pytest
 from scipy import stats
 from small_sweeps import fresh
-from trial_frames import alphas, exact, table_of, trials_of
+from trial_frames import alphas, compared, exact, table_of, trials_of
 
 from hq_ray.analysis.cells import cells_by_problem
-from hq_ray.analysis.comparison import (
-    best_configuration,
-    exploratory,
-    seeds_to_compare,
-)
+from hq_ray.analysis.comparison import best_configuration, seeds_to_compare
 from hq_ray.analysis.families import compare_all
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.statistics.t_tests import difference_of_means
 from hq_ray.analysis.verdict import summary
 
 NAN, FAILED = float("nan"), float("inf")
-RETURN, STEPS = METRICS["final_return"], METRICS["final_steps"]
+RETURN = METRICS["final_return"]
 
 
 def noise(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape)
-
-
-def compared(ours, base, *, seeds=None, base_seeds=None, metric="final_return", **columns):
-    """Harmonic against standard with these scores: configurations by seeds."""
-    ours, base = (np.atleast_2d(np.asarray(scores, float)) for scores in (ours, base))
-    seeds = range(ours.shape[1]) if seeds is None else seeds
-    base_seeds = range(base.shape[1]) if base_seeds is None else base_seeds
-    columns |= {"metric": metric}
-    table = table_of(
-        trials_of("harmonic", alphas(len(ours)), seeds, ours, **columns),
-        trials_of("standard", alphas(len(base)), base_seeds, base, **columns),
-    )["Table-v0"]
-    return exploratory(table["harmonic"], table["standard"], METRICS[metric])
-
-
-def record_of(found):
-    return tuple(summary(found)[name] for name in ("wins", "ties", "losses"))
 
 
 # The choice and the seeds of the test
@@ -60,9 +39,10 @@ def test_a_cost_is_chosen_downwards_and_wins_are_the_right_way_round():
     costs, returns = compared(-ours, -base, metric="final_steps"), compared(ours, base)
     assert costs.ours.number == returns.ours.number
     assert costs.difference.mean == exact(-returns.difference.mean)
-    assert record_of(costs) == record_of(returns)
     gaps = returns.ours.scores("final_return") - returns.base.scores("final_return")
-    assert record_of(returns) == ((gaps > 0).sum(), 0, (gaps < 0).sum())
+    for found in (costs, returns):
+        record = [summary(found)[name] for name in ("wins", "ties", "losses")]
+        assert record == [(gaps > 0).sum(), 0, (gaps < 0).sum()]
 
 
 def test_one_configuration_each_is_compared_on_all_seeds():
@@ -87,8 +67,7 @@ def test_ties_go_to_the_order_of_the_plan():
     scores, levels = np.tile(noise(1, 10), (4, 1)), alphas(4)
     trials = pd.concat([trials_of(v, levels, range(10), scores) for v in ("standard", "harmonic")])
     listed = {"parameters": {"alpha": [one["alpha"] for one in levels[::-1]]}}
-    row = cells_by_problem(trials, [listed])["Table-v0"]
-    found = exploratory(row["harmonic"], row["standard"], RETURN)
+    (found,) = compare_all(cells_by_problem(trials, [listed]), RETURN)
     assert found.ours.label == found.base.label == "alpha 0.8"
 
 
@@ -126,10 +105,8 @@ def test_three_seeds_must_be_left_to_test_after_a_choice(n, enough):
 
 def test_a_metric_that_is_nowhere_compares_nothing():
     table = table_of(*(trials_of(v, [{}], [0], [[1.0]]) for v in ("standard", "harmonic")))
-    row = table["Table-v0"]
-    assert exploratory(row["harmonic"], row["standard"], METRICS["success_rate"]) is None
     assert compare_all(table, METRICS["success_rate"]) == []
-    assert best_configuration(row["harmonic"], METRICS["success_rate"]) is None
+    assert best_configuration(table["Table-v0"]["harmonic"], METRICS["success_rate"]) is None
 
 
 # Pairs or Welch

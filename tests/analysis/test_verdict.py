@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
-from trial_frames import alphas, table_of, trials_of
+from trial_frames import compared, exact, table_of, trials_of
 
 from hq_ray.analysis.families import compare_all
 from hq_ray.analysis.metrics import METRICS
@@ -21,24 +21,13 @@ from hq_ray.analysis.verdict import (
 )
 
 
-def compared(ours, base, *, metric="final_return", env="A-v0", rope=None, first=0):
-    """The comparison of harmonic with standard: a list of seeds each, or of configurations."""
-    ours, base = (np.atleast_2d(np.asarray(scores, float)) for scores in (ours, base))
-    names = {"env": env, "metric": metric}
-    table = table_of(
-        trials_of("harmonic", alphas(len(ours)), range(ours.shape[1]), ours, **names),
-        trials_of(
-            "standard", alphas(len(base)), range(first, first + base.shape[1]), base, **names
-        ),
-    )
-    (found,) = compare_all(table, METRICS[metric], rope)
-    return found
-
-
 def normal(mean, n=10, sd=1.0):
     """Differences with exactly this mean and this standard deviation."""
     values = np.random.default_rng(0).normal(size=n)
     return mean + sd * (values - values.mean()) / values.std(ddof=1)
+
+
+ON = "Exploratory: on Table-v0, harmonic"
 
 
 def judged(difference, **kwargs):
@@ -46,35 +35,26 @@ def judged(difference, **kwargs):
     return judge(compared(base + np.asarray(difference, float), base, **kwargs))
 
 
+EVIDENCE = "units (95 % interval 1.28 to 2.72, p < 0.001, n = 10 paired seeds)."
+
+
 @pytest.mark.parametrize(
     ("mean", "metric", "kind", "words"),
     [
-        (2.0, "final_return", BETTER, "beats standard in final return by 2 reward units (95 % "),
-        (-2.0, "final_return", WORSE, "harmonic loses to standard in final return by 2 reward"),
-        (2.0, "final_steps", WORSE, "loses to standard in length of final episodes (lower is"),
-        (0.1, "final_return", UNDECIDED,
-         "harmonic against standard is undecided: the difference in final return is 0.1 reward "
-         "units (95 % "),
+        (2.0, "final_return", BETTER, f"beats standard in final return by 2 reward {EVIDENCE}"),
+        (-2.0, "final_return", WORSE, f"loses to standard in final return by 2 reward {EVIDENCE}"),
+        (2.0, "final_steps", WORSE, "loses to standard in length of final episodes (lower is bett"),
+        (0.1, "final_return", UNDECIDED, "against standard is undecided: the difference in final "
+         "return is 0.1 reward units (95 % "),
     ],
 )  # fmt: skip
-def test_the_t_test_decides(mean, metric, kind, words):
+def test_the_t_test_decides_and_its_evidence_has_no_sign(mean, metric, kind, words):
     found = judged(normal(mean), metric=metric)
     assert found.kind == kind
-    assert found.sentence.startswith("Exploratory: on A-v0, harmonic ")
-    assert words in found.sentence
-
-
-def test_the_evidence_is_given_in_full_and_without_a_sign():
-    evidence = "by 2 reward units (95 % interval 1.28 to 2.72, p < 0.001, n = 10 paired seeds)."
-    for mean in (2.0, -2.0):
-        assert stats.ttest_1samp(normal(mean), 0).pvalue < 0.001
-        assert judged(normal(mean)).sentence.endswith(evidence)
-    behind = compared(normal(-3.0), np.zeros(10))
-    assert "loses to standard in final return by 3 reward units (95 % interval 2.28 to 3.72" in (
-        judge(behind).sentence
-    )
-    row = summary(behind)
-    assert [row["low"], row["high"]] == pytest.approx([-3.715357, -2.284643])
+    assert found.sentence.startswith(f"{ON} {words}")
+    row = summary(compared(normal(mean), np.zeros(10), metric=metric))
+    limits = stats.ttest_1samp(normal(mean), 0).confidence_interval()
+    assert [row["low"], row["high"]] == exact(list(limits))
 
 
 def test_what_could_have_been_found_is_told():
@@ -85,19 +65,14 @@ def test_what_could_have_been_found_is_told():
 
 
 def test_equal_scores_are_identical_and_a_constant_difference_needs_no_test():
-    assert judged(np.zeros(5)) == judge(compared(np.zeros(5), np.zeros(5)))
     found = judged(np.zeros(5))
     assert found.kind == IDENTICAL
-    assert found.sentence == (
-        "Exploratory: on A-v0, harmonic and standard are identical in final return on every seed "
-        "(n = 5 paired seeds)."
-    )
+    words = "and standard are identical in final return on every seed (n = 5 paired seeds)."
+    assert found.sentence == f"{ON} {words}"
     found = judged(np.full(5, -3.0))
     assert found.kind == WORSE
-    assert found.sentence == (
-        "Exploratory: on A-v0, harmonic loses to standard in final return by 3 reward units, the "
-        "same on every seed (n = 5 paired seeds)."
-    )
+    words = "loses to standard in final return by 3 reward units, the same on every seed"
+    assert found.sentence == f"{ON} {words} (n = 5 paired seeds)."
     assert judged(np.full(5, -3.0), metric="final_steps").kind == BETTER
 
 
@@ -106,16 +81,12 @@ def test_too_few_seeds_are_no_verdict():
     scores = np.random.default_rng(0).normal(size=(2, 3, 4))
     found = judge(compared(*scores))
     assert found.kind == TOO_FEW
-    assert found.sentence == (
-        "Exploratory: on A-v0, harmonic against standard: too few seeds, 4 common to all "
-        "configurations where 5 are needed."
-    )
+    words = "too few seeds, 4 common to all configurations where 5 are needed."
+    assert found.sentence == f"{ON} against standard: {words}"
     scores = np.random.default_rng(0).normal(size=(2, 2, 6))
     scores[0, 0, 1] = scores[0, 1, 4] = math.inf
-    assert (
-        "no configuration of one of them has the final return of every seed"
-        in judge(compared(*scores)).sentence
-    )
+    words = "no configuration of one of them has the final return of every seed"
+    assert words in judge(compared(*scores)).sentence
 
 
 def test_a_rope_makes_equivalent_what_lies_within():
@@ -130,7 +101,7 @@ def test_a_rope_makes_equivalent_what_lies_within():
 
 def test_seeds_that_are_not_paired_are_told():
     rng = np.random.default_rng(0)
-    found = judge(compared(rng.normal(9, 1, 8), rng.normal(0, 1, 5), first=100))
+    found = judge(compared(rng.normal(9, 1, 8), rng.normal(0, 1, 5), base_seeds=range(100, 105)))
     assert (found.kind, "n = 8 and 5 seeds, not paired" in found.sentence) == (BETTER, True)
 
 

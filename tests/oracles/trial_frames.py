@@ -9,6 +9,8 @@ import pytest
 
 from hq_ray import schema
 from hq_ray.analysis.cells import cells_by_problem
+from hq_ray.analysis.families import compare_all
+from hq_ray.analysis.metrics import METRICS
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import DONE, FAILED
 from hq_ray.trial import CONFIRMATION, EXPLORATION, FIRST_FRESH_SEED, TRIAL_FIELDS, Trial
@@ -58,6 +60,19 @@ def table_of(*frames):
 def alphas(n):
     """n configurations that differ in alpha."""
     return [{"alpha": (number + 1) / (n + 1)} for number in range(n)]
+
+
+def compared(
+    ours, base, *, seeds=None, base_seeds=None, metric="final_return", rope=None, **columns
+):
+    """Harmonic against standard with these scores, of seeds or of configurations by seeds."""
+    frames = []
+    for variant, scores, of in (("harmonic", ours, seeds), ("standard", base, base_seeds)):
+        scores = np.atleast_2d(np.asarray(scores, float))
+        of = range(scores.shape[1]) if of is None else of
+        frames.append(trials_of(variant, alphas(len(scores)), of, scores, metric=metric, **columns))
+    (found,) = compare_all(table_of(*frames), METRICS[metric], rope)
+    return found
 
 
 def exact(value):
