@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from trial_frames import alphas, table_of, trials_of
 
-from hq_ray.analysis.cells import PROBLEM, SETTINGS, cells_by_problem, environment_labels
+from hq_ray.analysis.cells import PROBLEM, SETTINGS, cells_by_problem
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.sweeps.expand import expand
 from hq_ray.sweeps.spec import Sweep
@@ -40,18 +40,11 @@ GRID = {
 }
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {"configurations": LISTED},
-        {
-            "env": "FrozenLake-v1",
-            "variant": ["standard", "harmonic"],
-            "parameters": GRID,
-            "variant_parameters": {"harmonic": {"alpha": [0.7, 0.9]}},
-        },
-    ],
-)
+GRIDS = {"env": "FrozenLake-v1", "variant": ["standard", "harmonic"], "parameters": GRID}
+GRIDS |= {"variant_parameters": {"harmonic": {"alpha": [0.7, 0.9]}}}
+
+
+@pytest.mark.parametrize("spec", [{"configurations": LISTED}, GRIDS])
 def test_configurations_stand_in_the_order_of_the_plan(spec):
     sweep = Sweep.from_mapping({"name": "x", **spec})
     planned = {}
@@ -92,56 +85,29 @@ def test_failed_trials_are_tried_and_have_no_score():
     assert table_of(trials_of("standard", [{}], [0], [[FAILED]])) == {}
 
 
-# Environments
-
-
-def test_environments_are_told_apart_by_arguments_and_by_model():
-    args = '{"max_speed":2}'
+def test_problems_are_told_apart_by_arguments_model_lengths_and_discount():
+    levels = [{"episodes": 200}, {"gamma": 1.0}, {"gamma": 0.999999999999}]
     frames = [
-        trials_of("standard", [{}], [0], [[1]], env="A-v0", fingerprint="a" * 16),
-        trials_of("standard", [{}], [0], [[1]], env="B-v0", fingerprint="b" * 16),
-        trials_of("standard", [{}], [1], [[1]], env="B-v0", fingerprint="c" * 16),
-        trials_of("standard", [{}], [2], [[1]], env="B-v0"),
-        trials_of("standard", [{}], [0], [[1]], env="B-v0", env_args=args, fingerprint="d" * 16),
-        trials_of("standard", [{}], [0], [[1]], env="C-v0"),
-    ]
-    assert environment_labels(pd.concat(frames, ignore_index=True)).tolist() == [
-        "A-v0",
-        "B-v0 (model bbbbbbbb)",
-        "B-v0 (model cccccccc)",
-        "B-v0 (no model)",
-        "B-v0, max_speed 2",
-        "C-v0",
-    ]
-
-
-def test_lengths_and_discounts_make_problems():
-    levels = [{"episodes": 100}, {"episodes": 200}, {"gamma": 1.0}, {"gamma": 0.999999999999}]
-    args = {"env_args": '{"a":1}', "max_steps": 9}
-    frames = [
-        trials_of("standard", levels, [0], [[1], [2], [3], [4]]),
-        trials_of("standard", alphas(2), [0], [[1], [2]], **args),
+        trials_of("standard", levels, [0], [[1], [2], [3]], env="A-v0"),
+        trials_of("standard", alphas(2), [0], [[1], [2]], env="A-v0"),
+        *(
+            trials_of("standard", [{}], [0], [[1]], env="B-v0", fingerprint=model)
+            for model in ("b" * 16, "c" * 16, None)
+        ),
+        trials_of("standard", [{}], [0], [[1]], env="B-v0", env_args='{"a":1}', max_steps=9),
+        trials_of("standard", [{}], [0], [[1]], env="C-v0", fingerprint="a" * 16),
     ]
     table = table_of(*frames)
-    assert list(table) == [
-        "Table-v0, a 1",
-        "Table-v0, episodes 100, gamma 0.99",
-        "Table-v0, episodes 100, gamma 0.999999999999",
-        "Table-v0, episodes 100, gamma 1",
-        "Table-v0, episodes 200, gamma 0.99",
-    ]
-    assert [len(row["standard"]) for row in table.values()] == [2, 1, 1, 1, 1]
-    problem = table["Table-v0, a 1"]["standard"].common_values(PROBLEM)
-    assert problem == ("Table-v0", '{"a":1}', None, 100, 9, 0.99)
-
-
-def test_variants_stand_in_the_order_of_the_spec_with_the_baseline_first():
-    variants = ("asymmetric", "harmonic", "minimum", "standard")
-    trials = pd.concat(
-        [trials_of(variant, [{}], [0], [[1]]) for variant in variants], ignore_index=True
-    )
-    spec = {"variant": ["minimum", "harmonic"]}
-    table = cells_by_problem(trials, [spec])["Table-v0"]
-    assert list(table) == ["standard", "minimum", "harmonic", "asymmetric"]
-    others = trials[trials["variant"] != "standard"]
-    assert next(iter(cells_by_problem(others, [spec])["Table-v0"])) == "minimum"
+    assert {label: len(row["standard"]) for label, row in table.items()} == {
+        "A-v0, episodes 100, gamma 0.99": 2,
+        "A-v0, episodes 100, gamma 0.999999999999": 1,
+        "A-v0, episodes 100, gamma 1": 1,
+        "A-v0, episodes 200, gamma 0.99": 1,
+        "B-v0 (model bbbbbbbb)": 1,
+        "B-v0 (model cccccccc)": 1,
+        "B-v0 (no model)": 1,
+        "B-v0, a 1": 1,
+        "C-v0": 1,
+    }
+    problem = table["B-v0, a 1"]["standard"].common_values(PROBLEM)
+    assert problem == ("B-v0", '{"a":1}', None, 100, 9, 0.99)

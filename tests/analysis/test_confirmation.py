@@ -71,13 +71,17 @@ def test_exploration_holds_no_fresh_seed(tmp_path):
     assert other.chosen["Table-v0", "harmonic"].seeds.tolist() == fresh(0, 9)
 
 
-def test_the_last_block_speaks_and_the_earlier_is_told(tmp_path):
+def test_the_last_block_speaks_of_what_was_recorded_and_the_earlier_is_told(tmp_path):
     worse, better = noise(10, seed=2, mean=-40), noise(10, seed=2, mean=-10)
     scores = confirmed(explored(), (noise(10), worse), (noise(10, seed=3), better))
     chosen = {0: choice(), 1: choice(extended_after=[5])}
     folder = publish_scores(tmp_path / "x", scores, chosen)
+    # Of how many it was chosen is what was recorded then.
+    text = (folder / "sweep.json").read_text()
+    recorded = text.replace('"configurations": 2', '"configurations": 7')
+    (folder / "sweep.json").write_text(recorded)
     row = one_row(folder)
-    assert (row["kind"], row["basis"], row["chosen_from"]) == ("better", "confirmed", 2)
+    assert (row["kind"], row["basis"], row["chosen_from"]) == ("better", "confirmed", 7)
     assert row["verdict"].startswith("Confirmed: on Table-v0, harmonic beats standard in mean")
     notes = study([Results.at(folder)], with_curves=False).notes
     assert (
@@ -103,17 +107,6 @@ def test_results_copied_by_hand_say_enough(tmp_path):
     assert set(found["baseline_configuration"]) == {"alpha 0.1"}
 
 
-def test_how_many_were_there_to_choose_from_is_what_was_recorded(tmp_path):
-    scores = confirmed(explored(), (noise(10), noise(10, seed=1)))
-    folder = publish_scores(tmp_path / "x", scores, {0: choice()})
-    path = folder / "sweep.json"
-    content = json.loads(path.read_text())
-    for one in next(iter(content["confirmed"].values()))[0]["chosen"]:
-        one["configurations"] = 7
-    path.write_text(json.dumps(content))
-    assert one_row(folder)["chosen_from"] == 7
-
-
 def test_failed_fresh_seeds_drop_their_pairs_and_are_counted(tmp_path):
     base, ours = noise(10), noise(10, seed=1)
     base[3] = ours[3] = ours[7] = FAILED
@@ -125,17 +118,15 @@ def test_failed_fresh_seeds_drop_their_pairs_and_are_counted(tmp_path):
     assert "n = 8 paired seeds, 2 failed, 20 not there yet" in row["verdict"]
 
 
-@pytest.mark.parametrize(
-    ("n", "kind", "words"),
-    [
+def test_what_needs_no_test(tmp_path):
+    for n, kind, words in (
         (5, "identical", "are identical in mean return on every seed (n = 5"),
         (1, "too few seeds", "too few seeds, 1 fresh and done"),
-    ],
-)
-def test_what_needs_no_test(tmp_path, n, kind, words):
-    scores = confirmed(explored(), (noise(n), noise(n)))
-    row = one_row(publish_scores(tmp_path / "x", scores, {0: choice()}))
-    assert (row["kind"], row["basis"], words in row["verdict"]) == (kind, "confirmed", True)
+    ):
+        scores = confirmed(explored(), (noise(n), noise(n)))
+        row = one_row(publish_scores(tmp_path / kind, scores, {0: choice()}))
+        assert (row["kind"], row["basis"]) == (kind, "confirmed")
+        assert words in row["verdict"]
 
 
 def test_seeds_that_are_not_shared_have_welchs_test(tmp_path):
@@ -170,21 +161,16 @@ def test_each_of_the_best_three_is_in_the_family(tmp_path):
     assert found["p_holm"].to_numpy() == exact(adjusted)
 
 
-def test_a_choice_by_another_metric_is_not_confirmed(tmp_path, capsys):
-    scores = confirmed(explored(8), (noise(9), noise(9, seed=1)))
-    folder = publish_scores(tmp_path / "x", scores, {0: choice("final_return")})
-    assert one_row(folder)["metric"] == "final_return"
+def test_the_metric_is_that_of_the_last_confirmation_and_another_is_exploratory(tmp_path, capsys):
+    scores = confirmed(explored(8), (noise(9), noise(9)), (noise(7), noise(7, seed=1)))
+    chosen = {0: choice("policy_value"), 1: choice("final_return")}
+    folder = publish_scores(tmp_path / "x", scores, chosen)
+    row = one_row(folder)
+    assert (row["metric"], row["basis"], row["n"]) == ("final_return", "confirmed", 7)
     assert one_row(folder, metric="mean_steps")["basis"] == "exploratory"
     assert run_command_line(["compare", str(folder), "--metric", "mean_return"]) == 0
     said = capsys.readouterr().out
     assert "by mean_return the verdict is exploratory" in " ".join(said.split())
-
-
-def test_the_metric_is_that_of_the_last_confirmation(tmp_path):
-    scores = confirmed(explored(), (noise(9), noise(9)), (noise(7), noise(7, seed=1)))
-    chosen = {0: choice(), 1: choice("final_return")}
-    row = one_row(publish_scores(tmp_path / "x", scores, chosen))
-    assert (row["metric"], row["n"]) == ("final_return", 7)
 
 
 def test_a_variant_without_fresh_seeds_is_exploratory(tmp_path):
@@ -196,15 +182,17 @@ def test_a_variant_without_fresh_seeds_is_exploratory(tmp_path):
     assert "there are no fresh seeds of the last choice for minimum:" in notes
 
 
-def test_the_baseline_may_be_named(tmp_path):
-    scores = {(v, 0.1): by_seed(range(5), noise(5, seed=s)) for s, v in
-              enumerate(("minimum", "asymmetric", "harmonic"))}  # fmt: skip
-    folder = publish_scores(tmp_path / "x", scores, order=("minimum", "harmonic", "asymmetric"))
-    pairs = [("harmonic", "minimum"), ("asymmetric", "minimum")]
-    found = hq_ray.compare(folder)
-    assert list(zip(found["variant"], found["baseline"], strict=True)) == pairs
-    found = hq_ray.compare(folder, baseline="harmonic")
-    assert found["variant"].tolist() == ["minimum", "asymmetric"]
+def test_the_baseline_is_standard_or_the_first_of_the_spec_or_the_one_that_is_named(tmp_path):
+    variants = ("asymmetric", "harmonic", "minimum", "standard")
+    scores = {(v, 0.1): by_seed(range(5), noise(5, seed=s)) for s, v in enumerate(variants)}
+    folder = publish_scores(tmp_path / "x", scores, order=("minimum", "harmonic"))
+    for given, baseline, others in (
+        ({}, "standard", ["minimum", "harmonic", "asymmetric"]),
+        ({"where": "variant != 'standard'"}, "minimum", ["harmonic", "asymmetric"]),
+        ({"baseline": "harmonic"}, "harmonic", ["minimum", "asymmetric", "standard"]),
+    ):
+        found = hq_ray.compare(folder, **given)
+        assert (set(found["baseline"]), found["variant"].tolist()) == ({baseline}, others)
     with pytest.raises(InputError, match="got 'harmonc'; did you mean 'harmonic'"):
         hq_ray.compare(folder, baseline="harmonc")
 
@@ -222,16 +210,15 @@ def test_a_condition_does_not_shrink_the_family(tmp_path):
 
 def test_lengths_are_problems_and_worlds_of_one_name_are_kept_apart(tmp_path):
     scores = confirmed(explored(), (noise(9), noise(9, seed=1)))
-    publish_scores(tmp_path / "a", scores, {0: choice()}, fingerprint="a" * 16)
-    publish_scores(tmp_path / "b", scores, {0: choice()}, fingerprint="b" * 16)
-    publish_scores(tmp_path / "c", scores, {0: choice()}, fingerprint="b" * 16, episodes=6)
-    found = hq_ray.compare([tmp_path / name for name in "abc"])
-    assert found["env"].tolist() == [
-        "Table-v0 (model aaaaaaaa)",
-        "Table-v0 (model bbbbbbbb), episodes 4",
-        "Table-v0 (model bbbbbbbb), episodes 6",
-    ]
-    assert found["n"].tolist() == [9, 9, 9]
+    places = [tmp_path / name for name in "abc"]
+    for place, world, episodes in zip(places, "abb", (4, 4, 6), strict=True):
+        of = {"fingerprint": world * 16, "episodes": episodes}
+        publish_scores(place, scores, {0: choice()}, **of)
+    assert hq_ray.compare(places).set_index("env")["n"].to_dict() == {
+        "Table-v0 (model aaaaaaaa)": 9,
+        "Table-v0 (model bbbbbbbb), episodes 4": 9,
+        "Table-v0 (model bbbbbbbb), episodes 6": 9,
+    }
 
 
 def test_an_environment_is_called_by_its_label(tmp_path):
