@@ -1,8 +1,12 @@
 """Runs batches as Ray tasks."""
 
 import socket
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import ray
@@ -18,7 +22,7 @@ from hq_ray.store import Results
 from hq_ray.sweeps.executors import Batch, Crash, ExecutorLost, train_batch
 from hq_ray.sweeps.options import RunOptions
 from hq_ray.sweeps.ownership import card_name
-from hq_ray.sweeps.ray_life import unanswered
+from hq_ray.sweeps.ray_life import ANSWER_SECONDS, unanswered
 from hq_ray.training import warm_up
 from hq_ray.trial import Trial, environment_name
 from hq_ray.versions import deciding_versions, differing
@@ -77,6 +81,24 @@ def _count_cores() -> int:
     return int(ray.cluster_resources().get("CPU", 0))
 
 
+def _answer(ask: Callable[[], Any]) -> Any:
+    """What Ray answers.
+
+    Raises:
+        TimeoutError: it does not, as when its GCS dies meanwhile: Ray waits for one forever.
+    """
+    answer: Future = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(ask())
+        except Exception as problem:
+            answer.set_exception(problem)
+
+    threading.Thread(target=run, daemon=True).start()
+    return answer.result(ANSWER_SECONDS)
+
+
 class RayExecutor:
     """Runs batches as Ray tasks, spread over the nodes.
 
@@ -108,7 +130,8 @@ class RayExecutor:
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
             if self._is_alive():
-                self._cores = _count_cores()  # blocks where Ray has died
+                with suppress(TimeoutError):
+                    self._cores = _answer(_count_cores)
         return self._cores
 
     def ask_for(self, cores: int) -> None:
@@ -123,7 +146,8 @@ class RayExecutor:
         with suppress(ExecutorLost):
             if self._is_alive():
                 self._asked_for, self._asked = cores, now
-                request_resources(num_cpus=cores)
+                with suppress(TimeoutError):
+                    _answer(partial(request_resources, num_cpus=cores))
 
     def _is_alive(self) -> bool:
         """Whether Ray answers.

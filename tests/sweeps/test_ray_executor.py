@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from hq_ray.errors import InputError, ModelError, VersionError
 from hq_ray.store import DONE, FAILED, Results
 from hq_ray.sweeps import ray_executor, ray_life
 from hq_ray.sweeps.api import run_sweep
+from hq_ray.sweeps.options import RunOptions
 from hq_ray.sweeps.run import Session
 
 pytestmark = pytest.mark.ray
@@ -139,6 +141,15 @@ def test_a_worker_with_other_code_is_refused_by_name(session, tmp_path, monkeypa
     with pytest.raises(VersionError, match=r"worker on \S+ .* numpy is \S+ instead of 0\.0"):
         torture.run(tmp_path)
     assert Results.at(tmp_path).published() == {}
+
+
+def test_a_call_that_ray_never_answers_does_not_stop_the_driver(session, tmp_path, monkeypatch):
+    """As where the GCS dies within it."""
+    never = threading.Event()
+    monkeypatch.setattr(ray_executor, "_count_cores", never.wait)
+    monkeypatch.setattr(ray_executor, "ANSWER_SECONDS", 0.01)
+    assert ray_executor.RayExecutor(Results.at(tmp_path), RunOptions(), "").cores == 0
+    never.set()
 
 
 def test_ray_is_private_and_its_workers_find_modules_where_this_process_does(session):
