@@ -1,11 +1,10 @@
 """A small sweep to be disturbed: run as a program, killed, resumed, and compared byte for byte.
 
-python torture.py FOLDER [--local] [--cores N] [--trials_per_task N] [--address A] [--shard K/N]
-    [--slow]
+python torture.py FOLDER OPTIONS, those of `RunOptions` as JSON
 """
 
-import argparse
 import io
+import json
 import subprocess
 import sys
 
@@ -19,6 +18,8 @@ from hq_ray.sweeps.run import run_missing
 from hq_ray.sweeps.spec import Sweep
 
 COLUMNS = ["trial_id", "episode", "episode_return", "steps", "terminated", "truncated", "success"]
+# On the Gymnasium loop, so that there is time to disturb it.
+SLOWLY = {"engine": "gymnasium"}
 
 
 def sweep(seeds="0-3"):
@@ -45,9 +46,10 @@ def run(folder, seeds="0-3", **options):
     return run_missing(wanted, Results.at(folder), expand(wanted), RunOptions(**options))
 
 
-def start(place, *flags, **streams):
+def start(place, streams=None, **options):
     """Starts a driver of its own that runs what is missing."""
-    return subprocess.Popen([sys.executable, __file__, str(place), *flags], **streams)
+    command = [sys.executable, __file__, str(place), json.dumps(options)]
+    return subprocess.Popen(command, start_new_session=True, **streams or {})
 
 
 def rows(place, kind, columns):
@@ -73,20 +75,5 @@ def assert_complete(place, expected):
     pd.testing.assert_frame_equal(content(place), expected)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder")
-    parser.add_argument("--local", action="store_true")
-    parser.add_argument("--address")
-    parser.add_argument("--cores", type=int)
-    parser.add_argument("--trials_per_task", type=int)
-    parser.add_argument("--shard")
-    parser.add_argument("--slow", action="store_true", help="train on the Gymnasium loop")
-    given = vars(parser.parse_args())
-    engine = "gymnasium" if given.pop("slow") else "auto"
-    tally = run(given.pop("folder"), engine=engine, **given)
-    sys.exit(130 if tally.interrupted else 0)
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(130 if run(sys.argv[1], **json.loads(sys.argv[2])).interrupted else 0)

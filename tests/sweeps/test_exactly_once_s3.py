@@ -6,6 +6,7 @@ was asked, and keeps some waiting.
 
 import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torture
@@ -57,7 +58,6 @@ def test_a_commit_whose_answer_is_lost_is_a_commit(object_store, prefix, undistu
         if method == "PUT" and "/trials/" in path and path not in lost:
             lost.add(path)
             return "closed after"
-        return None
 
     object_store.fault = fault
     tally = torture.run(prefix, local=True, trials_per_task=16)
@@ -65,9 +65,7 @@ def test_a_commit_whose_answer_is_lost_is_a_commit(object_store, prefix, undistu
     torture.assert_complete(prefix, undisturbed)
 
 
-def test_a_store_that_goes_away_stops_the_sweep_and_it_resumes(
-    object_store, prefix, undisturbed, monkeypatch
-):
+def test_a_store_that_goes_away_stops_the_sweep_and_it_resumes(object_store, prefix, undisturbed):
     put = []
 
     def fault(method, path):
@@ -86,20 +84,18 @@ def test_a_store_that_goes_away_stops_the_sweep_and_it_resumes(
 
 def test_a_driver_that_is_killed(object_store, prefix, undisturbed):
     """At its second commit, so that a batch is half there."""
-    trials = []
-    killed = threading.Event()
+    commits, killed = [], threading.Event()
 
     def fault(method, path):
-        if method == "PUT" and "/trials/" in path:
-            trials.append(path)
-            if len(trials) == 2:
-                driver.kill()
-                killed.set()
-                return "closed before"
-        return None
+        commits.append(method == "PUT" and "/trials/" in path)
+        if not (commits[-1] and sum(commits) == 2):
+            return None
+        driver.kill()
+        killed.set()
+        return "closed before"
 
     object_store.fault = fault
-    driver = torture.start(prefix, "--local", "--trials_per_task", "4")
+    driver = torture.start(prefix, local=True, trials_per_task=4)
     assert killed.wait(60)
     assert driver.wait() == -9
     assert len(Results.at(prefix).survey().stray) == 1
@@ -109,20 +105,10 @@ def test_a_driver_that_is_killed(object_store, prefix, undisturbed):
 
 
 def test_two_drivers_at_once(prefix, undisturbed):
-    problems = []
-
-    def drive():
-        try:
-            torture.run(prefix, local=True, trials_per_task=12)
-        except Exception as problem:
-            problems.append(type(problem))
-
-    threads = [threading.Thread(target=drive) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert problems == [Held]
+    how = {"local": True, "trials_per_task": 12}
+    with ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(torture.run, prefix, **how) for _ in range(2)]
+    assert {type(one.exception()) for one in running} == {Held, type(None)}
     torture.assert_complete(prefix, undisturbed)
 
 

@@ -6,6 +6,7 @@ import shutil
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import obstore
@@ -54,26 +55,23 @@ def card(**changes):
 def drive_together(place, drivers):
     """Starts some drivers at once; returns how many hold the results, and the other's errors."""
     start, over = threading.Barrier(drivers), threading.Barrier(drivers)
-    holding, refused = [], []
 
-    def drive():
+    def drive(_):
         start.wait()
         try:
             with Ownership(place) as owner:
                 over.wait()
-                holding.append(holds(place, owner.token))
+                found = holds(place, owner.token)
                 over.wait()
         except Held as problem:
-            refused.append(str(problem))
             over.wait()
             over.wait()
+            return str(problem)
+        return found
 
-    threads = [threading.Thread(target=drive) for _ in range(drivers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return holding.count(True), refused
+    with ThreadPoolExecutor(drivers) as pool:
+        found = list(pool.map(drive, range(drivers)))
+    return found.count(True), [one for one in found if isinstance(one, str)]
 
 
 def test_the_holder_is_named_and_leaves_no_name_behind(place):

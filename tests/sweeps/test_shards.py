@@ -39,8 +39,8 @@ def assert_as_one_driver(anywhere, undisturbed, undisturbed_folder):
 
 
 def test_four_shards_at_once_of_which_one_is_killed(anywhere, undisturbed, undisturbed_folder):
-    options = ["--shard", "2/4", "--local", "--slow", "--trials_per_task", "1"]
-    driver = torture.start(anywhere, *options)
+    options = {"shard": "2/4", "local": True, "trials_per_task": 1}
+    driver = torture.start(anywhere, **options, **torture.SLOWLY)
     second = {one.trial_id for one in torture.trials() if part(2, 4).has(one.config_id, one.seed)}
     with ThreadPoolExecutor(3) as pool:
         others = [
