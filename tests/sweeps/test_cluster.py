@@ -32,8 +32,7 @@ FOLDER = os.environ.get("NAPS_FOLDER")
 class Nap(gymnasium.Env):
     """One step an episode; a worker on a cluster sleeps in it, and writes down when."""
 
-    observation_space = gymnasium.spaces.Discrete(2)
-    action_space = gymnasium.spaces.Discrete(2)
+    observation_space = action_space = gymnasium.spaces.Discrete(2)
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -53,6 +52,7 @@ class Nap(gymnasium.Env):
 
 gymnasium.register("Nap-v0", entry_point="naps:Nap")
 '''
+NAP = {"name": "naps", "env": "naps:Nap-v0", "variant": "standard"}
 NAP_SECONDS = 0.3
 
 
@@ -117,14 +117,9 @@ def wait_until(condition, running):
 
 
 def test_nodes_join_and_go_while_a_sweep_runs(cluster, naps, tmp_path, capsys):
-    spec = {
-        "name": "naps",
-        "env": "naps:Nap-v0",
-        "variant": "standard",
-        "seeds": "0-65",
-        "episodes": 3,
-    }
+    spec = NAP | {"seeds": "0-65", "episodes": 3}
     trials = tmp_path / "naps/trials"
+    how = {"address": cluster.address, "max_cores": 7, "trials_per_task": 1}
     removed = {}
 
     def done(number):
@@ -135,15 +130,12 @@ def test_nodes_join_and_go_while_a_sweep_runs(cluster, naps, tmp_path, capsys):
         removed[node.node_id] = time.time()
 
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(
-            run_sweep, spec, tmp_path, address=cluster.address, max_cores=7, trials_per_task=1
-        )
+        running = pool.submit(run_sweep, spec, tmp_path, **how)
         time.sleep(5)
         wait_until(lambda: requested(cluster) == 7, running)
         first = cluster.add_node(num_cpus=2)
         time.sleep(5)
-        second = cluster.add_node(num_cpus=2)
-        third = cluster.add_node(num_cpus=3)
+        second, third = (cluster.add_node(num_cpus=cores) for cores in (2, 3))
         wait_until(lambda: done(22), running)
         assert 1 <= requested(cluster) < 7
         remove(first, allow_graceful=False)
@@ -159,37 +151,28 @@ def test_nodes_join_and_go_while_a_sweep_runs(cluster, naps, tmp_path, capsys):
     # machine likes, to the end or the end of its node.
     spans = {file.name: file.read_text().split()[6:] for file in naps.iterdir()}
     end = max(float(times[-1]) for times in spans.values() if times)
-    present = {
-        name: removed.get(name.partition("-")[0], end) - float(times[0])
+    present = [
+        removed.get(name.partition("-")[0], end) - float(times[0])
         for name, times in spans.items()
         if times
-    }
-    assert {name.partition("-")[0] for name in spans} >= {
-        node.node_id for node in (first, second, third)
-    }
+    ]
+    nodes = {name.partition("-")[0] for name in spans}
+    assert nodes >= {node.node_id for node in (first, second, third)}
     work = (66 - len(spans)) * 3 * NAP_SECONDS
-    assert sum(present.values()) < 1.25 * work
+    assert sum(present) < 1.25 * work
 
 
-def test_modules_of_the_users_reach_nodes_that_lack_them(
+def test_modules_of_the_users_reach_nodes_and_a_folder_that_does_not_is_noticed_at_once(
     cluster, node, modules, tmp_path, monkeypatch
 ):
-    """Also those that they import from their own folder."""
-    there = ray_life._module_folders
-    monkeypatch.setattr(
-        ray_life, "_module_folders", lambda: [path for path in there() if path != str(modules)]
-    )
-    spec = {"name": "naps", "env": "naps:Nap-v0", "variant": "standard", "seeds": 0, "episodes": 1}
-    assert run_sweep(spec, tmp_path, address=cluster.address).tally.done == 1
-
-
-def test_a_folder_that_workers_do_not_share_is_noticed_at_once(
-    cluster, node, tmp_path, monkeypatch
-):
+    """Also modules that they import from their own folder."""
+    folders = [path for path in ray_life._module_folders() if path != str(modules)]
+    monkeypatch.setattr(ray_life, "_module_folders", lambda: folders)
+    spec = NAP | {"seeds": 0, "episodes": 1}
+    assert run_sweep(spec, tmp_path / "shared", address=cluster.address).tally.done == 1
     monkeypatch.setattr(
         Location, "__reduce__", lambda self: (Location, (f"{self.path}-elsewhere", self.text))
     )
-    spec = {"name": "lake", "env": "FrozenLake-v1", "seeds": 0, "episodes": 5}
     with pytest.raises(InputError, match=r"must be where every node can write, but the worker on"):
-        run_sweep(spec, tmp_path, address=cluster.address)
-    assert list(tmp_path.rglob("*.parquet")) == []
+        run_sweep(spec, tmp_path / "own", address=cluster.address)
+    assert list((tmp_path / "own").rglob("*.parquet")) == []

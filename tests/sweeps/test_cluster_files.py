@@ -27,18 +27,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 
 
-@pytest.mark.parametrize(
-    ("name", "n_trials"), [("quick", 700), ("full", 20_400), ("full-cluster", 20_400)]
-)
-def test_example_specs_have_the_trials_they_say(name, n_trials):
-    path = ROOT / "sweeps" / f"{name}.yaml"
-    assert len(expand(read_spec(path)).trials) == n_trials
-    assert f"{n_trials:,} trials" in path.read_text()
-
-
-def test_the_cluster_spec_is_the_full_one():
-    full, cluster = (read_spec(ROOT / "sweeps" / f"{n}.yaml") for n in ("full", "full-cluster"))
-    assert full == cluster
+def test_example_specs_have_the_trials_they_say_and_that_of_the_cluster_is_the_full_one():
+    specs = {name: ROOT / "sweeps" / f"{name}.yaml" for name in ("quick", "full", "full-cluster")}
+    for path in specs.values():
+        assert f"{len(expand(read_spec(path)).trials):,} trials" in path.read_text()
+    assert read_spec(specs["full"]) == read_spec(specs["full-cluster"])
 
 
 def test_the_cluster_file_fits_rays_schema():
@@ -147,15 +140,9 @@ def test_a_wrong_token_is_one_sentence(head, tmp_path, token):
 
 ROW = """
 import gymnasium
-from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv
 
-
-class Row(FrozenLakeEnv):
-    def __init__(self, render_mode=None):
-        super().__init__(render_mode, desc=["SFFG"])
-
-
-gymnasium.register("Row-v0", "row_of_cells:Row", max_episode_steps=50)
+lake = "gymnasium.envs.toy_text:FrozenLakeEnv"
+gymnasium.register("Row-v0", lake, max_episode_steps=50, kwargs={"desc": ["SFFG"]})
 """
 
 

@@ -37,6 +37,7 @@ def test_the_order_of_trials():
 
 
 LAKE = {"env": "FrozenLake-v1", "variant": "standard"}
+OWN = ["standard", "own_rules:clipped"]
 UNREAD = "must be read by a variant or schedule of the spec, but none does"
 REFUSED = [
     (
@@ -67,7 +68,7 @@ REFUSED = [
     ({"env": "FrozenLak-v1"}, "env: unknown environment 'FrozenLak-v1'; did you mean 'FrozenLake"),
     ({"env": ["FrozenLake-v1", "a:A-v0"]}, "env a:A-v0: the module of environment 'a:A-v0'"),
     # What nothing reads.
-    ({"variant": "standard", "parameters": {"eps_shift": 1}}, f"parameters.eps_shift: {UNREAD}"),
+    ({"variant": OWN, "parameters": {"eps_shift": 1}}, f"parameters.eps_shift: {UNREAD}"),
     ({"parameters": {"alpha_end": 0.1}}, f"parameters.alpha_end: {UNREAD}; did you mean 'alpha'?"),
 ]
 REFUSED_LISTED = [

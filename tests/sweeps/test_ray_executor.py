@@ -31,24 +31,21 @@ import gymnasium
 
 
 class Doomed(gymnasium.Env):
-    """One step an episode; a fatal one takes the process down, a broken one raises."""
+    """One step an episode; after 40 of them, a fatal one takes the process down."""
 
-    observation_space = gymnasium.spaces.Discrete(2)
-    action_space = gymnasium.spaces.Discrete(2)
+    observation_space = action_space = gymnasium.spaces.Discrete(2)
 
-    def __init__(self, fatal=False, broken=False):
-        self.fatal, self.broken = fatal, broken
+    def __init__(self, fatal=False):
+        self.left = 40 if fatal else 10**9
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.episodes = getattr(self, "episodes", 0) + 1
         return 0, {}
 
     def step(self, action):
-        if self.fatal and self.episodes > 40:
+        self.left -= 1
+        if self.left < 0:
             os._exit(1)
-        if self.broken and self.episodes > 40:
-            raise ValueError("no such state")
         return 1, 1.0, True, False, {}
 
 
@@ -111,19 +108,13 @@ def test_ray_and_this_process_write_the_same_bytes(
 
 def test_a_trial_that_kills_its_worker_is_a_row_and_its_neighbours_are_done(session, tmp_path):
     env = "doomed_environment:Doomed-v0"
-    spec = {
-        "name": "doomed",
-        "env": [env, {"id": env, "fatal": True}, {"id": env, "broken": True}, "FrozenLake-v1"],
-        "variant": "standard",
-        "seeds": 0,
-        "episodes": 50,
-    }
+    spec = {"name": "doomed", "env": [env, {"id": env, "fatal": True}, "FrozenLake-v1"]}
+    spec |= {"variant": "standard", "seeds": 0, "episodes": 50}
     tally = run_sweep(spec, tmp_path, trials_per_task=4).tally
-    assert (tally.done, tally.failed) == (2, 2)
+    assert (tally.done, tally.failed) == (2, 1)
     rows = pd.read_parquet(tmp_path / "doomed/trials").sort_values(["env", "env_args"])
-    assert rows["status"].to_list() == [DONE, FAILED, FAILED, DONE]
-    assert rows["error_type"].fillna("").to_list() == ["", "ValueError", "WorkerCrashed", ""]
-    assert "in step" in rows["error_traceback"].iloc[1]
+    assert rows["status"].to_list() == [DONE, FAILED, DONE]
+    assert rows["error_type"].fillna("").to_list() == ["", "WorkerCrashed", ""]
 
 
 def test_another_model_than_planned_reaches_the_person(session, tmp_path, monkeypatch):

@@ -101,6 +101,8 @@ TEXTS = [
         f"name: a\nenv: {{id: X, width: 4-5, label: {'l' * 92}}}",
         "env.label: must be text of at most 100 letters with its range, got 'lll",
     ),
+    ("name: a\nenv: {id: X, w: 6-4}", "env.w: a range must rise, got '6-4'; did you mean '4-6'?"),
+    ("name: a\nenv: {id: X, w: 0-5000, h: 3-4}", "env.w: ranges must make at most 10,000 env"),
     (
         "name: a\nenv: [{id: X, p: 0-3, label: g}, {id: X, p: 5-6, label: g}]",
         "env: must give each range a label of its own, got 'g' twice",
@@ -166,6 +168,35 @@ ONE_KEY = [
     ("confirm: 3", "confirm: must be a mapping, got 3"),
     (f"confirm: {{}}\nseeds: {2**62}", "seeds: must be below 2**62 in a sweep that confirms, got "),
 ]
+# Of rules of the user's own.
+RULES = [
+    ("no_own_rules:clipped", "variant: the module of variant 'no_own_rules:clipped' must be im"),
+    (
+        "own_rules:clippd",
+        "variant: own_rules must have a Variant 'clippd'; did you mean 'clipped'?",
+    ),
+    (
+        "own_rules:named",
+        "variant: a parameter of a rule must have a name of its own, but own_rules:",
+    ),
+    (
+        "own_rules:averse",
+        "variant: a parameter of a rule must have a name of its own, but own_rules",
+    ),
+    (
+        "own_rules:clipped\nparameters: {mots: 1}",
+        "parameters: unknown key 'mots'; did you mean 'mo",
+    ),
+    (
+        "own_rules:clipped\nparameters: {most: much}",
+        "parameters.most: must be a finite number, got",
+    ),
+    ("standard\nparameters: {most: 1}", "parameters: unknown key 'most'"),
+    (
+        "[own_rules:clipped, {id: standard, parameters: {most: 1}}]",
+        "variant[1].parameters: unknown key 'most'",
+    ),
+]
 # Without closing braces, as `parameters` of a random sweep.
 DRAWN = [
     ("alpha: {distribution: unifrom", "alpha.distribution: must be one of uniform, log_uniform, "),
@@ -212,6 +243,7 @@ RANDOM = HEADER + "method: random\nsamples: 2\nparameters: "
 BROKEN = [
     *TEXTS,
     *((HEADER + text, message) for text, message in ONE_KEY),
+    *((f"{HEADER}variant: {text}", message) for text, message in RULES),
     *((f"{RANDOM}{{{text}}}}}", f"parameters.{message}") for text, message in DRAWN),
     *((LISTED + text, message) for text, message in CONFIGURATIONS),
     *(
@@ -264,6 +296,21 @@ def test_a_file_is_named_in_its_errors(tmp_path):
             read_spec(unreadable)
     path.write_text("\ufeff" + HEADER, encoding="utf-8")
     assert read_spec(path) == Sweep(**BASE)
+
+
+def test_a_range_makes_one_environment_of_each_whole_number():
+    given = [{"id": "VelocityGrid-v0", "width": "4-6", "height": 3, "label": "grid"}, "Taxi-v4"]
+    sweep = Sweep(name="a", env=given)
+    assert [one.family for one in sweep.env] == ["grid"] * 3 + [None]
+    assert [one.family for one in sweep.with_overrides(["seeds=1"]).env] == ["grid"] * 3 + [None]
+    first, *_, last = sweep.env
+    assert (first.args, first.label) == ('{"height":3,"width":4}', "grid, width 4")
+    assert last.id == "Taxi-v4"
+    both = {"id": "VelocityGrid-v0", "width": "4-5", "height": "3-3"}
+    assert [one.arguments["width"] for one in Sweep(name="a", env=both).env] == [4, 5]
+    for text in ("4x4", "4 - 6", "-3", "4-", "a-b", "1-2-3"):
+        (plain,) = Sweep(name="a", env={"id": "FrozenLake-v1", "map_name": text}).env
+        assert plain.arguments == {"map_name": text}
 
 
 # --- overrides
