@@ -133,13 +133,11 @@ def test_without_cores_it_waits_and_says_so_once_unless_ctrl_c_is_pressed(sweep,
                 signal.raise_signal(signal.SIGINT)
             return super().wait() if self._flying else []
 
-    later, executor, progress = (
-        itertools.chain([0, 0, 0], itertools.repeat(2)),
-        Away(cores=0),
-        Said(),
-    )
+    later = itertools.chain([0, 0, 0], itertools.repeat(2, 10), itertools.repeat(8))
+    executor, progress = Away(cores=0), Said()
     sweep(executor, progress=progress)
     assert once_each(executor, trials[:40])
+    assert executor.most_flying > 8, "cores that join late are used"
     assert progress.sentences == ["waiting for nodes to join: the cluster has no cores at present"]
     later, executor = iter([2, 2, 0, None]), Away()
     assert sweep(executor, 40).interrupted

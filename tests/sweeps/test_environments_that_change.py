@@ -179,21 +179,17 @@ def test_unseeded_trials_are_told_marked_resumed_and_not_compared(edit, call):
 
 
 def test_plan_and_sweep_json_say_which_engine_trains_what(edit, call):
-    envs = "[CliffWalking-v1, {id: FrozenLake-v1, map_name: 8x8}, 'stairs_of_the_user:Stairs-v0']"
-    code, out, _ = call("plan up.yaml --no_pilot", "--set", f"env={envs}")
-    expected = {
-        "CliffWalking-v1 {}": "kernel: it has a transition table that describes the steps of "
-        "CliffWalkingEnv",
-        'FrozenLake-v1 {"map_name":"8x8"}': "kernel: it has a transition table that describes the "
-        "steps of FrozenLakeEnv",
-        "stairs_of_the_user:Stairs-v0 {}": "gymnasium: it has no transition table that the kernel "
-        "could use",
-    }
+    envs = f"env=[{{id: FrozenLake-v1, map_name: 8x8}}, '{ENV}']"
+    engines = [
+        "kernel: it has a transition table that describes the steps of FrozenLakeEnv",
+        "gymnasium: it has no transition table that the kernel could use",
+    ]
+    code, out, _ = call("plan up.yaml --no_pilot --set", envs)
     assert code == 0
-    for name, engine in expected.items():
-        shown = name.removesuffix(" {}").replace(' {"map_name":"8x8"}', ', map_name "8x8"')
+    for shown, engine in zip(('FrozenLake-v1, map_name "8x8"', ENV), engines, strict=True):
         assert f"{shown} trains with engine {engine}\n" in out
-    call("sweep up.yaml --local", "--set", f"env={envs}")
-    assert told()["engines"] == expected
-    assert set(told()["sources"]) == set(expected)
-    assert told()["sources"]["CliffWalking-v1 {}"] is None
+    call("sweep up.yaml --local --set", envs)
+    lake, stairs = 'FrozenLake-v1 {"map_name":"8x8"}', f"{ENV} {{}}"
+    assert told()["engines"] == {lake: engines[0], stairs: engines[1]}
+    assert set(told()["sources"]) == {lake, stairs}
+    assert told()["sources"][lake] is None

@@ -4,6 +4,7 @@ Each order with trials in the driver's process, and on a cluster.
 """
 
 import contextlib
+import json
 import signal
 import subprocess
 import sys
@@ -11,7 +12,6 @@ import time
 from functools import partial
 
 import elsewhere
-import pandas as pd
 import pytest
 import torture
 
@@ -20,15 +20,6 @@ from hq_ray.location import Location
 from hq_ray.sweeps import run as run_module
 from hq_ray.sweeps.ownership import Held, Ownership, read_owner
 
-SPEC = """
-name: lakes
-env: FrozenLake-v1
-variant: [standard, harmonic]
-seeds: 0-11
-episodes: 150
-parameters: {gamma: [0.9, 0.95]}
-"""
-N_TRIALS = 48
 LIMIT_SECONDS = 100
 WAYS = ["local", pytest.param("cluster", marks=pytest.mark.ray)]
 
@@ -67,57 +58,74 @@ def between(monkeypatch):
 
 
 @pytest.mark.parametrize("way", WAYS, indirect=True)
-@pytest.mark.parametrize("seeds", ["0-1", "0-3"])
-def test_a_driver_that_plans_while_another_finishes(tmp_path, undisturbed, between, way, seeds):
-    folder = tmp_path / "results"
-    between(lambda: torture.run(folder, seeds, local=True))
-    tally = torture.run(folder, **way)
-    part = {"0-1": 24, "0-3": 48}[seeds]
-    assert (tally.done, tally.there) == (48 - part, part)
-    torture.assert_complete(folder, undisturbed)
-
-
-@pytest.mark.parametrize("way", WAYS, indirect=True)
-def test_a_driver_that_starts_while_another_runs(tmp_path, undisturbed, way):
-    folder = tmp_path / "results"
+def test_a_driver_beside_another_is_refused_and_plans_anew_once_it_has_ended(
+    tmp_path, undisturbed, between, way
+):
+    folder, other = tmp_path / "results", tmp_path / "other"
     with (
         Ownership(Location.of(folder)),
         pytest.raises(Held, match="must have one driver at a time, but process"),
     ):
         torture.run(folder, **way)
     assert not (folder / "trials").exists()
-    torture.run(folder, **way)
-    torture.assert_complete(folder, undisturbed)
+    for place, seeds, there in ((folder, "0-1", 24), (other, "0-3", 48)):
+        between(partial(torture.run, place, seeds, local=True))
+        tally = torture.run(place, **way)
+        assert (tally.done, tally.there) == (48 - there, there)
+        torture.assert_complete(place, undisturbed)
+
+
+@pytest.fixture
+def spec(tmp_path):
+    """A file of the sweep of `torture`."""
+    path = tmp_path / "spec.yaml"
+    path.write_text(json.dumps(torture.sweep().to_dict()))
+    return path
 
 
 @pytest.mark.parametrize(
-    ("line", "second"),
+    ("line", "found"),
     [
-        ("sweep lakes.yaml --local", "All 48 trials are done in results/lakes; nothing to run.\n"),
+        ("sweep spec.yaml --local", "48 trials are done in results/results"),
         (
             "run --env FrozenLake-v1 --episodes 20 --task train --tag t --local",
-            "All 10 trials are done in results/t; nothing to run.\n",
+            "10 trials are done in results/t",
         ),
     ],
 )
 def test_what_is_said_is_what_was_found_once_the_folder_was_held(
-    tmp_path, between, capsys, line, second
+    spec, between, capsys, line, found
 ):
-    (tmp_path / "lakes.yaml").write_text(SPEC)
-    with contextlib.chdir(tmp_path):
+    with contextlib.chdir(spec.parent):
         between(lambda: run_command_line(line.split()))
         assert run_command_line(line.split()) == 0
-    assert second in capsys.readouterr().out
+    assert f"All {found}; nothing to run.\n" in capsys.readouterr().out
 
 
-def call(host, folder, *flags):
-    command = [sys.executable, elsewhere.__file__, host, "sweep", str(folder / "lakes.yaml")]
-    return subprocess.Popen(
-        [*command, "--results", str(folder), *flags],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def call(host, spec, *flags):
+    command = [sys.executable, elsewhere.__file__, host, "sweep", str(spec), *flags]
+    command += ["--results", str(spec.parent), "--engine", "gymnasium", "--trials_per_task", "2"]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command, **streams)
+
+
+def wait_for(condition):
+    before = time.monotonic()
+    while not condition():
+        assert time.monotonic() - before < LIMIT_SECONDS
+        time.sleep(0.02)
+
+
+def taken_over(spec, folder, woken):
+    """Another driver, which is at work on what the sleeping one held, or done with it."""
+    host = "two" if woken == "while the other runs" else "nobody"
+    for _ in range(LIMIT_SECONDS):
+        other = call("two", spec, "--local")
+        wait_for(lambda one=other: one.poll() is not None or read_owner(folder).get("host") == host)
+        if other.returncode != 2:
+            return other
+        assert "must have one driver at a time, but process" in other.communicate()[0]
+    raise AssertionError("nobody took over")
 
 
 @pytest.mark.parametrize(
@@ -128,49 +136,21 @@ def call(host, folder, *flags):
     ],
     indirect=["way"],
 )
-def test_a_driver_that_sleeps_and_is_taken_over(tmp_path, way, woken):
-    (tmp_path / "lakes.yaml").write_text(SPEC)
-    flags = ["--engine", "gymnasium", "--trials_per_task", "2"]
-    where = [f"--{name}" + (f"={way[name]}" if name != "local" else "") for name in way]
-    sleeper = call("one", tmp_path, *flags, *where)
-    trials = tmp_path / "lakes" / "trials"
+def test_a_driver_that_sleeps_and_is_taken_over(spec, undisturbed, way, woken):
+    folder = spec.parent / "results"
+    where = f"--address={way['address']}" if "address" in way else "--local"
+    sleeper = call("one", spec, where)
+    trials = folder / "trials"
     wait_for(lambda: len(list(trials.glob("*.parquet"))) >= 2 or sleeper.poll() is not None)
     sleeper.send_signal(signal.SIGSTOP)
     try:
-        other = taken_over(tmp_path, flags, woken)
+        other = taken_over(spec, Location.of(folder), woken)
     finally:
         sleeper.send_signal(signal.SIGCONT)
     said, _ = sleeper.communicate(timeout=LIMIT_SECONDS)
     assert sleeper.returncode == 1, said
-    assert f"Error: another driver has taken over the results at {tmp_path}/lakes, or" in said
+    assert f"Error: another driver has taken over the results at {folder}, or" in said
     assert "Traceback" not in said
     told, _ = other.communicate(timeout=LIMIT_SECONDS)
     assert other.returncode == 0, told
-    rows = pd.read_parquet(trials, columns=["trial_id"])
-    assert rows["trial_id"].nunique() == len(rows) == N_TRIALS
-    episodes = pd.read_parquet(trials.parent / "episodes", columns=["trial_id", "episode"])
-    assert len(episodes) == 150 * N_TRIALS
-    assert not episodes.duplicated().any()
-
-
-def taken_over(folder, flags, woken):
-    """Another driver, which is at work on what the sleeping one held, or done with it."""
-    for _ in range(LIMIT_SECONDS):
-        other = call("two", folder, "--local", *flags)
-        wait_for(partial(has_taken_over, other, folder / "lakes", woken))
-        if other.returncode != 2:
-            return other
-        assert "must have one driver at a time, but process" in other.communicate()[0]
-    raise AssertionError("nobody took over")
-
-
-def has_taken_over(other, folder, woken):
-    named = woken == "while the other runs" and read_owner(Location.of(folder)).get("host")
-    return other.poll() is not None or named == "two"
-
-
-def wait_for(condition):
-    before = time.monotonic()
-    while not condition():
-        assert time.monotonic() - before < LIMIT_SECONDS
-        time.sleep(0.02)
+    torture.assert_complete(folder, undisturbed)
