@@ -83,32 +83,24 @@ def publish_scores(
             if np.isinf(score):
                 failed.append(Failure(trial, "ValueError", "no", "Traceback: no"))
                 continue
-            n = trial.episodes
-            steps = np.ones(n, np.int32)
-            log = EpisodeLog(np.full(n, score), steps, np.ones(n, bool), None, np.zeros((1, 1)))
-            summary = {"mean_return": score, "final_return": 2 * score}
-            summary["policy_value"] = None if seed in without_value else -score
-            summary |= {"mean_steps": 1.0, "final_steps": 1.0, "total_steps": n}
-            done.append(Trained(trial, log, "kernel", summary, 0.01, 0.02))
-    blocks = [
-        {
-            "block": block,
-            "metric": one["metric"],
-            "seeds": one.get("seeds", 30),
-            "extended_after": one.get("extended_after", []),
-            "chosen": [
-                {
-                    "variant": variant,
-                    "config_id": configurations[variant, alpha].config_id,
-                    "rank": sum(v == variant for v, _ in one["chosen"][:number]) + 1,
-                    "configurations": sum(v == variant for v, _ in scores),
-                    "score": 0.0,
-                }
-                for number, (variant, alpha) in enumerate(one["chosen"])
-            ],
-        }
-        for block, one in (confirmed or {}).items()
-    ]
+            value = None if seed in without_value else -score
+            summary = {"mean_return": score, "final_return": 2 * score, "policy_value": value}
+            returns = np.full(trial.episodes, score)
+            done.append(_trained(trial, returns, mean_steps=1.0, final_steps=1.0, **summary))
+    blocks = []
+    for block, one in (confirmed or {}).items():
+        chosen = [
+            {
+                "variant": variant,
+                "config_id": configurations[variant, alpha].config_id,
+                "rank": sum(v == variant for v, _ in one["chosen"][:number]) + 1,
+                "configurations": sum(v == variant for v, _ in scores),
+                "score": 0.0,
+            }
+            for number, (variant, alpha) in enumerate(one["chosen"])
+        ]
+        block = {"block": block, "seeds": 30, "extended_after": []} | one
+        blocks.append(block | {"chosen": chosen})
     results = Results.at(folder)
     variants = list(order or dict.fromkeys(variant for variant, _ in scores))
     results.describe(folder.name, {"name": folder.name, "variant": variants})
@@ -127,34 +119,27 @@ def make_up(
     fingerprint: str | None = None,
 ) -> Path:
     """Made-up trials of two variants with many alphas, and one failure, all with hostile texts."""
-    alphas = np.linspace(0.01, 0.9, n_alphas).round(4).tolist()
-    trained = [
-        _made_up(_trial(env, fingerprint, variant, seed, alpha))
-        for variant in ("standard", "harmonic")
-        for alpha in alphas
-        for seed in range(n_seeds)
-    ]
-    failed = _trial(env, fingerprint, "standard", 99, 0.5)
+    place = (env, '{"text":"<i>"}', fingerprint)
+    done = []
+    for variant in ("standard", "harmonic"):
+        for alpha in np.linspace(0.01, 0.9, n_alphas).round(4).tolist():
+            used = used_hyperparameters(variant, {"alpha": alpha})
+            for seed in range(n_seeds):
+                random = np.random.default_rng([seed, int(1e4 * alpha)])
+                returns = random.normal(-20, 5, 6) + 10 * alpha
+                summary = {"mean_return": float(returns.mean()), "final_return": returns[-1]}
+                trial = Trial(*place, variant, seed, 6, 9, **used)
+                done.append(_trained(trial, returns, **summary))
+    used = used_hyperparameters("standard", {"alpha": 0.5})
+    failed = Trial(*place, "standard", 99, 6, 9, **used)
     results = Results.at(folder)
     results.describe(folder.name, {"name": folder.name, "env": [env]})
-    results.publish(trained, [Failure(failed, "ValueError", HOSTILE_FAILURE, "Traceback: no")])
+    results.publish(done, [Failure(failed, "ValueError", HOSTILE_FAILURE, "Traceback: no")])
     return folder
 
 
-def _trial(env: str, fingerprint: str | None, variant: str, seed: int, alpha: float) -> Trial:
-    used = used_hyperparameters(variant, {"alpha": alpha})
-    return Trial(env, '{"text":"<i>"}', fingerprint, variant, seed, 6, 9, **used)
-
-
-def _made_up(trial: Trial) -> Trained:
-    random = np.random.default_rng([trial.seed, int(1e4 * trial.alpha)])
+def _trained(trial: Trial, returns: np.ndarray, **summary: float | None) -> Trained:
+    """Episodes of one step each."""
     n = trial.episodes
-    returns = random.normal(-20, 5, n) + 10 * trial.alpha
-    steps = random.integers(1, trial.max_steps, n, dtype=np.int32)
-    log = EpisodeLog(returns, steps, np.ones(n, bool), None, np.zeros((2, 2)))
-    summary = {
-        "total_steps": int(steps.sum()),
-        "mean_return": float(returns.mean()),
-        "final_return": float(returns[-1]),
-    }
-    return Trained(trial, log, "kernel", summary, 0.01, 0.02)
+    log = EpisodeLog(returns, np.ones(n, np.int32), np.ones(n, bool), None, np.zeros((1, 1)))
+    return Trained(trial, log, "kernel", {"total_steps": n} | summary, 0.01, 0.02)
