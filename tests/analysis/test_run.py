@@ -11,7 +11,7 @@ from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.sweeps.spec import Sweep
 
 SHORT = ["run", "--env", "FrozenLake-v1", "--seeds", "0", "--episodes", "5", "--local"]
-# Those of the hyperparameters are in tests/hq_ray/test_hyperparameters.py.
+# Those of the hyperparameters are in tests/hq_ray/test_trial.py.
 DEFAULTS = {
     "env": None,
     "env_args": "",

@@ -5,8 +5,9 @@ from gymnasium import spaces
 from gymnasium.wrappers import TransformObservation
 
 from hq_ray.environments import make
-from hq_ray.errors import TrialError
+from hq_ray.errors import InputError, TrialError
 from hq_ray.gymnasium_loop import train_on_gymnasium
+from hq_ray.spaces import numbering
 
 
 class TableEnv(gymnasium.Env):
@@ -135,3 +136,137 @@ def test_the_same_environment_seen_otherwise_is_learned_alike(make_trial, space,
     log = train_on_gymnasium(trial, seen)
     assert np.array_equal(log.q_values, expected.q_values)
     assert np.array_equal(log.episode_return, expected.episode_return)
+
+
+# Numbers of observations and actions
+
+PAIR = spaces.MultiDiscrete([3, 4])
+BOX = spaces.Box(np.array([-1, 250]), np.array([1, 255]), dtype=np.int16)
+
+
+def seen_as(space, actions=None):
+    environment = gymnasium.Env()
+    environment.observation_space = space
+    environment.action_space = actions or spaces.Discrete(2)
+    return numbering(environment, "Maze-v0")
+
+
+@pytest.mark.parametrize(
+    ("space", "observation", "n_states", "state"),
+    [
+        (spaces.Discrete(5), 3, 5, 3),
+        (spaces.Discrete(5, start=-2), -2, 5, 0),
+        (PAIR, np.array([2, 1]), 12, 9),
+        (spaces.MultiDiscrete([3, 4], start=[1, -1]), np.array([3, 0]), 12, 9),
+        (spaces.MultiDiscrete([[2, 3], [4, 5]]), np.array([[0, 1], [2, 3]]), 120, 33),
+        # Blackjack: the player's sum, the dealer's card, a usable ace
+        (spaces.Tuple(map(spaces.Discrete, (32, 11, 2))), (20, 7, 1), 704, (20 * 11 + 7) * 2 + 1),
+        (spaces.Tuple((spaces.Discrete(2), PAIR)), (1, np.array([2, 1])), 24, 21),
+        # lists, tuples and arrays of any type that holds whole numbers
+        *((spaces.Discrete(5, start=1), two, 5, 1) for two in (2.0, np.uint8(2), np.array(2))),
+        (spaces.Discrete(5, start=1), np.array([2], np.float32), 5, 1),
+        (spaces.Discrete(2), np.True_, 2, 1),
+        *((PAIR, two_one, 12, 9) for two_one in ([2, 1], (2, 1), np.array([2, 1], np.uint8))),
+        (PAIR, np.array([2, 1], object), 12, 9),
+        (spaces.MultiDiscrete([[2, 3], [4, 5]]), ((0, 1), [2, 3]), 120, 33),
+        (spaces.Tuple((spaces.Discrete(2), spaces.Discrete(3))), np.array([1, 2]), 6, 5),
+        (spaces.MultiBinary(3), [1, 0, 1], 8, 5),
+        (spaces.MultiBinary((2, 2)), np.array([[True, False], [True, True]]), 16, 11),
+        (BOX, np.array([0, 255]), 18, 11),
+        (spaces.Box(0, 255, (1,), np.uint8), [255], 256, 255),
+        (spaces.Box(0, 2, (), int), 2, 3, 2),
+        # the order of the keys is the space's
+        (spaces.Dict({"row": spaces.Discrete(3), "col": PAIR}), {"row": 2, "col": (1, 3)}, 36, 23),
+    ],
+)
+def test_numbers_by_hand(space, observation, n_states, state):
+    found = seen_as(space)
+    assert found.n_states == n_states
+    assert found.encode(observation) == state
+    assert type(found.encode(observation)) is int
+
+
+def test_every_observation_has_a_number_of_its_own():
+    found = seen_as(spaces.Tuple((spaces.Discrete(3, start=5), spaces.MultiDiscrete([2, 4]))))
+    every = [(a, np.array([b, c])) for a in (5, 6, 7) for b in (0, 1) for c in range(4)]
+    assert [found.encode(observation) for observation in every] == list(range(found.n_states))
+
+
+@pytest.mark.parametrize(
+    ("space", "observation"),
+    [
+        *((spaces.Discrete(4), wrong) for wrong in (-1, 4, 1.5, np.nan, np.inf, None, "1", 1j)),
+        *((spaces.Discrete(4), wrong) for wrong in ((1, 1), [], {"a": 1}, np.array([0, 1]))),
+        *((spaces.Discrete(70, start=1), wrong) for wrong in (0, 71, np.int64(0), 10**30)),
+        *((PAIR, wrong) for wrong in ([0, 4], [3, 0], [-1, 0], [0.5, 0], [np.nan, 0], ["0", 0])),
+        *((PAIR, wrong) for wrong in ([0], [0, 0, 0], 5, [[0, 0]], [0, None], None, [[0], [0, 0]])),
+        (spaces.MultiDiscrete([3, 4], start=[1, 1]), np.array([0, 1])),
+        (spaces.MultiBinary(2), [2, 0]),
+        *((BOX, wrong) for wrong in ([-2, 250], [0, 249], [0, 256])),
+        *((spaces.Tuple((PAIR, PAIR)), wrong) for wrong in ([0, 0], [[0, 0], [0, 4]], 0, [[0, 0]])),
+        *((spaces.Tuple((spaces.Discrete(2),)), wrong) for wrong in (1, (1, 1), {"a": 1})),
+        *(
+            (spaces.Dict(a=spaces.Discrete(2)), wrong)
+            for wrong in ({}, {"a": 2}, {"b": 1}, {"a": 1, "b": 1}, [1], 1, None)
+        ),
+    ],
+)
+def test_an_observation_outside_its_space_is_refused(space, observation):
+    with pytest.raises(TrialError) as refusal:
+        seen_as(space).encode(observation)
+    lies_in = " ".join(repr(space).split())
+    assert str(refusal.value) == f"the observation must lie in {lies_in}, got {observation!r}"
+
+
+def test_a_message_stays_short_whatever_is_seen():
+    class Unprintable:
+        def __repr__(self):
+            raise ValueError
+
+    for observation in (np.zeros(10_000), Unprintable()):
+        with pytest.raises(TrialError) as refusal:
+            seen_as(spaces.MultiDiscrete([1] * 500)).encode(observation)
+        assert len(str(refusal.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("space", "first"),
+    [(spaces.Discrete(4), 0), (spaces.Discrete(4, start=-3), -3), (spaces.MultiBinary(2), 0)],
+)
+def test_states_and_actions_keep_the_numbers_of_their_environment(space, first):
+    found = seen_as(space, spaces.Discrete(3, start=7))
+    assert (found.first_state, found.first_action, found.n_actions) == (first, 7, 3)
+
+
+FINITE = (
+    "the observation space of Maze-v0 must be finite (Discrete, MultiDiscrete, MultiBinary, "
+    "integer Box with bounds, Tuple and Dict of these), got "
+)
+NUMBERED = (
+    "the states and actions of Maze-v0 must be numbered below 2**31 and make at most 100,000,000 "
+    "pairs, got "
+)
+GOT, TWO = ", got {1}", spaces.Discrete(2)
+
+
+@pytest.mark.parametrize(
+    ("space", "actions", "must"),
+    [
+        (spaces.Box(0, np.inf, (2,), np.int64), TWO, FINITE + "{0}"),
+        (spaces.Dict({"a": spaces.Text(2)}), TWO, FINITE + "{0}"),
+        (spaces.Tuple((TWO, spaces.Box(0, 1))), TWO, FINITE + "{0}"),
+        (
+            TWO,
+            spaces.MultiDiscrete([2, 2]),
+            "the action space of Maze-v0 must be Discrete" + GOT,
+        ),
+        (spaces.Box(0, 255, (84, 84), np.uint8), TWO, NUMBERED + "{0} and {1}"),
+        (spaces.Discrete(5, start=-(2**31)), TWO, NUMBERED + "{0} and {1}"),
+        (TWO, spaces.Discrete(2, start=2**31), NUMBERED + "{0} and {1}"),
+        (spaces.Discrete(10**5), spaces.Discrete(1001), NUMBERED + "{0} and {1}"),
+    ],
+)
+def test_a_space_without_a_table_is_refused(space, actions, must):
+    with pytest.raises(InputError) as refusal:
+        seen_as(space, actions)
+    assert str(refusal.value) == must.format(repr(space), repr(actions))

@@ -21,7 +21,6 @@ from hq_ray.store import DONE, FAILED, SCHEMAS, Results, Superseded
 from hq_ray.trial import MAX_SEED, SEMANTICS_VERSION, TRIAL_FIELDS, EpisodeLog, Trained
 from hq_ray.versions import versions
 
-
 # Files
 
 NUMBERS = ("episode_return", "steps", "terminated", "truncated")

@@ -1,11 +1,145 @@
 import hashlib
 from dataclasses import replace
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from hq_ray.errors import InputError
-from hq_ray.hyperparameters import used_hyperparameters
+from hq_ray.hyperparameters import HYPERPARAMETERS, used_hyperparameters
 from hq_ray.trial import MAX_SEED, TRIAL_FIELDS, Trial, parse_seeds, seeded, short_fingerprint
+
+# Hyperparameters
+
+WHOLE = "a whole number from 1 to 2147483647"
+
+
+def test_defaults_are_those_of_the_command_line():
+    assert {name: row.default for name, row in HYPERPARAMETERS.items()} == {
+        "alpha": 0.2,
+        "alpha_schedule": "constant",
+        "alpha_end": 0.05,
+        "alpha_decay_episodes": 3500,
+        "alpha_power": 0.8,
+        "alpha_down": 0.5,
+        "gamma": 0.99,
+        "eps_schedule": "linear",
+        "eps_start": 1.0,
+        "eps_end": 0.05,
+        "eps_decay_episodes": 3500,
+        "eps_shift": 1e-6,
+    }
+    for name, row in HYPERPARAMETERS.items():
+        assert row.check(row.default) == row.default
+        assert type(row.default) is row.kind
+        assert name in TRIAL_FIELDS
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        *(
+            ({"alpha": wrong}, f"alpha must be in (0, 1], got {wrong!r}")
+            for wrong in (0, 1.5, float("nan"), "x", "0.1", True, None, [0.1])
+        ),
+        *(
+            ({name: -0.1}, f"{name} must be in {bounds}, got -0.1")
+            for name, bounds in (
+                *(("alpha_end", "(0, 1]"), ("alpha_down", "(0, 1]"), ("alpha_power", "(0.5, 1]")),
+                *(("gamma", "[0, 1]"), ("eps_start", "[0, 1]"), ("eps_end", "[0, 1]")),
+            )
+        ),
+        *(
+            ({"eps_shift": wrong}, f"eps_shift must be a finite number > 0, got {wrong}")
+            for wrong in (0, -1, float("inf"))
+        ),
+        *(
+            ({name: wrong}, f"{name} must be {WHOLE}, got {wrong}")
+            for name in ("eps_decay_episodes", "alpha_decay_episodes")
+            for wrong in (0, 2.5, 2**31)
+        ),
+        (
+            {"eps_schedule": "liner"},
+            "eps_schedule must be one of linear, exponential, inverse, constant, got 'liner'; "
+            "did you mean 'linear'?",
+        ),
+        (
+            {"alpha_schedule": 0.5},
+            "alpha_schedule must be one of linear, exponential, inverse, constant, visits, got "
+            "0.5; known: linear, exponential, inverse, constant, visits",
+        ),
+        ({"alhpa": 0.1}, "unknown hyperparameter 'alhpa'; did you mean 'alpha'?"),
+        (
+            {"eps_schedule": "exponential", "eps_end": 0},
+            "eps_start and eps_end must be > 0 for an exponential eps_schedule, got 1.0 and 0.0",
+        ),
+        (
+            {"alpha": 0.1, "alpha_schedule": "linear", "alpha_end": 0.4},
+            "alpha_end * (alpha_down / alpha), the last step downwards, must be at most 1, got 2.0",
+        ),
+    ],
+)
+def test_a_bad_value_is_refused_in_one_sentence_also_where_it_is_not_read(given, message):
+    with pytest.raises(InputError) as refusal:
+        used_hyperparameters("asymmetric", given)
+    assert str(refusal.value) == message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("alpha", 1, 1.0),
+        ("alpha", np.float32(0.5), 0.5),
+        ("alpha", Fraction(1, 4), 0.25),
+        ("gamma", 0, 0.0),
+        ("gamma", 1, 1.0),
+        ("eps_decay_episodes", 100.0, 100),
+        ("eps_decay_episodes", np.int64(7), 7),
+        ("eps_decay_episodes", 2**31 - 1, 2147483647),
+    ],
+)
+def test_numbers_of_any_make_become_plain_ones(name, value, expected):
+    checked = HYPERPARAMETERS[name].check(value)
+    assert checked == expected
+    assert type(checked) is HYPERPARAMETERS[name].kind
+
+
+GIVEN = {
+    **{"alpha": 0.3, "alpha_schedule": "linear", "alpha_end": 0.1, "alpha_decay_episodes": 7},
+    **{"alpha_power": 0.7, "alpha_down": 0.4, "gamma": 0.5, "eps_schedule": "inverse"},
+    **{"eps_start": 0.9, "eps_end": 0.2, "eps_decay_episodes": 8, "eps_shift": 2.0},
+}
+ALPHA = {"alpha", "alpha_schedule", "alpha_end", "alpha_decay_episodes", "alpha_power"}
+ENDS = {"alpha_end", "alpha_decay_episodes"}
+
+
+@pytest.mark.parametrize(
+    ("variant", "given", "unread"),
+    [
+        ("standard", {}, {"alpha_power", "alpha_down", "eps_shift"}),
+        ("harmonic", {}, {"alpha_power", "alpha_down"}),
+        ("minimum", {"alpha_schedule": "visits"}, {*ALPHA, "alpha_down", "eps_shift"}),
+        ("asymmetric", {}, {"alpha_power", "eps_shift"}),
+        ("asymmetric", {"alpha_schedule": "exponential"}, {"alpha_power", "eps_shift"}),
+        ("asymmetric", {"alpha_schedule": "constant"}, {*ENDS, "alpha_power", "eps_shift"}),
+        ("asymmetric", {"alpha_schedule": "visits"}, {*ENDS, "eps_shift"}),
+        (
+            "harmonic",
+            {"eps_schedule": "constant"},
+            {"eps_end", "eps_decay_episodes", "alpha_power", "alpha_down"},
+        ),
+    ],
+)
+def test_what_a_trial_does_not_read_is_none(variant, given, unread):
+    values = GIVEN | given
+    expected = {name: None if name in unread else value for name, value in values.items()}
+    assert used_hyperparameters(variant, values) == expected
+    # What is not given is as if its default were.
+    defaults = {name: row.default for name, row in HYPERPARAMETERS.items()}
+    assert used_hyperparameters(variant, given) == used_hyperparameters(variant, defaults | given)
+
+
+# Identity
 
 TEXTS = ("env", "env_args", "fingerprint", "variant", "rule", "rule_args")
 
