@@ -187,13 +187,6 @@ def test_what_is_registered_anew_is_read_anew(register, table_env):
         assert (model.reward.item(), model.fingerprint) == (reward, resolve("Anew-v0").fingerprint)
 
 
-def test_make_takes_arguments_step_limit_and_render_mode():
-    environment = make(GRID, '{"max_speed":2}', 3, "ansi")
-    assert (environment.unwrapped.max_speed, environment.render_mode) == (2, "ansi")
-    environment.reset(seed=0)
-    assert [environment.step(0)[3] for _ in range(3)] == [False, False, True]
-
-
 def test_threads_that_hide_output_leave_the_streams_as_they_were():
     streams, inside = (sys.stdout, sys.stderr), threading.Event()
 

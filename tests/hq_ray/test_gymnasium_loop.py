@@ -229,15 +229,6 @@ def test_a_message_stays_short_whatever_is_seen():
         assert len(str(refusal.value)) < 300
 
 
-@pytest.mark.parametrize(
-    ("space", "first"),
-    [(spaces.Discrete(4), 0), (spaces.Discrete(4, start=-3), -3), (spaces.MultiBinary(2), 0)],
-)
-def test_states_and_actions_keep_the_numbers_of_their_environment(space, first):
-    found = seen_as(space, spaces.Discrete(3, start=7))
-    assert (found.first_state, found.first_action, found.n_actions) == (first, 7, 3)
-
-
 FINITE = (
     "the observation space of Maze-v0 must be finite (Discrete, MultiDiscrete, MultiBinary, "
     "integer Box with bounds, Tuple and Dict of these), got "

@@ -87,13 +87,6 @@ def test_writing_again_replaces_and_spares_whoever_reads_or_changes_nothing(
     assert place.read("x") == b"new"
 
 
-def test_a_file_where_the_folder_should_be_is_an_error(tmp_path):
-    (tmp_path / "a").write_bytes(b"in the way")
-    with pytest.raises(OSError, match="a"):
-        Location.of(tmp_path).child("a").write("x", b"1")
-    assert (tmp_path / "a").read_bytes() == b"in the way"
-
-
 # On an object store, behind faults of our own
 
 MANY = 1000

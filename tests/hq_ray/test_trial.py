@@ -11,8 +11,6 @@ from hq_ray.trial import MAX_SEED, TRIAL_FIELDS, Trial, parse_seeds, seeded, sho
 
 # Hyperparameters
 
-WHOLE = "a whole number from 1 to 2147483647"
-
 
 def test_defaults_are_those_of_the_command_line():
     assert {name: row.default for name, row in HYPERPARAMETERS.items()} == {
@@ -35,38 +33,36 @@ def test_defaults_are_those_of_the_command_line():
         assert name in TRIAL_FIELDS
 
 
+BAD = {
+    "alpha": ("in (0, 1]", (0, 1.5, float("nan"), "x", "0.1", True, None, [0.1])),
+    "alpha_end": ("in (0, 1]", (0,)),
+    "alpha_down": ("in (0, 1]", (0,)),
+    "alpha_power": ("in (0.5, 1]", (0.5,)),
+    "gamma": ("in [0, 1]", (-0.1,)),
+    "eps_start": ("in [0, 1]", (-0.1,)),
+    "eps_end": ("in [0, 1]", (-0.1,)),
+    "eps_shift": ("a finite number > 0", (0, -1, float("inf"))),
+    "eps_decay_episodes": ("a whole number from 1 to 2147483647", (0, 2.5, 2**31)),
+    "alpha_decay_episodes": ("a whole number from 1 to 2147483647", (0, 2.5, 2**31)),
+}
+KINDS = "linear, exponential, inverse, constant"
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         *(
-            ({"alpha": wrong}, f"alpha must be in (0, 1], got {wrong!r}")
-            for wrong in (0, 1.5, float("nan"), "x", "0.1", True, None, [0.1])
-        ),
-        *(
-            ({name: -0.1}, f"{name} must be in {bounds}, got -0.1")
-            for name, bounds in (
-                *(("alpha_end", "(0, 1]"), ("alpha_down", "(0, 1]"), ("alpha_power", "(0.5, 1]")),
-                *(("gamma", "[0, 1]"), ("eps_start", "[0, 1]"), ("eps_end", "[0, 1]")),
-            )
-        ),
-        *(
-            ({"eps_shift": wrong}, f"eps_shift must be a finite number > 0, got {wrong}")
-            for wrong in (0, -1, float("inf"))
-        ),
-        *(
-            ({name: wrong}, f"{name} must be {WHOLE}, got {wrong}")
-            for name in ("eps_decay_episodes", "alpha_decay_episodes")
-            for wrong in (0, 2.5, 2**31)
+            ({name: wrong}, f"{name} must be {must}, got {wrong!r}")
+            for name, (must, wrongs) in BAD.items()
+            for wrong in wrongs
         ),
         (
             {"eps_schedule": "liner"},
-            "eps_schedule must be one of linear, exponential, inverse, constant, got 'liner'; "
-            "did you mean 'linear'?",
+            f"eps_schedule must be one of {KINDS}, got 'liner'; did you mean 'linear'?",
         ),
         (
             {"alpha_schedule": 0.5},
-            "alpha_schedule must be one of linear, exponential, inverse, constant, visits, got "
-            "0.5; known: linear, exponential, inverse, constant, visits",
+            f"alpha_schedule must be one of {KINDS}, visits, got 0.5; known: {KINDS}, visits",
         ),
         ({"alhpa": 0.1}, "unknown hyperparameter 'alhpa'; did you mean 'alpha'?"),
         (
@@ -91,8 +87,7 @@ def test_a_bad_value_is_refused_in_one_sentence_also_where_it_is_not_read(given,
         ("alpha", 1, 1.0),
         ("alpha", np.float32(0.5), 0.5),
         ("alpha", Fraction(1, 4), 0.25),
-        ("gamma", 0, 0.0),
-        ("gamma", 1, 1.0),
+        *(("gamma", bound, float(bound)) for bound in (0, 1)),
         ("eps_decay_episodes", 100.0, 100),
         ("eps_decay_episodes", np.int64(7), 7),
         ("eps_decay_episodes", 2**31 - 1, 2147483647),

@@ -19,7 +19,6 @@ from hq_ray.updates import (
     minimum,
     parse_variants,
     standard,
-    uncompilable,
 )
 
 RULES = ("standard", "harmonic", "minimum", "asymmetric")
@@ -213,15 +212,6 @@ def test_nan_fails_the_trial_with_its_step(make_trial):
     trial = make_trial("own_rules:nan", "CliffWalking-v1", eps_schedule="constant", eps_start=1.0)
     with pytest.raises(TrialError, match=r"episode 0, step .*must be finite, got nan"):
         train(trial)
-
-
-def test_a_rule_that_numba_cannot_compile_trains_on_the_loop(make_trial):
-    trial = make_trial("own_rules:slow", "CliffWalking-v1", episodes=3)
-    assert uncompilable(trial.variant)
-    trained = train(trial)
-    assert trained.engine == "gymnasium"
-    expected = train(make_trial("standard", "CliffWalking-v1", episodes=3))
-    assert not differing(trained.log, expected.log)
 
 
 def other(q_value, target, clip):
