@@ -127,7 +127,7 @@ def test_the_start_is_at_rest_in_the_lower_left_corner_and_steps_tell_probabilit
 # Rendering
 
 
-def test_text_shows_grid_velocity_and_action():
+def test_text_shows_grid_velocity_and_action_where_asked_for(slippery):
     env = VelocityGridEnv(width=4, height=3, slip_prob=0.0, render_mode="ansi")
     env.reset(seed=0)
     assert env.render() == (
@@ -137,6 +137,8 @@ def test_text_shows_grid_velocity_and_action():
     assert env.render() == (
         ". . . .\nA . . .\nS C C G\nposition (0, 1)  velocity (+0, -1)  action up\n"
     )
+    with pytest.warns(UserWarning, match="render_mode="):
+        assert slippery.render() is None
 
 
 def test_pictures_differ_by_position_and_by_velocity():
@@ -171,8 +173,3 @@ def test_every_size_has_frames_that_video_codecs_take(width, height, max_speed):
     frame = env.render()
     assert frame.shape[0] % 16 == frame.shape[1] % 16 == 0
     assert max(frame.shape) < 1500
-
-
-def test_rendering_without_a_mode_warns(slippery):
-    with pytest.warns(UserWarning, match="render_mode="):
-        assert slippery.render() is None

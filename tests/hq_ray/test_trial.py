@@ -197,17 +197,8 @@ def test_a_schedule_keeps_the_ratio_of_the_two_steps():
     assert [steps[9] for steps in visits.step_sizes()] == [0.4, 0.25]
 
 
-@pytest.mark.parametrize(
-    ("text", "seeds"),
-    [
-        ("0-2,7", (0, 1, 2, 7)),
-        ("3-3", (3,)),
-        (" 5 , 1-2 ", (5, 1, 2)),
-        (str(MAX_SEED), (MAX_SEED,)),
-    ],
-)
-def test_parse_seeds(text, seeds):
-    assert parse_seeds(text) == seeds
+def test_parse_seeds():
+    assert parse_seeds(f" 5 , 1-2,3-3,{MAX_SEED}") == (5, 1, 2, 3, MAX_SEED)
 
 
 FORM = "seeds must be a range like '0-4' or a list like '0,1,2', got "
@@ -218,7 +209,6 @@ MOST = "seeds must be below 2**63, at most 1 million of them, got "
     ("text", "message"),
     [
         *((text, FORM + repr(text)) for text in ("", "0-", "-1", "a", "1,,2", "1.5", "0-4-8", "²")),
-        ("4-0", "a range of seeds must rise, got '4-0'; did you mean '0-4'?"),
         ("0-3,2", "each seed must be given once, got '0-3,2'"),
         (str(2**63), f"{MOST}'9223372036854775808'"),
         ("0-1000000", f"{MOST}'0-1000000'"),
