@@ -14,8 +14,8 @@ TARGET_SECONDS = 1.0
 LONGEST_SECONDS, TASKS_AHEAD = 30.0, 200
 ALONE_PER_CORE = 32
 PROBE_TRIALS = 8
-# A core is worth asking an autoscaler for if it would be busy for so long. Until a trial has told
-# its cost, at most so many are.
+# A core is worth asking an autoscaler for if it would be busy for this long; as long as no cost is
+# known, at most this many cores are.
 WORTHWHILE_SECONDS, UNKNOWN_COST_CORES = 60.0, 32
 MOST_ROWS = 4_000_000
 NEWEST_WEIGHT = 0.3
@@ -37,7 +37,7 @@ class Batcher:
 
     def observe(self, report: BatchReport, rows: int) -> None:
         """Updates the running average of the cost of a row."""
-        cost = max(report.seconds, 1e-9) / max(rows, 1)
+        cost = max(report.seconds, 1e-9) / rows
         known = self._seconds_per_row
         self._seconds_per_row = cost if known is None else known + NEWEST_WEIGHT * (cost - known)
 
@@ -46,7 +46,7 @@ class Batcher:
         return self.remaining * self._trials[self._next].episodes * cost
 
     def useful_cores(self) -> int:
-        """For how many cores the trials in no batch yet are worth the start of a machine."""
+        """How many cores are worth asking for, for the trials in no batch yet."""
         useful = UNKNOWN_COST_CORES
         if self.remaining and self._seconds_per_row is not None:
             useful = math.ceil(self._seconds_ahead(self._seconds_per_row) / WORTHWHILE_SECONDS)

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 
 from hq_ray.batch import BatchReport
 from hq_ray.errors import HqRayError
-from hq_ray.store import DONE, Failure, Results
+from hq_ray.schema import DONE
+from hq_ray.store import Results
 from hq_ray.sweeps.batching import Batcher
 from hq_ray.sweeps.executors import Batch, Crash, Executor, ExecutorLost
 from hq_ray.sweeps.progress import Progress
-from hq_ray.trial import batch_name
+from hq_ray.trial import Failure, batch_name
 
 WINDOW_PER_CORE = 2
 # Attempts at a batch that raises: the store may be unavailable for a moment.
@@ -80,7 +81,8 @@ class Driver:
     _running: int = 0
     _without_cores: bool = False
     _attempts: Counter = field(default_factory=Counter)
-    _failure_run: list[str] = field(default_factory=list)
+    _failed_kind: str = ""
+    _failed_in_a_row: int = 0
 
     def run(self) -> Tally:
         """Runs until nothing is left; returns the tally.
@@ -163,16 +165,14 @@ class Driver:
         self.tally.failed += len(reasons)
         self.tally.reasons.update(reasons)
         if not alone:
-            self._failure_run.clear()
+            self._failed_in_a_row = 0
             return
-        for reason in reasons:
-            kind = reason.partition(":")[0]
-            if self._failure_run and self._failure_run[-1].partition(":")[0] != kind:
-                self._failure_run.clear()
-            self._failure_run.append(reason)
-        if len(self._failure_run) >= FAILURE_RUN:
-            run = self._failure_run
-            raise self._stopped(f"{len(run)} trials in a row failed: {run[-1]}")
+        for kind in (reason.partition(":")[0] for reason in reasons):
+            if kind != self._failed_kind:
+                self._failed_kind, self._failed_in_a_row = kind, 0
+            self._failed_in_a_row += 1
+        if self._failed_in_a_row >= FAILURE_RUN:
+            raise self._stopped(f"{self._failed_in_a_row} trials in a row failed: {reasons[-1]}")
 
     def _crashed(self, batch: Batch, crash: Crash) -> None:
         """Retries a lost batch, in halves until the trial that crashes its worker is alone."""

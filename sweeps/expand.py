@@ -4,9 +4,9 @@ import hashlib
 import itertools
 import json
 import math
+from collections import namedtuple
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,15 +19,17 @@ from hq_ray.sweeps.parameters import LENGTHS, Distribution, Parameter, parameter
 from hq_ray.sweeps.plan import TrialSet
 from hq_ray.sweeps.spec import Sweep
 from hq_ray.sweeps.spec_entries import EnvironmentRequest
-from hq_ray.sweeps.spec_text import placed
+from hq_ray.sweeps.spec_text import placing
 from hq_ray.trial import Trial, environment_name
 from hq_ray.updates import uncompilable, variant_of
 
 # A configuration takes a kilobyte; of ten million trials the published ids take a gigabyte.
 MOST_CONFIGURATIONS, MOST_TRIALS = 10**6, 10**7
-# What makes a configuration besides its environment.
-READ = (*HYPERPARAMETERS, "rule", "rule_args")
-SETTINGS = ("variant", *LENGTHS, *READ)
+# What makes a configuration besides its environment. None is a hyperparameter that is not read, and
+# a step limit that the environment decides.
+SETTINGS = ("variant", *LENGTHS, *HYPERPARAMETERS, "rule", "rule_args")
+# They, and how they contradict each other, if they do.
+Settings = namedtuple("Settings", [*SETTINGS, "problem"])  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Expanded:
         trials: configurations times seeds.
         environments: by `id args`.
         families: likewise, of which range of arguments it is an instance.
-        notices: sentences for the person.
+        notices: sentences for the user.
     """
 
     trials: TrialSet
@@ -65,27 +67,22 @@ def expand(sweep: Sweep) -> Expanded:
             configurations, none, or values that contradict each other.
     """
     _check_size(sweep)
-    asked = []
-    for number, one in enumerate(sweep.configurations):
-        settings, problem = _settings(sweep, one.variant, one.values)
-        if problem is not None:
-            raise placed(f"configurations[{number}]", problem)
-        asked.append((one.env, settings))
-    if not sweep.configurations:
-        points = _product(sweep)
-        asked = [(env, settings) for env in dict.fromkeys(sweep.env) for settings in points]
+    points = [] if sweep.configurations else _product(sweep)
+    asked = [(env, settings) for env in dict.fromkeys(sweep.env) for settings in points]
+    for number, listed in enumerate(sweep.configurations):
+        settings = _settings(sweep, listed.variant, listed.values)
+        if settings.problem:
+            raise InputError(f"configurations[{number}]: {settings.problem}")
+        asked.append((listed.env, settings))
     environments: dict[EnvironmentRequest, Environment] = {}
     for env in dict.fromkeys(env for env, _ in asked):
-        try:
+        several = len(sweep.env) > 1 or sweep.configurations
+        with placing(f"env {environment_name(env.id, env.args)}" if several else "env"):
             environments[env] = resolve(env.id, env.arguments, of_range=env.family is not None)
-        except InputError as problem:
-            several = len(sweep.env) > 1 or sweep.configurations
-            name = f"env {environment_name(env.id, env.args)}" if several else "env"
-            raise placed(name, problem) from problem
     templates: dict[tuple, Trial] = {}
     for env, settings in asked:
         environment = environments[env]
-        values = dict(zip(SETTINGS, settings, strict=True))
+        values = dict(zip(SETTINGS, settings, strict=False))
         values["max_steps"] = values["max_steps"] or environment.max_steps
         # Two names of one environment, or its own step limit spelled out, give the same trial.
         key = (environment.key, *values.values())
@@ -99,17 +96,17 @@ def expand(sweep: Sweep) -> Expanded:
                 label=env.label,
                 **values,
             )
-    notices = [notice for one in environments.values() for notice in one.notices]
+    notices = [notice for environment in environments.values() for notice in environment.notices]
     notices += [
-        f"{name} trains on the Gymnasium loop, some hundred times slower, because numba cannot "
+        f"{variant} trains on the Gymnasium loop, some hundred times slower, because numba cannot "
         f"compile its rule: {reason}"
-        for name in dict.fromkeys(settings[0] for _, settings in asked)
-        if (reason := uncompilable(name))
+        for variant in dict.fromkeys(settings.variant for _, settings in asked)
+        if (reason := uncompilable(variant))
     ]
     return Expanded(
         trials=TrialSet(list(templates.values()), sweep.seeds),
         environments={environment.key: environment for environment in environments.values()},
-        families={environments[one].key: one.family for one in environments if one.family},
+        families={environments[env].key: env.family for env in environments if env.family},
         notices=tuple(dict.fromkeys(notices)),
     )
 
@@ -124,17 +121,16 @@ def check_read(sweep: Sweep, trials: TrialSet) -> None:
     blocks: list[tuple[str, Mapping, Sequence]]
     blocks = [("parameters", sweep.parameters, trials.configurations)]
     for variant, own in sweep.variant_parameters.items():
-        some = [one for one in trials.configurations if one.variant == variant]
-        blocks.append((f"variant_parameters.{variant}", own, some))
-    for number, one in enumerate(sweep.configurations):
-        values, _ = _settings(sweep, one.variant, one.values)
-        settings = SimpleNamespace(**dict(zip(SETTINGS, values, strict=True)))
-        blocks.append((f"configurations[{number}]", one.values, [settings]))
+        trained = [trial for trial in trials.configurations if trial.variant == variant]
+        blocks.append((f"variant_parameters.{variant}", own, trained))
+    for number, listed in enumerate(sweep.configurations):
+        settings = _settings(sweep, listed.variant, listed.values)
+        blocks.append((f"configurations[{number}]", listed.values, [settings]))
     for place, block, configurations in blocks:
         read = [
             name
-            for name in parameters_of({one.variant for one in configurations})
-            if any(getattr(one, name, 0) is not None for one in configurations)
+            for name in parameters_of({settings.variant for settings in configurations})
+            if any(getattr(settings, name, 0) is not None for settings in configurations)
         ]
         for name in block if configurations else ():
             if name not in read:
@@ -144,73 +140,59 @@ def check_read(sweep: Sweep, trials: TrialSet) -> None:
                 )
 
 
-def _settings(
-    sweep: Sweep, variant: str, given: Mapping[str, Any]
-) -> tuple[tuple, InputError | None]:
-    """The values that make a configuration, in the order of SETTINGS, and how they contradict each
-    other, if they do.
-
-    None is a hyperparameter that is not read, and a step limit that the environment decides.
-
-    Args:
-        sweep: has the lengths that are not given.
-        variant: of the configuration.
-        given: its parameters; others have their defaults.
-    """
+def _settings(sweep: Sweep, variant: str, given: Mapping[str, Any]) -> Settings:
+    """The settings of a configuration: those given, the lengths of the sweep, and defaults."""
     values = {name: given[name] for name in given if name not in LENGTHS}
     problem = None
     try:
         used = used_hyperparameters(variant, values)
     except InputError as contradiction:
-        problem = contradiction
+        problem = str(contradiction)
         used = {name: row.default for name, row in HYPERPARAMETERS.items()} | values
-    lengths = [given.get(name, getattr(sweep, name)) for name in LENGTHS]
-    return (variant, *lengths, *map(used.get, READ)), problem
+    used |= {name: given.get(name, getattr(sweep, name)) for name in LENGTHS}
+    return Settings(variant, *map(used.get, SETTINGS[1:]), problem)
 
 
-def _product(sweep: Sweep) -> list[tuple]:
+def _product(sweep: Sweep) -> list[Settings]:
     """The settings of every distinct sample or grid point that meets the constraints."""
     points = [
         [_settings(sweep, variant, point) for point in _points(sweep, variant)]
         for variant in sweep.variant
     ]
     by_number = itertools.chain.from_iterable(itertools.zip_longest(*points))
-    found = dict(filter(None, by_number))
-    allowed = _allowed(sweep, list(found))
-    kept = [settings for settings, ok in zip(found, allowed, strict=True) if ok]
-    for settings in kept:
-        if found[settings] is not None:
-            raise InputError(f"parameters: {found[settings]}; a constraint can exclude it")
-    if not kept:
+    distinct = list(dict.fromkeys(filter(None, by_number)))
+    allowed = list(itertools.compress(distinct, _allowed(sweep, distinct)))
+    for settings in allowed:
+        if settings.problem:
+            raise InputError(f"parameters: {settings.problem}; a constraint can exclude it")
+    if not allowed:
         raise InputError("constraints: must leave a configuration, but no configuration meets all")
-    return kept
+    return allowed
 
 
-def _allowed(sweep: Sweep, points: Sequence[tuple]) -> np.ndarray:
-    """Whether each configuration meets all constraints, or may for all that is known of it."""
+def _allowed(sweep: Sweep, points: Sequence[Settings]) -> np.ndarray:
+    """Whether each configuration meets all constraints; one on a value that it lacks is met."""
     allowed = np.ones(len(points), bool)
     if not sweep.constraints:
         return allowed
-    columns: dict[str, Sequence] = dict(zip(SETTINGS, zip(*points, strict=True), strict=True))
+    columns = {name: [getattr(settings, name) for settings in points] for name in SETTINGS}
     own = [json.loads(text or "{}") for text in columns["rule_args"]]
     for name in parameters_of(sweep.variant).keys() - columns.keys():
         columns[name] = [values.get(name) for values in own]
     for number, text in enumerate(sweep.constraints):
-        try:
+        with placing(f"constraints[{number}]"):
             allowed &= [holds is not False for holds in evaluate(text, columns)]
-        except InputError as problem:
-            raise placed(f"constraints[{number}]", problem) from None
     return allowed
 
 
 def _parameters(sweep: Sweep, variant: str) -> dict[str, Any]:
-    """The parameters that a variant may read, in a grid with values only."""
+    """The parameters of a variant, without those that its rule cannot read."""
     unread = set(variant_of(variant).unread)
     if "alpha" in unread:
         unread |= {name for name in HYPERPARAMETERS if name.startswith("alpha_")}
     known = parameters_of([variant]).keys() - unread
-    of = sweep.parameters | sweep.variant_parameters.get(variant, {})
-    return {name: parameter for name, parameter in of.items() if name in known}
+    given = sweep.parameters | sweep.variant_parameters.get(variant, {})
+    return {name: parameter for name, parameter in given.items() if name in known}
 
 
 def _check_size(sweep: Sweep) -> None:
@@ -219,27 +201,26 @@ def _check_size(sweep: Sweep) -> None:
     Raises:
         InputError: it means too many configurations or trials; the message names what to lower.
     """
-    products: list[dict[str, int]] = []
+    count = len(sweep.configurations)
+    factors = [(count, "configurations"), (len(sweep.env), "env")]
     for variant in sweep.variant:
-        if sweep.samples is not None:
-            factors = {"samples": sweep.samples}
-        else:
-            grid = _parameters(sweep, variant)
-            factors = {f"parameters.{name}": len(values) for name, values in grid.items()}
-        products.append({"env": len(sweep.env), **factors})
-    if sweep.configurations:
-        products = [{"configurations": len(sweep.configurations)}]
-    count = sum(math.prod(factors.values()) for factors in products)
-    what, found, most = "configurations", count, MOST_CONFIGURATIONS
-    if count <= most:
-        what, found, most = "trials", count * len(sweep.seeds), MOST_TRIALS
-        products.append({"seeds": len(sweep.seeds)})
-    if found > most:
-        size, name = max((size, name) for of in products for name, size in of.items())
-        raise InputError(
-            f"{name}: must be fewer than {size:,}, because the spec means {found:,} {what}, "
-            f"and may mean at most {most:,}"
-        )
+        grid = _parameters(sweep, variant)
+        sizes = [(sweep.samples or 1, "samples")]
+        if sweep.samples is None:
+            sizes = [(len(values), f"parameters.{name}") for name, values in grid.items()]
+        count += len(sweep.env) * math.prod(size for size, _ in sizes)
+        factors += sizes
+    for what, factor, most in (
+        ("configurations", 1, MOST_CONFIGURATIONS),
+        ("trials", len(sweep.seeds), MOST_TRIALS),
+    ):
+        if count * factor > most:
+            size, name = max(factors)
+            raise InputError(
+                f"{name}: must be fewer than {size:,}, because the spec means {count * factor:,} "
+                f"{what}, and may mean at most {most:,}"
+            )
+        factors.append((len(sweep.seeds), "seeds"))
 
 
 def _points(sweep: Sweep, variant: str) -> Iterator[dict[str, Value]]:
@@ -251,7 +232,7 @@ def _points(sweep: Sweep, variant: str) -> Iterator[dict[str, Value]]:
         return
     uniforms = _uniforms(sweep, list(parameters), sweep.samples)
     for i in range(sweep.samples):
-        yield {name: _drawn(of, float(uniforms[name][i])) for name, of in parameters.items()}
+        yield {name: _drawn(given, float(uniforms[name][i])) for name, given in parameters.items()}
 
 
 def _drawn(parameter: Parameter, uniform: float) -> Value:
@@ -277,12 +258,11 @@ def _uniforms(sweep: Sweep, names: list[str], samples: int) -> dict[str, np.ndar
         return streams
     from scipy.stats import qmc
 
-    blocks = [sweep.parameters, *sweep.variant_parameters.values()]
     varied = {
-        n
-        for block in blocks
-        for n, of in block.items()
-        if isinstance(of, Distribution) or len(of) > 1
+        name
+        for block in (sweep.parameters, *sweep.variant_parameters.values())
+        for name, values in block.items()
+        if isinstance(values, Distribution) or len(values) > 1
     }
     uniforms = dict.fromkeys(names, np.zeros(samples))
     if not varied:

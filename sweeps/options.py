@@ -1,7 +1,7 @@
 """Run options: how trials are run, from the flags of a command to the task of a batch."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hq_ray.errors import InputError, near_miss
 from hq_ray.training import ENGINES
@@ -47,7 +47,6 @@ class RunOptions:
         max_cores: most cores to ask a cluster's autoscaler for.
         trials_per_task: None for as many as make about a second.
         shard: such as `3/16`, to run only that part of a sweep; None for all of it.
-        part: what it names.
         engine: `auto`, `kernel` or `gymnasium`.
         keep_q_values: whether final Q tables are stored.
         retry_failed: whether trials that failed before are tried again.
@@ -70,11 +69,8 @@ class RunOptions:
     retry_failed: bool = False
     repair: bool = False
     accept_source: bool = False
-    part: Shard | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        if self.shard is not None:
-            object.__setattr__(self, "part", Shard.parse(str(self.shard)))
         if self.engine not in ENGINES:
             raise InputError(f"unknown engine {self.engine!r}{near_miss(self.engine, ENGINES)}")
         if self.part is not None and self.repair:
@@ -83,3 +79,8 @@ class RunOptions:
             number = getattr(self, name)
             if number is not None and (type(number) is not int or number < 1):
                 raise InputError(f"{name}: must be a whole number from 1, got {number!r}")
+
+    @property
+    def part(self) -> Shard | None:
+        """The shard that `shard` names."""
+        return None if self.shard is None else Shard.parse(str(self.shard))

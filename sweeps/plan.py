@@ -14,8 +14,8 @@ from hq_ray.trial import Trial, environment_key, id_by_seed, seeded
 class TrialSet(Sequence[Trial]):
     """Configurations times seeds, seeds outermost; trials are made when they are looked at.
 
-    The order means that an interrupted sweep has every configuration at its first seeds; making
-    trials late, that a million of them are a few megabytes.
+    In this order an interrupted sweep has every configuration at its first seeds. Because trials
+    are made late, a million of them take a few megabytes.
     """
 
     def __init__(self, configurations: Sequence[Trial], seeds: Sequence[int]):
@@ -42,7 +42,7 @@ class TrialSet(Sequence[Trial]):
 
     def places(self, shard: Shard) -> np.ndarray:
         """Where the trials of a shard are, rising, by the rule of `Shard.has`; computes no ids."""
-        first = [int(one.config_id, 16) % shard.of for one in self.configurations]
+        first = [int(trial.config_id, 16) % shard.of for trial in self.configurations]
         turn = np.array([seed % shard.of for seed in self.seeds], np.int32)[:, None]
         return np.flatnonzero((turn + np.array(first, np.int32)) % shard.of == shard.number - 1)
 
@@ -89,9 +89,9 @@ def count_by_configuration(picked: Picked, trials: TrialSet) -> list[int]:
 def planned_counts(trials: TrialSet) -> dict[str, dict[str, int]]:
     """How many trials are planned, by environment (`id args`) and variant, for sweep.json."""
     counts: dict[str, dict[str, int]] = {}
-    for one in trials.configurations:
-        of = counts.setdefault(environment_key(one.env, one.env_args), Counter())
-        of[one.variant] += len(trials.seeds)
+    for trial in trials.configurations:
+        by_variant = counts.setdefault(environment_key(trial.env, trial.env_args), Counter())
+        by_variant[trial.variant] += len(trials.seeds)
     return counts
 
 
@@ -110,14 +110,13 @@ def plan(
         shard: the part of a set that counts; None for all.
     """
     places = np.arange(len(trials))
-    if shard is not None and isinstance(trials, TrialSet):
-        places = trials.places(shard)
+    ids: Iterator[str] = (trial.trial_id for trial in trials)
+    if isinstance(trials, TrialSet):
+        places = places if shard is None else trials.places(shard)
+        ids = trials.ids(map(int, places))
     states = np.zeros(len(places), np.int8)
     if published:
-        of = {None: 0, FAILED: 0 if retry_failed else 1, DONE: 2}
-        ids: Iterator[str] = (trial.trial_id for trial in trials)
-        if isinstance(trials, TrialSet):
-            ids = trials.ids(map(int, places))
-        states = np.fromiter((of[published.get(one)] for one in ids), np.int8, len(places))
+        numbers = {None: 0, FAILED: 0 if retry_failed else 1, DONE: 2}
+        states = np.fromiter((numbers[published.get(i)] for i in ids), np.int8, len(places))
     missing, failed = (Picked(trials, places[states == state]) for state in (0, 1))
     return Plan(Picked(trials, places), missing, failed)

@@ -1,7 +1,7 @@
 """Runs the missing trials of a sweep: on Ray, or in this process."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -11,7 +11,7 @@ from hq_ray.compiled import on_compiling
 from hq_ray.errors import ResultsError
 from hq_ray.store import Results, Survey
 from hq_ray.sweeps.batching import Batcher
-from hq_ray.sweeps.choice import Confirmation, confirmation
+from hq_ray.sweeps.choice import confirmation
 from hq_ray.sweeps.driver import Driver, Tally
 from hq_ray.sweeps.executors import Executor, LocalExecutor, train_batch
 from hq_ray.sweeps.expand import Expanded
@@ -51,10 +51,10 @@ class Session:
         self._started: Future | None = None
 
     def start(self) -> Future:
-        """Lets Ray start in the background, if it was not told to.
+        """Starts Ray in the background, unless that has been done already.
 
-        The result of the future, which is None, waits until it has started, and raises an
-        InputError where no cluster answers at the address.
+        The future ends when Ray has started, or with an InputError where no cluster answers at the
+        address.
         """
         if self._started is None:
             self._started = self._thread.submit(self._start)
@@ -66,13 +66,6 @@ class Session:
 
         self._ray.enter_context(ray_session(*self._where))
         warm_workers()
-
-    def executor(self, results: Results, options: RunOptions, token: str) -> Executor:
-        """An executor on Ray, once it has started; see `train_batch` for the arguments."""
-        from hq_ray.sweeps.ray_executor import RayExecutor
-
-        self.start().result()
-        return RayExecutor(results, options, token)
 
     def close(self) -> Future:
         """Lets Ray stop in the background, if it was started."""
@@ -130,12 +123,10 @@ def run_missing(
         tally = Tally(
             there=explored.n_done, failed_before=len(explored.failed), repaired=found.damaged
         )
-        describe = partial(_describe, sweep, results, expanded, options)
-        train = partial(_train, results=results, options=options, session=session, owner=owner)
         unclear = results.description_problem() is not None or bool(results.shard_files())
         if explored.missing or found.damaged or unclear:
-            describe()
-        train(explored.missing, tally)
+            _describe(sweep, results, expanded, options)
+        _train(explored.missing, tally, results, options, session, owner)
         if sweep.confirm is not None and shard is not None:
             tally.confirmed = ["Confirmation is left to a run without --shard, after all shards"]
         elif sweep.confirm is not None and not tally.interrupted:
@@ -145,8 +136,8 @@ def run_missing(
             tally.failed_before += len(confirmed.failed)
             tally.confirmed = chosen.notices
             if confirmed.missing:
-                describe(chosen)
-            train(confirmed.missing, tally)
+                _describe(sweep, results, expanded, options, chosen.record)
+            _train(confirmed.missing, tally, results, options, session, owner)
         session.close()
         if owner.took_over:
             _clear(results, results.survey(), shard)
@@ -158,16 +149,16 @@ def _survey(results: Results, took_over: bool, options: RunOptions) -> Survey:
 
     Workers ask who holds the results before they commit.
     """
-    of = None if options.part is None else options.part.has
-    found = results.survey(of, options.repair)
+    includes = None if options.part is None else options.part.has
+    found = results.survey(includes, options.repair)
     if took_over or found.stray:
         time.sleep(WORKER_GRACE_SECONDS)
-        found = results.survey(of, options.repair)
+        found = results.survey(includes, options.repair)
     return found
 
 
 def _clear(results: Results, found: Survey, shard: Shard | None) -> None:
-    """Removes what a killed driver left; one of a shard leaves alone what is of others."""
+    """Removes what a killed driver left; of a shard, only files that begin with a trial of it."""
     if shard is None:
         results.clear(found.stray)
         return
@@ -183,7 +174,7 @@ def _describe(
     results: Results,
     expanded: Expanded,
     options: RunOptions,
-    chosen: Confirmation | None = None,
+    confirmed: Mapping[str, object] | None = None,
 ) -> None:
     """Writes sweep.json."""
     environments = expanded.environments
@@ -199,7 +190,7 @@ def _describe(
         engines=engines,
         families=expanded.families,
         planned=planned_counts(expanded.trials),
-        confirmed={} if chosen is None else chosen.record,
+        confirmed=confirmed or {},
     )
 
 
@@ -221,7 +212,10 @@ def _train(
     if options.local:
         executor: Executor = LocalExecutor(partial(train_batch, results, options, owner.token))
     else:
-        executor = session.executor(results, options, owner.token)
+        from hq_ray.sweeps.ray_executor import RayExecutor
+
+        session.start().result()
+        executor = RayExecutor(results, options, owner.token)
     batcher = Batcher(missing, options.trials_per_task)
     with Progress() as progress:
         Driver(batcher, executor, results, progress, owner.check, tally).run()

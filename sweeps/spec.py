@@ -54,10 +54,9 @@ from hq_ray.trial import FIRST_FRESH_SEED, seeds_text
 
 # No `=`, which DuckDB, Polars and pyarrow take for a partition of the data.
 NAME = re.compile(r"[A-Za-z0-9][\w.,+\-]{0,99}", re.ASCII)
-# What varies, which listed configurations say themselves.
-ONE_BY_ONE = ("env", "variant", "method", "samples", "sample_seed", "constraints")
-PRODUCT_KEYS = (*ONE_BY_ONE, "parameters", "variant_parameters")
-BESIDE_A_LIST = ("name", "seeds", "confirm", *LENGTHS)
+# What listed configurations take the place of.
+PRODUCT_KEYS = ("env", "variant", "method", "samples", "sample_seed", "constraints")
+PRODUCT_KEYS += ("parameters", "variant_parameters")
 
 
 def _name(name: object) -> str:
@@ -255,9 +254,9 @@ def _override(spec: dict[str, Any], text: str) -> None:
     if not equals or not name:
         raise InputError(f"--set must be like alpha=0.1,0.2, got {short_repr(text)}")
     is_list = "configurations" in spec
-    variants = () if is_list else Sweep(name="a", env="a", variant=spec["variant"]).variant
-    parameters = {} if is_list else parameters_of(variants)
-    known = (*BESIDE_A_LIST, *(() if is_list else ONE_BY_ONE), *parameters)
+    parameters = {} if is_list else parameters_of(spec["variant"])
+    blocks = ("configurations", "parameters", "variant_parameters")
+    known = [*(key for key in spec if key not in blocks), *parameters]
     key, dot, part = name.partition(".")
     if key not in known or (dot and key != "confirm"):
         what = " of listed configurations" if is_list else ""
@@ -267,20 +266,20 @@ def _override(spec: dict[str, Any], text: str) -> None:
         return
     values = _values(name, given)
     value = values[0] if len(values) == 1 else values
-    if key in LENGTHS or key in parameters:
-        blocks = [spec.get("parameters", {}), *spec.get("variant_parameters", {}).values()]
-        for block in (*blocks, *spec.get("configurations", ())):
-            block.pop(key, None)
+    for block in (*spec.get("variant_parameters", {}).values(), *spec.get("configurations", ())):
+        block.pop(key, None)
+    spec.get("parameters", {}).pop(key, None)
     if key in parameters and (key not in LENGTHS or value is values):
-        spec["parameters"][key] = value if isinstance(value, dict) else values
+        spec["parameters"][key] = value
     elif part:
         spec[key] = (spec[key] or {}) | {part: value}
+    elif key == "variant":
+        chosen = Sweep(name="a", env="a", variant=value)
+        own = spec["variant_parameters"] | chosen.variant_parameters
+        spec["variant"] = chosen.variant
+        spec["variant_parameters"] = {name: own[name] for name in chosen.variant if name in own}
     else:
         spec[key] = value
-    if key == "variant":
-        names = Sweep(name="a", env="a", variant=value).variant
-        own = spec["variant_parameters"]
-        spec["variant_parameters"] = {name: own[name] for name in own if name in names}
     if key == "method" and value == "grid":
         spec["samples"] = None
 

@@ -1,6 +1,7 @@
 """The text of a spec: YAML 1.2 as plain Python values, and error messages of one sentence."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 from pydantic import ValidationError
@@ -35,6 +36,15 @@ def placed(place: str, problem: object) -> InputError:
     text = str(problem)
     colon = ": " if place and not text.startswith((".", "[")) else ""
     return InputError(f"{place}{colon}{shortened(text, 500)}")
+
+
+@contextmanager
+def placing(place: str) -> Iterator[None]:
+    """Puts a place before the message of an error that is raised in the block; see `placed`."""
+    try:
+        yield
+    except ValueError as problem:
+        raise placed(place, problem) from None
 
 
 def known_keys(given: object, known: Iterable[str]) -> dict:
