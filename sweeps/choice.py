@@ -1,7 +1,7 @@
 """Choice and confirmation: the best configuration of each problem and variant, on fresh seeds.
 
-A problem is (env, env_args, episodes, max_steps, gamma). Whoever takes the best of many
-configurations takes their luck, too; seeds that had no part in the choice are free of it.
+A problem is (env, env_args, episodes, max_steps, gamma). The best of many configurations is partly
+lucky; seeds that had no part in the choice measure it without that bias.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,11 +47,10 @@ class Confirmation:
     notices: Sequence[str]
 
 
-def problem_of(trial: Trial) -> str:
-    """The name of a trial's problem in `sweep.json`."""
-    environment = environment_key(trial.env, trial.env_args)
-    lengths = f"episodes {trial.episodes}, max_steps {trial.max_steps}"
-    return f"{environment}, {lengths}, gamma {trial.gamma}"
+def problem_of(trial: Trial, name: str = "") -> str:
+    """A trial's problem as `sweep.json` names it, or with another name of its environment."""
+    name = name or environment_key(trial.env, trial.env_args)
+    return f"{name}, episodes {trial.episodes}, max_steps {trial.max_steps}, gamma {trial.gamma}"
 
 
 def choose(
@@ -73,37 +72,36 @@ def choose(
     frame = frame[frame["status"] == DONE].set_index("trial_id")[metric].astype(float)
     scores = frame.reindex(list(trials.ids())).to_numpy().reshape(len(trials.seeds), -1)
     groups: dict[tuple[str, str], list[tuple[Trial, float]]] = {}
-    for one, mean in zip(trials.configurations, scores.mean(axis=0).tolist(), strict=True):
-        groups.setdefault((problem_of(one), one.variant), []).append((one, mean))
-    found: dict[tuple[str, str], list[Chosen]] = {}
+    for trial, mean in zip(trials.configurations, scores.mean(axis=0).tolist(), strict=True):
+        groups.setdefault((problem_of(trial), trial.variant), []).append((trial, mean))
+    best: dict[tuple[str, str], list[Chosen]] = {}
     for key, group in groups.items():
-        eligible = [(one, mean) for one, mean in group if np.isfinite(mean)]
-        eligible.sort(key=lambda of: -BETTER[metric] * of[1])
-        every = [_settings(one) for one, _ in group]
-        varying = [name for name in every[0] if len({of[name] for of in every}) > 1]
-        found[key] = []
-        for rank, (one, mean) in enumerate(eligible[:top], 1):
-            settings = _settings(one)
+        eligible = [(trial, mean) for trial, mean in group if np.isfinite(mean)]
+        eligible.sort(key=lambda scored: -BETTER[metric] * scored[1])
+        every = [_settings(trial) for trial, _ in group]
+        varying = [name for name in every[0] if len({settings[name] for settings in every}) > 1]
+        best[key] = []
+        for rank, (trial, mean) in enumerate(eligible[:top], 1):
+            settings = _settings(trial)
+            words = [f"{name} {settings[name]}" for name in varying if settings[name] is not None]
             record = {
-                "variant": one.variant,
-                "config_id": one.config_id,
+                "variant": trial.variant,
+                "config_id": trial.config_id,
                 "rank": rank,
                 "configurations": len(group),
                 "score": mean,
-                "settings": ", ".join(
-                    f"{name} {settings[name]}" for name in varying if settings[name] is not None
-                ),
+                "settings": ", ".join(words),
             }
-            found[key].append((one, record))
-    return found
+            best[key].append((trial, record))
+    return best
 
 
-def _settings(one: Trial) -> dict[str, object]:
-    """Its hyperparameters by name, those of a rule of the user's own too."""
-    return {name: getattr(one, name) for name in HYPERPARAMETERS} | one.rule_values
+def _settings(trial: Trial) -> dict[str, object]:
+    """A trial's hyperparameters by name, those of a user-defined rule too."""
+    return {name: getattr(trial, name) for name in HYPERPARAMETERS} | trial.rule_values
 
 
-def confirmation(trials: TrialSet, results: Results, how: Confirm) -> Confirmation:
+def confirmation(trials: TrialSet, results: Results, confirm: Confirm) -> Confirmation:
     """What confirms the choice of a sweep whose exploration is published.
 
     The seeds are 2^62 + k * 2^20 + 0, 1, 2, ... The same choice keeps its block k, with more seeds
@@ -113,78 +111,74 @@ def confirmation(trials: TrialSet, results: Results, how: Confirm) -> Confirmati
     Args:
         trials: of the exploration.
         results: where they are published.
-        how: as the spec says.
+        confirm: as the spec says.
     """
     record = dict(results.description().get("confirmed", {}))
     used = _used_blocks(results)
     fresh: list[tuple[int, Trial]] = []
-    found = choose(trials, results, how.metric, how.top)
-    notices = [
-        f"{variant} on {problem}: no configuration has {how.metric} for all of its seeds, so none "
-        "is confirmed"
-        for (problem, variant), best in found.items()
-        if not best
-    ]
+    notices = []
     by_problem: dict[str, list[Chosen]] = {}
-    for (problem, _), best in found.items():
-        by_problem.setdefault(problem, []).extend(best)
+    for (problem, variant), best in choose(trials, results, confirm.metric, confirm.top).items():
+        if best:
+            by_problem.setdefault(problem, []).extend(best)
+        else:
+            notices.append(
+                f"{variant} on {problem}: no configuration has {confirm.metric} for all of its "
+                "seeds, so none is confirmed"
+            )
     for problem, chosen in by_problem.items():
-        if not chosen:
-            continue
-        before, records = record.get(problem, []), [of for _, of in chosen]
-        record[problem] = _blocks(before, records, how, used.get(problem, -1))
+        before, entries = record.get(problem, []), [entry for _, entry in chosen]
+        record[problem] = _blocks(before, entries, confirm, used.get(problem, -1))
         block = record[problem][-1]
         first = FIRST_FRESH_SEED + block["block"] * BLOCK
-        for one, of in chosen:
-            make = seeded(replace(one, role=CONFIRMATION))
+        for trial, entry in chosen:
+            make = seeded(replace(trial, role=CONFIRMATION))
             fresh += [(number, make(first + number)) for number in range(block["seeds"])]
-            notices.append(_sentence(problem, one, of, block))
+            notices.append(_sentence(trial, entry, block))
     ordered = [trial for _, trial in sorted(fresh, key=lambda numbered: numbered[0])]
     return Confirmation(ordered, record, notices)
 
 
-def _blocks(before: list[dict], chosen: list[dict], how: Confirm, used: int) -> list[dict]:
+def _blocks(before: list[dict], chosen: list[dict], confirm: Confirm, used: int) -> list[dict]:
     """The blocks of fresh seeds of a problem; the last one is that of the choice.
 
     Args:
         before: the blocks so far.
         chosen: the record of each configuration.
-        how: as the spec says.
+        confirm: as the spec says.
         used: number of the last block that any trial is of.
     """
     last = before[-1] if before else {"block": used, "metric": None, "chosen": []}
-    if (last["metric"], _ids(last["chosen"])) != (how.metric, _ids(chosen)):
-        number = max(used, last["block"]) + 1
-        block = {"block": number, "metric": how.metric, "seeds": how.seeds, "chosen": chosen}
-        return [*before, block]
-    block = {**last, "chosen": chosen, "seeds": max(how.seeds, last["seeds"])}
-    if how.seeds > last["seeds"]:
+    if (last["metric"], _ids(last["chosen"])) != (confirm.metric, _ids(chosen)):
+        block = {"block": max(used, last["block"]) + 1, "metric": confirm.metric}
+        return [*before, block | {"seeds": confirm.seeds, "chosen": chosen}]
+    block = {**last, "chosen": chosen, "seeds": max(confirm.seeds, last["seeds"])}
+    if confirm.seeds > last["seeds"]:
         block["extended_after"] = [*last.get("extended_after", []), last["seeds"]]
     return [*before[:-1], block]
 
 
 def _ids(chosen: Sequence[Mapping]) -> list[tuple[str, str]]:
-    return sorted((one["variant"], one["config_id"]) for one in chosen)
+    return sorted((entry["variant"], entry["config_id"]) for entry in chosen)
 
 
 def _used_blocks(results: Results) -> dict[str, int]:
-    """By problem, the last block that any trial is of, also where sweep.json was lost."""
+    """The last block used per problem, by the trials themselves: sweep.json may be lost."""
     names = ["env", "env_args", "episodes", "max_steps", "gamma"]
-    of = load_trials(results, "role == 'confirmation'", [*names, "seed"], damaged=[], quiet=True)
-    last = of.groupby(names, as_index=False, observed=True)["seed"].max()
+    where = "role == 'confirmation'"
+    frame = load_trials(results, where, [*names, "seed"], damaged=[], quiet=True)
+    last = frame.groupby(names, as_index=False, observed=True)["seed"].max()
     return {
         problem_of(row): (row.seed - FIRST_FRESH_SEED) // BLOCK
         for row in last.itertuples(index=False)
     }
 
 
-def _sentence(problem: str, one: Trial, record: Mapping, block: Mapping) -> str:
-    which = record["settings"] or "the only configuration"
-    rank, number = record["rank"], record["configurations"]
-    of = f"best of {number}" if rank == 1 else f"number {rank} of {number}"
-    name = one.label or environment_name(one.env, one.env_args)
-    problem = problem.replace(environment_key(one.env, one.env_args), name, 1)
+def _sentence(trial: Trial, entry: Mapping, block: Mapping) -> str:
+    problem = problem_of(trial, trial.label or environment_name(trial.env, trial.env_args))
+    which = entry["settings"] or "the only configuration"
+    place = "best" if entry["rank"] == 1 else f"number {entry['rank']}"
     return (
-        f"Confirmed on {block['seeds']} fresh seeds: {problem}: {one.variant} with {which}, "
-        f"{of} by {block['metric']} ({record['score']:.6g})"
+        f"Confirmed on {block['seeds']} fresh seeds: {problem}: {trial.variant} with {which}, "
+        f"{place} of {entry['configurations']} by {block['metric']} ({entry['score']:.6g})"
     )

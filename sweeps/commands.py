@@ -139,11 +139,11 @@ def _print_counts(place: Results, found: Survey, expanded: Expanded, planned: Pl
     rows = [[*key, *(f"{cell[name]:,}" for name in counts)] for key, cell in cells.items()]
     print_table(place.location.text, ("env", "variant"), counts, rows)
     engines: dict[tuple[str, str], list[str]] = {}
-    for one in expanded.environments.values():
-        name = environment_name(one.id, one.args)
-        engines.setdefault((one.id, one.engine), []).append(name)
-    for (env, engine), alike in engines.items():
-        name = alike[0] if len(alike) == 1 else f"{env} ({len(alike)} environments)"
+    for environment in expanded.environments.values():
+        name = environment_name(environment.id, environment.args)
+        engines.setdefault((environment.id, environment.engine), []).append(name)
+    for (env, engine), names in engines.items():
+        name = names[0] if len(names) == 1 else f"{env} ({len(names)} environments)"
         say(f"{name} trains with engine {engine}")
     say(
         f"{trials_text(len(planned.trials))}: {len(planned.missing):,} new, "

@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -38,7 +38,7 @@ SETTLE_SECONDS = 1.0
 MACHINE = ("host", "boot", "pid_namespace")
 TEXTS = (*MACHINE, "process_started", "token", "since")
 CARD = {**dict.fromkeys(TEXTS, str), "pid": int, "beat": float}
-# Tokens that this process has given up although a store that was unreachable still names them.
+# Tokens that this process gave up while the store was unreachable, so that their cards remain.
 _GIVEN_UP: set[str] = set()
 
 
@@ -46,13 +46,18 @@ class Held(InputError):
     """Another driver is at work on the same results."""
 
 
+def process_fields(pid: int | str) -> list[str]:
+    """What Linux says of a process after its name: its state, its parent's id, ...; or nothing."""
+    try:
+        # The name stands in parentheses and may contain spaces.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
 def process_started(pid: int) -> str | None:
     """When a process started, as Linux writes it; None if there is no such process."""
-    try:
-        # Field 22, counted after the name in parentheses, which may contain spaces.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return None
+    return next(iter(process_fields(pid)[19:]), None)
 
 
 def this_process() -> dict:
@@ -172,8 +177,7 @@ class Ownership:
         self._seen = time.time()
         self._over = threading.Event()
         self._beats = threading.Thread(target=self._beat, name="ownership", daemon=True)
-        self._lock: int | None = None
-        self._locked: Path | None = None
+        self._lock = ExitStack()
         self._lost = False
 
     def __enter__(self) -> "Ownership":
@@ -225,25 +229,24 @@ class Ownership:
         place = Path(self._location.path, self._name).with_suffix(".lock")
         place.parent.mkdir(parents=True, exist_ok=True)
         while True:
-            self._lock = os.open(place, os.O_RDWR | os.O_CREAT)
-            taken = take_lock(self._lock)
+            file = os.open(place, os.O_RDWR | os.O_CREAT)
+            self._lock.callback(os.close, file)
+            taken = take_lock(file)
             if taken is False:
                 self._refuse(read_owner(self._location, self._name))
             if not taken:
                 return False
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(self._lock), os.stat(place)):
-                    self._locked = place
+            with suppress(FileNotFoundError):  # where the last holder has removed this file
+                if os.path.samestat(os.fstat(file), os.stat(place)):
+                    self._lock.callback(place.unlink, missing_ok=True)  # by the holder alone
                     return True
-            os.close(self._lock)  # the last holder has removed this file
-            self._lock = None
 
     def _fetch(self) -> tuple[dict, Mapping | None]:
         """What the card says, and its version; None if there is no card."""
         place = self._location
         if place.is_local:
-            there = place.child(self._name).exists()
-            return read_owner(place, self._name), {} if there else None
+            exists = place.child(self._name).exists()
+            return read_owner(place, self._name), {} if exists else None
         store: Any = place.store
         with suppress(FileNotFoundError), place.asking("reading the driver's card"):
             found = obstore.get(store, place.key(self._name))
@@ -285,10 +288,7 @@ class Ownership:
                 self._location.delete(self._name)
         except OSError:
             _GIVEN_UP.add(self.token)
-        if self._locked is not None:
-            self._locked.unlink(missing_ok=True)  # by the holder alone
-        if self._lock is not None:
-            os.close(self._lock)
+        self._lock.close()
 
     def check(self) -> None:
         """Checks that this driver still holds the results, unless it did so within a beat.

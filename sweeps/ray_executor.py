@@ -38,7 +38,6 @@ COUNTERS = {
     "hq_steps": "Environment steps trained",
     "hq_training_seconds": "Seconds that workers spent in training loops",
 }
-IN_FLIGHT = "hq_batches_in_flight"
 
 
 @ray.remote(num_cpus=1, max_retries=0)
@@ -117,11 +116,11 @@ class RayExecutor:
         self._sweep = results.location.path.rpartition("/")[2]
         # By environment: a new task for every batch would be a new function to Ray.
         self._tasks: dict[str, Any] = {}
-        self._counters: dict[str, Counter] = {}
+        self._in_flight: Gauge | None = None
         if options.address is not None:
-            self._in_flight = Gauge(IN_FLIGHT, "Batches submitted and not ended", ("sweep",))
-            for name, about in COUNTERS.items():
-                self._counters[name] = Counter(name, about, ("sweep",))
+            text = "Batches submitted and not ended"
+            self._in_flight = Gauge("hq_batches_in_flight", text, ("sweep",))
+            self._counters = [Counter(name, text, ("sweep",)) for name, text in COUNTERS.items()]
 
     @property
     def cores(self) -> int:
@@ -187,19 +186,19 @@ class RayExecutor:
         outcomes = [(self._flying.pop(reference), _outcome(reference)) for reference in ready]
         if any(isinstance(outcome, Crash) for _, outcome in outcomes):
             self._is_alive()  # if Ray has died, the batches are not to blame
-        if self._counters:
-            self._measure([one for _, one in outcomes if isinstance(one, BatchReport)])
+        if self._in_flight is not None:
+            self._in_flight.set(len(self._flying), {"sweep": self._sweep})
+            for _, outcome in outcomes:
+                if isinstance(outcome, BatchReport):
+                    self._count(outcome)
         return outcomes
 
-    def _measure(self, reports: list[BatchReport]) -> None:
-        """Adds to the counters of Ray's metrics."""
-        tags = {"sweep": self._sweep}
-        self._in_flight.set(len(self._flying), tags)
-        for report in reports:
-            amounts = (len(report.done), len(report.reasons), report.steps, report.train_seconds)
-            for counter, amount in zip(self._counters.values(), amounts, strict=True):
-                if amount:  # Ray raises on an increment of 0
-                    counter.inc(amount, tags)
+    def _count(self, report: BatchReport) -> None:
+        """Adds a report to the counters of Ray's metrics."""
+        amounts = (len(report.done), len(report.reasons), report.steps, report.train_seconds)
+        for counter, amount in zip(self._counters, amounts, strict=True):
+            if amount:  # Ray raises on an increment of 0
+                counter.inc(amount, {"sweep": self._sweep})
 
     def cancel(self) -> None:
         """Kills the workers of running batches; a kernel cannot be interrupted otherwise."""

@@ -25,7 +25,7 @@ from ray.job_config import JobConfig
 
 from hq_ray.errors import HqRayError, InputError, first_line, reason_of
 from hq_ray.sweeps.executors import ExecutorLost
-from hq_ray.sweeps.ownership import process_started, take_lock, this_process
+from hq_ray.sweeps.ownership import process_fields, process_started, take_lock, this_process
 
 # Reports are small and sent inline, so the object store stays almost empty.
 OBJECT_STORE_BYTES = 128 * 2**20
@@ -54,7 +54,7 @@ def ray_session(
     Args:
         address: of a cluster; None starts an embedded Ray.
         cores: of the embedded one.
-        modules: imported ones of the user's own, which the nodes of a cluster may lack.
+        modules: the user's imported modules, to be sent to the nodes of a cluster.
 
     Raises:
         InputError: no cluster answers at the address, or it has another token.
@@ -146,16 +146,14 @@ def _sent(modules: Collection[str]) -> list[str]:
     top = {name.partition(".")[0] for name in modules}
     folders = {place.parent for name in top if (place := _place(sys.modules[name]))} - installed
     places = {
-        name: _place(module)
+        _place(module)
         for name, module in list(sys.modules.items())
         if "." not in name and name not in ("__main__", "hq_ray")
     }
     return sorted(
-        {
-            str(place)
-            for place in places.values()
-            if place and place.parent in folders and (place.is_dir() or place.suffix == ".py")
-        }
+        str(place)
+        for place in filter(None, places)
+        if place.parent in folders and (place.is_dir() or place.suffix == ".py")
     )
 
 
@@ -170,8 +168,8 @@ def _embedded(folder: str, cores: int | None) -> Iterator[None]:
     parts, agents = {}, {}
     try:
         try:
-            # As on systems without clusters of several machines, Ray then listens on loopback only;
-            # its argument for the node's address does not accept that one.
+            # So Ray listens on loopback only, as on macOS and Windows; `_node_ip_address` does not
+            # accept a loopback address.
             with _replaced(ray._private.ray_constants, "ENABLE_RAY_CLUSTER", False):
                 _start(
                     address="local",
@@ -186,7 +184,7 @@ def _embedded(folder: str, cores: int | None) -> Iterator[None]:
                 "--local trains without it"
             ) from problem
         parts = _parts()
-        agents = _agents(parts)
+        agents = _children(parts["raylet"].pid) if "raylet" in parts else {}
         yield
     finally:
         ray.shutdown()
@@ -207,16 +205,10 @@ def _parts() -> dict[str, subprocess.Popen]:
     return {name: started[0].process for name, started in every.items() if started}
 
 
-def _agents(parts: dict[str, subprocess.Popen]) -> dict[int, str | None]:
-    """The raylet's child processes by id, with their start times."""
-    found = {}
-    for place in Path("/proc").glob("[0-9]*/stat") if "raylet" in parts else ():
-        with suppress(OSError):
-            # The parent is the second field after the name in parentheses, which may have spaces.
-            if int(place.read_text().rpartition(")")[2].split()[1]) == parts["raylet"].pid:
-                pid = int(place.parent.name)
-                found[pid] = process_started(pid)
-    return found
+def _children(parent: int) -> dict[int, str | None]:
+    """The child processes of a process by id, with their start times."""
+    pids = [int(place.name) for place in Path("/proc").glob("[0-9]*")]
+    return {pid: process_started(pid) for pid in pids if process_fields(pid)[1:2] == [str(parent)]}
 
 
 def _module_folders() -> list[str]:

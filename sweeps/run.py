@@ -96,11 +96,9 @@ def run_missing(
         stack: waits, when it ends, for a Ray that was started here; None waits here.
 
     Raises:
-        SweepStopped: failures of one kind in a row, or the store refuses writes.
-        Superseded: another driver has taken over, or the folder is gone.
-        ResultsError: a batch is damaged and not to be repaired.
         InputError: no cluster answers at the address, another driver holds the results, they are
             of an older schema, or an environment's trials would come from two sources of its code.
+        HqRayError: of the other kinds that `run_sweep` names.
     """
     shard = options.part
     with Ownership(results.location, shard) as owner, ExitStack() as here:

@@ -101,8 +101,7 @@ def _environments(entry: Any) -> tuple[EnvironmentRequest, ...]:
         raise InputError(f".label: must be text of at most 100 letters, got {short_repr(label)}")
     label, name = label and one_line(label), name.strip()
     args = {key: value for key, value in args.items() if key not in ("id", "label")}
-    found = {key: _range(key, value) for key, value in args.items()}
-    ranges = {key: numbers for key, numbers in found.items() if numbers is not None}
+    ranges = {key: numbers for key, value in args.items() if (numbers := _range(key, value))}
     if math.prod(map(len, ranges.values())) > MOST_INSTANCES:
         longest = max(ranges, key=lambda key: len(ranges[key]))
         raise InputError(
@@ -121,7 +120,7 @@ def _environments(entry: Any) -> tuple[EnvironmentRequest, ...]:
         )
         for values in itertools.product(*ranges.values())
     )
-    text = max((one.label or "" for one in requests), key=len)
+    text = max((request.label or "" for request in requests), key=len)
     if len(text) > 100:
         raise InputError(
             f".label: must be text of at most 100 letters with its range, got {short_repr(text)}"

@@ -107,10 +107,10 @@ def _mixed(table: pa.Table, spec: Mapping) -> list[str]:
             env = environment_name(row["env"], row["env_args"])
             values.setdefault(env, []).append(row[name])
         sentences += [
-            f"{env} has trials with {name} {' and '.join(map(str, sorted(some)))}, which are "
+            f"{env} has trials with {name} {' and '.join(map(str, sorted(different)))}, which are "
             "compared separately"
-            for env, some in values.items()
-            if len(some) > 1
+            for env, different in values.items()
+            if len(different) > 1
         ]
     return sentences
 
@@ -126,24 +126,25 @@ def check_sources(results: Results, found: Survey, missing: Picked, trials: Tria
         InputError: some of the same environment and fingerprint come from another source.
     """
     counts = count_by_configuration(missing, trials)
-    new: dict[tuple, Counter] = {}
-    for one, n in zip(trials.configurations, counts, strict=True):
-        if n and one.source is not None and not one.has_model:
-            new.setdefault((one.env, one.env_args, one.fingerprint), Counter())[one.source] += n
+    new: Counter = Counter()
+    for trial, n in zip(trials.configurations, counts, strict=True):
+        if n and trial.source is not None and not trial.has_model:
+            new[trial.env, trial.env_args, trial.fingerprint, trial.source] += n
     if not new:
         return
     columns = ["trial_id", "status", "env", "env_args", "fingerprint", "source"]
     table = trials_table(results, columns, damaged=[], without=found.damaged)
     table = table.filter(pc.equal(table["status"], DONE))
     for row in count_rows(table, columns[2:]):
-        env, args, source, there = row["env"], row["env_args"], row["source"], row["count_all"]
-        for found, n in new.get((env, args, row["fingerprint"]), {}).items():
-            if source not in (None, found):
+        for (*environment, source), n in new.items():
+            same = [row["env"], row["env_args"], row["fingerprint"]] == environment
+            if same and row["source"] not in (None, source):
                 raise InputError(
-                    f"trials of {env} {args} in one folder must come from one source of its code, "
-                    f"but {there:,} in {results.location.text} come from {source} and {n:,} more "
-                    f"would from {found}: undo the edit, take another folder, or, if it changes "
-                    "nothing that is logged, go on with --accept_source"
+                    f"trials of {row['env']} {row['env_args']} in one folder must come from one "
+                    f"source of its code, but {row['count_all']:,} in {results.location.text} come "
+                    f"from {row['source']} and {n:,} more would from {source}: undo the edit, take "
+                    "another folder, or, if it changes nothing that is logged, go on with "
+                    "--accept_source"
                 )
 
 
