@@ -29,7 +29,7 @@ MOST_CONFIGURATIONS, MOST_TRIALS = 10**6, 10**7
 # a step limit that the environment decides.
 SETTINGS = ("variant", *LENGTHS, *HYPERPARAMETERS, "rule", "rule_args")
 # They, and how they contradict each other, if they do.
-Settings = namedtuple("Settings", [*SETTINGS, "problem"])  # type: ignore[misc]
+Settings: Any = namedtuple("Settings", (*SETTINGS, "problem"))  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def expand(sweep: Sweep) -> Expanded:
     templates: dict[tuple, Trial] = {}
     for env, settings in asked:
         environment = environments[env]
-        values = dict(zip(SETTINGS, settings, strict=False))
+        values = {name: getattr(settings, name) for name in SETTINGS}
         values["max_steps"] = values["max_steps"] or environment.max_steps
         # Two names of one environment, or its own step limit spelled out, give the same trial.
         key = (environment.key, *values.values())
@@ -140,7 +140,7 @@ def check_read(sweep: Sweep, trials: TrialSet) -> None:
                 )
 
 
-def _settings(sweep: Sweep, variant: str, given: Mapping[str, Any]) -> Settings:
+def _settings(sweep: Sweep, variant: str, given: Mapping[str, Any]) -> Any:
     """The settings of a configuration: those given, the lengths of the sweep, and defaults."""
     values = {name: given[name] for name in given if name not in LENGTHS}
     problem = None
@@ -150,10 +150,10 @@ def _settings(sweep: Sweep, variant: str, given: Mapping[str, Any]) -> Settings:
         problem = str(contradiction)
         used = {name: row.default for name, row in HYPERPARAMETERS.items()} | values
     used |= {name: given.get(name, getattr(sweep, name)) for name in LENGTHS}
-    return Settings(variant, *map(used.get, SETTINGS[1:]), problem)
+    return Settings._make((variant, *map(used.get, SETTINGS[1:]), problem))
 
 
-def _product(sweep: Sweep) -> list[Settings]:
+def _product(sweep: Sweep) -> list[Any]:
     """The settings of every distinct sample or grid point that meets the constraints."""
     points = [
         [_settings(sweep, variant, point) for point in _points(sweep, variant)]
@@ -170,7 +170,7 @@ def _product(sweep: Sweep) -> list[Settings]:
     return allowed
 
 
-def _allowed(sweep: Sweep, points: Sequence[Settings]) -> np.ndarray:
+def _allowed(sweep: Sweep, points: Sequence[Any]) -> np.ndarray:
     """Whether each configuration meets all constraints; one on a value that it lacks is met."""
     allowed = np.ones(len(points), bool)
     if not sweep.constraints:

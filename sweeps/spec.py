@@ -55,8 +55,8 @@ from hq_ray.trial import FIRST_FRESH_SEED, seeds_text
 # No `=`, which DuckDB, Polars and pyarrow take for a partition of the data.
 NAME = re.compile(r"[A-Za-z0-9][\w.,+\-]{0,99}", re.ASCII)
 # What listed configurations take the place of.
-PRODUCT_KEYS = ("env", "variant", "method", "samples", "sample_seed", "constraints")
-PRODUCT_KEYS += ("parameters", "variant_parameters")
+PRODUCT_KEYS = ["env", "variant", "method", "samples", "sample_seed", "constraints"]
+PRODUCT_KEYS += ["parameters", "variant_parameters"]
 
 
 def _name(name: object) -> str:
@@ -197,7 +197,7 @@ class Sweep(Part):
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as understood, in plain JSON values; `Sweep(**...)` makes it again."""
-        without = PRODUCT_KEYS if self.configurations else ("configurations",)
+        without = PRODUCT_KEYS if self.configurations else ["configurations"]
         plain = {name: _plain(value) for name, value in self if name not in without}
         return plain | {"seeds": seeds_text(self.seeds)}
 

@@ -136,7 +136,7 @@ def test_a_configuration_with_a_failed_seed_is_not_eligible(here, call, register
     assert not len(load_trials("results/all", "role == 'confirmation'", quiet=True))
     Path("all.yaml").write_text(json.dumps(SPEC | hopeless | {"name": "all", "confirm": confirm}))
     # Said again where nothing is run, and judged by the metric asked for all the same.
-    assert "has no configuration whose every trial is done" in call("sweep all.yaml --local")[1]
+    assert "for all of its seeds, so none is confirmed" in call("sweep all.yaml --local")[1]
     assert set(hq_ray.compare("results/all")["metric"]) == {"mean_steps"}
 
 
