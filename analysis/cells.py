@@ -178,8 +178,8 @@ def with_lengths(labels: pd.Series, frame: pd.DataFrame) -> pd.Series:
     found = labels
     for name in LENGTHS_AND_GAMMA:
         # With all digits: a problem goes by its label.
-        texts = frame[name].map("{:,}".format).str.removesuffix(".0")
-        added = texts.astype(object).radd(f", {name} ")
+        added = [f", {name} " + f"{value:,}".removesuffix(".0") for value in frame[name]]
+        added = pd.Series(added, frame.index, dtype=object)
         found = _told_apart(found, labels, frame[name], added)
     return found
 

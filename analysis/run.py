@@ -150,7 +150,7 @@ def run(spec: Mapping, results: str, outputs: "Outputs", options: "RunOptions") 
     from hq_ray.location import Location, writable
     from hq_ray.store import DONE, Results
     from hq_ray.sweeps.commands import run_and_tell, tell_opened
-    from hq_ray.sweeps.expand import expand
+    from hq_ray.sweeps.expand import check_read, expand
     from hq_ray.sweeps.plan import plan
     from hq_ray.sweeps.spec import Sweep
 
@@ -162,6 +162,10 @@ def run(spec: Mapping, results: str, outputs: "Outputs", options: "RunOptions") 
         sweep = sweep.with_overrides([f"name={outputs.tag}"])
     place = Results.at(Location.of(results).child(sweep.name))
     tell_opened(place, expanded)
+    try:
+        check_read(sweep, expanded.trials)
+    except InputError as problem:
+        say(f"Notice: {problem}")
     if not outputs.makes("train"):
         missing = len(plan(expanded.trials, place.published(), retry_failed=False).missing)
         if missing:

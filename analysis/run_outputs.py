@@ -28,7 +28,7 @@ from hq_ray.store import Results
 from hq_ray.sweeps.ownership import take_lock
 from hq_ray.sweeps.progress import notice
 from hq_ray.training import train
-from hq_ray.trial import Trial, environment_name
+from hq_ray.trial import UNSEEDED, Trial, environment_name
 from hq_ray.updates import variant_stem
 
 # Figure file and log names speak of returns and steps; the columns are one entry each.
@@ -305,7 +305,7 @@ def _film(outputs: Outputs, trials: Sequence[Trial], results: Results) -> None:
 
 
 def _say_who_is_ahead(trials: Sequence[Trial], results: Results) -> None:
-    """The mean final return of each variant and, by seed, its lead over the first one."""
+    """The mean final return of each variant and, if seeds are paired, its lead over the first."""
     frame = load_trials(results, quiet=True)
     frame = frame[frame["trial_id"].isin([trial.trial_id for trial in trials])]
     scores = frame.pivot(index="seed", columns="variant", values="final_return")
@@ -318,6 +318,8 @@ def _say_who_is_ahead(trials: Sequence[Trial], results: Results) -> None:
     first, *others = dict.fromkeys(trial.variant for trial in trials)
     means = ", ".join(f"{variant} {mean_and_se(scores[variant])}" for variant in (first, *others))
     say(f"Final return (mean ± standard error over seeds): {means}")
+    if trials[0].fingerprint == UNSEEDED:
+        return  # no seeds are paired
     for other in others:
         leads = (scores[other] - scores[first]).dropna()
         n = f"on {len(leads)} seed{'s' * (len(leads) != 1)}"

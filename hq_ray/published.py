@@ -19,11 +19,17 @@ from hq_ray.conditions import Condition, filtered, named
 from hq_ray.errors import InputError, ResultsError, did_you_mean, some_of
 from hq_ray.location import Location
 from hq_ray.store import DONE, FAILED, READERS, Results
-from hq_ray.trial import CONFIRMATION, environment_key, environment_name, short_fingerprint
+from hq_ray.trial import (
+    CONFIRMATION,
+    environment_key,
+    environment_name,
+    short_fingerprint,
+    trials_text,
+)
 
 # What `problems` looks at.
 OF_CELL = ["env", "env_args", "variant"]
-COUNTED = [*OF_CELL, "status", "role", "fingerprint"]
+COUNTED = [*OF_CELL, "status", "role", "fingerprint", "rule"]
 # Where a trial is stored: the number of its folder, the name of its files.
 LOCATION_COLUMNS = ("place", "batch")
 NO_TRIALS = pa.schema([*schema.TRIALS, ("place", pa.int32()), ("batch", "string")]).empty_table()
@@ -131,8 +137,8 @@ def count_rows(table: pa.Table, columns: Sequence[str]) -> list[dict]:
 def problems(results: Place | Sequence[Place], trials: pd.DataFrame | pa.Table) -> list[str]:
     """What a reader of these trials must know, a sentence each; none if all is well.
 
-    A sweep.json that cannot be used; failed trials; environments whose trials were trained on
-    different models; trials that sweep.json plans and that are not there.
+    A sweep.json that cannot be used; failed trials; environments and rules whose trials come from
+    different versions of them; trials that sweep.json plans and that are not there.
 
     Args:
         results: where they were loaded from.
@@ -147,16 +153,18 @@ def problems(results: Place | Sequence[Place], trials: pd.DataFrame | pa.Table) 
         sentences.append(
             f"{failed:,} of {len(trials):,} trials failed and enter no curve and no average"
         )
-    models: dict[tuple[str, str], Counter] = {}
+    versions: dict[tuple[str, str], Counter] = {}
     for row in rows:
-        counts = models.setdefault((row["env"], row["env_args"]), Counter())
-        counts[short_fingerprint(row["fingerprint"])] += row["count_all"]
-    for env, counts in sorted(models.items()):
+        env, model = environment_name(row["env"], row["env_args"]), row["fingerprint"]
+        of_env = versions.setdefault((env, "models of it, and must not be compared"), Counter())
+        of_env[short_fingerprint(model)] += row["count_all"]
+        rule = row["variant"], "versions of its rule, which count as configurations"
+        versions.setdefault(rule, Counter())[str(row["rule"])[:8]] += row["count_all"]
+    for (name, what), counts in sorted(versions.items()):
         if len(counts) > 1:
-            listed = ", ".join(f"{mark}: {n:,} trials" for mark, n in sorted(counts.items()))
+            listed = ", ".join(f"{mark}: {trials_text(n)}" for mark, n in sorted(counts.items()))
             sentences.append(
-                f"trials of {environment_name(*env)} were trained on {len(counts)} "
-                f"different models of it and must not be compared ({listed})"
+                f"trials of {name} were trained on {len(counts)} different {what} ({listed})"
             )
     for folder in folders:
         described = folder.description()
@@ -178,7 +186,7 @@ def explored(trials: pa.Table, fingerprints: Mapping[str, str | None]) -> Counte
 
     Args:
         trials: at least the columns COUNTED.
-        fingerprints: `id args` -> the present fingerprint, as in sweep.json.
+        fingerprints: the present ones, as in sweep.json.
     """
     counts: Counter = Counter()
     for row in count_rows(trials, COUNTED):
@@ -188,9 +196,10 @@ def explored(trials: pa.Table, fingerprints: Mapping[str, str | None]) -> Counte
 
 
 def is_stale(row: Mapping[str, Any], fingerprints: Mapping[str, str | None]) -> bool:
-    """Whether a trial was trained on another version of its environment than the present one."""
-    present = fingerprints.get(environment_key(row["env"], row["env_args"]), row["fingerprint"])
-    return present != row["fingerprint"]
+    """Whether a trial was trained with another version of its environment or rule than now."""
+    model, rule = row["fingerprint"], row["rule"]
+    present = fingerprints.get(environment_key(row["env"], row["env_args"]), model)
+    return (present, fingerprints.get(row["variant"], rule)) != (model, rule)
 
 
 def warn(folders: Sequence[Results], trials: pa.Table) -> None:

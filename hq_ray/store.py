@@ -36,7 +36,7 @@ SCHEMAS = {"episodes": schema.EPISODES, "q_values": schema.Q_VALUES, "trials": s
 READERS = 8
 # The end of a file that is read for its footer; some of a few row groups are a tenth as long.
 FOOTER_BYTES = 2**16
-# Mappings of sweep.json that grow with its environments and problems.
+# Mappings of sweep.json that grow with its environments, rules and problems.
 PER_ENVIRONMENT = ("fingerprints", "sources", "engines", "planned", "confirmed", "families")
 
 
@@ -189,7 +189,8 @@ class Results:
             told: by `id args` of each environment, beside what an earlier call said of others:
                 `fingerprints` and `sources` as its trials have them, `engines` (which trains it,
                 and why), `planned` (variant -> number of trials), `families` (of which it is an
-                instance). By problem: `confirmed`, what was chosen, by block of fresh seeds.
+                instance). By variant: `fingerprints` of rules of the user's own. By problem:
+                `confirmed`, what was chosen, by block of fresh seeds.
         """
         before = self.description()
         now = {

@@ -153,8 +153,8 @@ def _print_counts(place: Results, found: Survey, expanded: Expanded, planned: Pl
     others = len(found.status) > planned.n_done + len(planned.failed)
     if others and (stale := count_stale(place, found, expanded.fingerprints)):
         say(
-            f"{stale:,} stale trials in the folder were trained on other versions of these "
-            "environments, and are neither counted nor run again"
+            f"{stale:,} stale trials in the folder were trained with other versions of these "
+            "environments or rules, and are neither counted nor run again"
         )
     try:
         check_sources(place, found, planned.missing, expanded.trials)

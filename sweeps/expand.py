@@ -50,8 +50,9 @@ class Expanded:
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """`id args` -> fingerprint."""
-        return {name: environment.fingerprint for name, environment in self.environments.items()}
+        """By `id args` those of the environments, by variant those of rules of the user's own."""
+        rules = {one.variant: one.rule for one in self.trials.configurations if one.rule}
+        return {name: one.fingerprint for name, one in self.environments.items()} | rules
 
 
 def expand(sweep: Sweep) -> Expanded:

@@ -183,7 +183,7 @@ def _describe(
         sweep.name,
         sweep.to_dict(),
         options.part,
-        fingerprints={key: environment.fingerprint for key, environment in environments.items()},
+        fingerprints=expanded.fingerprints,
         sources={key: environment.source for key, environment in environments.items()},
         engines=engines,
         families=expanded.families,

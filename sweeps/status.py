@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hq_ray.errors import InputError
-from hq_ray.published import count_rows, explored, is_stale, trials_table
+from hq_ray.published import COUNTED, count_rows, explored, is_stale, trials_table
 from hq_ray.store import DONE, FAILED, Results, Survey
 from hq_ray.sweeps.ownership import holders
 from hq_ray.sweeps.plan import Picked, TrialSet, count_by_configuration
@@ -50,8 +50,7 @@ class Status:
 def status(results: Results) -> Status:
     """The present state of a results folder."""
     found = results.survey()
-    columns = ["trial_id", "env", "env_args", "variant", "status", "train_seconds"]
-    columns += ["error_type", "error_message", "role", "fingerprint", *OF_PROBLEM]
+    columns = [*COUNTED, "train_seconds", "error_type", "error_message", *OF_PROBLEM]
     table = trials_table(results, columns, damaged=[], without=found.damaged)
     description = results.description()
     cells: dict[tuple[str, str, str], Counter] = {}
@@ -61,9 +60,10 @@ def status(results: Results) -> Status:
             cells[env, args, variant] = Counter(planned=count)
     stale: Counter = Counter()
     fingerprints = description.get("fingerprints", {})
-    for row in count_rows(table, ["env", "env_args", "variant", "status", "role", "fingerprint"]):
+    for row in count_rows(table, COUNTED):
         if is_stale(row, fingerprints):
-            stale[environment_name(row["env"], row["env_args"])] += row["count_all"]
+            name = environment_name(row["env"], row["env_args"])
+            stale[f"{row['variant']} on {name}" if row["rule"] else name] += row["count_all"]
             continue
         cell = cells.setdefault((row["env"], row["env_args"], row["variant"]), Counter())
         confirmed = row["role"] == CONFIRMATION and row["status"] == DONE
@@ -81,8 +81,8 @@ def status(results: Results) -> Status:
     return Status(
         cells=dict(sorted(cells.items())),
         mixed=[
-            f"{trials_text(n)} of {env} were trained on another version of it and are not counted"
-            for env, n in sorted(stale.items())
+            f"{trials_text(n)} of {name} were trained with another version and are not counted"
+            for name, n in sorted(stale.items())
         ]
         + _mixed(table, description.get("spec", {})),
         reasons=reasons,
@@ -149,13 +149,13 @@ def check_sources(results: Results, found: Survey, missing: Picked, trials: Tria
 
 
 def count_stale(results: Results, found: Survey, fingerprints: Mapping[str, str | None]) -> int:
-    """Number of trials that were trained on another version of their environment.
+    """Number of trials that were trained with another version of their environment or rule.
 
     Args:
         results: the folder, of which `found` has what is damaged.
-        fingerprints: `id args` -> the present fingerprint, as in sweep.json.
+        fingerprints: the present ones, as in sweep.json.
     """
-    columns = ["env", "env_args", "fingerprint"]
+    columns = ["env", "env_args", "variant", "fingerprint", "rule"]
     table = trials_table(results, columns, damaged=[], without=found.damaged)
     rows = count_rows(table, columns)
     return sum(row["count_all"] for row in rows if is_stale(row, fingerprints))

@@ -211,7 +211,7 @@ def provenance_table(results: Results, info: Mapping) -> Table:
     """Versions, models and spec of a sweep, as its sweep.json says."""
     rows = {"results": results.location.text}
     rows |= {name: value for name, value in info.get("versions", {}).items() if value is not None}
-    rows |= {f"model of {name}": one for name, one in info.get("fingerprints", {}).items()}
+    rows |= {f"fingerprint of {name}": one for name, one in info.get("fingerprints", {}).items()}
     spec = info.get("spec", {})
     rows |= {f"spec: {k}": value for k, value in spec.items() if value not in (None, [], {})}
     texts = [one if isinstance(one, str) else json.dumps(one) for one in rows.values()]

@@ -139,6 +139,13 @@ def test_what_cannot_be_is_one_sentence_and_leaves_nothing(refused, flags, sente
     assert list(Path.cwd().iterdir()) == []
 
 
+def test_a_flag_that_nothing_reads_is_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    flags = ["--task", "train", "--variants", "standard", "--eps_shift", "5"]
+    assert run_command_line([*SHORT, *flags]) == 0
+    assert "Notice: parameters.eps_shift: must be read by a variant" in capsys.readouterr().out
+
+
 def test_without_an_environment_there_is_nothing_to_do(refused):
     assert refused("run") == "Missing option '--env'."
 

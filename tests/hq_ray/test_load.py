@@ -257,8 +257,8 @@ def test_failures_and_different_models_are_told(published, make_trial):
     published.publish([trained(replace(old, fingerprint="0" * 16))])
     sentences = [
         "2 of 7 trials failed and enter no curve and no average",
-        "trials of FrozenLake-v1 were trained on 2 different models of it and must not be "
-        f"compared (00000000: 1 trials, {old.fingerprint[:8]}: 1 trials)",
+        "trials of FrozenLake-v1 were trained on 2 different models of it, and must not be "
+        f"compared (00000000: 1 trial, {old.fingerprint[:8]}: 1 trial)",
     ]
     frame, found = told(published)
     assert found == problems(published, frame) == sentences

@@ -80,7 +80,7 @@ def test_an_edit_that_a_rollout_sees_makes_new_trials(edit, call):
     out = call("status results/up")[1]
     assert "2 trials done" in out
     assert "2 trials of" in out
-    assert "were trained on another version of it and are not counted" in " ".join(out.split())
+    assert "were trained with another version and are not counted" in " ".join(out.split())
     found = trials()
     assert found["trial_id"].nunique() == 4
     assert found["fingerprint"].str.match("rollout:[0-9a-f]{16}$").all()
@@ -173,6 +173,10 @@ def test_unseeded_trials_are_told_marked_resumed_and_not_compared(edit, call):
     code, out, _ = call(f"replay results/up {trial_id}")
     assert (code, "its log cannot be compared" in out) == (0, True)
     assert "differs" not in out
+    run = "run --local --task train --episodes 8 --seeds 0-1 --env stairs_of_the_user:Stairs-v0"
+    code, out, _ = call(run, "--env_args", "drawn=true")
+    assert (code, "Final return (mean" in out) == (0, True)
+    assert "ahead" not in out  # no seeds are paired
 
 
 # Engines

@@ -12,9 +12,12 @@ import pytest
 
 from hq_ray.analysis.cells import cells_by_problem
 from hq_ray.load import load_trials
+from hq_ray.published import problems
+from hq_ray.store import DONE, Results
 from hq_ray.sweeps.api import run_sweep
 from hq_ray.sweeps.expand import expand
 from hq_ray.sweeps.spec import Sweep
+from hq_ray.sweeps.status import status
 
 SPEC = {"name": "own", "env": "FrozenLake-v1", "seeds": "0-1", "episodes": 20}
 RULES = Path(own_rules.__file__).read_text()
@@ -92,7 +95,13 @@ def test_a_sweep_by_ray_goes_on_after_the_module_was_edited(tmp_path):
     assert "Ran 6 trials (" in said[0]
     assert "Ran 4 trials (" in said[1]
     assert "2 were there" in said[1]
-    trials = load_trials(tmp_path / "results" / "own")
+    results = Results.at(tmp_path / "results" / "own")
+    trials = load_trials(results, quiet=True)
+    (told,) = problems(results, trials)
+    assert told.startswith("trials of my_rules:clipped were trained on 2 different versions of its")
+    found = status(results)
+    assert (found.totals["planned"], found.totals[DONE], found.totals["missing"]) == (6, 6, 0)
+    assert found.mixed[0].startswith("4 trials of my_rules:clipped on ")
     own = trials[trials["variant"] == "my_rules:clipped"]
     assert set(trials["engine"]) == {"kernel"}
     assert own["rule"].nunique() == 2
