@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from trial_frames import alphas, table_of, trials_of
+from trial_frames import alphas, exact, table_of, trials_of
 
 from hq_ray.analysis.cells import SETTINGS
 from hq_ray.analysis.metrics import METRICS
@@ -17,77 +17,62 @@ NAN = float("nan")
 RETURN, STEPS = METRICS["final_return"], METRICS["final_steps"]
 
 
-def holed(*shape, seed=0, share=0.25):
+def holed(*shape, seed=0):
     """Scores of which some trials are missing."""
     rng = np.random.default_rng(seed)
     scores = rng.normal(-13, 4, size=shape)
-    scores[rng.random(shape) < share] = NAN
+    scores[rng.random(shape) < 0.25] = NAN
     return scores
 
 
-def harmonic_grid():
-    return [{"alpha": a, "eps_shift": e} for a in (0.1, 0.2, 0.4) for e in (1e-6, 1.0, 100.0)]
-
-
-def frames(share=0.25):
+def frames():
     """Two environments, two variants and a control, seeds that are not all the same."""
     small = [{"alpha": a} for a in (0.1, 0.2, 0.4)]
+    large = [one | {"eps_shift": e} for one in small for e in (1e-6, 1.0, 100.0)]
     found = []
     for place, env in enumerate(("A-v0", "B-v0")):
-        found += [
-            trials_of("standard", small, range(12), holed(3, 12, seed=place, share=share), env=env),
-            trials_of("harmonic", harmonic_grid(), range(3, 14),
-                      holed(9, 11, seed=place + 5, share=share), env=env),
-            trials_of("minimum", [{}], range(12), holed(1, 12, seed=place + 9, share=share),
-                      env=env),
-        ]  # fmt: skip
+        for seed, variant, levels, seeds in (
+            (place, "standard", small, range(12)),
+            (place + 5, "harmonic", large, range(3, 14)),
+            (place + 9, "minimum", [{}], range(12)),
+        ):
+            scores = holed(len(levels), len(seeds), seed=seed)
+            found.append(trials_of(variant, levels, seeds, scores, env=env))
     return found
 
 
 # One row per configuration
 
 
-def test_a_row_of_the_summary_equals_plain_loops():
+def test_a_row_of_the_summary_is_what_numpy_and_scipy_make_of_its_scores():
     table = table_of(*frames())
-    found = summary_table(table, RETURN)
-    number = 0
-    for row in table.values():
-        for cell in row.values():
-            for label, scores in zip(cell.labels, cell.scores("final_return"), strict=True):
-                values = np.sort([x for x in scores if x == x])
-                got = found.iloc[number]
-                number += 1
-                n = len(values)
-                assert (got["configuration"], got["n"]) == (label, n)
-                half = stats.t.ppf(0.975, n - 1) * stats.sem(values)
-                cut = n // 4
-                expected = {
-                    "mean": sum(values) / n,
-                    "sd": np.sqrt(sum((x - sum(values) / n) ** 2 for x in values) / (n - 1)),
-                    "se": stats.sem(values),
-                    "low": sum(values) / n - half,
-                    "high": sum(values) / n + half,
-                    "median": np.median(values),
-                    "iqm": np.mean(values[cut : n - cut]),
-                    "min": values[0],
-                    "max": values[-1],
-                    "worst_tenth": np.mean(values[: max(1, -(-n // 10))]),
-                }
-                for name, value in expected.items():
-                    assert got[name] == pytest.approx(value, rel=1e-10, abs=1e-10), name
-    assert number == len(found)
+    cells = [cell for row in table.values() for cell in row.values()]
+    scored = [
+        row for cell in cells for row in zip(cell.labels, cell.scores("final_return"), strict=True)
+    ]
+    for (label, scores), (_, got) in zip(
+        scored, summary_table(table, RETURN).iterrows(), strict=True
+    ):
+        values = np.sort(scores[~np.isnan(scores)])
+        n, mean, se = len(values), values.mean(), stats.sem(values)
+        low, high = stats.t.interval(0.95, n - 1, mean, se)
+        expected = {
+            "n": n, "mean": mean, "sd": values.std(ddof=1), "se": se, "low": low, "high": high,
+            "median": np.median(values), "iqm": values[n // 4 : n - n // 4].mean(),
+            "min": values[0], "max": values[-1], "worst_tenth": values[: -(-n // 10)].mean(),
+        }  # fmt: skip
+        assert got["configuration"] == label
+        assert got[list(expected)].tolist() == exact(list(expected.values()))
 
 
 def test_one_seed_has_no_interval_and_none_has_nothing():
     scores = [[1.0, 2.0], [3.0, NAN]]
-    found = summary_table(table_of(trials_of("standard", alphas(2), range(2), scores)), RETURN)
+    table = table_of(trials_of("standard", alphas(2), range(2), scores))
+    found, unknown = (summary_table(table, of) for of in (RETURN, METRICS["success_rate"]))
     assert found["n"].tolist() == [2, 1]
     alone = found.iloc[1]
     assert alone[["mean", "median", "iqm", "min", "max", "worst_tenth"]].tolist() == [3.0] * 6
     assert alone[["sd", "se", "low", "high"]].isna().all()
-    unknown = summary_table(
-        table_of(trials_of("standard", alphas(2), range(2), scores)), METRICS["success_rate"]
-    )
     assert unknown["n"].tolist() == [0, 0]
     assert unknown["mean"].isna().all()
 
@@ -141,15 +126,14 @@ def test_a_row_of_the_pairs_equals_plain_loops():
         both = [s for s in sorted(x.keys() & y.keys()) if x[s] == x[s] and y[s] == y[s]]
         a, b = np.array([x[s] for s in both]), np.array([y[s] for s in both])
         d, n = a - b, len(both)
-        half = stats.t.ppf(0.975, n - 1) * stats.sem(d)
+        low, high = stats.t.interval(0.95, n - 1, d.mean(), stats.sem(d))
         expected = {
             "n": n, "mean": a.mean(), "baseline_mean": b.mean(), "difference": d.mean(),
-            "se": stats.sem(d), "low": d.mean() - half, "high": d.mean() + half,
+            "se": stats.sem(d), "low": low, "high": high,
             "p_value": stats.ttest_rel(a, b).pvalue,
             "wins": (d > 0).sum(), "ties": (d == 0).sum(), "losses": (d < 0).sum(),
         }  # fmt: skip
-        for name, value in expected.items():
-            assert got[name] == pytest.approx(value, rel=1e-10, abs=1e-10), name
+        assert got[list(expected)].tolist() == exact(list(expected.values()))
     for _, part in found.groupby(["env", "variant"]):
         adjusted = holm_adjusted(part["p_value"].to_numpy())
         assert part["holm"].tolist() == (adjusted < 0.05).tolist()
@@ -180,36 +164,27 @@ def test_pairs_take_a_common_seed():
 
 
 def parquet(frame):
-    buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False)
-    return buffer.getvalue()
-
-
-def test_types_are_what_they_seem():
-    trials = pd.concat(frames(), ignore_index=True)
-    summary, pairs = (of(table_of(trials), RETURN) for of in (summary_table, pairs_table))
-    for frame in (summary, pairs):
-        again = pd.read_parquet(io.BytesIO(parquet(frame)))
-        pd.testing.assert_frame_equal(again, frame)
-        assert not frame.columns.duplicated().any()
-        for name in SETTINGS:
-            assert frame[name].dtype == trials[name].dtype, name
-        assert frame["n"].dtype == np.int64
-        assert frame["episodes"].dtype == np.int32
-    assert pairs["holm"].dtype == bool
-    assert {pairs[name].dtype for name in ("wins", "ties", "losses")} == {np.dtype(np.int64)}
-    floats = summary.columns[summary.columns.get_loc("mean") :]
-    assert {summary[name].dtype for name in floats} == {np.dtype(np.float64)}
+    """The same, written and read again."""
+    return pd.read_parquet(io.BytesIO(frame.to_parquet(index=False)))
 
 
 @pytest.mark.parametrize("of", [summary_table, pairs_table])
-def test_no_rows_keep_their_columns(of):
-    full = of(table_of(*frames()), RETURN)
-    empty = of({}, RETURN)
-    assert len(empty) == 0
-    assert list(empty) == [name for name in full if name in set(empty)]
+def test_types_are_what_they_seem_and_no_rows_keep_their_columns(of):
+    trials = pd.concat(frames(), ignore_index=True)
+    frame, empty = of(table_of(trials), RETURN), of({}, RETURN)
+    pd.testing.assert_frame_equal(parquet(frame), frame)
+    assert not frame.columns.duplicated().any()
+    types = {name: trials[name].dtype for name in SETTINGS} | {"n": np.dtype(np.int64)}
+    if of is pairs_table:
+        types |= {"holm": np.dtype(bool)}
+        types |= dict.fromkeys(("wins", "ties", "losses"), np.dtype(np.int64))
+    else:
+        measured = frame.columns[frame.columns.get_loc("mean") :]
+        types |= dict.fromkeys(measured, np.dtype(np.float64))
+    assert frame[list(types)].dtypes.to_dict() == types
+    assert len(parquet(empty)) == 0
+    assert list(empty) == [name for name in frame if name in set(empty)]
     assert {"env", "variant", "n", "metric"} <= set(empty)
-    assert len(pd.read_parquet(io.BytesIO(parquet(empty)))) == 0
 
 
 def test_no_hyperparameter_of_a_rule_can_have_the_name_of_a_column():

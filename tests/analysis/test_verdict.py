@@ -7,6 +7,7 @@ from trial_frames import compared, exact, table_of, trials_of
 
 from hq_ray.analysis.families import compare_all
 from hq_ray.analysis.metrics import METRICS
+from hq_ray.analysis.statistics.t_tests import detectable_difference
 from hq_ray.analysis.verdict import (
     BETTER,
     EQUIVALENT,
@@ -119,6 +120,8 @@ def test_holm_decides_in_a_family():
     one, other, equal = compare_all(table_of(*frames), METRICS["final_return"])
     assert judge(one).kind == judge(other).kind == UNDECIDED
     assert "of 2 comparisons, n = 10" in judge(one).sentence
+    size = detectable_difference(float(one.difference.se), 9, 0.05 / 2)
+    assert f"a true difference of {size:.3g} reward" in judge(one).sentence
     # No test was made of what is identical.
     assert (judge(equal).kind, math.isnan(equal.adjusted)) == (IDENTICAL, True)
 
