@@ -37,27 +37,29 @@ def row(env="Table-v0", fingerprint=None, episodes=10, **values):
     return {**row, **values}
 
 
-def frame_of(*rows):
-    return pd.DataFrame(rows)
+def summary_of(*rows):
+    return summarise_trials(pd.DataFrame(rows))[0]
 
 
-# Derived columns
+LAKE = "FrozenLake-v1"
 
 
 def test_every_metric_of_a_trained_trial_by_hand(make_trial, read):
-    trials = read([make_trial("standard", "FrozenLake-v1", seed=s, gamma=0.9) for s in range(3)])
+    settings = enumerate([(0.9, 50), (0.5, 20), (0.99, 20)])
+    trials = read(
+        [make_trial("standard", LAKE, seed=s, gamma=g, max_steps=m) for s, (g, m) in settings]
+    )
     frame, notes = summarise_trials(trials)
-    exact = references(load_model("FrozenLake-v1", "{}"), 0.9, 50)
     assert notes == []
-    assert len(frame) == 3
+    assert frame["optimal_return"].nunique() == 3
     for (_, trial), (_, found) in zip(trials.iterrows(), frame.iterrows(), strict=True):
+        exact = references(load_model(LAKE, "{}"), trial["gamma"], trial["max_steps"])
         assert found["trial_id"] == trial["trial_id"]
-        gap = trial["optimal_value"] - trial["policy_value"]
         expected = {
             "return_per_step": trial["mean_return"] * 30 / trial["total_steps"],
             "regret": 30 * (exact.optimal_return - trial["mean_return"]),
             "failure_rate": 1 - trial["truncation_rate"] - trial["success_rate"],
-            "policy_gap": gap,
+            "policy_gap": trial["optimal_value"] - trial["policy_value"],
             "start_bias": trial["start_value"] - trial["policy_value"],
             **{name: trial[name] for name in set(METRICS) & set(trials)},
         }
@@ -83,30 +85,15 @@ def test_failed_trials_and_none_at_all(make_trial, read):
     assert set(METRICS) <= set(empty)
 
 
-def test_step_limit_and_gamma_have_references_of_their_own(make_trial, read):
-    settings = [(0.5, 20), (0.99, 20), (0.99, 50)]
-    trials = [
-        make_trial("standard", "FrozenLake-v1", gamma=gamma, max_steps=limit)
-        for gamma, limit in settings
-    ]
-    frame = summarise_trials(read(trials))[0]
-    model = load_model("FrozenLake-v1", "{}")
-    for _, found in frame.iterrows():
-        exact = references(model, found["gamma"], found["max_steps"])
-        assert found["optimal_return"] == exact.optimal_return
-    assert frame["optimal_return"].nunique() == 3
-
-
 def test_trials_without_finite_scores_are_left_out_and_named():
     lost = [row(trial_id=str(n), **{name: np.inf}) for n, name in enumerate(METRICS) if n < 7]
-    found, notes = summarise_trials(frame_of(row(), *lost, row(trial_id="7", mean_return=np.nan)))
+    found, notes = summarise_trials(
+        pd.DataFrame([row(), *lost, row(trial_id="7", mean_return=np.nan)])
+    )
     assert found["status"].tolist() == [DONE] + [FAILED] * 8
     assert found["mean_return"].isna().tolist() == [False] + [True] * 8
     assert notes[0].startswith("8 trials with a return or value that is NaN or infinite left")
     assert notes[0].endswith("4 (standard, seed 7, Table-v0) and 3 more")
-
-
-# Why something is missing
 
 
 def test_notes_say_why_references_are_missing(make_trial, read):
@@ -124,50 +111,34 @@ def test_notes_say_why_references_are_missing(make_trial, read):
     assert len(notes) == 3
 
 
-# Failing and falling
-
-
-def test_failing_is_unknown_where_it_ends_no_episode(make_trial, read):
-    trials = read([make_trial("standard", env) for env in ("CliffWalking-v1", "FrozenLake-v1")])
+def test_failures_are_whole_episodes_and_unknown_where_they_end_none(make_trial, read):
+    trials = read([make_trial("standard", env) for env in ("CliffWalking-v1", LAKE)])
     rate = summarise_trials(trials)[0].set_index("env")["failure_rate"]
     assert np.isnan(rate["CliffWalking-v1"])
-    assert 0 < rate["FrozenLake-v1"] <= 1
-
-
-def test_failures_are_whole_episodes():
+    assert 0 < rate[LAKE] <= 1
     # 1 - 0.7 - 0.3 is not 0 in binary.
-    found = summarise_trials(frame_of(row(truncation_rate=0.7, success_rate=0.3)))[0]
+    found = summary_of(row(truncation_rate=0.7, success_rate=0.3))
     assert found["failure_rate"].tolist() == [0.0]
 
 
-def walk_at_random(env_id, episodes, max_steps, seed=0):
-    """Returns, steps, and falls counted as jumps to the start, over several cells or none."""
-    env = gymnasium.make(env_id, max_episode_steps=max_steps)
-    rng = np.random.default_rng(seed)
-    returns, steps, falls = np.zeros(episodes), np.zeros(episodes, int), 0
+def test_falls_are_recovered_from_the_returns_of_a_random_walker():
+    rng, episodes, returns, steps, falls = np.random.default_rng(0), 23, 0.0, 0, 0
+    env = gymnasium.make("CliffWalkingSlippery-v1", max_episode_steps=150)
     for episode in range(episodes):
-        state, _ = env.reset(seed=seed if episode == 0 else None)
+        state, _ = env.reset(seed=0 if episode == 0 else None)
         over = False
         while not over:
             last, (state, reward, terminated, truncated, _) = state, env.step(rng.integers(4))
+            # A jump to the start over several cells, or over none.
             distance = abs(state // 12 - last // 12) + abs(state % 12 - last % 12)
             falls += state == 36 and (distance > 1 or reward == -100)
-            returns[episode] += reward
-            steps[episode] += 1
-            over = terminated or truncated
-    env.close()
-    return returns, steps, falls
-
-
-def test_falls_are_recovered_from_the_returns_of_a_random_walker():
-    env = "CliffWalkingSlippery-v1"
-    returns, steps, falls = walk_at_random(env, episodes=23, max_steps=150)
+            returns, steps, over = returns + reward, steps + 1, terminated or truncated
     assert falls > 20
-    log = {"mean_return": returns.mean(), "mean_steps": steps.mean(), "total_steps": steps.sum()}
-    found = summarise_trials(frame_of(row(env, episodes=23, **log)))[0].iloc[0]
+    log = {"mean_return": returns / episodes, "mean_steps": steps / episodes, "total_steps": steps}
+    found = summary_of(row("CliffWalkingSlippery-v1", episodes=episodes, **log)).iloc[0]
     assert found["falls"] == falls
-    assert found["falls_per_episode"] == falls / 23
-    assert found["falls_per_1000_steps"] == pytest.approx(1000 * falls / steps.sum(), rel=1e-14)
+    assert found["falls_per_episode"] == falls / episodes
+    assert found["falls_per_1000_steps"] == pytest.approx(1000 * falls / steps, rel=1e-14)
 
 
 def test_falls_of_long_runs_survive_the_rounding_of_means():
@@ -182,17 +153,10 @@ def test_falls_of_long_runs_survive_the_rounding_of_means():
         log = {"mean_return": mean_return, "mean_steps": total_steps / episodes}
         rows.append(row("CliffWalking-v1", episodes=episodes, total_steps=total_steps, **log))
         expected.append(falls)
-    assert summarise_trials(frame_of(*rows))[0]["falls"].tolist() == expected
+    assert summary_of(*rows)["falls"].tolist() == expected
 
 
-@pytest.mark.parametrize(
-    ("env", "known"),
-    [
-        ("gymnasium:CliffWalkingSlippery-v12", True),
-        ("mine:CliffWalking-v1", False),
-    ],
-)
-def test_falls_are_known_on_the_cliffs_alone(env, known):
-    found = summarise_trials(frame_of(row(env)))[0]
-    assert found["falls"].tolist() == ([0.0] if known else pytest.approx([np.nan], nan_ok=True))
-    assert found["falls_per_episode"].notna().tolist() == [known]
+def test_falls_are_known_on_the_cliffs_alone():
+    found = summary_of(row("gymnasium:CliffWalkingSlippery-v12"), row("mine:CliffWalking-v1"))
+    assert found["falls"].tolist() == pytest.approx([0.0, np.nan], nan_ok=True)
+    assert found["falls_per_episode"].notna().tolist() == [True, False]
