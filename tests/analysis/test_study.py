@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from small_sweeps import train
 
 from hq_ray.analysis.figures import figures_of
 from hq_ray.analysis.study import study
@@ -9,38 +10,16 @@ from hq_ray.environments import load_model
 from hq_ray.load import stream_curves
 from hq_ray.planning import references
 from hq_ray.store import Results
-from hq_ray.sweeps.expand import expand
-from hq_ray.sweeps.spec import Sweep
-from hq_ray.training import train
 
-LAKE, CLIFF = "FrozenLake-v1", "CliffWalking-v1"
-SPEC = {
-    "name": "one",
-    "env": LAKE,
-    "variant": ["standard", "harmonic", "minimum"],
-    "seeds": "0-3",
-    "episodes": 60,
-    "parameters": {"alpha": {"values": [0.1, 0.5]}},
-    "variant_parameters": {
-        "harmonic": {"alpha": {"values": [0.1, 0.5]}, "eps_shift": {"values": [1.0, 1e-3]}},
-        "minimum": {},
-    },
-}
+LAKE = "FrozenLake-v1"
 
 
 @pytest.fixture
 def published(tmp_path):
-    """Results of a spec, trained here."""
+    """Results of a sweep of three variants."""
 
-    def publish(**changes):
-        content = {**SPEC, **changes}
-        sweep = Sweep.from_mapping({k: v for k, v in content.items() if v is not None})
-        expanded = expand(sweep)
-        place = Results.at(tmp_path / sweep.name)
-        fingerprints = {key: one.fingerprint for key, one in expanded.environments.items()}
-        place.describe(sweep.name, sweep.to_dict(), fingerprints=fingerprints)
-        place.publish([train(trial) for trial in expanded.trials])
-        return place
+    def publish(name="one", variant=("standard", "harmonic", "minimum"), **changes):
+        return Results.at(train(tmp_path, name, variant=list(variant), **changes))
 
     return publish
 
@@ -55,10 +34,8 @@ def test_a_study_holds_what_was_read(published):
     assert found.lead == (
         "28 trials, 7 configurations, 3 variants, 1 environment. Judged by mean return."
     )
-    assert [(one.variant, one.baseline) for one in found.comparisons] == [
-        ("harmonic", "standard"),
-        ("minimum", "standard"),
-    ]
+    pairs = [(one.variant, one.baseline) for one in found.comparisons]
+    assert pairs == [("harmonic", "standard"), ("minimum", "standard")]
     assert found.notes == []
     for key, side in found.chosen.items():
         ids = side.trials["trial_id"].tolist()
@@ -68,17 +45,14 @@ def test_a_study_holds_what_was_read(published):
     assert {cell.optimum("optimal_return") for cell in found.cells} == {optimum}
 
 
-def test_the_curves_are_of_the_configurations_that_are_compared(published):
-    found = study([published(seeds="0-6")], with_curves=False)
-    for one in found.comparisons:
-        assert found.chosen[one.env, one.variant].number == one.ours.number
-    assert found.chosen[LAKE, "standard"].number == found.comparisons[0].base.number
-
-
 def test_a_sweep_and_more_of_it_are_one(published):
     places = [published(), published(name="more", seeds="3-6")]
     found = study(places)
     assert found.name == "one-and-more"
+    # The curves are of the configurations that are compared.
+    for one in found.comparisons:
+        assert found.chosen[one.env, one.variant].number == one.ours.number
+    assert found.chosen[LAKE, "standard"].number == found.comparisons[0].base.number
     assert found.cells[0].seeds.tolist() == list(range(7))
     assert found.notes == []
     whole = study([published(name="whole", seeds="0-6")], with_curves=False)
@@ -106,16 +80,9 @@ def test_names_of_figures_tell_environments_apart(published):
 
 def test_common_random_numbers_make_equal_variants_equal(published):
     """Asymmetric with equal step sizes is standard under another name."""
-    found = study([
-        published(
-            variant=["standard", "asymmetric"],
-            parameters={},
-            variant_parameters={
-                "standard": {"alpha": 0.25},
-                "asymmetric": {"alpha": 0.25, "alpha_down": 0.25},
-            },
-        )
-    ])  # fmt: skip
+    steps = {"standard": {"alpha": 0.25}, "asymmetric": {"alpha": 0.25, "alpha_down": 0.25}}
+    place = published(variant=steps, parameters={}, variant_parameters=steps)
+    found = study([place])
     (one,) = found.comparisons
     assert one.difference.identical
     assert judge(one).kind == "identical"
