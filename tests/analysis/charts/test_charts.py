@@ -60,44 +60,32 @@ def test_pairs_are_sorted_and_filled_where_significant(n):
     assert_texts_inside_and_apart(figure)
 
 
-def levels(values, variant="harmonic", metric="score", chosen=0, **columns):
-    n = len(values)
-    mean = np.arange(n, dtype=float)
+def levels(values, variant="harmonic", metric="score", **columns):
+    mean = np.arange(len(values), dtype=float)
     frame = {"metric": metric, "variant": variant, "level": values, "mean": mean, "n": 5}
-    frame |= {"low": mean - 1, "high": mean + 1, "chosen": np.arange(n) == chosen}
-    return pd.DataFrame(frame | {"edge": np.arange(n) == chosen} | columns)
+    frame |= {"low": mean - 1, "high": mean + 1, "chosen": mean == 0, "edge": mean == 0}
+    return pd.DataFrame(frame | columns)
 
 
 @pytest.mark.parametrize(
-    "values",
-    [
-        ["constant", "exponential", "inverse", "linear"],
-        np.geomspace(1e-6, 1e3, 60),
-    ],
+    "values", [["constant", "exponential", "inverse", "linear"], [*np.geomspace(1e-6, 1e3, 60)]]
 )
-def test_levels_have_a_point_each_and_the_chosen_one_a_ring(values):
+def test_levels_have_a_point_each_the_chosen_one_a_ring_and_value_bias_a_panel(values):
     lines = {"mean": 0.5, "chosen": False, "edge": False}
-    frame = pd.concat([levels(list(values)), levels([None], "standard", **lines)])
-    labels = {"score": "score [points]"}
-    figure = levels_chart(frame, hyperparameter="eps_shift", labels=labels, **TEXTS)
-    (axes,) = figure.axes
-    assert axes.get_xlabel() == "eps_shift [reward units]"
-    line, level = axes.lines
-    assert line.get_ydata().tolist() == list(range(len(values)))
-    assert level.get_ydata().tolist() == [0.5, 0.5]
-    rings = [of.get_offsets()[:, 1].tolist() for of in axes.collections if len(of.get_offsets())]
-    assert [0.0] in rings
-    assert_texts_inside_and_apart(figure)
-
-
-def test_value_bias_has_a_panel_of_its_own_and_a_line_at_0():
-    values = [0.01, 1.0, 100.0]
-    parts = [levels(values, metric=name, chosen=1, edge=False) for name in ("score", "q_bias")]
+    parts = [levels(values), levels([None], "standard", **lines), levels(values, metric="q_bias")]
     labels = {"score": "score [points]", "q_bias": "bias [points]"}
     figure = levels_chart(pd.concat(parts), hyperparameter="eps_shift", labels=labels, **TEXTS)
     assert [axes.get_title(loc="left") for axes in figure.axes] == list(labels.values())
-    level = [any(list(of.get_ydata()) == [0, 0] for of in axes.lines) for axes in figure.axes]
-    assert level == [False, True]
+    axes, bias = figure.axes
+    assert axes.get_xlabel() == "eps_shift [reward units]"
+    assert [line.get_ydata().tolist() for line in axes.lines] == [
+        list(range(len(values))),
+        [0.5, 0.5],
+    ]
+    assert [line.get_ydata().tolist() for line in bias.lines][1:] == [[0, 0]]
+    for panel in figure.axes:
+        rings = [of.get_offsets()[:, 1].tolist() for of in panel.collections]
+        assert [0.0] in rings
     assert_texts_inside_and_apart(figure)
 
 

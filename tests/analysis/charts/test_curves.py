@@ -103,6 +103,9 @@ def test_lines_are_the_smoothed_seeds_and_bands_their_standard_errors():
         *thin, line = (of.get_ydata() for of in axes.lines if of.get_color() == colour)
         np.testing.assert_allclose(thin, smoothed)
         np.testing.assert_allclose(line, mean)
+    said = words(figure)
+    assert "n = 3 to 5 seeds" in said
+    assert " ".join(SETTINGS.split()) in said
     assert axes.get_yscale() == "linear"
     assert axes.get_xlabel() == "episode"
     assert axes.get_title(loc="left") == "episode return [reward units]"
@@ -120,27 +123,21 @@ def test_a_difference_has_the_t_interval_of_each_episode():
     assert "95 % t interval of each episode alone; n = 6 seeds" in caption
 
 
-def test_values_that_are_not_known_leave_a_gap():
-    values = learning(3, 50)
+def test_values_that_are_not_known_leave_a_gap_and_shares_have_an_axis_from_0_to_1():
+    values = (learning(3, 200) > 0).astype(float)
     values[1, :10] = np.nan
-    figure = curves_chart(curve_frame({"minimum": (range(3), values)}), title="t", label="l")
-    (low, _, _) = bands(figure)[0]
+    frame = curve_frame({"minimum": (range(3), values)})
+    figure = curves_chart(frame, title="t", label="l", share=True)
+    ((low, _, _),) = bands(figure)
     assert low.index.min() == 10
-
-
-def test_shares_have_an_axis_from_0_to_1():
-    frame = curve_frame({"harmonic": ([1], (learning(1, 200) > 0).astype(float))})
-    assert curves_chart(frame, title="t", label="l", share=True).axes[0].get_ylim() == (-0.03, 1.03)
+    assert figure.axes[0].get_ylim() == (-0.03, 1.03)
 
 
 @pytest.mark.parametrize(
     ("sizes", "expected"),
     [
         ([1, 1], "n = 1 seed, no interval. Trailing"),
-        (
-            [3, 9],
-            "±1 standard error, a 58 % interval at n = 3; thin: single seeds; n = 3 to 9 seeds.",
-        ),
+        ([3, 9], "±1 standard error, a 58 % interval at n = 3; thin: single seeds; n = 3 to 9"),
     ],
 )
 def test_the_caption_names_seeds_coverage_window_and_thinning(sizes, expected):
@@ -152,9 +149,3 @@ def test_the_caption_names_seeds_coverage_window_and_thinning(sizes, expected):
     assert expected in caption
     assert "Trailing mean over 151 episodes" in caption
     assert "1,000 of 50,000 episodes drawn." in caption
-
-
-def test_the_caption_names_the_settings():
-    said = words(drawn({"a": learning(3, 9), "b": learning(5, 9)}))
-    assert "n = 3 to 5 seeds" in said
-    assert " ".join(SETTINGS.split()) in said

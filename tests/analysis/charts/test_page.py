@@ -50,17 +50,13 @@ def test_long_names_are_wrapped_and_are_no_mathematics():
 @pytest.mark.parametrize(
     ("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
 )
-def test_pictures_of_every_kind_are_the_same_each_time(kind, start):
+def test_pictures_of_every_kind_are_the_same_each_time_and_a_png_is_small(kind, start):
     first = picture(curve(), kind)
     assert first.startswith(start)
     assert picture(curve(), kind) == first
-
-
-def test_a_png_has_few_colours_and_no_software(tmp_path):
-    save_png(curve(), tmp_path / "plots" / "curve.png")
-    with Image.open(tmp_path / "plots" / "curve.png") as image:
-        assert (image.mode, image.width) == ("P", 690)
-        assert "Software" not in image.info
+    if kind == "png":
+        image = Image.open(io.BytesIO(first))
+        assert (image.mode, image.width, "Software" in image.info) == ("P", 690, False)
 
 
 def test_a_caption_can_be_cut_off():
@@ -76,25 +72,11 @@ def test_a_caption_can_be_cut_off():
     assert difference.mean() < 1
 
 
-HOSTILE = {
-    "font.size": 40,
-    "font.family": "serif",
-    "axes.grid": False,
-    "axes.facecolor": "black",
-    "figure.facecolor": "red",
-    "figure.dpi": 17,
-    "savefig.dpi": 17,
-    "savefig.bbox": "tight",
-    "lines.linewidth": 9,
-    "xtick.labelsize": 30,
-    "svg.fonttype": "none",
-}
-
-
 def test_a_matplotlibrc_and_a_notebook_backend_count_for_nothing(tmp_path):
-    rc = "".join(f"{name}: {value}\n" for name, value in HOSTILE.items())
-    (tmp_path / "matplotlibrc").write_text(rc + "backend: TkAgg\n")
-    save_png(curve(), tmp_path / "ours.png")
+    rc = "font.size: 40, axes.grid: False, axes.facecolor: black, figure.dpi: 17, savefig.dpi: 17"
+    rc += ", savefig.bbox: tight, lines.linewidth: 9, xtick.labelsize: 30, backend: TkAgg"
+    (tmp_path / "matplotlibrc").write_text(rc.replace(", ", "\n"))
+    save_png(curve(), tmp_path / "new" / "ours.png")
     program = (
         "import sys, hq_ray.analysis.charts; sys.path.append(sys.argv[1]);"
         "from test_page import curve, save_png;"
@@ -108,4 +90,4 @@ def test_a_matplotlibrc_and_a_notebook_backend_count_for_nothing(tmp_path):
     }
     command = [sys.executable, "-c", program, str(Path(__file__).parent)]
     subprocess.run(command, cwd=tmp_path, env=os.environ | settings, check=True)
-    assert (tmp_path / "theirs.png").read_bytes() == (tmp_path / "ours.png").read_bytes()
+    assert (tmp_path / "theirs.png").read_bytes() == (tmp_path / "new" / "ours.png").read_bytes()
