@@ -8,9 +8,6 @@ from hq_ray.errors import InputError
 from hq_ray.updates import harmonic
 
 CLIFF = ([-1.0, -11.0], [0.9, 0.1])
-step_sizes = st.floats(1e-3, 0.99)
-shifts = st.floats(-12, 16).map(lambda exponent: 10.0**exponent)
-losses = st.floats(-1e3, 0.0)
 
 
 def drawn(n, low=-100.0, high=100.0, seed=0):
@@ -35,14 +32,12 @@ def test_the_effective_step_size_is_smaller_upwards_and_larger_downwards():
     assert ((effective < alpha) == (target > q_value)).all()
 
 
-@pytest.mark.parametrize("exponent", [-12, -3, 0, 3, 16])
-def test_the_step_in_the_non_positive_regime_depends_on_delta_alone(exponent):
-    q_value, target, alpha, _ = drawn(2000, -100, 0)
-    eps_shift = 10.0**exponent
-    moved = effective_step_size(q_value, target, alpha, eps_shift) * (target - q_value)
-    np.testing.assert_allclose(
-        harmonic_step(target - q_value, alpha, eps_shift), moved, rtol=1e-10, atol=1e-11
-    )
+def test_the_step_in_the_non_positive_regime_depends_on_delta_alone():
+    q_value, target, alpha, eps_shift = drawn(10_000, -100, 0)
+    delta = target - q_value
+    moved = effective_step_size(q_value, target, alpha, eps_shift) * delta
+    step = harmonic_step(delta, alpha, eps_shift)
+    np.testing.assert_allclose(step, moved, rtol=1e-10, atol=1e-11)
 
 
 def test_steps_by_hand():
@@ -53,7 +48,7 @@ def test_steps_by_hand():
     assert harmonic_step(-1e9, 0.1, 1.0) == pytest.approx(-1e9, rel=1e-7)
 
 
-@given(st.floats(-100, 0), st.floats(-100, 0), step_sizes, st.floats(-2, 4))
+@given(st.floats(-100, 0), st.floats(-100, 0), st.floats(1e-3, 0.99), st.floats(-2, 4))
 def test_the_update_does_not_expand(q_value, target, alpha, exponent):
     eps_shift, h = 10.0**exponent, 1e-5
 
@@ -76,15 +71,6 @@ def test_utility_is_the_step_of_a_small_alpha(delta, exponent):
     assert float(utility(delta, eps_shift)) == pytest.approx(
         float(harmonic_step(delta, alpha, eps_shift)) / alpha, rel=1e-8
     )
-
-
-def test_utility_is_concave_and_near_zero_quadratic():
-    delta = np.linspace(-20, 20, 401)
-    curve = utility(delta, 3.0)
-    assert (np.diff(curve) > 0).all()
-    assert (np.diff(curve, 2) < 1e-12).all()
-    small = np.array([-1e-3, 1e-3])
-    np.testing.assert_allclose(utility(small, 3.0), small - small**2 / 3.0, rtol=1e-6)
 
 
 def test_the_fixed_point_runs_from_the_least_to_the_mean():
