@@ -19,29 +19,25 @@ RETURN = METRICS["final_return"]
 N_INSTANCES, SEEDS = 6, [*range(4), *fresh(0, 3)]
 
 
-@pytest.fixture(scope="module")
-def sweep():
-    """Scores by variant (n_instances, n_configurations, n_seeds), cells, and sweep.json."""
+def test_each_instance_gives_one_score():
     rng = np.random.default_rng(0)
+    # By variant: (n_instances, n_configurations, n_seeds)
     scores = {name: rng.normal(size=(N_INSTANCES, 2, 7)) for name in ("standard", "harmonic")}
     scores["harmonic"] += 0.5
     for of in scores.values():
         best = of[..., :4].mean(axis=-1).argmax(axis=-1)
         of[range(N_INSTANCES), 1 - best, 4:] = np.nan  # not chosen, so not confirmed
+    instances = [json.dumps({"instance": number}) for number in range(N_INSTANCES)]
     frames = [
-        trials_of(variant, alphas(2), SEEDS, of[number], env_args=json.dumps({"instance": number}))
+        trials_of(variant, alphas(2), SEEDS, part, env_args=args)
         for variant, of in scores.items()
-        for number in range(N_INSTANCES)
+        for args, part in zip(instances, of, strict=True)
     ]
     frames.append(trials_of("standard", alphas(1), range(4), [[1, 2, 3, 4]], env="Alone-v0"))
     frames.append(trials_of("harmonic", alphas(1), range(4), [[2, 2, 2, 2]], env="Alone-v0"))
-    named = {f'Table-v0 {{"instance": {number}}}': "Table-v0" for number in range(N_INSTANCES)}
-    return scores, table_of(*frames), [{"families": named}]
-
-
-def test_each_instance_gives_one_score(sweep):
-    scores, table, descriptions = sweep
-    families = family_labels(table, descriptions)
+    table = table_of(*frames)
+    named = {f"Table-v0 {args}": "Table-v0" for args in instances}
+    families = family_labels(table, [{"families": named}])
     assert set(families.values()) == {"Table-v0"}
     alone, found = compare_all(table, RETURN, families=families)
     assert (alone.env, found.env, found.family) == ("Alone-v0", "Table-v0", 2)
@@ -54,15 +50,9 @@ def test_each_instance_gives_one_score(sweep):
     assert row["mean"] == pytest.approx(means["harmonic"].mean())
     assert "6 paired instances" in judge(found).sentence
     assert found.block == 0
-
-
-def test_one_instance_is_too_few(sweep):
-    scores, _, descriptions = sweep
-    args = json.dumps({"instance": 0})
-    frames = [trials_of(v, alphas(2), SEEDS, of[0], env_args=args) for v, of in scores.items()]
-    table = table_of(*frames)
-    (found,) = compare_all(table, RETURN, families=family_labels(table, descriptions))
-    assert "too few instances, 1 compared where 2 are needed" in judge(found).sentence
+    first = next(iter(families))
+    (few,) = compare_all({first: table[first]}, RETURN, families=families)
+    assert "too few instances, 1 compared where 2 are needed" in judge(few).sentence
 
 
 SPEC = """
