@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from run_files import comparisons, curves, logs, videos
 
 from hq_ray import schema
 from hq_ray.analysis.run import command
@@ -53,14 +54,11 @@ def first_column(text):
     return [name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
 
 
-def process(folder, *arguments, **settings):
-    return subprocess.run(
-        [sys.executable, "-m", "hq_ray", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        **settings,
-    )
+def process(folder, *arguments):
+    command = [sys.executable, "-m", "hq_ray", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 # The start.
@@ -72,9 +70,7 @@ def started(tmp_path_factory):
     folder = tmp_path_factory.mktemp("started")
     (first,) = hq_ray_commands(section("Start"))
     assert "--local" not in first
-    done = process(folder, *first, "--local")
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout
+    return folder, process(folder, *first, "--local")
 
 
 def test_the_first_command_says_what_the_page_says(started):
@@ -97,16 +93,8 @@ def test_what_the_page_names_is_what_is_written(started):
         *("logs/.hq_ray_logs.json", "plots/.hq_ray_plots.json", "videos/.hq_ray_videos.json"),
     ]
     expected = {f"{root}/.hq_ray_{root}.json" for root in ("logs", "plots", "videos")}
-    expected |= {f"plots/compare/VelocityGrid-v0_mean_se_{q}.png" for q in ("returns", "steps")}
-    for variant in ("standard", "harmonic"):
-        for seed in range(5):
-            expected |= {
-                f"logs/{variant}/s{seed}/{variant}_returns.csv",
-                f"logs/{variant}/s{seed}/{variant}_steps.csv",
-                f"plots/{variant}/learning_curve_s{seed}.png",
-                f"plots/{variant}/steps_curve_s{seed}.png",
-                f"videos/{variant}/greedy_s{seed}.mp4",
-            }
+    expected |= comparisons("VelocityGrid-v0")
+    expected |= logs(range(5)) | curves(range(5)) | videos(range(5))
     folder, _ = started
     found = {path.relative_to(folder) for path in folder.rglob("*.*") if path.is_file()}
     assert {path.as_posix() for path in found if path.parts[0] != "results"} == expected
@@ -137,9 +125,8 @@ def test_the_environment_of_the_example_trains_on_the_kernel(tmp_path):
     (given,) = hq_ray_commands(text)
     (name,) = re.findall(r"In `(\w+\.py)`", text)
     (tmp_path / name).write_text(code)
-    done = process(tmp_path, *given, "--episodes", "50", "--seeds", "0", "--local")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Ran 2 trials (")
+    said = process(tmp_path, *given, "--episodes", "50", "--seeds", "0", "--local")
+    assert said.startswith("Ran 2 trials (")
     trials = pd.read_parquet(next((tmp_path / "results").iterdir()) / "trials")
     assert set(trials["engine"]) == {"kernel"}
     assert set(trials["env"]) == {"corridor:Corridor-v0"}
@@ -163,8 +150,7 @@ def test_the_variant_of_the_example_is_the_same_on_both_engines(tmp_path):
         folder = tmp_path / engine
         folder.mkdir()
         given = [*flags, "--episodes", "20", "--task", "train", "--local", "--engine", engine]
-        done = process(copy, *given, "--results", str(folder), "--log_root", str(folder / "logs"))
-        assert done.returncode == 0, done.stderr
+        process(copy, *given, "--results", folder, "--log_root", folder / "logs")
         trials = pd.read_parquet(folder / "VelocityGrid-v0" / "trials")
         assert set(trials["engine"]) == {engine}
         frame = pd.read_parquet(folder / "VelocityGrid-v0" / "episodes")
@@ -204,43 +190,30 @@ def test_every_file_that_the_page_points_to_exists():
     assert [name for name in [*linked, *named] if not (HOME / name).exists()] == []
 
 
-def test_columns_and_types_of_episodes_are_those_of_the_schema():
-    assert first_column(section("Columns").split("`trials` has")[0]) == schema.EPISODES.names
-    rows = [
-        [cell.strip() for cell in line.split("|")[1:-1]]
-        for line in section("Columns").split("`trials` has")[0].splitlines()
-        if line.startswith("| `")
-    ]
-    for names, kinds, _ in rows:
-        for name in re.findall(r"`(\w+)`", names):
-            kind = schema.EPISODES.field(name).type
-            shown = "string (category)" if str(kind).startswith("dictionary") else str(kind)
-            assert kinds == shown, name
-
-
-def test_the_columns_of_trials_are_those_of_the_schema():
+def test_columns_and_types_are_those_of_the_schema():
+    episodes, trials = section("Columns").split("`trials` has")
+    assert first_column(episodes) == schema.EPISODES.names
+    for line in episodes.splitlines():
+        if line.startswith("| `"):
+            names, kinds, _ = (cell.strip() for cell in line.split("|")[1:-1])
+            for name in re.findall(r"`(\w+)`", names):
+                kind = str(schema.EPISODES.field(name).type)
+                shown = "string (category)" if kind.startswith("dictionary") else kind
+                assert kinds == shown, name
     identity = {"trial_id", "config_id", "env", "env_args", "variant", "seed"}
-    identity |= {"episodes", "max_steps"}
-    named = set(first_column(section("Columns").split("`trials` has")[1]))
-    assert named | identity | set(HYPERPARAMETERS) == set(schema.TRIALS.names)
-    assert named & (identity | set(HYPERPARAMETERS)) == set()
-
-
-def test_the_columns_of_q_values_are_those_of_the_schema():
+    identity |= {"episodes", "max_steps", *HYPERPARAMETERS}
+    named = set(first_column(trials))
+    assert named | identity == set(schema.TRIALS.names)
+    assert named & identity == set()
     (line,) = re.findall(r"^`q_values` has (.*)$", README, re.MULTILINE)
     assert re.findall(r"`(\w+)`", line) == schema.Q_VALUES.names
 
 
-def test_the_table_of_names_has_every_hyperparameter_and_variant():
+def test_the_table_of_names_has_every_hyperparameter_and_variant_and_the_defaults_of_the_flags():
     text = section("Names")
-    named = {name for row in text.splitlines() for name in re.findall(r"`(\w+)`", row)}
-    assert set(HYPERPARAMETERS) | set(VARIANTS) <= named
-
-
-def test_the_defaults_on_the_page_are_those_of_the_flags():
+    assert set(HYPERPARAMETERS) | set(VARIANTS) <= set(re.findall(r"`(\w+)`", text))
     values = command.make_context("run", ["--env", "x"]).params
     values |= {name: row.default for name, row in HYPERPARAMETERS.items()}
-    text = section("Names")
     shown = {
         name: cells.split("|")[-1].strip()
         for name, cells in re.findall(r"^\| `(\w+)`.*?\|(.*)\|$", text, re.MULTILINE)
