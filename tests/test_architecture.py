@@ -28,8 +28,6 @@ MODULES = {
     for package in PACKAGES
     for path in (ROOT / package).rglob("*.py")
 }
-
-
 CHARTS = {name for name in MODULES if name.startswith(f"{ANALYSIS}.charts.")}
 
 
@@ -65,29 +63,14 @@ def test_there_are_modules():
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
-def test_no_module_reaches_itself(name):
+def test_imports_point_down_without_cycles_and_below_hq_ray(name):
     assert name not in below(name)
-
-
-@pytest.mark.parametrize("name", sorted(MODULES))
-def test_layers(name):
     allowed = PACKAGES[: PACKAGES.index(package_of(name)) + 1]
     assert {package_of(other) for other in GRAPH[name]} <= set(allowed)
-
-
-@pytest.mark.parametrize("name", sorted(MODULES))
-def test_our_packages_are_imported_below_hq_ray_only(name):
     others = {"envs", "sweeps", "analysis"}
     assert not {other.partition(".")[0] for other in imported(MODULES[name])} & others
-
-
-# `hq-ray run` trains too, and commands start what they command.
-TRAINS = {"commands", "run", "run_outputs"}
-
-
-@pytest.mark.parametrize("name", sorted(n for n in MODULES if n.startswith(ANALYSIS)))
-def test_analysis_never_reaches_the_loops(name):
-    if name.removeprefix(f"{ANALYSIS}.") not in TRAINS:
+    # `hq-ray run` trains too, and commands start what they command.
+    if name.startswith(ANALYSIS) and name.split(".")[-1] not in {"commands", "run", "run_outputs"}:
         assert not below(name) & LOOPS
 
 
@@ -120,18 +103,10 @@ def test_what_is_compiled_goes_by_the_module_that_finds_its_cache():
     assert "hq_ray.compiled" in GRAPH["hq_ray.kernel"]
 
 
-def test_no_attic_and_no_fastmath():
-    attics = {"utils", "helpers", "common", "misc"}
-    assert not {name for name in MODULES if name.rpartition(".")[2] in attics}
+def test_files_are_short_and_topics_and_compiled_without_fastmath():
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
-            assert "fastmath=True" not in path.read_text(), path
-
-
-def test_files_stay_short():
-    longer = {
-        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
-        for package in PACKAGES
-        for path in (ROOT / package).rglob("*.py")
-    }
-    assert {name: lines for name, lines in longer.items() if lines > 400} == {}
+            text = path.read_text()
+            assert "fastmath=True" not in text, path
+            assert len(text.splitlines()) <= 400, path
+            assert path.stem not in {"utils", "helpers", "common", "misc"}, path
