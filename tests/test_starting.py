@@ -11,26 +11,7 @@ import pytest
 
 HOME = Path(__file__).resolve().parent.parent
 NAMES = ("envs", "sweeps", "analysis")
-MAZE = """
-import gymnasium
-
-
-class Maze(gymnasium.Env):
-    observation_space = gymnasium.spaces.Discrete(5)
-    action_space = gymnasium.spaces.Discrete(2)
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.cell = 0
-        return 0, {}
-
-    def step(self, action):
-        self.cell = max(self.cell + (1 if action else -1), 0)
-        return self.cell, -1.0, self.cell == 4, False, {}
-
-
-gymnasium.register("Maze-v0", Maze.__module__ + ":Maze", max_episode_steps=50)
-"""
+OWN = (HOME / "tests/oracles/own_worlds.py").read_text()
 SCRIPT = """
 import sys
 
@@ -104,8 +85,8 @@ def project(tmp_path, kind):
             if kind == "packages":
                 (tmp_path / name / "__init__.py").write_text("")
     place = "envs.py" if kind == "modules" else "envs/maze.py"
-    (tmp_path / place).write_text(MAZE)
-    env = "envs:Maze-v0" if kind == "modules" else "envs.maze:Maze-v0"
+    (tmp_path / place).write_text(OWN)
+    env = "envs:Crossing-v3" if kind == "modules" else "envs.maze:Crossing-v3"
     (tmp_path / "mine.yaml").write_text(
         f"name: mine\nenv: [{{id: '{env}'}}, FrozenLake-v1]\nseeds: 0-1\nepisodes: 5\n"
     )
@@ -137,18 +118,19 @@ def test_a_project_trains_draws_and_reports(start, tmp_path):
     env = project(tmp_path, "packages")
     flags = ["--seeds", "0-1", "--episodes", "5", "--smooth", "2", "--local"]
     start("command", "run", "--env", env, *flags)
-    start("command", "report", "results/Maze-v0")
-    assert (tmp_path / "plots/compare/Maze-v0_mean_se_returns.png").is_file()
-    assert (tmp_path / "reports/Maze-v0/report.html").is_file()
+    start("command", "report", "results/Crossing-v3")
+    assert (tmp_path / "plots/compare/Crossing-v3_mean_se_returns.png").is_file()
+    assert (tmp_path / "reports/Crossing-v3/report.html").is_file()
 
 
 def test_workers_too_find_libraries_before_the_users_files_of_their_names(start, tmp_path):
     for name in ("numpy", "random", "json", "click", "gymnasium", "ray"):
         (tmp_path / f"{name}.py").write_text(f"raise ImportError('{name} of the user')")
     (tmp_path / "rewards.py").write_text("STEP = -2.0")
-    maze = MAZE.replace("import gymnasium", "import gymnasium\n\nimport rewards", 1)
-    (tmp_path / "maze.py").write_text(maze.replace("-1.0", "rewards.STEP"))
-    (tmp_path / "mine.yaml").write_text("name: mine\nenv: maze:Maze-v0\nseeds: 0-1\nepisodes: 5\n")
+    maze = OWN.replace("import numpy", "import rewards\nimport numpy", 1)
+    (tmp_path / "maze.py").write_text(maze.replace("-self.toll", "rewards.STEP"))
+    spec = "name: mine\nenv: maze:Crossing-v3\nseeds: 0-1\nepisodes: 5\n"
+    (tmp_path / "mine.yaml").write_text(spec)
     start("command", "sweep", "mine.yaml", "--cores", "1")
     trials = pd.read_parquet(tmp_path / "results/mine/trials")
     assert (trials["status"] == "done").all()
