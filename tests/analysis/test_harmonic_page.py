@@ -22,11 +22,7 @@ import pytest
 from numba import njit
 from scipy import stats
 
-from hq_ray.analysis.theory import (
-    effective_step_size,
-    fixed_point,
-    harmonic_step,
-)
+from hq_ray.analysis.theory import effective_step_size, fixed_point, harmonic_step
 from hq_ray.environments import load_model
 from hq_ray.sweeps.api import run_sweep
 from hq_ray.sweeps.spec import Sweep
@@ -63,11 +59,8 @@ def test_the_table_of_fixed_points():
     target = (OUTCOMES, PROBABILITIES)
     assert tuple(found[:, 0]) == SIMULATED_SHIFTS
     law = [fixed_point(*target, shift) for shift in SIMULATED_SHIFTS]
-    columns = (
-        law,
-        SCRIPT["approximate_fixed_point"](np.array(SIMULATED_SHIFTS)),
-        SCRIPT["simulated_points"](),
-    )
+    near = SCRIPT["approximate_fixed_point"](np.array(SIMULATED_SHIFTS))
+    columns = law, near, SCRIPT["simulated_points"]()
     np.testing.assert_allclose(found[:, 1:], np.transpose(columns), rtol=0, atol=0.00501)
     assert f"alpha {SIMULATED_ALPHA:g}" in PAGE
     assert "of mean -2 and variance 9" in PAGE
@@ -82,31 +75,24 @@ def test_the_numbers_of_the_text():
     assert 87 / harmonic_step(1e12, 0.1, 1e-3) == pytest.approx(783_000)
 
 
-@pytest.mark.parametrize("alpha", [0.02, 0.2, 0.8])
-def test_what_is_left_over_above_the_minimum(alpha):
+def test_what_is_left_over_above_the_minimum():
     assert "(1 - alpha)/alpha eps_shift of it is left over" in PAGE
-    left = 100 + harmonic_step(-100.0, alpha, 1e-6)
-    assert left == pytest.approx((1 - alpha) / alpha * 1e-6, rel=1e-4)
-    # Downwards from a positive value to a target of 0, and upwards.
-    assert harmonic(1e6, 0.0, alpha, 1e-2) <= (1 - alpha) / alpha * 1e-2
-    assert harmonic(0.3, 1e9, alpha, 1e-2) + 1e-2 <= 0.31 / (1 - alpha)
-
-
-@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
-def test_the_fixed_point_above_the_minimum_tells_its_probability(p):
+    for alpha in (0.02, 0.2, 0.8):
+        left = 100 + harmonic_step(-100.0, alpha, 1e-6)
+        assert left == pytest.approx((1 - alpha) / alpha * 1e-6, rel=1e-4)
+        # Downwards from a positive value to a target of 0, and upwards.
+        assert harmonic(1e6, 0.0, alpha, 1e-2) <= (1 - alpha) / alpha * 1e-2
+        assert harmonic(0.3, 1e9, alpha, 1e-2) + 1e-2 <= 0.31 / (1 - alpha)
     assert "c (1 + c) = (1 - p) / p" in PAGE
-    c = (np.sqrt(1 + 4 * (1 - p) / p) - 1) / 2
-    settled = fixed_point([-11.0, -1.0], [p, 1 - p], 1e-6)
-    assert (settled + 11) / 1e-6 == pytest.approx(c, rel=1e-4)
+    for p in (0.1, 0.5, 0.9):
+        c = (np.sqrt(1 + 4 * (1 - p) / p) - 1) / 2
+        settled = fixed_point([-11.0, -1.0], [p, 1 - p], 1e-6)
+        assert (settled + 11) / 1e-6 == pytest.approx(c, rel=1e-4)
 
 
 def test_the_figures_are_the_ones_that_the_command_draws(tmp_path):
-    pattern = r"`python (docs/theory_figures\.py) docs/images`"
-    command = re.search(pattern, PAGE)[1].split()
-    made = subprocess.run(
-        [sys.executable, *command, str(tmp_path)], cwd=ROOT, capture_output=True, text=True
-    )
-    assert made.returncode == 0, made.stderr
+    (script,) = re.findall(r"`python (docs/theory_figures\.py) docs/images`", PAGE)
+    subprocess.run([sys.executable, script, tmp_path], cwd=ROOT, check=True)
     shown = re.findall(r"!\[[^]]+\]\((images/harmonic[^)]+)\)", PAGE)
     assert sorted(Path(path).name for path in shown) == sorted(p.name for p in tmp_path.iterdir())
     for path in shown:
@@ -151,18 +137,15 @@ def test_on_the_cliff_alpha_only_picks_among_ties():
         njit(lambda q_value, target, alpha: least_of(q_value, target)),
     )
 
-    def returns(rule, alpha, rounding):
+    def mean_return(rule, alpha, rounding):
         streams = [np.random.Generator(np.random.PCG64(seed)) for seed in range(20)]
-        return [
-            return_by_rounded_values(rule, arrays, alpha, rounding, 1000, rng) for rng in streams
-        ]
+        of = [return_by_rounded_values(rule, arrays, alpha, rounding, 1000, rng) for rng in streams]
+        return np.mean(of)
 
-    least = returns(rules[1], 0.5, 1e-3)
+    least = mean_return(rules[1], 0.5, 1e-3)
     for alpha in (0.02, 0.8):
-        rounded = returns(rules[0], alpha, 1e-3)
-        assert np.mean(rounded) == pytest.approx(np.mean(least), abs=0.2)
-    exact = returns(rules[0], 0.02, 1e-15)
-    assert np.mean(exact) < np.mean(least) - 1
+        assert mean_return(rules[0], alpha, 1e-3) == pytest.approx(least, abs=0.2)
+    assert mean_return(rules[0], 0.02, 1e-15) < least - 1
 
 
 BRIDGE = {
@@ -191,31 +174,23 @@ def test_at_a_high_alpha_the_bridge_is_given_up_unless_behaviour_is_random(tmp_p
 
 def small(folder):
     """The study with few worlds, seeds and levels and short episodes, all in one folder."""
-    changes = {
-        "harmonic": {
-            "episodes": 60,
-            "confirm": 3,
-            "alpha": [0.02, 0.05, 0.2, 0.7, 1.0],
-            "alpha_schedule": ["constant", "visits"],
-            "alpha_power": 0.8,
-        },
-        "harmonic-discount": {"confirm": 2, "alpha": [0.2], "eps_shift": [10.0]},
-        "harmonic-garnets": {"episodes": 20, "confirm": 2, "alpha": [0.2], "eps_shift": [10.0]},
-    }
-    for name, of in changes.items():
+    one = {"alpha": [0.2], "eps_shift": [10.0]}
+    some = {"alpha": [0.02, 0.05, 0.2, 0.7, 1.0], "alpha_power": 0.8}
+    some |= {"alpha_schedule": ["constant", "visits"]}
+    for name, lengths, parameters in (
+        ("harmonic", {"episodes": 60}, some),
+        ("harmonic-discount", {}, one),
+        ("harmonic-garnets", {"episodes": 20}, one),
+    ):
         content = read_yaml((ROOT / "sweeps" / f"{name}.yaml").read_text())
-        content["confirm"]["seeds"] = of.pop("confirm")
-        content["episodes"] = of.pop("episodes", None)
-        content["seeds"] = "0-1"
+        content |= {"seeds": "0-1", "confirm": {"seeds": 3, "metric": "mean_return"}} | lengths
         if name == "harmonic-garnets":
             content["env"]["instance"] = "0-2"
         else:
-            content["env"] = [one for one in content["env"] if one["label"] in WORLDS]
-        content["parameters"] |= {"alpha_down": [0.1]} | of
+            content["env"] = [world for world in content["env"] if world["label"] in WORLDS]
+        content["parameters"] |= {"alpha_down": [0.1]} | parameters
         if name == "harmonic":
             del content["parameters"]["alpha_end"], content["parameters"]["alpha_decay_episodes"]
-        if content["episodes"] is None:
-            del content["episodes"]
         run_sweep(Sweep.from_mapping(content), results=folder, local=True)
     return folder
 

@@ -47,7 +47,7 @@ def test_a_study_holds_what_was_read(published):
 
 def test_a_sweep_and_more_of_it_are_one(published):
     places = [published(), published(name="more", seeds="3-6")]
-    found = study(places)
+    found = study(places, metric_name="policy_value")
     assert found.name == "one-and-more"
     # The curves are of the configurations that are compared.
     for one in found.comparisons:
