@@ -19,6 +19,18 @@ def call(tmp_path, monkeypatch, capsys):
 
 
 @pytest.fixture
+def said(call):
+    """What a command line says that ends well."""
+
+    def run(line, *more):
+        code, out, err = call(line, *more)
+        assert code == 0, err
+        return out
+
+    return run
+
+
+@pytest.fixture
 def register_acting(register, table_env):
     """Registers an environment without a table, of one step an episode: `act(env, action)` pays."""
 

@@ -129,7 +129,7 @@ def test_a_list_of_all_configurations_is_the_sweep(sweep, shuffled):
     assert planned_counts(found.trials) == planned_counts(expected.trials)
 
 
-def test_a_list_is_planned_and_run_like_the_grid(call, tmp_path):
+def test_a_list_is_planned_and_run_like_the_grid(tmp_path, said):
     lake = {"env": "FrozenLake-v1", "variant": "harmonic"}
     grid = {"env": "FrozenLake-v1", "seeds": [0, 1], "episodes": 20}
     grid |= {"name": "grid", "parameters": {"alpha": [0.1, 0.2]}}
@@ -137,14 +137,14 @@ def test_a_list_is_planned_and_run_like_the_grid(call, tmp_path):
     some = {"name": "list", "seeds": [0, 1], "episodes": 20, "configurations": entries}
     Path("grid.yaml").write_text(json.dumps(grid))
     Path("list.yaml").write_text(json.dumps(some))
-    assert "4 trials: 4 new, 0 done, 0 failed" in call("plan list.yaml --no_pilot")[1]
-    assert "Ran 4 trials" in call("sweep list.yaml --local")[1]
+    assert "4 trials: 4 new, 0 done, 0 failed" in said("plan list.yaml --no_pilot")
+    assert "Ran 4 trials" in said("sweep list.yaml --local")
     told = Results.at("results/list").description()
     assert told["planned"] == {"FrozenLake-v1 {}": {"harmonic": 4}}
     assert told["spec"] == Sweep.from_mapping(some).to_dict()
-    assert "Ran 8 trials" in call("sweep grid.yaml --local")[1]
+    assert "Ran 8 trials" in said("sweep grid.yaml --local")
     # In the grid's folder, every listed trial is there already.
-    out = call("sweep list.yaml --local --set name=grid")[1]
+    out = said("sweep list.yaml --local --set name=grid")
     assert "All 4 trials are done in results/grid" in out
 
 

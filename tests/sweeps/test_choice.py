@@ -147,14 +147,13 @@ def test_ties_go_to_the_order_of_the_plan(here):
     assert set(rows["alpha"]) == {0.3}
 
 
-def test_the_flag_and_what_is_said(call):
+def test_the_flag_and_what_is_said(said):
     spec = {key: value for key, value in SPEC.items() if key != "confirm"}
     Path("lakes.yaml").write_text(json.dumps(spec))
-    code, out, _ = call("sweep lakes.yaml --local --confirm 3")
-    assert code == 0
+    out = said("sweep lakes.yaml --local --confirm 3")
     assert out.count("Confirmed on 3 fresh seeds: ") == 4
     assert len(trials("confirmation")) == 2 * 2 * 3
     # Without it, what is confirmed stays.
-    assert call("sweep lakes.yaml --local")[0] == 0
+    said("sweep lakes.yaml --local")
     assert len(trials("confirmation")) == 2 * 2 * 3
     assert {len(found) for found in blocks().values()} == {1}

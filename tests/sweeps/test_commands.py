@@ -20,16 +20,6 @@ episodes: 20
 parameters:
   alpha: [0.1, 0.2]
 """
-SAMPLED = """
-name: drawn
-env: FrozenLake-v1
-seeds: 0-1
-episodes: 20
-method: random
-samples: 3
-parameters:
-  alpha: {distribution: uniform, min: 0.1, max: 0.9}
-"""
 RUN = "sweep mine.yaml --local"
 GOLDEN = Path(__file__).parent.parent / "golden" / "specs.yaml"
 
@@ -37,7 +27,6 @@ GOLDEN = Path(__file__).parent.parent / "golden" / "specs.yaml"
 @pytest.fixture(autouse=True)
 def specs(tmp_path):
     (tmp_path / "mine.yaml").write_text(SPEC)
-    (tmp_path / "drawn.yaml").write_text(SAMPLED)
 
 
 @pytest.fixture
@@ -61,35 +50,17 @@ def cells(text, *begin):
     return [int(number) for number in row[len(begin) :]]
 
 
-def test_plan_before_and_after(call, tmp_path):
-    code, out, _ = call("plan mine.yaml --no_pilot")
-    assert code == 0
+def test_a_spec_is_planned_and_run_once(call, said, tmp_path):
+    out = said("plan mine.yaml --no_pilot")
     assert cells(out, "FrozenLake-v1", "standard") == [2, 4, 0, 0]
     assert cells(out, "FrozenLake-v1", "harmonic") == [2, 4, 0, 0]
     assert out.endswith("8 trials: 8 new, 0 done, 0 failed\n")
-    assert not (tmp_path / "results").exists()
-    assert call(RUN)[0] == 0
-    code, out, _ = call("plan mine.yaml --no_pilot --set", "alpha=0.1,0.2,0.3")
-    assert cells(out, "FrozenLake-v1", "standard") == [3, 2, 4, 0]
-    assert out.endswith("12 trials: 4 new, 8 done, 0 failed\n")
-    code, out, _ = call("plan mine.yaml")
-    assert out.endswith("8 trials: 0 new, 8 done, 0 failed\n")
-
-
-def test_plan_estimates_and_writes_nothing(call, tmp_path):
     code, out, err = call("plan mine.yaml --cores 3")
-    assert code == 0
-    assert err == "running pilot trials for the estimate; --no_pilot leaves them out\n"
-    assert re.search(
-        r"Estimate from 4 pilot trials: \S+ core-hours, \S+ s on 3 cores, \S+ \wB on disk\n$",
-        out,
-    )
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["drawn.yaml", "mine.yaml"]
-
-
-def test_again_runs_nothing_and_says_so(call, tmp_path):
-    code, out, _ = call(RUN)
-    assert code == 0
+    assert (code, err) == (0, "running pilot trials for the estimate; --no_pilot leaves them out\n")
+    cost = r"\S+ core-hours, \S+ s on 3 cores, \S+ \wB on disk\n$"
+    assert re.search(rf"Estimate from 4 pilot trials: {cost}", out)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"], "nothing is written"
+    out = said(RUN)
     assert out.startswith("Ran 8 trials (")
     assert out.endswith("Look at it with: hq-ray status results/mine\n")
     files = [path for path in (tmp_path / "results").rglob("*") if path.is_file()]
@@ -97,42 +68,44 @@ def test_again_runs_nothing_and_says_so(call, tmp_path):
     assert call(RUN) == (0, "All 8 trials are done in results/mine; nothing to run.\n", "")
     assert [(path, path.stat().st_mtime_ns) for path in files] == before
     one = ["--set", "seeds=0", "--set", "alpha=0.1", "--set", "variant=standard"]
-    assert call(RUN, *one)[1] == "The 1 trial is done in results/mine; nothing to run.\n"
+    assert said(RUN, *one) == "The 1 trial is done in results/mine; nothing to run.\n"
+    assert said("plan mine.yaml").endswith("8 trials: 0 new, 8 done, 0 failed\n")
+    out = said("plan mine.yaml --no_pilot --set", "alpha=0.1,0.2,0.3")
+    assert cells(out, "FrozenLake-v1", "standard") == [3, 2, 4, 0]
+    assert out.endswith("12 trials: 4 new, 8 done, 0 failed\n")
 
 
 @pytest.mark.parametrize(
-    ("spec", "override", "new"),
+    ("override", "new"),
     [
-        ("mine", "seeds=0-4", 12),
-        ("mine", "alpha=0.1,0.15,0.2", 4),
-        ("mine", "env=CliffWalking-v1,FrozenLake-v1", 8),
-        ("mine", "variant=standard,harmonic,minimum", 2),
-        ("mine", "max_steps=100", 0),
-        ("drawn", "samples=5", 8),
+        ("seeds=0-4", 12),
+        ("alpha=0.1,0.15,0.2", 4),
+        ("env=CliffWalking-v1,FrozenLake-v1", 8),
+        ("variant=standard,harmonic,minimum", 2),
+        ("max_steps=100", 0),
     ],
 )
-def test_growth_runs_what_is_new(call, spec, override, new):
-    run = f"sweep {spec}.yaml --local"
-    n = {"mine": 8, "drawn": 12}[spec]
-    assert call(run)[1].startswith(f"Ran {n} trials (")
-    code, out, _ = call(run, "--set", override)
-    assert code == 0
-    assert out.startswith(f"Ran {new} trials (" if new else f"All {n} trials are done in ")
-    if new:
-        assert f", {n} were there): results/{spec}" in out
-    assert call(run, "--set", override)[1].endswith("; nothing to run.\n")
-    assert len(Results.at(f"results/{spec}").published()) == n + new
+def test_growth_runs_what_is_new(said, override, new):
+    said(RUN)
+    out = said(RUN, "--set", override)
+    ran = f"Ran {new} trials ("
+    assert out.startswith(
+        ran if new else "All 8 trials are done in results/mine; nothing to run.\n"
+    )
+    assert (", 8 were there): results/mine" in out) is (new > 0)
+    assert said(RUN, "--set", override).endswith("; nothing to run.\n")
+    assert len(Results.at("results/mine").published()) == 8 + new
 
 
 MOODY = ("--set", "env=FrozenLake-v1,Moody-v0", "--set", "alpha=0.1")
 
 
-def test_failures_are_told_counted_and_tried_again(call, moody):
+def test_failures_are_told_counted_and_tried_again(call, moody, said):
     code, out, _ = call(RUN, *MOODY)
     assert code == 1
     assert "Ran 4 trials (" in out
     assert "4 failed: RuntimeError: out of [/red] order" in out
-    code, out, _ = call("plan mine.yaml --no_pilot", *MOODY)
+    out = said("plan mine.yaml --no_pilot", *MOODY)
     assert cells(out, "Moody-v0", "standard") == [1, 0, 0, 2]
     assert out.endswith("8 trials: 0 new, 4 done, 4 failed\n")
     code, out, _ = call(RUN, *MOODY)
@@ -141,40 +114,30 @@ def test_failures_are_told_counted_and_tried_again(call, moody):
         "4 trials failed before; --retry_failed tries again\n"
         "Nothing else to run in results/mine: 4 trials done.\n"
     )
-    code, out, _ = call("status results/mine")
-    assert code == 0
+    out = said("status results/mine")
     assert cells(out, "Moody-v0", "standard") == [2, 0, 2, 0, 0]
     assert cells(out, "FrozenLake-v1", "harmonic") == [2, 2, 0, 0, 0]
     assert "│ RuntimeError: out of [/red] order │      4 │" in out
     assert "4 trials done, 4 failed, " in out
-    code, out, _ = call(RUN, *MOODY, "--set", "seeds=0-1,5")
-    assert code == 1
+    assert call(RUN, *MOODY, "--set", "seeds=0-1,5")[0] == 1
     moody.clear()
-    code, out, _ = call(RUN, *MOODY, "--retry_failed")
-    assert code == 0
-    assert "Ran 4 trials (" in out
-    assert call(RUN, *MOODY)[0] == 0
+    assert "Ran 4 trials (" in said(RUN, *MOODY, "--retry_failed")
+    said(RUN, *MOODY)
 
 
-def test_a_plan_whose_pilots_fail(call, moody, tmp_path):
-    code, out, _ = call("plan mine.yaml", *MOODY)
-    assert code == 0
+def test_a_plan_whose_pilots_fail(moody, tmp_path, said):
+    out = said("plan mine.yaml", *MOODY)
     assert "Estimate from 2 pilot trials: " in out
     told = "A pilot trial failed, and the estimate leaves out its kind: Moody-v0, standard: Runtime"
     assert told in out
-    code, out, _ = call("plan mine.yaml --set env=Moody-v0")
-    assert code == 0
-    assert "Estimate" not in out
+    assert "Estimate" not in said("plan mine.yaml --set env=Moody-v0")
     assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        (
-            "plan a.yaml",
-            "the spec must be a readable file, got 'a.yaml': No such file or directory",
-        ),
+        ("plan a.yaml", "the spec must be a readable file, got 'a.yaml': No such file or "),
         ("sweep bad.yaml", "bad.yaml: the spec: unknown key 'episode'; did you mean 'episodes'?"),
         ("plan mine.yaml --set alhpa=1", "--set alhpa: unknown key; did you mean 'alpha'?"),
         ("plan mine.yaml --cores 0", "Invalid value for '--cores': 0 is not in the range"),
@@ -197,16 +160,12 @@ def test_what_cannot_be_is_one_sentence_and_exit_code_2(call, tmp_path, line, er
     assert (tmp_path / "mine.yaml").read_text() == SPEC
 
 
-def test_the_spec_of_init_is_planned_and_fits_the_schema(call, tmp_path):
-    assert call("init")[0] == 0
+def test_the_spec_of_init_is_planned_and_fits_the_schema(tmp_path, said):
+    said("init")
     text = (tmp_path / "sweep.yaml").read_text()
-    code, out, _ = call("plan sweep.yaml --no_pilot")
-    assert code == 0
-    assert "320 trials: 320 new" in out
-    schema = json.loads(call("schema")[1])
-    validator = jsonschema.Draft202012Validator(schema)
-    specs = [text, *GOLDEN.read_text().split("---\n")]
-    for spec in map(read_yaml, specs):
+    assert "320 trials: 320 new" in said("plan sweep.yaml --no_pilot")
+    validator = jsonschema.Draft202012Validator(json.loads(said("schema")))
+    for spec in map(read_yaml, [text, *GOLDEN.read_text().split("---\n")]):
         # Text that counts as a number, and a note of earlier versions.
         if spec["name"] not in ("numbers", "quick-stage-2"):
             validator.validate(spec)
@@ -214,42 +173,34 @@ def test_the_spec_of_init_is_planned_and_fits_the_schema(call, tmp_path):
         assert not validator.is_valid(read_yaml(text) | wrong)
 
 
-def test_a_label_names_an_environment_and_is_no_part_of_its_trials(call):
-    labelled = 'env={id: VelocityGrid-v0, max_speed: 2, label: " fast\\n grid"}'
-    code, out, _ = call("plan mine.yaml --no_pilot", "--set", labelled)
-    assert code == 0
-    assert "│ fast grid │ standard │" in out
-    assert call(RUN, "--set", labelled)[0] == 0
-    code, out, _ = call(RUN, "--set", "env={id: VelocityGrid-v0, max_speed: 2}")
-    assert "All 8 trials are done" in out
+def test_a_label_names_an_environment_and_is_no_part_of_its_trials(said):
+    fast = "id: VelocityGrid-v0, max_speed: 2"
+    labelled = f'env={{{fast}, label: " fast\\n grid"}}'
+    assert "│ fast grid │ standard │" in said("plan mine.yaml --no_pilot --set", labelled)
+    said(RUN, "--set", labelled)
+    assert "All 8 trials are done" in said(RUN, "--set", f"env={{{fast}}}")
     trials = Results.at("results/mine")
     frame = load_trials(trials)
     assert set(frame["label"]) == {"fast grid"}
     assert set(frame["env_args"]) == {'{"max_speed":2}'}
-    assert trials.description()["spec"]["env"] == [
-        {"id": "VelocityGrid-v0", "label": "fast grid", "max_speed": 2}
-    ]
+    (env,) = trials.description()["spec"]["env"]
+    assert env == {"id": "VelocityGrid-v0", "label": "fast grid", "max_speed": 2}
 
 
-def test_status_of_a_folder_of_sweeps_and_of_settings_that_nobody_asked_for_together(call):
+def test_status_of_a_folder_of_sweeps_and_of_settings_that_nobody_asked_for_together(said):
     spec = {"name": "one", "env": "FrozenLake-v1", "seeds": [0, 1], "episodes": 5}
     Path("one.yaml").write_text(json.dumps(spec | {"confirm": {"seeds": 3}}))
-    Path("two.yaml").write_text(
-        json.dumps(spec | {"name": "two", "parameters": {"gamma": [0.9, 1]}})
-    )
+    spec |= {"name": "two", "parameters": {"gamma": [0.9, 1]}}
+    Path("two.yaml").write_text(json.dumps(spec))
     for line in ("one.yaml", "one.yaml --set episodes=6", "two.yaml"):
-        assert call(f"sweep {line} --local")[0] == 0
-    code, out, _ = call("status results")
-    assert code == 0
+        said(f"sweep {line} --local")
+    out = said("status results")
     assert cells(out, "one") == [4, 8, 0, 0, 12]
     assert cells(out, "two") == [8, 8, 0, 0, 0]
-    out = call("status results/one")[1]
-    assert (
-        "Notice: FrozenLake-v1 has trials with episodes 5 and 6, which are compared separately"
-        in out
-    )
-    assert "Notice" not in call("status results/two")[1]
+    told = "Notice: FrozenLake-v1 has trials with episodes 5 and 6, which are compared separately"
+    assert told in said("status results/one")
+    assert "Notice" not in said("status results/two")
     # Before the first batch is there.
     shutil.rmtree("results/two/trials")
-    assert cells(call("status results/two")[1], "FrozenLake-v1", "standard") == [4, 0, 0, 4, 0]
-    assert cells(call("status results")[1], "two") == [8, 0, 0, 8, 0]
+    assert cells(said("status results/two"), "FrozenLake-v1", "standard") == [4, 0, 0, 4, 0]
+    assert cells(said("status results"), "two") == [8, 0, 0, 8, 0]

@@ -71,13 +71,13 @@ def trials():
     return pd.read_parquet("results/up/trials")
 
 
-def test_an_edit_that_a_rollout_sees_makes_new_trials(edit, call):
-    assert "Ran 2 trials" in call("sweep up.yaml --local")[1]
+def test_an_edit_that_a_rollout_sees_makes_new_trials(edit, said):
+    assert "Ran 2 trials" in said("sweep up.yaml --local")
     before = told()
     edit(*SEEN)
-    assert "2 stale trials" in call("plan up.yaml --no_pilot")[1]
-    assert "Ran 2 trials" in call("sweep up.yaml --local")[1]
-    out = call("status results/up")[1]
+    assert "2 stale trials" in said("plan up.yaml --no_pilot")
+    assert "Ran 2 trials" in said("sweep up.yaml --local")
+    out = said("status results/up")
     assert "2 trials done" in out
     assert "2 trials of" in out
     assert "were trained with another version and are not counted" in " ".join(out.split())
@@ -90,16 +90,15 @@ def test_an_edit_that_a_rollout_sees_makes_new_trials(edit, call):
         (env,) = after[name]
         assert set(found[name[:-1]]) == {before[name][env], after[name][env]}
     edit()
-    assert "nothing to run" in call("sweep up.yaml --local")[1]
+    assert "nothing to run" in said("sweep up.yaml --local")
 
 
-def test_an_edit_that_a_rollout_cannot_see_stops_the_sweep(edit, call):
-    assert "Ran 2 trials" in call("sweep up.yaml --local")[1]
+def test_an_edit_that_a_rollout_cannot_see_stops_the_sweep(edit, call, said):
+    assert "Ran 2 trials" in said("sweep up.yaml --local")
     (first,) = set(trials()["source"])
     edit(*UNSEEN)
-    assert "nothing to run" in call("sweep up.yaml --local")[1]
-    code, out, _ = call("plan up.yaml --no_pilot --set seeds=0-2")
-    assert (code, "Notice: trials of stairs" in out) == (0, True)
+    assert "nothing to run" in said("sweep up.yaml --local")
+    assert "Notice: trials of stairs" in said("plan up.yaml --no_pilot --set seeds=0-2")
     code, _, error = call("sweep up.yaml --local --set seeds=0-2")
     assert code == 2
     assert re.fullmatch(
@@ -111,7 +110,7 @@ def test_an_edit_that_a_rollout_cannot_see_stops_the_sweep(edit, call):
     assert len(trials()) == 2
     with pytest.raises(InputError, match="--accept_source"):
         run_sweep(SPEC | {"seeds": "0-2"}, local=True)
-    assert "Ran 1 trial " in call("sweep up.yaml --local --accept_source --set seeds=0-2")[1]
+    assert "Ran 1 trial " in said("sweep up.yaml --local --accept_source --set seeds=0-2")
     assert trials()["fingerprint"].nunique() == 1
     assert trials().groupby("source").size().sort_values().tolist() == [1, 2]
     assert call("sweep up.yaml --local --set seeds=0-3")[0] == 2
@@ -129,49 +128,48 @@ def test_a_run_is_stopped_alike(edit, capsys):
     assert run_command_line([*run, "--seeds", "0-1", "--accept-source"]) == 0
 
 
-def test_trials_of_edited_code_are_replayed_and_filmed(edit, call):
+def test_trials_of_edited_code_are_replayed_and_filmed(edit, call, said):
     call("sweep up.yaml --local")
     edit(*UNSEEN)
     trial_id = trials()["trial_id"].iloc[0]
-    code, out, _ = call(f"replay results/up {trial_id} --video")
-    assert (code, "every byte the same" in out) == (0, True)
+    out = said(f"replay results/up {trial_id} --video")
+    assert "every byte the same" in out
     assert "Notice: no video: " in out  # it cannot render
 
 
-def test_failures_of_another_source_stop_nothing(edit, call):
+def test_failures_of_another_source_stop_nothing(edit, call, said):
     late = ("--set", "episodes=30")
     edit(
         "return 0, {}", "self.n = getattr(self, 'n', 0) + 1; return 0 if self.n < 20 else 1 / 0, {}"
     )
     assert "2 failed: ZeroDivisionError" in call("sweep up.yaml --local", *late)[1]
     edit()
-    assert "Ran 3 trials" in call("sweep up.yaml --local --retry_failed --set seeds=0-2", *late)[1]
+    assert "Ran 3 trials" in said("sweep up.yaml --local --retry_failed --set seeds=0-2", *late)
 
 
 @pytest.mark.ray
-def test_workers_find_the_planned_source(edit, call):
-    code, out, _ = call("sweep up.yaml --cores 1")
-    assert (code, "Ran 2 trials" in out) == (0, True)
+def test_workers_find_the_planned_source(edit, said):
+    out = said("sweep up.yaml --cores 1")
+    assert "Ran 2 trials" in out
     assert "Starting Ray took longer than training; --local would have been quicker.\n" in out
 
 
 # Unseeded
 
 
-def test_unseeded_trials_are_told_marked_resumed_and_not_compared(edit, call):
+def test_unseeded_trials_are_told_marked_resumed_and_not_compared(edit, said):
     drawn = ("--set", 'env={"id": "stairs_of_the_user:Stairs-v0", "drawn": true}')
-    code, out, _ = call("sweep up.yaml --local", *drawn)
-    assert code == 0
+    out = said("sweep up.yaml --local", *drawn)
     assert out.count("its seeds are never paired and its trials cannot be replayed") == 1
     assert set(trials()["fingerprint"]) == {"unseeded"}
     edit()
-    assert "Ran 1 trial " in call("sweep up.yaml --local --set seeds=0-2", *drawn)[1]
-    code, out, _ = call("verify results/up --sample 100%")
-    assert (code, "0 of 3 trials: 0 differ" in out) == (0, True)
+    assert "Ran 1 trial " in said("sweep up.yaml --local --set seeds=0-2", *drawn)
+    out = said("verify results/up --sample 100%")
+    assert "0 of 3 trials: 0 differ" in out
     assert "3 trials cannot be compared: the environment is unseeded" in out
     trial_id = trials()["trial_id"].iloc[0]
-    code, out, _ = call(f"replay results/up {trial_id}")
-    assert (code, "its log cannot be compared" in out) == (0, True)
+    out = said(f"replay results/up {trial_id}")
+    assert "its log cannot be compared" in out
     assert "differs" not in out
     run = "run --local --task train --episodes 8 --seeds 0-1 --env stairs_of_the_user:Stairs-v0"
     code, out, _ = call(run, "--env_args", "drawn=true")
@@ -182,14 +180,13 @@ def test_unseeded_trials_are_told_marked_resumed_and_not_compared(edit, call):
 # Engines
 
 
-def test_plan_and_sweep_json_say_which_engine_trains_what(edit, call):
+def test_plan_and_sweep_json_say_which_engine_trains_what(edit, call, said):
     envs = f"env=[{{id: FrozenLake-v1, map_name: 8x8}}, '{ENV}']"
     engines = [
         "kernel: it has a transition table that describes the steps of FrozenLakeEnv",
         "gymnasium: it has no transition table that the kernel could use",
     ]
-    code, out, _ = call("plan up.yaml --no_pilot --set", envs)
-    assert code == 0
+    out = said("plan up.yaml --no_pilot --set", envs)
     for shown, engine in zip(('FrozenLake-v1, map_name "8x8"', ENV), engines, strict=True):
         assert f"{shown} trains with engine {engine}\n" in out
     call("sweep up.yaml --local --set", envs)

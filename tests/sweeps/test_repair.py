@@ -58,20 +58,18 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damage_is_named_everywhere_and_mended(call, damage):
-    assert call(f"{SWEEP} --keep_q_values")[0] == 0
+def test_damage_is_named_everywhere_and_mended(call, damage, said):
+    said(f"{SWEEP} --keep_q_values")
     before = pd.read_parquet("results/lakes/episodes").sort_values(["trial_id", "episode"])
     kind, spoil = DAMAGE[damage]
     path = sorted(Path("results/lakes", kind).glob("*"))[1]
     spoil(path)
     told = f"results/lakes/{kind}/{path.name} must be "
 
-    code, out, _ = call("plan lakes.yaml --no_pilot")
-    assert code == 0
+    out = said("plan lakes.yaml --no_pilot")
     assert "12 trials: 3 new, 9 done, 0 failed" in out
     assert f"Damaged: {told}" in out
-    code, out, _ = call("status results/lakes")
-    assert code == 0
+    out = said("status results/lakes")
     assert "9 trials done, 0 failed" in out
     assert f"Damaged: {told}" in out
     files = sorted(Path("results").rglob("*"))
@@ -82,8 +80,7 @@ def test_damage_is_named_everywhere_and_mended(call, damage):
     assert "--repair" in err
     assert sorted(Path("results").rglob("*")) == files, "a refused sweep changes nothing"
 
-    code, out, _ = call(f"{SWEEP} --repair")
-    assert code == 0
+    out = said(f"{SWEEP} --repair")
     assert f"Set aside: {told}" in out
     assert "Ran 3 trials (" in out
     after = pd.read_parquet("results/lakes/episodes").sort_values(["trial_id", "episode"])
@@ -92,58 +89,54 @@ def test_damage_is_named_everywhere_and_mended(call, damage):
         after.astype({"trial_id": str}).reset_index(drop=True),
         check_categorical=False,
     )
-    assert call(SWEEP)[1] == "All 12 trials are done in results/lakes; nothing to run.\n"
-    assert "Damaged" not in call("status results/lakes")[1]
+    assert said(SWEEP) == "All 12 trials are done in results/lakes; nothing to run.\n"
+    assert "Damaged" not in said("status results/lakes")
     if damage != "gone":
         assert Path("results/lakes/_damaged", kind, path.name).exists(), "nothing is lost"
 
 
 @pytest.mark.parametrize("kind", ["trials", "episodes", "q_values"])
-def test_a_damaged_page_that_no_survey_reads_is_mended(call, kind):
-    assert call(f"{SWEEP} --keep_q_values")[0] == 0
+def test_a_damaged_page_that_no_survey_reads_is_mended(kind, said):
+    said(f"{SWEEP} --keep_q_values")
     path = sorted(Path("results/lakes", kind).glob("*"))[1]
     content = bytearray(path.read_bytes())
     content[60:80] = bytes(20)
     path.write_bytes(content)
-    code, out, _ = call(f"{SWEEP} --repair")
-    assert code == 0
+    out = said(f"{SWEEP} --repair")
     assert f"Set aside: results/lakes/{kind}/{path.name} must be a Parquet file" in out
     assert "Ran 3 trials (" in out
 
 
-def test_many_damaged_batches_are_counted_and_mended_where_sweep_json_is_gone_too(call):
-    assert call(SWEEP)[0] == 0
+def test_many_damaged_batches_are_counted_and_mended_where_sweep_json_is_gone_too(call, said):
+    said(SWEEP)
     Path("results/lakes/sweep.json").unlink()
     for path in Path("results/lakes/trials").glob("*"):
         path.write_bytes(b"")
     assert "and 3 more such batches are there" in call(SWEEP)[2]
-    code, out, _ = call(f"{SWEEP} --repair")
-    assert code == 0
+    out = said(f"{SWEEP} --repair")
     assert "Ran 12 trials (" in out
-    assert call(SWEEP)[1] == "All 12 trials are done in results/lakes; nothing to run.\n"
+    assert said(SWEEP) == "All 12 trials are done in results/lakes; nothing to run.\n"
 
 
-def test_a_file_of_the_users_own_is_set_aside_and_not_lost(call):
-    assert call(SWEEP)[0] == 0
+def test_a_file_of_the_users_own_is_set_aside_and_not_lost(call, said):
+    said(SWEEP)
     mine = pa.table({"notes": ["mine"]})
     pq.write_table(mine, "results/lakes/trials/notes.parquet")
     assert call(SWEEP)[0] == 1
-    code, out, _ = call(f"{SWEEP} --repair")
-    assert code == 0
+    out = said(f"{SWEEP} --repair")
     assert "All 12 trials are done in results/lakes; nothing to run.\n" in out
     assert pq.read_table("results/lakes/_damaged/trials/notes.parquet") == mine
 
 
-def test_run_and_run_sweep_repair_too(call, tmp_path):
+def test_run_and_run_sweep_repair_too(call, tmp_path, said):
     line = "run --env FrozenLake-v1 --episodes 20 --seeds 0-2 --local --tag lake --task train"
-    assert call(line)[0] == 0
+    said(line)
     for path in Path("results/lake/episodes").glob("*"):
         cut(path, 0.5)
     code, _, err = call(line)
     assert code == 1
     assert "--repair" in err
-    code, out, _ = call(f"{line} --repair")
-    assert code == 0
+    out = said(f"{line} --repair")
     assert "Ran 6 trials" in out
 
     spec = tmp_path / "lakes.yaml"
@@ -157,22 +150,21 @@ def test_run_and_run_sweep_repair_too(call, tmp_path):
     assert len(handle.episodes()) == 12 * 20
 
 
-def test_copies_put_together_are_told_and_count_once(call):
-    assert call(SWEEP)[0] == 0
-    whole = call("status results/lakes")[1]
+def test_copies_put_together_are_told_and_count_once(said):
+    said(SWEEP)
+    whole = said("status results/lakes")
     shutil.copytree("results/lakes", "results/copy")
     shutil.rmtree("results/lakes")
-    assert call("sweep lakes.yaml --local --trials_per_task 4")[0] == 0
+    said("sweep lakes.yaml --local --trials_per_task 4")
     shutil.copytree("results/copy", "results/lakes", dirs_exist_ok=True)
     n = len(pd.read_parquet("results/lakes/trials", columns=["trial_id"]))
     assert n == 24
     for line in ("status results/lakes", "plan lakes.yaml --no_pilot"):
-        code, out, _ = call(line)
-        assert code == 0
+        out = said(line)
         assert "Several batches hold the same 12 trials, as after" in out
-    assert "12 trials done, 0 failed" in call("status results/lakes")[1]
+    assert "12 trials done, 0 failed" in said("status results/lakes")
     assert "12 trials done, 0 failed" in whole
-    assert call(SWEEP)[1] == "All 12 trials are done in results/lakes; nothing to run.\n"
+    assert said(SWEEP) == "All 12 trials are done in results/lakes; nothing to run.\n"
     handle = run_sweep("lakes.yaml", local=True)
     assert len(handle.trials()) == 12
     assert len(handle.episodes()) == 12 * 20

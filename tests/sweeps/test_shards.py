@@ -149,14 +149,13 @@ confirm: {seeds: 3}
 """
 
 
-def test_the_command_line_and_confirmation_by_a_driver_of_the_whole(tmp_path, call):
+def test_the_command_line_and_confirmation_by_a_driver_of_the_whole(tmp_path, call, said):
     (tmp_path / "lakes.yaml").write_text(SPEC)
     line = "sweep lakes.yaml --local"
     for k in (1, 2):
-        code, out, _ = call(f"{line} --shard {k}/2")
-        assert (code, "Confirmation is left to a run without --shard" in out) == (0, True)
-    assert "Exploratory" in call("compare results/lakes")[1]
-    assert "16 trials done, 0 failed, 0 of confirmation" in call("status results/lakes")[1]
-    assert "Ran 12 trials" in call(line)[1]
+        assert "Confirmation is left to a run without --shard" in said(f"{line} --shard {k}/2")
+    assert "Exploratory" in said("compare results/lakes")
+    assert "16 trials done, 0 failed, 0 of confirmation" in said("status results/lakes")
+    assert "Ran 12 trials" in said(line)
     code, _, err = call(f"{line} --shard 1/2 --repair")
     assert (code, "repair must be done by a driver of the whole" in err) == (2, True)

@@ -36,10 +36,12 @@ def spoil(results, column):
 
 @pytest.mark.parametrize("engine", ["auto", "gymnasium"])
 def test_every_byte_is_the_same_and_a_trial_is_found_by_the_beginning_of_its_id(
-    published, call, engine
+    published, call, engine, said
 ):
-    code, out, _ = call(f"verify sweep --sample 100% --engine {engine}")
-    assert (code, out) == (0, "Verified 6 of 6 trials: 0 differ.\n")
+    assert (
+        said(f"verify sweep --sample 100% --engine {engine}")
+        == "Verified 6 of 6 trials: 0 differ.\n"
+    )
     found = published[2]
     code, out, _ = call(f"replay sweep {found.trial_id[:10]} --engine {engine}")
     told = f"Trial {found.trial_id} (FrozenLake-v1, standard, seed 1): 30 episodes, every byte the"
@@ -63,8 +65,8 @@ def test_a_changed_value_is_found_and_named(results, published, call, column):
 
 
 @pytest.mark.parametrize(("share", "number"), [("50%", 3), ("1%", 1), ("4", 4)])
-def test_a_sample_is_a_share_or_a_number(published, call, share, number):
-    assert f"Verified {number} of 6 trials" in call(f"verify sweep --sample {share}")[1]
+def test_a_sample_is_a_share_or_a_number(published, share, number, said):
+    assert f"Verified {number} of 6 trials" in said(f"verify sweep --sample {share}")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_what_cannot_be_drawn_or_found_is_refused(published, call, line, error):
     assert err.startswith(f"Error: {error}")
 
 
-def test_an_earlier_meaning_is_told(results, make_trial, call):
+def test_an_earlier_meaning_is_told(results, make_trial, said):
     """As stored before a schedule of alpha kept the ratio of the two steps of asymmetric."""
     schedule = {"alpha_schedule": "linear", "alpha_end": 0.1}
     trial = make_trial("asymmetric", "FrozenLake-v1", episodes=5, **schedule)
@@ -94,7 +96,7 @@ def test_an_earlier_meaning_is_told(results, make_trial, call):
     (stored,) = stored_trials(results).values()
     assert stored.trial_id == trial.trial_id
     assert incomparable(stored) == "trained with an earlier meaning of its hyperparameters"
-    assert call("verify sweep")[0] == 0
+    said("verify sweep")
 
 
 def test_another_model_than_the_stored_one_is_a_difference(results, published, monkeypatch):
