@@ -31,6 +31,14 @@ def said(call):
 
 
 @pytest.fixture
+def lakes(tmp_path):
+    """A spec of 12 short trials, lakes.yaml."""
+    path = tmp_path / "lakes.yaml"
+    path.write_text("name: lakes\nenv: FrozenLake-v1\nseeds: 0-5\nepisodes: 20\n")
+    return path
+
+
+@pytest.fixture
 def register_acting(register, table_env):
     """Registers an environment without a table, of one step an episode: `act(env, action)` pays."""
 

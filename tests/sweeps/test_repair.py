@@ -16,20 +16,11 @@ from hq_ray.sweeps.api import run_sweep
 from hq_ray.sweeps.expand import expand
 from hq_ray.sweeps.spec import Sweep
 
-SPEC = """
-name: lakes
-env: FrozenLake-v1
-variant: [standard, harmonic]
-seeds: 0-5
-episodes: 20
-"""
 SWEEP = "sweep lakes.yaml --local --trials_per_task 3"
 NOTHING_TO_RUN = "All 12 trials are done in results/lakes; nothing to run.\n"
 
 
-@pytest.fixture(autouse=True)
-def spec(tmp_path):
-    (tmp_path / "lakes.yaml").write_text(SPEC)
+pytestmark = pytest.mark.usefixtures("lakes")
 
 
 def cut(path, share):
@@ -124,7 +115,7 @@ def test_a_file_of_the_users_own_is_set_aside_and_not_lost(call, said):
     assert pq.read_table("results/lakes/_damaged/trials/notes.parquet") == mine
 
 
-def test_run_and_run_sweep_repair_too(call, tmp_path, said):
+def test_run_and_run_sweep_repair_too(call, lakes, said):
     line = "run --env FrozenLake-v1 --episodes 20 --seeds 0-2 --local --tag lake --task train"
     said(line)
     for path in Path("results/lake/episodes").glob("*"):
@@ -134,12 +125,11 @@ def test_run_and_run_sweep_repair_too(call, tmp_path, said):
     assert "--repair" in err
     assert "Ran 6 trials" in said(f"{line} --repair")
 
-    spec = tmp_path / "lakes.yaml"
-    run_sweep(spec, local=True)
+    run_sweep(lakes, local=True)
     next(Path("results/lakes/episodes").glob("*")).write_bytes(b"")
     with pytest.raises(ResultsError, match="episodes"):
-        run_sweep(spec, local=True)
-    handle = run_sweep(spec, local=True, repair=True)
+        run_sweep(lakes, local=True)
+    handle = run_sweep(lakes, local=True, repair=True)
     assert handle.tally.done > 0
     assert set(handle.trials()["status"]) == {DONE}
     assert len(handle.episodes()) == 12 * 20

@@ -102,11 +102,11 @@ def test_a_shard_clears_away_what_its_own_killed_driver_left_and_nothing_else(an
     for name in names[:8]:
         results.location.delete(f"trials/{name}")
     in_part = {one.trial_id for one in torture.trials() if part(1, 2).has(one.config_id, one.seed)}
-    left = {
-        name: results.read("episodes", name, ["trial_id"])["trial_id"][0].as_py()
+    others = {
+        name
         for name in names[:8]
+        if results.read("episodes", name, ["trial_id"])["trial_id"][0].as_py() not in in_part
     }
-    others = {name for name, trial_id in left.items() if trial_id not in in_part}
     known = results.survey(part(1, 2).has).status
     assert set(known) == in_part & results.survey().status.keys()
     assert 0 < len(others) < 8
@@ -139,23 +139,12 @@ def test_a_shard_that_is_none_is_refused(text):
         RunOptions(shard=text)
 
 
-SPEC = """
-name: lakes
-env: FrozenLake-v1
-seeds: 0-3
-episodes: 20
-parameters: {gamma: [0.9, 0.95]}
-confirm: {seeds: 3}
-"""
-
-
-def test_the_command_line_and_confirmation_by_a_driver_of_the_whole(tmp_path, call, said):
-    (tmp_path / "lakes.yaml").write_text(SPEC)
-    line = "sweep lakes.yaml --local"
+def test_the_command_line_and_confirmation_by_a_driver_of_the_whole(lakes, call, said):
+    line = "sweep lakes.yaml --local --set gamma=0.9,0.95 --confirm 3"
     for k in (1, 2):
         assert "Confirmation is left to a run without --shard" in said(f"{line} --shard {k}/2")
     assert "Exploratory" in said("compare results/lakes")
-    assert "16 trials done, 0 failed, 0 of confirmation" in said("status results/lakes")
+    assert "24 trials done, 0 failed, 0 of confirmation" in said("status results/lakes")
     assert "Ran 12 trials" in said(line)
     code, _, err = call(f"{line} --shard 1/2 --repair")
     assert (code, "repair must be done by a driver of the whole" in err) == (2, True)
