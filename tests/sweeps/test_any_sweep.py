@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hq_ray.environments import resolve
@@ -20,6 +20,7 @@ from hq_ray.sweeps.parameters import PARAMETERS
 from hq_ray.sweeps.plan import planned_counts
 from hq_ray.sweeps.spec import Sweep
 
+OWN = "own_rules:clipped"
 LAKE = {"env": "FrozenLake-v1", "variant": "standard"}
 
 
@@ -40,7 +41,7 @@ def entry_of(trial):
     """A configuration as it can be listed."""
     env = {"id": trial.env, **json.loads(trial.env_args)}
     values = {name: getattr(trial, name) for name in PARAMETERS}
-    return {"env": env, "variant": trial.variant, **values}
+    return {"env": env, "variant": trial.variant, **values, **trial.rule_values}
 
 
 # --- lists
@@ -90,13 +91,16 @@ def sweeps(draw):
         kind = draw(st.sampled_from(["uniform", "log_uniform"]))
         chosen["gamma"] = {"distribution": kind, "min": low, "max": low + 0.5}
     envs = ["FrozenLake-v1", {"id": "VelocityGrid-v0", "max_speed": 2}, "CliffWalking-v0"]
-    others = st.lists(st.sampled_from(["standard", "minimum", "asymmetric"]), unique=True)
+    names = ["standard", "minimum", "asymmetric", OWN]
+    others = draw(st.lists(st.sampled_from(names), unique=True))
+    if OWN in others:
+        chosen["most"] = draw(alphas)
     block = draw(st.none() | alphas)
     harmonic = "harmonic" if block is None else {"id": "harmonic", "parameters": {"alpha": block}}
     return Sweep(
         name=draw(st.from_regex(r"[a-z0-9][a-z0-9.,+_-]{0,9}", fullmatch=True)),
         env=draw(st.lists(st.sampled_from(envs), min_size=1, max_size=3)),
-        variant=[*draw(others), harmonic],
+        variant=[*others, harmonic],
         seeds=draw(st.lists(st.integers(0, 50), min_size=1, max_size=4, unique=True)),
         episodes=draw(st.integers(1, 10**6)),
         max_steps=draw(st.none() | st.integers(1, 10)),
@@ -108,16 +112,11 @@ def sweeps(draw):
     )
 
 
-@given(sweeps())
-def test_there_and_back(sweep):
+@given(sweeps(), st.randoms(use_true_random=False))
+def test_there_and_back_also_as_a_list_of_all_configurations(sweep, shuffled):
     assert Sweep(**sweep.to_dict()) == sweep
     assert Sweep.from_yaml(json.dumps(sweep.to_dict())) == sweep
     assert sweep.with_overrides([]) == sweep
-
-
-@given(sweeps(), st.randoms(use_true_random=False))
-@settings(max_examples=60)
-def test_a_list_of_all_configurations_is_the_sweep(sweep, shuffled):
     expected = expand(sweep)
     entries = list(map(entry_of, expected.trials.configurations))
     shuffled.shuffle(entries)

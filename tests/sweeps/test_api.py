@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from hq_ray.errors import InputError
@@ -31,10 +33,7 @@ def test_the_handle_has_trials_and_episodes(tmp_path):
 
 def test_a_sweep_a_mapping_and_a_file_are_the_same(tmp_path):
     path = tmp_path / "a.yaml"
-    path.write_text(
-        "name: mine\nenv: FrozenLake-v1\nseeds: 0-2\nepisodes: 20\n"
-        "parameters: {alpha: [0.1, 0.2]}\n"
-    )
+    path.write_text(json.dumps(SPEC))
     assert as_sweep(path) == as_sweep(str(path)) == as_sweep(SPEC) == Sweep(**SPEC)
 
 

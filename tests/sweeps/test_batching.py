@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,7 +60,7 @@ def test_every_trial_is_handed_out_once_and_in_order(short_trials, n, cores, fix
 
 @pytest.mark.parametrize(
     ("seconds_per_trial", "longest"),
-    [(0.01, 1.0), (0.05, 1.0), (0.4, 5.0), (2.0, 25.0), (7.0, 30.0)],
+    [(0.01, 1.0), (0.05, 1.0), (0.4, 5.0), (2.0, 25.0), (7.0, 30.0), (500.0, 500.0)],
 )
 def test_a_batch_takes_about_a_second_and_in_a_long_sweep_longer(
     short_trials, seconds_per_trial, longest
@@ -67,11 +69,6 @@ def test_a_batch_takes_about_a_second_and_in_a_long_sweep_longer(
     lasting = [seconds_per_trial * len(batch) for batch in found[1:]]
     assert longest - seconds_per_trial < max(lasting) <= longest
     assert min(lasting[: len(lasting) // 2]) > 0.5
-
-
-def test_a_trial_longer_than_that_travels_alone(short_trials):
-    found = batches(Batcher(short_trials[:300]), 5.0)
-    assert {len(batch) for batch in found[1:]} == {1}
 
 
 def test_the_size_follows_the_cost_and_is_small_before_it_is_known(short_trials):
@@ -98,21 +95,14 @@ def test_a_batch_of_very_cheap_trials_still_fits_in_memory(make_trial):
     assert max(rows(batch) for batch in found) <= 10_000_000
 
 
-def test_batches_follow_the_cores_that_are_there(short_trials):
-    batcher = Batcher(short_trials)
-    batcher.observe(report(1.0), 100)  # a second a trial
-    long = len(batcher.next_batch(1))
-    assert (long, len(batcher.next_batch(8))) == (25, 3)
-    assert len(batcher.next_batch(1000)) == 1
-
-
-def test_cores_are_worth_asking_for_by_the_minute_of_work(short_trials):
+def test_batches_follow_the_cores_and_cores_are_worth_asking_for_by_the_minute(short_trials):
     batcher = Batcher(short_trials)
     assert batcher.useful_cores() == 32, "the cost is unknown"
-    batcher.observe(report(3.0), 100)
-    assert batcher.useful_cores() == 5000 * 3 / 60
+    batcher.observe(report(1.0), 100)  # a second a trial
+    assert [len(batcher.next_batch(cores)) for cores in (1, 8, 1000)] == [25, 3, 1]
+    assert batcher.useful_cores() == math.ceil((5000 - 29) / 60)
     batcher.observe(report(1e9), 100)
-    assert batcher.useful_cores() == 5000, "a trial has one core"
+    assert batcher.useful_cores() == 5000 - 29, "a trial has one core"
     batches(batcher, 1.0)
     assert batcher.useful_cores() == 0
     assert Batcher(short_trials[:7]).useful_cores() == 7

@@ -104,15 +104,6 @@ def test_a_choice_that_a_grown_grid_changes_is_confirmed_anew_on_the_next_block(
     assert changed
 
 
-def test_the_best_three_are_all_confirmed(here):
-    run(confirm={"seeds": 3, "top": 3})
-    for (block,) in blocks().values():
-        ranks = [(one["variant"], one["rank"]) for one in block["chosen"]]
-        assert ranks == [("standard", 1), ("standard", 2), *(("harmonic", n) for n in (1, 2, 3))]
-        scores = [one["score"] for one in block["chosen"] if one["variant"] == "harmonic"]
-        assert scores == sorted(scores, reverse=True)
-
-
 def test_a_configuration_with_a_failed_seed_is_not_eligible(here, call, register_acting):
     """It would win by the trials that are left; with every variant out, that is said."""
 
@@ -147,13 +138,16 @@ def test_ties_go_to_the_order_of_the_plan(here):
     assert set(rows["alpha"]) == {0.3}
 
 
-def test_the_flag_and_what_is_said(said):
+def test_the_flag_and_what_is_said_of_the_best_three(said):
     spec = {key: value for key, value in SPEC.items() if key != "confirm"}
     Path("lakes.yaml").write_text(json.dumps(spec))
-    out = said("sweep lakes.yaml --local --confirm 3")
-    assert out.count("Confirmed on 3 fresh seeds: ") == 4
-    assert len(trials("confirmation")) == 2 * 2 * 3
-    # Without it, what is confirmed stays.
+    out = said("sweep lakes.yaml --local --confirm 3 --set confirm.top=3")
+    assert out.count("Confirmed on 3 fresh seeds: ") == 2 * (2 + 3)
+    for (block,) in blocks().values():
+        ranks = [(one["variant"], one["rank"]) for one in block["chosen"]]
+        assert ranks == [("standard", 1), ("standard", 2), *(("harmonic", n) for n in (1, 2, 3))]
+        scores = [one["score"] for one in block["chosen"] if one["variant"] == "harmonic"]
+        assert scores == sorted(scores, reverse=True)
     said("sweep lakes.yaml --local")
-    assert len(trials("confirmation")) == 2 * 2 * 3
+    assert len(trials("confirmation")) == 2 * (2 + 3) * 3, "without the flag what is there stays"
     assert {len(found) for found in blocks().values()} == {1}

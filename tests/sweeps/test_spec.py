@@ -318,6 +318,10 @@ ALWAYS = [
         ),
         (["constraints=alpha < 0.3"], {"constraints": ["alpha < 0.3"]}),
         (
+            ["variant=own_rules:clipped", "most=1,2"],
+            {"variant": "own_rules:clipped", "parameters": {"most": [1, 2]}},
+        ),
+        (
             ["method=random", "samples=4", "alpha={distribution: uniform, min: 0.1, max: 0.2}"],
             {
                 "method": "random",

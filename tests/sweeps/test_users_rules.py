@@ -28,10 +28,6 @@ def settings(spec):
     return [{"variant": one.variant, "alpha": one.alpha} | one.rule_values for one in found]
 
 
-def ids(spec):
-    return list(expand(Sweep.from_mapping(spec)).trials.ids())
-
-
 def test_a_parameter_of_a_rule_is_swept_like_any_other():
     clipped = "own_rules:clipped"
     found = settings({"variant": ["standard", clipped], "parameters": {"most": [0.5, "1e1"]}})
@@ -45,17 +41,6 @@ def test_a_parameter_of_a_rule_is_swept_like_any_other():
         assert len({one["most"] for one in settings(spec)}) == 4
     spec = {"variant": clipped, "parameters": {"most": [0.1, 1, 2]}, "constraints": "most > alpha"}
     assert [one["most"] for one in settings(spec)] == [1.0, 2.0]
-
-
-def test_what_is_understood_means_the_same_again():
-    spec = SPEC | {"variant": "standard,own_rules:clipped", "parameters": {"most": [1, 2]}}
-    sweep = Sweep.from_mapping(spec)
-    assert ids(json.loads(json.dumps(sweep.to_dict()))) == ids(spec)
-    grown = sweep.with_overrides(["most=1,2,4"])
-    assert len(ids(grown.to_dict())) == len(ids(spec)) + 2
-    listed = [{"env": "FrozenLake-v1"} | one for one in settings(spec)]
-    spec_of_list = {"name": "listed", "seeds": "0-1", "episodes": 20, "configurations": listed}
-    assert ids(spec_of_list) == ids(spec)
 
 
 def test_the_schema_knows_rules_of_ones_own():
