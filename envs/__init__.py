@@ -10,5 +10,5 @@ _ENVIRONMENTS = {
     "Garnet-v0": ("garnet:GarnetEnv", 100),
 }
 
-for name, (place, limit) in _ENVIRONMENTS.items():
-    gymnasium.register(id=name, entry_point=f"hq_ray.envs.{place}", max_episode_steps=limit)
+for _id, (_place, _limit) in _ENVIRONMENTS.items():
+    gymnasium.register(id=_id, entry_point=f"hq_ray.envs.{_place}", max_episode_steps=_limit)

@@ -82,8 +82,8 @@ class WindyGridEnv(GridWorld):
 
         x' = clip(x + dx, 0, 9),  y' = clip(y + dy - wind(x), 0, 6)
 
-    Where `stochastic` is set, the wind of a column that has one is less by 1, as it is, or more by
-    1, with equal probability.
+    Where `stochastic` is set, the strength of a column's wind, if it has one, varies by -1, 0 or +1
+    with equal probability.
 
     ## Action Space
     `Discrete(4)`: 0 up, 1 right, 2 down, 3 left. With `kings_moves` `Discrete(8)`: also 4 up right,

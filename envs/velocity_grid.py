@@ -60,8 +60,8 @@ class VelocityGridEnv(GridWorld):
     `step` and `reset` return `{"prob": p}`, the probability of the outcome that occurred. The
     attributes `P[state][action] = [(probability, next_state, reward, terminated), ...]` and
     `initial_state_distrib` describe the environment fully, as they do for Gymnasium's toy-text
-    environments; `step` and `reset` each draw one double to pick from them. What `P` says of the
-    goal and the cliff as states is never used.
+    environments; `step` and `reset` each draw one double to pick from them. The entries
+    of `P` for the states on the goal and the cliff are never used.
 
     ## Arguments
 

@@ -20,20 +20,20 @@ def main() -> None:
     except OSError as problem:
         print(f"Error: the working folder must exist, but: {problem.strerror}", file=sys.stderr)
         sys.exit(2)
-    # Environments of the user's own (`module:Env-v0`) are found from where the command is run, and
-    # last, so that no file there stands in for a library.
+    # The user's environments (`module:Env-v0`) are found from where the command is run. That folder
+    # comes last, so that no file in it stands in for a library.
     sys.path[:] = [path for path in sys.path if path not in ("", here)] + [here]
     from hq_ray.cli import run_command_line
 
     try:
         sys.exit(run_command_line())
     finally:
-        _empty(sys.stdout)
-        _empty(sys.stderr)
+        _flush(sys.stdout)
+        _flush(sys.stderr)
 
 
 def _open_standard_streams() -> None:
-    """Leads those that are closed nowhere; the next file opened would get the number of one."""
+    """Opens the closed ones on /dev/null; else the next file opened would get their numbers."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(number)
@@ -42,8 +42,8 @@ def _open_standard_streams() -> None:
             setattr(sys, name, os.fdopen(number, mode))
 
 
-def _empty(stream: TextIO) -> None:
-    """Writes what is left, or lets it go: Python would complain of it once more at the end."""
+def _flush(stream: TextIO) -> None:
+    """Writes what is left; if that fails, to /dev/null, or Python would complain at the end."""
     try:
         stream.flush()
     except OSError:

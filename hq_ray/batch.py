@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hq_ray.errors import ModelError
-from hq_ray.store import Failure, Results
+from hq_ray.store import Results
 from hq_ray.training import group_key, kernel_lacks, train_together
-from hq_ray.trial import Trained, Trial
+from hq_ray.trial import Failure, Trained, Trial
 
-MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS = 500, 4000
 # Trials in one call of the kernel: enough to keep its lanes full, few enough to stay in the cache.
 TOGETHER = 32
-# Its handler of Ctrl-C raises wherever a trial is that is trained in the same process.
+# With --local, its handler of Ctrl-C raises inside whichever trial is training.
 DRIVER = "hq_ray.sweeps.driver"
 
 
@@ -53,12 +52,9 @@ def run_batch(
         OSError: the results cannot be written.
     """
     started = time.perf_counter()
-    trained: list[Trained] = []
-    failures: list[Failure] = []
-    for group in groups(trials, engine):
-        done, failed = _train_group(group, engine)
-        trained += done
-        failures += failed
+    ended = [result for group in groups(trials, engine) for result in _train_group(group, engine)]
+    trained = [result for result in ended if isinstance(result, Trained)]
+    failures = [result for result in ended if isinstance(result, Failure)]
     results.publish(trained, failures, keep_q_values, may_commit)
     return BatchReport(
         done=tuple(done.trial.trial_id for done in trained),
@@ -80,9 +76,9 @@ def groups(trials: Sequence[Trial], engine: str = "auto") -> Iterator[list[Trial
             yield group[start : start + together]
 
 
-def _train_group(group: list[Trial], engine: str) -> tuple[list[Trained], list[Failure]]:
+def _train_group(group: list[Trial], engine: str) -> Sequence[Trained | Failure]:
     try:
-        return train_together(group, engine), []
+        return train_together(group, engine)
     except ModelError:
         # Not this trial's fault but this machine's: every trial here would fail like it.
         raise
@@ -90,14 +86,13 @@ def _train_group(group: list[Trial], engine: str) -> tuple[list[Trained], list[F
         if not isinstance(problem, Exception) and _told_to_stop(problem):
             raise
         if len(group) > 1:
-            alone = [_train_group([trial], engine) for trial in group]
-            return [d for done, _ in alone for d in done], [f for _, bad in alone for f in bad]
-        return [], [_failure(group[0], problem)]
+            return [result for trial in group for result in _train_group([trial], engine)]
+        return [_failure(group[0], problem)]
 
 
 def _told_to_stop(problem: BaseException) -> bool:
-    """Whether a handler of a signal raised it, Ray's or the driver's, in whatever line the trial
-    was: this process is to end, and the trial has not failed.
+    """Whether a signal handler of Ray or the driver raised it: the process is to end then, and the
+    trial has not failed.
     """
     frames = (frame for frame, _ in traceback.walk_tb(problem.__traceback__))
     modules = [frame.f_globals.get("__name__", "") for frame in frames]
@@ -111,8 +106,5 @@ def _failure(trial: Trial, problem: BaseException) -> Failure:
         trace = "".join(traceback.format_exception(problem))
     except Exception as another:
         message = trace = f"its message cannot be read: {type(another).__name__}"
-    shown = [
-        text.encode("utf-8", "replace").decode()
-        for text in (message[:MESSAGE_CHARACTERS], trace[-TRACEBACK_CHARACTERS:])
-    ]
+    shown = [text.encode("utf-8", "replace").decode() for text in (message[:500], trace[-4000:])]
     return Failure(trial, type(problem).__name__, *shown)

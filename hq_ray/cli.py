@@ -15,8 +15,6 @@ import click
 from hq_ray.errors import HqRayError, InputError, near_miss, one_line, shortened
 
 Count = partial(click.IntRange, 1)
-
-
 # Flags accept `_` and `-` alike.
 SETTINGS = {"token_normalize_func": lambda flag: flag.replace("_", "-"), "show_default": True}
 
@@ -57,7 +55,7 @@ ray_flags = flags(
     click.option(
         "--accept_source",
         is_flag=True,
-        help="Go on where an environment's code has changed since the folder's trials.",
+        help="Continue although an environment's code has changed since the folder's trials.",
     ),
 )
 
@@ -82,11 +80,11 @@ COMMANDS = {
     "init": ("sweeps.commands", "Write a commented spec to start from."),
     "schema": ("sweeps.commands", "Print the JSON schema of a spec, for editors."),
     "plan": ("sweeps.commands", "Count what a spec means; estimate its cost from a few pilots."),
-    "sweep": ("sweeps.commands", "Run what is missing of a spec."),
+    "sweep": ("sweeps.commands", "Run the missing trials of a spec."),
     "status": ("sweeps.results_commands", "Count what a results folder holds; show failures."),
     "trials": ("analysis.commands", "List trials with their ids; filter, sort, export them."),
     "plot": ("analysis.commands", "Draw learning curves of the best configurations."),
-    "compare": ("analysis.commands", "Say which variant is better, where, how surely."),
+    "compare": ("analysis.commands", "Compare the variants: which is better, where, how surely."),
     "report": ("analysis.commands", "Write one HTML page that answers which variant wins."),
     "replay": ("sweeps.results_commands", "Retrain one trial and compare its log, byte for byte."),
     "verify": ("sweeps.results_commands", "The same for a random sample."),

@@ -31,7 +31,6 @@ Where: TypeAlias = str | pc.Expression | Sequence
 Condition: TypeAlias = ast.expr | pc.Expression
 Values: TypeAlias = pa.ChunkedArray | pa.Scalar
 
-EXAMPLE = "\"alpha == 0.2 and variant == 'harmonic'\""
 COMPARISONS = {
     ast.Eq: pc.equal,
     ast.NotEq: pc.equal,
@@ -61,15 +60,15 @@ def conditions(where: Where | None, known: pa.Schema) -> list[Condition]:
         return []
     with _refusing(where, known.names, "where: "):
         if isinstance(where, str):
-            found = _cut(_parsed(where))
+            parts = _cut(_parsed(where))
         elif isinstance(where, pc.Expression):
-            found = [where]
+            parts = [where]
         elif all(isinstance(condition, tuple) for condition in where):
-            found = [pq.filters_to_expression([condition]) for condition in where]
+            parts = [pq.filters_to_expression([condition]) for condition in where]
         else:
-            found = [pq.filters_to_expression(where)]
-        filtered(known.empty_table(), found)
-        return found
+            parts = [pq.filters_to_expression(where)]
+        filtered(known.empty_table(), parts)  # refuses what cannot be evaluated
+        return parts
 
 
 def filtered(table: pa.Table, parts: Sequence[Condition]) -> pa.Table:
@@ -81,7 +80,7 @@ def filtered(table: pa.Table, parts: Sequence[Condition]) -> pa.Table:
 
 
 def named(parts: Sequence[Condition], known: pa.Schema) -> list[str]:
-    """The columns that conditions name, and perhaps more."""
+    """The columns that conditions may name: those whose names are words of their text."""
     texts = [str(p) if isinstance(p, pc.Expression) else ast.unparse(p) for p in parts]
     words = {word for text in texts for word in re.findall(r"\w+", text)}
     # A column of an expression may also be given by its number.
@@ -97,7 +96,7 @@ def evaluate(text: str, columns: Mapping[str, Sequence]) -> list[bool | None]:
     words = set(re.findall(r"\w+", text))
     # A table without columns would have no rows.
     used = [name for name in columns if name in words] or list(columns)[:1]
-    # Others than those of `trials` are hyperparameters of a rule of the user's own.
+    # Names that are no columns of `trials` are parameters of a user-defined rule.
     kinds = {**dict.fromkeys(used, pa.float64()), **{f.name: f.type for f in schema.TRIALS}}
     with _refusing(text, list(columns)):
         table = pa.table({name: pa.array(columns[name], kinds[name]) for name in used})
@@ -106,7 +105,7 @@ def evaluate(text: str, columns: Mapping[str, Sequence]) -> list[bool | None]:
 
 def _parsed(text: str) -> ast.expr:
     with warnings.catch_warnings():
-        # Python warns of what looks like a slip; here it is refused, or is none.
+        # Python warns of what looks like a slip. Here it is refused, or it is none.
         warnings.simplefilter("ignore")
         return ast.parse(text.replace("\n", " ").strip(), mode="eval").body
 
@@ -125,8 +124,10 @@ def _refusing(given: Where, names: Sequence[str], place: str = "") -> Iterator[N
         reason = getattr(problem, "msg", problem)
         if isinstance(problem, MemoryError | RecursionError):
             reason = "it is too deep"
-        must = f"{place}must be a condition such as {EXAMPLE}, got {short_repr(given)}"
-        raise InputError(f"{must}: {reason}") from None
+        raise InputError(
+            f"{place}must be a condition such as \"alpha == 0.2 and variant == 'harmonic'\", got "
+            f"{short_repr(given)}: {reason}"
+        ) from None
 
 
 def _cut(node: ast.expr) -> list[ast.expr]:
@@ -197,7 +198,7 @@ class _Evaluator:
         elif isinstance(link, ast.In | ast.NotIn):
             if not isinstance(right, ast.List | ast.Tuple | ast.Set):
                 raise ValueError("after 'in' and 'not in' comes a list such as [0, 1]")
-            equal = [self._link(left, ast.Eq(), one) for one in right.elts]
+            equal = [self._link(left, ast.Eq(), element) for element in right.elts]
             holds = reduce(pc.or_kleene, equal or [pa.scalar(False)])
         else:
             values = _alike(self._value(left), self._value(right))

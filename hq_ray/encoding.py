@@ -17,7 +17,7 @@ LABELS = [f.name for f in schema.EPISODES if pa.types.is_dictionary(f.type)]
 LOGGED = ("episode_return", "steps", "terminated", "truncated", "success")
 # By kind of file, options of `pyarrow.parquet.write_table`.
 OPTIONS: dict[str, dict[str, Any]] = {
-    # Of what was measured the quickest that keeps files small; statistics take a fifth of the time.
+    # The fastest settings measured that keep files small; statistics would add a fifth to the time.
     "episodes": {
         "compression": "zstd",
         "compression_level": 1,
@@ -60,9 +60,9 @@ def encode_trials(trained: Sequence[Trained], failures: Sequence[Failure]) -> pa
         for one in trained
     ]
     failed = [
-        {"status": schema.FAILED, "error_type": one.error_type, "error_message": one.message}
-        | {"error_traceback": one.traceback}
-        for one in failures
+        {"status": schema.FAILED, "error_type": failure.error_type}
+        | {"error_message": failure.message, "error_traceback": failure.traceback}
+        for failure in failures
     ]
     trials = [one.trial for one in trained] + [one.trial for one in failures]
     now = datetime.datetime.now(datetime.UTC)

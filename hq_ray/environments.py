@@ -32,9 +32,9 @@ from hq_ray.trial import ROLLOUT, UNSEEDED, canonical, environment_key
 from hq_ray.user_code import RAISED, import_user_module, in_child_process, quiet, refused
 
 DEFAULT_MAX_STEPS = 1000
-# Gymnasium's way of asking for no step limit; one that is left is the environment's own.
+# What Gymnasium takes for no step limit; the environment's own code may still have one.
 NO_LIMIT = -1
-# Two of them may agree by chance.
+# Where seeds do not fix an environment, two rollouts may still agree by chance.
 ROLLOUTS = 4
 ROLLOUT_SEED = 20_260_000
 ROLLOUT_EPISODES, ROLLOUT_STEPS = 10, 1_000
@@ -133,16 +133,15 @@ def resolve(
     env, text = f"{module}{colon}{spec.id}", canonical(args)
     limit = spec.max_episode_steps or DEFAULT_MAX_STEPS
     model, reason, source = _examine(env, text, *_registration(spec))
-    engine = "kernel"
     if model is None:
-        engine, fingerprint = "gymnasium", _rollout_fingerprint(env, text, limit)
+        fingerprint = _rollout_fingerprint(env, text, limit)
     else:
         fingerprint = model.fingerprint
         with _built(env, text, NO_LIMIT) as environment:
             if read_model(environment).fingerprint != fingerprint:
-                engine, fingerprint = "gymnasium", UNSEEDED
+                model, fingerprint = None, UNSEEDED
                 reason = "has another transition table each time it is built"
-    if engine == "gymnasium":
+    if model is None:
         notices.append(
             f"{env} trains on the Gymnasium loop, some hundred times slower than the kernel: it "
             f"{reason}"
@@ -154,8 +153,8 @@ def resolve(
             "from np_random alone, or be given arguments that fix it (for FrozenLake: map_name or "
             "desc)"
         )
-    why = f"{engine}: it {reason}"
-    return Environment(env, text, limit, fingerprint, source, why, tuple(notices))
+    engine = f"{'gymnasium' if model is None else 'kernel'}: it {reason}"
+    return Environment(env, text, limit, fingerprint, source, engine, tuple(notices))
 
 
 def _registration(spec: registration.EnvSpec) -> tuple[Callable, str]:

@@ -35,7 +35,7 @@ def train_on_gymnasium(
 ) -> EpisodeLog:
     """Trains a trial by stepping its environment, which was made anew with the trial's step limit.
 
-    `successes` are those of its model.
+    `successes` are those of the environment's model.
 
     Raises:
         TrialError: an observation lies outside its space, a reward is no number, or a reward, a
@@ -44,7 +44,7 @@ def train_on_gymnasium(
     numbered = numbering(environment)
     encode, first_action = numbered.encode, numbered.first_action
     row = variant_of(trial.variant)
-    # What overflows is found below, and told with its place.
+    # Overflow is detected below, where the step is known.
     update = np.errstate(all="ignore")(row.update)
     arguments, double = row.arguments, row.target == "double"
     given = {"eps_shift": trial.eps_shift or 0.0, **trial.rule_values}

@@ -4,8 +4,8 @@ Files appear whole. On a disk a file is written under a name that begins with a 
 readers skip, and renamed; a store publishes an object when the request that puts it ends (above
 5 MB, the last of several). obstore repeats requests that fail.
 
-A URI holds no credentials; the environment or a file does. Without any, obstore asks an address
-that only a cloud's own machines have, for minutes. So they are looked for here first.
+A URI holds no credentials; environment variables or a file do. Without credentials obstore asks
+the metadata server of a cloud for minutes, so this module looks for them first.
 """
 
 import os
@@ -31,8 +31,8 @@ UNFINISHED = re.compile(r"\..+\.[0-9a-f]{12}")
 # What stores say of a bucket or container that is not there.
 NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist")
 AZURE = ("AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET", ("AZURE_",))
-# By scheme: the variables that error messages name, and how all begin that hold credentials or say
-# where they are.
+# By scheme: the variables that error messages name, and prefixes of all variables that give
+# credentials or say where they are.
 CLOUDS = {
     "s3": (
         "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -67,7 +67,7 @@ class Location:
 
     Attributes:
         path: of the folder on its disk, or bucket and prefix; without a trailing slash.
-        text: as the person wrote it, for messages.
+        text: as the user wrote it, for messages.
         store: that holds the bucket; None for a disk.
     """
 
@@ -80,7 +80,8 @@ class Location:
         """The location that a path or a URI such as `s3://bucket/prefix` names.
 
         Raises:
-            InputError: it names none, holds credentials, or a store needs some and has none.
+            InputError: the text names no location or holds credentials, or there are no
+                credentials for the store that it names.
         """
         text = os.fspath(text)
         if not text:
@@ -90,7 +91,8 @@ class Location:
         if parts is None or parts.scheme == "file":
             path = text if parts is None else unquote(parts.path)
             return cls(os.path.abspath(os.path.expanduser(path)), text)
-        return cls(f"{parts.netloc}{parts.path}".rstrip("/"), text, _open_store(text))
+        store = _open_store(text, parts.scheme, parts.netloc)
+        return cls(f"{parts.netloc}{parts.path}".rstrip("/"), text, store)
 
     def __reduce__(self) -> tuple:
         # A worker opens a store anew, with the credentials that are there.
@@ -201,7 +203,7 @@ class Location:
             return sorted(files), sorted(folders)
         with self.asking("listing files"):
             found = obstore.list_with_delimiter(self.store, self.key())
-        names = [one["path"].rpartition("/")[2] for one in found["objects"]]
+        names = [entry["path"].rpartition("/")[2] for entry in found["objects"]]
         return sorted(names), sorted(p.rpartition("/")[2] for p in found["common_prefixes"])
 
     def _replace(self, name: str, content: bytes | memoryview) -> None:
@@ -229,27 +231,27 @@ def writable(folder: str | os.PathLike) -> Location:
     Raises:
         InputError: it cannot be written to.
     """
-    place = Location.of(folder)
+    location = Location.of(folder)
     try:
-        if place.is_local:
-            folders = (Path(place.path), *Path(place.path).parents)
+        if location.is_local:
+            folders = (Path(location.path), *Path(location.path).parents)
             with tempfile.TemporaryFile(dir=next(path for path in folders if path.exists())):
                 pass
         else:
-            place.write("writable.tmp", b"")
-            place.delete("writable.tmp")
+            location.write("writable.tmp", b"")
+            location.delete("writable.tmp")
     except OSError as problem:
         raise InputError(
-            f"the folder to write to must be one that can be written, got {place.text!r}: "
+            f"the folder to write to must be writable, got {location.text!r}: "
             f"{problem.strerror or problem}"
         ) from None
-    return place
+    return location
 
 
 def _check_uri(text: str) -> None:
     """Refuses a URI that holds credentials, or may, in words that do not repeat them."""
     if slip := re.match(rf"({'|'.join(CLOUDS)}):(?!//)", text, re.IGNORECASE):
-        raise InputError(f"a URI must begin like {slip[0]}//, got one that has less")
+        raise InputError(f"a URI must begin with {slip[0]}//, got one with a slash missing")
     scheme, mark, rest = text.partition("://")
     if not mark:
         return
@@ -265,25 +267,24 @@ def _check_uri(text: str) -> None:
         )
 
 
-def _open_store(text: str) -> ObjectStore:
+def _open_store(text: str, scheme: str, bucket: str) -> ObjectStore:
     """The bucket or container that a checked URI names, with the credentials that are there."""
-    parts = urlsplit(text)
-    if parts.scheme not in CLOUDS:
+    if scheme not in CLOUDS:
         raise InputError(
             f"results must be a path or a URI, got {text!r}, which does not begin with s3://, "
             "gs:// or abfs://"
         )
-    settings = _credentials(parts.scheme)
+    settings = _credentials(scheme)
     if settings is None:
         raise InputError(
-            f"results on {parts.scheme}:// need credentials, but there are none; set "
-            f"{CLOUDS[parts.scheme][0]}, or see docs/sweeps.md for other ways"
+            f"results on {scheme}:// need credentials, but there are none; set "
+            f"{CLOUDS[scheme][0]}, or see docs/sweeps.md for other ways"
         )
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    if parts.scheme == "s3" and endpoint:
+    if scheme == "s3" and endpoint:
         settings["endpoint"] = endpoint
     try:
-        return from_url(f"{parts.scheme}://{parts.netloc}", **OPTIONS, **settings)
+        return from_url(f"{scheme}://{bucket}", **OPTIONS, **settings)
     except BaseError as problem:
         must = f"results must be a path or a URI, got {text!r}"
         raise InputError(f"{must}: {first_line(problem)}") from None
@@ -292,8 +293,8 @@ def _open_store(text: str) -> ObjectStore:
 def _credentials(scheme: str) -> dict[str, Any] | None:
     """Settings of a store that has credentials; None where there are none."""
     _, variables = CLOUDS[scheme]
-    told = any(value and name.startswith(variables) for name, value in os.environ.items())
-    if told or (scheme == "gs" and Path.home().joinpath(GOOGLE_LOGIN).exists()):
+    given = any(value and name.startswith(variables) for name, value in os.environ.items())
+    if given or (scheme == "gs" and Path.home().joinpath(GOOGLE_LOGIN).exists()):
         return {}
     if scheme != "s3":
         return None

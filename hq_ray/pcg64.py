@@ -18,8 +18,6 @@ from numba import types
 from numba.extending import intrinsic
 
 MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645
-LOW_64 = (1 << 64) - 1
-AGENT_SPAWN_KEY = (0,)
 
 
 @intrinsic
@@ -58,7 +56,7 @@ def pcg64_advance(typing_context, high, low, increment_high, increment_low):
 
 def agent_generator(seed: int) -> np.random.Generator:
     """The behaviour policy's stream, as a NumPy generator."""
-    sequence = np.random.SeedSequence(seed, spawn_key=AGENT_SPAWN_KEY)
+    sequence = np.random.SeedSequence(seed, spawn_key=(0,))
     return np.random.Generator(np.random.PCG64(sequence))
 
 
@@ -76,7 +74,7 @@ def environment_stream(seed: int) -> np.ndarray:
 
 def _stream(generator: np.random.BitGenerator) -> np.ndarray:
     state, increment = generator.state["state"].values()
-    parts = [word for value in (state, increment) for word in (value >> 64, value & LOW_64)]
+    parts = [word for value in (state, increment) for word in (value >> 64, value & (2**64 - 1))]
     stream = np.array(parts, np.uint64)
     stream.flags.writeable = False
     return stream

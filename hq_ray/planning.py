@@ -3,8 +3,8 @@
 `references` are what the best policy's episodes are expected to be like under the step limit and
 without discount, as the log has them.
 
-At gamma 1 a policy has a value where its episodes surely end, whatever a way that never ends would
-collect, and V* is the greatest value of such a policy.
+At gamma 1 a policy has a value where its episodes surely end, whatever an endless one collects, and
+V* is the greatest value of such a policy.
 """
 
 from dataclasses import dataclass, replace
@@ -18,9 +18,9 @@ from hq_ray.errors import HqRayError
 from hq_ray.model import Model
 from hq_ray.trial import environment_name, is_model
 
-# Sweeps end when what is left to change of any value is at most this share of it; SciPy solves
-# what is not there after so many outcomes looked at, some milliseconds.
-SWEEP_TOLERANCE, SWEEP_WORK = 1e-15, 2**21
+# Iteration ends when no value changes by more than this share of it. Where that takes more than so
+# many outcomes, which are some milliseconds, SciPy solves the system instead.
+ITERATION_TOLERANCE, ITERATION_OUTCOMES = 1e-15, 2**21
 # An action replaces another only if it is better by more than this share of the greatest value,
 # which is above rounding and lets policy iteration stop at ties.
 IMPROVEMENT_TOLERANCE = 1e-13
@@ -29,7 +29,7 @@ TOLERATED_STEPS = 100
 # Actions whose values differ by less than this share are tied, which is above rounding; the
 # second bound keeps it below what one lost step costs where gamma is near 1.
 TIE_TOLERANCE, TIE_SHARE_OF_A_STEP = 1e-9, 1e-3
-# Of the greatest value, where nothing else makes a step cost anything.
+# What a step is made to cost at gamma 1, as a share of the greatest value.
 STEP_COST_WITHOUT_DISCOUNT = 1e-9
 # Once episodes go on with no more than this probability, further steps change no digit.
 ABSORBED = 1e-17
@@ -171,7 +171,7 @@ def _evaluate(model: Model, policy: np.ndarray, gamma: float, roots: np.ndarray)
     values = np.full(model.n_states, np.nan)
     if gamma == 1 and not _ends_surely(bounds, target, ends):
         return values
-    values[states], settled = _sweep(constant, bounds, target, weight)
+    values[states], settled = _iterate(constant, bounds, target, weight)
     if not settled:
         from scipy.sparse import csr_array, eye_array  # slow to import, and seldom needed
         from scipy.sparse.linalg import spsolve
@@ -245,17 +245,18 @@ def _ends_surely(bounds, target, ends):
 
 
 @njit(cache=True)
-def _sweep(constant, bounds, target, weight):
-    """V by Gauss-Seidel sweeps from 0, and whether they met SWEEP_TOLERANCE."""
+def _iterate(constant, bounds, target, weight):
+    """V by Gauss-Seidel iteration from 0, and whether it met ITERATION_TOLERANCE."""
     values, change = np.zeros(constant.size), 0.0
-    for _ in range(2 + SWEEP_WORK // (1 + weight.size)):
+    for _ in range(2 + ITERATION_OUTCOMES // (1 + weight.size)):
         before, change, settled = change, 0.0, True
         for i in range(constant.size):
             value = constant[i]
             for e in range(bounds[i], bounds[i + 1]):
                 value += weight[e] * values[target[e]]
             moved = abs(value - values[i])
-            change, settled = max(change, moved), settled & (moved <= SWEEP_TOLERANCE * abs(value))
+            change = max(change, moved)
+            settled &= moved <= ITERATION_TOLERANCE * abs(value)
             values[i] = value
         if settled and change <= 0.5 * before:
             return values, True

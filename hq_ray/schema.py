@@ -88,7 +88,7 @@ Q_VALUES = _schema(
     {"trial_id": LABEL, "state": pa.int32(), "action": pa.int32(), "q_value": pa.float64()}
 )
 
-# What a row of episodes can be told with: its own columns, and those of its trial.
+# The columns that can be had of an episode: its own, and those of its trial.
 JOINED = pa.schema(
     [
         *EPISODES,
@@ -100,7 +100,7 @@ JOINED = pa.schema(
     ]
 )
 
-# Names of columns that the analysis adds: none for a hyperparameter of a rule of the user's own.
+# Names of columns that the analysis adds; parameters of user-defined rules must have others.
 _ADDED = """
 environment configuration baseline baseline_configuration metric n mean baseline_mean sd se low high
 median iqm min max worst_tenth difference p_value wins ties losses holm score x y ours theirs

@@ -95,10 +95,10 @@ def _components(space: spaces.Space) -> list[tuple[int, int]] | None:
     if isinstance(space, spaces.Tuple | spaces.Dict):
         components: list[tuple[int, int]] = []
         for _, part in _items(space):
-            of_part = _components(part)
-            if of_part is None:
+            inner = _components(part)
+            if inner is None:
                 return None
-            components += of_part
+            components += inner
         return components
     sizes: Any
     starts: Any

@@ -84,9 +84,9 @@ class Survey:
     repeated: int
     stray: Sequence[tuple[str, str]]
 
-    def check(self) -> None:
-        """Refuses damage: which trials a damaged file held may be impossible to know, so that to
-        train what seems to be missing could publish some of them twice.
+    def refuse_damage(self) -> None:
+        """Refuses damage: which trials a damaged file held may be impossible to know, so that
+        training what seems to be missing could publish some of them twice.
 
         Raises:
             ResultsError: a batch is damaged.
@@ -138,8 +138,8 @@ class Results:
         if self._description() is not None:
             return None
         return (
-            f"{self.location.child(SWEEP_FILE).text} must be as a sweep writes it, but it is not "
-            "used, because it makes no sense; the next sweep writes it anew"
+            f"{self.location.child(SWEEP_FILE).text} is damaged and is ignored; the next sweep "
+            "rewrites it"
         )
 
     def shard_files(self) -> list[str]:
@@ -151,22 +151,22 @@ class Results:
         for entry in (self._entry(SWEEP_FILE), *map(self._entry, self.shard_files())):
             if entry is None:
                 return None
-            for key, told in entry.items():
-                merged[key] = merged.get(key, {}) | told if key in PER_ENVIRONMENT else told
+            for key, value in entry.items():
+                merged[key] = merged.get(key, {}) | value if key in PER_ENVIRONMENT else value
         return merged
 
     def _entry(self, name: str) -> dict | None:
         """A description of the sweep in a file; empty where there is none, None if unusable."""
         try:
-            found = from_json(self.location.read(name))
-            version = found.get("schema_version") if isinstance(found, dict) else None
+            entry = from_json(self.location.read(name))
+            version = entry.get("schema_version") if isinstance(entry, dict) else None
             if type(version) is int and version > schema.SCHEMA_VERSION:
                 raise InputError(
                     f"results at {self.location.text} must have schema version "
                     f"{schema.SCHEMA_VERSION} or older, got {version}; update hq_ray to read them"
                 )
-            _Description.model_validate(found)
-            return found
+            _Description.model_validate(entry)
+            return entry
         except FileNotFoundError:
             return {}
         except NotADirectoryError:
@@ -178,7 +178,7 @@ class Results:
             return None
 
     def describe(
-        self, name: str, spec: Mapping, shard: object = None, **told: Mapping[str, object]
+        self, name: str, spec: Mapping, shard: object = None, **entries: Mapping[str, object]
     ) -> None:
         """Writes sweep.json: the spec as understood, versions, environments old and new.
 
@@ -186,7 +186,7 @@ class Results:
             name: of the sweep.
             spec: plain JSON values.
             shard: such as `3-of-16`, which has a file of its own until the next sweep of the whole.
-            told: by `id args` of each environment, beside what an earlier call said of others:
+            entries: by `id args` of each environment, beside what an earlier call said of others:
                 `fingerprints` and `sources` as its trials have them, `engines` (which trains it,
                 and why), `planned` (variant -> number of trials), `families` (of which it is an
                 instance). By variant: `fingerprints` of rules of the user's own. By problem:
@@ -198,12 +198,12 @@ class Results:
             "semantics_version": SEMANTICS_VERSION,
             "name": name,
             "spec": dict(spec),
-            **{key: {**before.get(key, {}), **told.get(key, {})} for key in PER_ENVIRONMENT},
+            **{key: {**before.get(key, {}), **entries.get(key, {})} for key in PER_ENVIRONMENT},
             "versions": versions(),
         }
         self.write_description(now, SWEEP_FILE if shard is None else f"sweep-{shard}.json")
-        for entry in self.shard_files() if shard is None else ():
-            self.location.delete(entry)
+        for file in self.shard_files() if shard is None else ():
+            self.location.delete(file)
 
     def write_description(self, description: Mapping, file: str = SWEEP_FILE) -> None:
         """Replaces sweep.json, or the description by the driver of a shard."""
@@ -215,21 +215,21 @@ class Results:
         Raises:
             ResultsError: a batch is damaged.
         """
-        found = self.survey()
-        found.check()
-        return found.status
+        survey = self.survey()
+        survey.refuse_damage()
+        return survey.status
 
     def survey(
-        self, of: Callable[[str, int], bool] | None = None, every_page: bool = False
+        self, includes: Callable[[str, int], bool] | None = None, every_page: bool = False
     ) -> Survey:
         """What is published of all trials, or of some by `config_id` and seed, what is damaged, and
         what belongs to nothing.
 
         Args:
-            of: which trials; None for all.
+            includes: which trials; None for all.
             every_page: whether a damaged page is looked for, which takes reading all there is.
         """
-        columns = ["trial_id", "status", *([] if of is None else ["config_id", "seed"])]
+        columns = ["trial_id", "status", *([] if includes is None else ["config_id", "seed"])]
         names = self.names("trials")
         # After the trials, whose episodes have been there for longer.
         files = {kind: set(self.names(kind)) for kind in ("episodes", "q_values")}
@@ -262,7 +262,7 @@ class Results:
                 for trial_id, how, *identity in zip(*values, strict=True):
                     if how == DONE:
                         logged.add(name)
-                    if (of is None or of(*identity)) and status.get(trial_id) != DONE:
+                    if (includes is None or includes(*identity)) and status.get(trial_id) != DONE:
                         status[trial_id] = sys.intern(how)  # one text for a million rows
                     elif how == DONE and trial_id in status:
                         repeated.add(trial_id)
@@ -291,9 +291,9 @@ class Results:
                 raise ValueError(f"it must have {rows:,} rows, got {footer.num_rows:,}")
             if footer.num_row_groups:
                 last = footer.row_group(footer.num_row_groups - 1)
-                about = last.column(last.num_columns - 1)
-                start = about.dictionary_page_offset or about.data_page_offset
-                if start + about.total_compressed_size > size - needed:
+                column = last.column(last.num_columns - 1)
+                start = column.dictionary_page_offset or column.data_page_offset
+                if start + column.total_compressed_size > size - needed:
                     raise ValueError("bytes before its footer are missing")
 
     def set_aside(self, name: str) -> None:

@@ -89,7 +89,7 @@ def draw_threshold(probability: np.ndarray) -> np.ndarray:
 
     T = ceil(2**53 p); scaling by a power of two is exact, so no comparison changes.
     """
-    return np.ceil(np.asarray(probability) * TWO_53).astype(np.uint64)
+    return np.ceil(probability * TWO_53).astype(np.uint64)
 
 
 @lru_cache(maxsize=64)

@@ -23,19 +23,20 @@ def check_writable(results: Results, damaged: Container[str]) -> None:
 
     Args:
         results: the folder.
-        damaged: names of batches that are not asked.
+        damaged: names of batches to leave out.
 
     Raises:
         InputError: they are.
     """
-    found = results.description().get("schema_version")
-    for name in [name for name in results.names("trials") if name not in damaged][:1]:
-        found = found or _version(results, "trials", name)
-    if found and found < schema.SCHEMA_VERSION:
-        place = results.location.text
+    version = results.description().get("schema_version")
+    names = [name for name in results.names("trials") if name not in damaged]
+    if version is None and names:
+        version = _version(results, "trials", names[0])
+    if version is not None and version < schema.SCHEMA_VERSION:
+        text = results.location.text
         raise InputError(
-            f"results at {place} must have schema version {schema.SCHEMA_VERSION} to be added to, "
-            f"got {found}; hq-ray upgrade {shlex.quote(place)} rewrites them, ids kept"
+            f"results at {text} must have schema version {schema.SCHEMA_VERSION} to be added to, "
+            f"got {version}; hq-ray upgrade {shlex.quote(text)} rewrites them, ids kept"
         )
 
 

@@ -17,7 +17,8 @@ from hq_ray.errors import HqRayError, InputError, reason_of
 
 # What such code may raise; KeyboardInterrupt is the user's Ctrl-C.
 RAISED = (Exception, SystemExit)
-# The streams belong to the process; of two threads that take turns one would keep a closed file.
+# The streams belong to the process; two threads that redirected them at once would leave one of
+# them with a closed file.
 STREAMS = threading.RLock()
 
 Answer = TypeVar("Answer")
@@ -26,8 +27,8 @@ Answer = TypeVar("Answer")
 def import_user_module(name: str, what: str) -> ModuleType:
     """Imports a module of the user's own, whatever it is called; `what` is for error messages.
 
-    Where a source tree of ours is on the path, its folders `envs`, `sweeps` and `analysis` are not
-    to stand in for the user's of these names.
+    Where our source tree is on the path, its folders `envs`, `sweeps` and `analysis` must not
+    shadow the user's modules of these names.
 
     Raises:
         InputError: it cannot be imported.

@@ -18,8 +18,6 @@ from hq_ray.spaces import numbering
 from hq_ray.trial import Trial
 from hq_ray.user_code import RAISED
 
-DEFAULT_FPS = 4.0
-
 
 class NotFilmable(HqRayError):
     """An environment that cannot be filmed here, or not with this policy; the message says why."""
@@ -55,7 +53,7 @@ def film_trial(trial: Trial, q_values: np.ndarray, path: Path, *, max_steps: int
             env = stack.enter_context(made(*where, render_mode="rgb_array"))
         fps = env.metadata.get("render_fps")
         if not (isinstance(fps, int | float) and 0 < fps < math.inf):
-            fps = DEFAULT_FPS
+            fps = 4.0
         frames = _frames(env, trial, q_values, max_steps, rest=max(1, round(fps)))
         first = next(frames)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +124,7 @@ def _write_mp4(
             stdin.write(first)
             for frame in others:
                 stdin.write(frame)
-        said = process.communicate()[1].decode(errors="replace")
+        complaint = process.communicate()[1].decode(errors="replace")
     if process.returncode != 0:
-        reason = first_line(said) or f"exit code {process.returncode}"
+        reason = first_line(complaint) or f"exit code {process.returncode}"
         raise OSError(errno.EIO, f"ffmpeg: {reason}")

@@ -108,7 +108,7 @@ def run_missing(
         (stack or here).enter_context(session)
         found = _survey(results, owner.took_over, options)
         if not options.repair:
-            found.check()
+            found.refuse_damage()
         check_writable(results, found.damaged)
         explored = plan(expanded.trials, found.status, options.retry_failed, shard)
         if not options.accept_source:

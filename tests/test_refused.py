@@ -66,7 +66,7 @@ def in_shell(script, arguments, **settings):
         (["report", LONG], 1, "File name too long"),
         (["status", "file"], 2, "results must be a folder, but file is a file"),
         (["sweep", "file/s.yaml"], 2, "Not a directory"),
-        ([*RUN, "--log_root", "file"], 2, "must be one that can be written, got 'file'"),
+        ([*RUN, "--log_root", "file"], 2, "must be writable, got 'file'"),
         ([*RUN, "--plots_root", LONG], 2, "File name too long"),
         ([*RUN, "--record_video", "--videos_root", "file/v"], 2, "can be written, got 'file/v'"),
     ],

@@ -295,6 +295,6 @@ def test_a_sweep_file_without_sense_is_named_and_stops_nobody(results, content):
     results.location.write("sweep.json", content)
     there = Results.at(results.location.path)
     assert there.description() == {}
-    assert "sweep.json must be as a sweep writes it" in there.description_problem()
+    assert "sweep.json is damaged and is ignored" in there.description_problem()
     there.describe("a", {})
     assert there.description_problem() is None

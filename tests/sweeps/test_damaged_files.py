@@ -122,7 +122,7 @@ def test_it_is_told_once_and_written_anew(done, call, monkeypatch):
     monkeypatch.setattr(figure_files, "picture", lambda figure, kind: blank_picture())
     for command in ("compare results/lakes", "report results/lakes --out out"):
         assert call(f"{command} --smooth 3")[0] == 0
-    told = "Damaged: results/lakes/sweep.json must be as a sweep writes it, but it is not used, "
+    told = "Damaged: results/lakes/sweep.json is damaged and is ignored; "
     for line in ("status results/lakes", "plan lakes.yaml --no_pilot", "sweep lakes.yaml --local"):
         assert call(line)[1].count(told) == 1
     assert "Damaged" not in call("status results/lakes")[1]
