@@ -91,9 +91,7 @@ def _train_group(group: list[Trial], engine: str) -> Sequence[Trained | Failure]
 
 
 def _told_to_stop(problem: BaseException) -> bool:
-    """Whether a signal handler of Ray or the driver raised it: the process is to end then, and the
-    trial has not failed.
-    """
+    """Whether a signal handler of Ray or the driver raised it, so that the trial has not failed."""
     frames = (frame for frame, _ in traceback.walk_tb(problem.__traceback__))
     modules = [frame.f_globals.get("__name__", "") for frame in frames]
     return any(name.split(".")[0] == "ray" or name == DRIVER for name in modules)

@@ -36,10 +36,7 @@ ray_flags = flags(
     ),
     click.option("--cores", type=Count(), help="Cores of the embedded Ray [default: all]."),
     click.option(
-        "--max_cores",
-        type=Count(),
-        default=1000,
-        help="Most cores to ask a cluster's autoscaler for.",
+        "--max_cores", type=Count(), default=1000, help="Most cores to ask an autoscaler for."
     ),
     click.option(
         "--trials_per_task",
@@ -53,9 +50,7 @@ ray_flags = flags(
     ),
     click.option("--repair", is_flag=True, help="Set damaged batches aside, and train them anew."),
     click.option(
-        "--accept_source",
-        is_flag=True,
-        help="Continue although an environment's code has changed since the folder's trials.",
+        "--accept_source", is_flag=True, help="Continue where an environment's code has changed."
     ),
 )
 

@@ -48,13 +48,11 @@ def conditions(where: Where | None, known: pa.Schema) -> list[Condition]:
 
     Args:
         where: text, see above; a list of (column, operator, value) that must all hold, or a list of
-            such lists of which one must; a pyarrow expression; None for no condition. In what is
-            not text null never matches.
+            such lists of which one must; a pyarrow expression. In these three null never matches.
         known: the columns it may name.
 
     Raises:
-        InputError: no such column, a value of another type than its column, syntax that is none of
-            the above.
+        InputError: no such column, a value of another type than its column, or other syntax.
     """
     if where is None:
         return []

@@ -1,9 +1,8 @@
 """Environments by id: found, checked, made, read into models, and their identity.
 
 `resolve` does what is done once, where a sweep starts; `load_model` and `load_source` serve every
-process. The identity of an environment without a believed table is the digest of a rollout, part
-of every trial's id. A rollout can miss what happens rarely, so a digest of the source files is kept
-beside it, outside the id.
+process. Without a believed table the digest of a rollout identifies an environment in its trials'
+ids. A rollout can miss what happens rarely, so a digest of the source files is kept outside the id.
 """
 
 import hashlib
@@ -123,8 +122,7 @@ def resolve(
     at its default is told too, unless it is `of_range`, one of several values.
 
     Raises:
-        InputError: unknown id or arguments, a space that is not finite, an environment with the
-            interface of the old gym.
+        InputError: unknown id or arguments, a space that is not finite, the old gym's interface.
     """
     args = dict(args or {})
     spec, notices = _find(env)

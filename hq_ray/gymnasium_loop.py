@@ -105,9 +105,16 @@ def train_on_gymnasium(
                     given["alpha_down"] = steps_down[episode] * given["alpha"]
                 value = update(tables[pair], target, *[given[name] for name in arguments])
                 total += reward
-                if not (math.isfinite(value) and math.isfinite(total)):
-                    numbers = (state + numbered.first_state, action + first_action)
-                    raise TrialError(_overflow(reward, total, value, *numbers))
+                if not math.isfinite(total):
+                    raise TrialError(
+                        f"the return must be finite, got {total} after a reward of {reward}"
+                    )
+                if not math.isfinite(value):
+                    raise TrialError(
+                        f"the Q value of state {state + numbered.first_state} and action "
+                        f"{action + first_action} must be finite, got {value} after a reward of "
+                        f"{reward}"
+                    )
                 tables[pair] = value
                 state, action = next_state, next_action
             episode_return[episode], steps[episode] = total, length
@@ -127,25 +134,16 @@ def train_on_gymnasium(
 
 
 def _number(reward: object) -> float:
-    """A reward as a float: a number of any kind, or an array of one."""
+    """A reward as a float: a finite number of any kind, or an array of one."""
     try:
         number = reward
         if not isinstance(number, float | int):
             (number,) = np.asarray(reward).ravel().tolist()
         # In this order: the check of a protocol takes microseconds.
         if isinstance(number, float | int | SupportsFloat):
-            return float(number)
+            reward = float(number)
+            if math.isfinite(reward):
+                return reward
     except (TypeError, ValueError, OverflowError):
         pass
     raise TrialError(f"the reward must be one finite number, got {short_repr(reward)}")
-
-
-def _overflow(reward: float, total: float, value: float, state: int, action: int) -> str:
-    if not math.isfinite(reward):
-        return f"the reward must be one finite number, got {reward}"
-    if not math.isfinite(total):
-        return f"the return must be finite, got {total} after a reward of {reward}"
-    return (
-        f"the Q value of state {state} and action {action} must be finite, got {value} after a "
-        f"reward of {reward}"
-    )

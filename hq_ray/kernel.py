@@ -4,8 +4,7 @@ Four trials advance in turn, a step each. A step is one long chain of dependent 
 action, transition, next row), and the processor overlaps the chains of neighbouring trials: twice
 the rate of one trial after the other. For the same reason nothing in a step is a jump that the
 processor could guess wrong: exploring or not is a choice between two numbers (1.12 times, with the
-random action counted from thresholds instead of divided for), and an episode's end multiplies the
-future by zero (1.03 times).
+random action counted from thresholds), and an episode's end multiplies the future by zero (1.03).
 
 The loop is one long function on purpose: it is the only place where a step of the learner is
 compiled. A version is compiled for each combination of update rule, target, number of actions and
@@ -33,11 +32,10 @@ U = np.uint64
 TO_53_BITS = U(11)
 # Trials in flight at once; eight are no faster.
 LANES = 4
-# Up to this many outcomes are counted without a jump; longer lists are searched, since their first
-# entry is nearly always the one.
+# Up to so many outcomes are counted without a jump; of more the first is nearly always the one.
 COUNTED_OUTCOMES = 4
-# Rows of Q tables are kept this many numbers apart, or the same state of two trials could lie 4 KiB
-# apart, which the processor takes for the same place.
+# Numbers between Q tables: without them the same state of two trials could lie 4 KiB apart, which
+# the processor takes for the same place.
 SPACING = 8
 
 LANE = np.dtype(
@@ -129,7 +127,7 @@ def training_loop(
     row_of_table = variant_of(variant)
     sources = SOURCES + (row_of_table.digest or "")
     counted = n_outcomes <= COUNTED_OUTCOMES
-    users = row_of_table.digest is not None
+    is_user_rule = row_of_table.digest is not None
     expected, sarsa, double = (row_of_table.target == t for t in ("expected", "sarsa", "double"))
     to_row, to_code = U(code_bits), U(2**code_bits - 1)
 
@@ -143,14 +141,14 @@ def training_loop(
         n_pairs = U(threshold.shape[0] // n_outcomes)
         first_terminal = U(np.count_nonzero(code_future))
         n_starts = U(start_row.shape[0])
-        begun = 0
-        flying = 0
-        while flying < lanes.shape[0] and begun < n_trials:
-            lanes[flying] = trials[begun]
-            begun += 1
-            flying += 1
-        while flying > 0:
-            for at in range(flying):
+        n_started = 0
+        n_active = 0
+        while n_active < lanes.shape[0] and n_started < n_trials:
+            lanes[n_active] = trials[n_started]
+            n_started += 1
+            n_active += 1
+        while n_active > 0:
+            for at in range(n_active):
                 lane = lanes[U(at)]
 
                 if lane.length == 0:
@@ -249,8 +247,8 @@ def training_loop(
                 q_values[here] = learned
 
                 total = lane.total + reward
-                if users:
-                    # A rule of the user's may lose a NaN again; the return does not.
+                if is_user_rule:
+                    # A user-defined rule may turn a NaN into a number again; a sum does not.
                     total += 0.0 * learned
                 length = lane.length + 1
                 lane.total = total
@@ -265,13 +263,13 @@ def training_loop(
                     lane.length = 0
                     lane.episode += 1
                     if lane.episode == episodes:
-                        if begun < n_trials:
-                            lanes[at] = trials[begun]
-                            begun += 1
+                        if n_started < n_trials:
+                            lanes[at] = trials[n_started]
+                            n_started += 1
                         else:
-                            flying -= 1
-                            if at != flying:
-                                lanes[at] = lanes[flying]
+                            n_active -= 1
+                            if at != n_active:
+                                lanes[at] = lanes[n_active]
                             break
 
     return loop

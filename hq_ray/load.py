@@ -157,8 +157,7 @@ def stream_curves(
     Raises:
         InputError: no such results, an unknown column, an empty group, or one of trials that
             differ in their number of episodes.
-        ResultsError: a trial is not published as done; a file is damaged, or does not hold its
-            trials' episodes in order.
+        ResultsError: a trial is not published as done; a file is damaged, or out of order.
     """
     folders = opened(results)
     _checked(columns, list(ARRAYS))
@@ -186,7 +185,7 @@ def stream_curves(
             ids = [trial_id for number in numbers for trial_id in groups[number]]
             logs = _logs(folders, stored, ids, columns)
             for number in numbers:
-                stacked = {n: np.stack([logs[one][n] for one in groups[number]]) for n in columns}
+                stacked = {c: np.stack([logs[id_][c] for id_ in groups[number]]) for c in columns}
                 yield number, stacked
 
     return parts()
@@ -198,7 +197,7 @@ def load_curves(
     """Per-episode values of each trial: `curves[trial_id][column]`, as in `stream_curves`."""
     ids = [trial.trial_id for trial in trials]
     stream = stream_curves(results, [[trial_id] for trial_id in ids], columns)
-    return {ids[number]: {name: of[0] for name, of in curves.items()} for number, curves in stream}
+    return {ids[number]: {c: rows[0] for c, rows in curves.items()} for number, curves in stream}
 
 
 def load_q_values(results: Results, trials: Sequence[Trial]) -> dict[str, np.ndarray]:
@@ -216,7 +215,7 @@ def load_q_values(results: Results, trials: Sequence[Trial]) -> dict[str, np.nda
 
 def _stored(done: pa.Table) -> Stored:
     columns = (done[name].to_pylist() for name in ("trial_id", "place", "batch", "episodes"))
-    return {one: ((place, name), n) for one, place, name, n in zip(*columns, strict=True)}
+    return {id_: ((place, name), n) for id_, place, name, n in zip(*columns, strict=True)}
 
 
 def _parts(n_episodes: Sequence[int], columns: Sequence[str]) -> Iterator[list[int]]:
@@ -268,7 +267,7 @@ def _logs_of_file(
             rows[trial_id].append(slice(start, stop))
     logs = {}
     for trial_id, n in episodes.items():
-        log = {c: np.concatenate([of[some] for some in rows[trial_id]]) for c, of in values.items()}
+        log = {c: np.concatenate([values[c][part] for part in rows[trial_id]]) for c in read}
         if not np.array_equal(log["episode"], np.arange(n)):
             raise ResultsError(
                 f"trial {trial_id} must have its episodes 0 to {n - 1:,} in order in "

@@ -31,8 +31,7 @@ UNFINISHED = re.compile(r"\..+\.[0-9a-f]{12}")
 # What stores say of a bucket or container that is not there.
 NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist")
 AZURE = ("AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET", ("AZURE_",))
-# By scheme: the variables that error messages name, and prefixes of all variables that give
-# credentials or say where they are.
+# By scheme: the variables that messages name, and prefixes of all that give or locate credentials.
 CLOUDS = {
     "s3": (
         "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -121,7 +120,7 @@ class Location:
             return bool(self.key()) and bool(obstore.head(self.store, self.key()))
         return False
 
-    def files(self, suffix: str = "") -> list[str]:
+    def files(self, suffix: str) -> list[str]:
         """Sorted names of the visible files directly below; empty where there is no such folder."""
         names = self._listed()[0]
         return [n for n in names if n.endswith(suffix) and not n.startswith((".", "_"))]

@@ -24,8 +24,7 @@ MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645
 def pcg64_advance(typing_context, high, low, increment_high, increment_low):
     """One step: (high, low, increment_high, increment_low) -> (high, low, raw output), all uint64.
 
-    Written as LLVM's 128-bit multiply because numba has no such integer; it becomes one widening
-    and two ordinary multiplies.
+    LLVM's 128-bit multiply, which numba lacks, becomes one widening and two ordinary multiplies.
     """
     uint64 = types.uint64
     signature = types.UniTuple(uint64, 3)(uint64, uint64, uint64, uint64)

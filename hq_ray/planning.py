@@ -271,9 +271,8 @@ class NoReferences(HqRayError):
 class References:
     """What the gamma-optimal policy gets in expectation.
 
-    It is `optimal_policy`, the best for the discounted return without a step limit,
-    which is what Q-learning aims at, so another policy may exceed `optimal_return` where discount
-    and limit matter.
+    It is `optimal_policy`, the best for the discounted return without a step limit, which is what
+    Q-learning aims at. Where discount and limit matter, another policy may exceed `optimal_return`.
 
     Attributes:
         optimal_return: J*, undiscounted, under the step limit [return].

@@ -46,8 +46,7 @@ def numbering(environment: gymnasium.Env, name: str = "the environment") -> Numb
     The number of an observation is sum_i (o_i - start_i) * prod_{j > i} size_j.
 
     Raises:
-        InputError: the observation space is not finite or too large for a table, or the action
-            space is not Discrete.
+        InputError: observations are not finite or too many for a table; actions are not Discrete.
     """
     space, actions = environment.observation_space, environment.action_space
     components = _components(space)

@@ -72,11 +72,10 @@ class Survey:
 
     Attributes:
         status: `done` or `failed` by trial_id, without damaged batches; done wins.
-        damaged: by the file name of a batch, what is wrong with it: a file that is missing, cut
-            short, foreign or of other trials.
+        damaged: file name of a batch -> which of its files is missing, cut short or foreign.
         repeated: trials that several batches hold as done.
-        stray: (folder, name) of episodes and Q tables of no batch; only while nobody writes are
-            they what a killed driver left.
+        stray: (folder, name) of episodes and Q tables of no batch: if nobody writes, a killed
+            driver left them.
     """
 
     status: Mapping[str, str]
@@ -222,11 +221,10 @@ class Results:
     def survey(
         self, includes: Callable[[str, int], bool] | None = None, every_page: bool = False
     ) -> Survey:
-        """What is published of all trials, or of some by `config_id` and seed, what is damaged, and
-        what belongs to nothing.
+        """What is published, what is damaged, and what belongs to nothing.
 
         Args:
-            includes: which trials; None for all.
+            includes: which trials are looked at, by `config_id` and seed; None for all.
             every_page: whether a damaged page is looked for, which takes reading all there is.
         """
         columns = ["trial_id", "status", *([] if includes is None else ["config_id", "seed"])]

@@ -33,8 +33,7 @@ loop_key, group_key = attrgetter(*LOOP), attrgetter(*LOOP, "episodes", "max_step
 def train(trial: Trial, engine: str = "auto") -> Trained:
     """Trains a trial and evaluates its greedy policy exactly where there is a model.
 
-    The engine is `kernel`, `gymnasium`, or `auto` for the kernel wherever it can serve; the log is
-    the same whichever it is.
+    The engine is `kernel`, `gymnasium`, or `auto` for the kernel where it can serve. All log alike.
 
     Raises:
         InputError: the kernel is asked for, and cannot serve.
@@ -149,9 +148,8 @@ def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, A
     start_value is max_a Q(s0, a), policy_value the exact value of the greedy policy of the final
     Q table, optimal_value that of the best policy, each averaged over first states. q_bias, q_rmse
     and q_max_error are the errors of the final Q table against Q*, over the pairs whose value has
-    moved from 0: the others say nothing of what the rule learns. None stands for what does not
-    exist at gamma 1, as the value of a policy that may never end, and for what is too large for a
-    float.
+    moved from 0: the others say nothing of what the rule learns. What does not exist at gamma 1, as
+    the value of a policy that may never end, or is too large for a float is None.
     """
     final = math.ceil(FINAL_SHARE * trial.episodes)
     total_steps = int(log.steps.sum(dtype=np.int64))

@@ -44,8 +44,7 @@ class Trial:
         max_steps: step limit of an episode.
         rule: digest of the module file of a user-defined rule.
         rule_args: values of the rule's own hyperparameters, as JSON.
-        source: digest of the environment's source files; None where it has none of its own or they
-            do not matter.
+        source: digest of the environment's source files; None where none are its own or matter.
         label: what tables and figures call the environment; None for its id and arguments.
         role: `exploration`, or `confirmation` for the fresh seeds that score a choice.
 

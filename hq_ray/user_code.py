@@ -17,8 +17,7 @@ from hq_ray.errors import HqRayError, InputError, reason_of
 
 # What such code may raise; KeyboardInterrupt is the user's Ctrl-C.
 RAISED = (Exception, SystemExit)
-# The streams belong to the process; two threads that redirected them at once would leave one of
-# them with a closed file.
+# Streams belong to the process: of two threads that redirect them, one would keep a closed file.
 STREAMS = threading.RLock()
 
 Answer = TypeVar("Answer")

@@ -26,9 +26,8 @@ class NotFilmable(HqRayError):
 def film_trial(trial: Trial, q_values: np.ndarray, path: Path, *, max_steps: int = 300) -> None:
     """Films one episode of the greedy policy, argmax_a Q(s, a) with the lowest index among ties.
 
-    The film has the frame of every state from the first to the last, and rests on the last for
-    about one second. It is an MP4, and appears whole or not at all. The same arguments give the
-    same frames.
+    The film, an MP4, has the frame of every state and rests on the last for about one second. It
+    appears whole or not at all. The same arguments give the same frames.
 
     Args:
         trial: its environment is filmed, with its seed and step limit.

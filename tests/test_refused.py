@@ -68,7 +68,7 @@ def in_shell(script, arguments, **settings):
         (["sweep", "file/s.yaml"], 2, "Not a directory"),
         ([*RUN, "--log_root", "file"], 2, "must be writable, got 'file'"),
         ([*RUN, "--plots_root", LONG], 2, "File name too long"),
-        ([*RUN, "--record_video", "--videos_root", "file/v"], 2, "can be written, got 'file/v'"),
+        ([*RUN, "--record_video", "--videos_root", "file/v"], 2, "must be writable, got 'file/v'"),
     ],
 )
 def test_a_place_that_cannot_be_is_refused_before_anything_is_written(
