@@ -28,27 +28,36 @@ def by_seed(seeds, scores):
     return dict(zip(seeds, np.asarray(scores, float).tolist(), strict=True))
 
 
-def explored(n=4):
-    """Two configurations of two variants; the second is the best of each."""
-    return {
-        (variant, alpha): by_seed(range(n), noise(n, seed=s, mean=-30 + 5 * (s % 2)))
-        for s, (variant, alpha) in enumerate(
-            [("standard", 0.9), STANDARD, ("harmonic", 0.9), HARMONIC]
-        )
-    }
-
-
-def confirmed(scores, *blocks):
-    """The scores with fresh ones of STANDARD and HARMONIC, block by block."""
-    found = {key: dict(of) for key, of in scores.items()}
-    for block, sides in enumerate(blocks):
-        for key, values in zip((STANDARD, HARMONIC), sides, strict=True):
-            found[key] |= by_seed(fresh(block, len(values)), values)
-    return found
-
-
 def choice(metric="mean_return", *chosen, **more):
     return {"metric": metric, "chosen": chosen or (STANDARD, HARMONIC), **more}
+
+
+@pytest.fixture
+def publish(tmp_path):
+    """Publishes scores of two configurations of two variants, the second of which is the best one;
+    and, block by block, fresh ones of STANDARD and HARMONIC.
+    """
+
+    def published(*blocks, n=4, name="x", chosen=None, more=(), **identity):
+        keys = [("standard", 0.9), STANDARD, ("harmonic", 0.9), HARMONIC]
+        means = [-30, -25, -30, -25]
+        scores = {
+            key: by_seed(range(n), noise(n, seed=s, mean=mean))
+            for s, (key, mean) in enumerate(zip(keys, means, strict=True))
+        }
+        for block, sides in enumerate(blocks):
+            for key, values in zip((STANDARD, HARMONIC), sides, strict=True):
+                scores[key] |= by_seed(fresh(block, len(values)), values)
+        for key, of in dict(more).items():
+            scores[key] = scores.get(key, {}) | of
+        if chosen is None:
+            chosen = {block: choice() for block in range(len(blocks))}
+        return publish_scores(tmp_path / name, scores, chosen, **identity)
+
+    return published
+
+
+PAIR = noise(9), noise(9, seed=1)
 
 
 def one_row(folder, **options):
@@ -57,12 +66,8 @@ def one_row(folder, **options):
     return found.iloc[0]
 
 
-def test_exploration_holds_no_fresh_seed(tmp_path):
-    plain = publish_scores(tmp_path / "x", explored())
-    both = publish_scores(
-        tmp_path / "y", confirmed(explored(), (noise(9), noise(9, seed=1))), {0: choice()}
-    )
-    one, other = (study([Results.at(folder)]) for folder in (plain, both))
+def test_exploration_holds_no_fresh_seed(publish):
+    one, other = (study([Results.at(one)]) for one in (publish(), publish(PAIR, name="y")))
     for a, b in zip(one.cells, other.cells, strict=True):
         assert np.array_equal(a.scores("mean_return"), b.scores("mean_return"))
         assert a.labels == b.labels
@@ -71,11 +76,10 @@ def test_exploration_holds_no_fresh_seed(tmp_path):
     assert other.chosen["Table-v0", "harmonic"].seeds.tolist() == fresh(0, 9)
 
 
-def test_the_last_block_speaks_of_what_was_recorded_and_the_earlier_is_told(tmp_path):
+def test_the_last_block_speaks_of_what_was_recorded_and_the_earlier_is_told(publish):
     worse, better = noise(10, seed=2, mean=-40), noise(10, seed=2, mean=-10)
-    scores = confirmed(explored(), (noise(10), worse), (noise(10, seed=3), better))
     chosen = {0: choice(), 1: choice(extended_after=[5])}
-    folder = publish_scores(tmp_path / "x", scores, chosen)
+    folder = publish((noise(10), worse), (noise(10, seed=3), better), chosen=chosen)
     # Of how many it was chosen is what was recorded then.
     text = (folder / "sweep.json").read_text()
     recorded = text.replace('"configurations": 2', '"configurations": 7')
@@ -91,66 +95,58 @@ def test_the_last_block_speaks_of_what_was_recorded_and_the_earlier_is_told(tmp_
     assert "the confirmation on Table-v0 was extended after 5 seeds" in notes
 
 
-def test_results_copied_by_hand_say_enough(tmp_path):
-    scores = confirmed(explored(), (noise(10), noise(10, seed=1, mean=-10)))
-    folder = publish_scores(tmp_path / "x", scores)
+def test_results_copied_by_hand_say_enough(publish):
+    block = noise(10), noise(10, seed=1, mean=-10)
+    folder = publish(block)
     (folder / "sweep.json").unlink()
     row = one_row(folder)
     assert (row["kind"], row["basis"], row["configuration"]) == ("better", "confirmed", "alpha 0.5")
     # Of several the best explored one is the first.
-    for key in (("standard", 0.9), ("harmonic", 0.9)):
-        scores[key] |= by_seed(fresh(0, 10), noise(10))
-    folder = publish_scores(tmp_path / "y", scores)
+    others = dict.fromkeys([("standard", 0.9), ("harmonic", 0.9)], by_seed(fresh(0, 10), noise(10)))
+    folder = publish(block, more=others, name="y")
     (folder / "sweep.json").unlink()
     found = hq_ray.compare(folder)
     assert found["configuration"].tolist() == ["alpha 0.5", "alpha 0.9"]
     assert set(found["baseline_configuration"]) == {"alpha 0.1"}
 
 
-def test_failed_fresh_seeds_drop_their_pairs_and_are_counted(tmp_path):
+def test_failed_fresh_seeds_drop_their_pairs_and_are_counted(publish):
     base, ours = noise(10), noise(10, seed=1)
     base[3] = ours[3] = ours[7] = FAILED
-    folder = publish_scores(tmp_path / "x", confirmed(explored(), (base, ours)), {0: choice()})
-    row = one_row(folder)
+    row = one_row(publish((base, ours)))
     kept = np.isfinite(base) & np.isfinite(ours)
     assert row["p_value"] == exact(stats.ttest_rel(ours[kept], base[kept]).pvalue)
     assert (row["n"], row["failed"]) == (8, 2)
     assert "n = 8 paired seeds, 2 failed, 20 not there yet" in row["verdict"]
 
 
-def test_what_needs_no_test(tmp_path):
+def test_what_needs_no_test(publish):
     for n, kind, words in (
         (5, "identical", "are identical in mean return on every seed (n = 5"),
         (1, "too few seeds", "too few seeds, 1 fresh and done"),
     ):
-        scores = confirmed(explored(), (noise(n), noise(n)))
-        row = one_row(publish_scores(tmp_path / kind, scores, {0: choice()}))
+        row = one_row(publish((noise(n), noise(n)), name=kind))
         assert (row["kind"], row["basis"]) == (kind, "confirmed")
         assert words in row["verdict"]
 
 
-def test_seeds_that_are_not_shared_have_welchs_test(tmp_path):
-    base, ours = noise(8), noise(8, seed=1)
-    for fingerprint, scores in (
-        ("unseeded", confirmed(explored(), (base, ours))),
-        (None, {**explored(), STANDARD: by_seed(fresh(0, 8), base),
-                HARMONIC: by_seed(fresh(0, 16)[8:], ours)}),
-    ):  # fmt: skip
-        folder = publish_scores(tmp_path / str(fingerprint), scores, fingerprint=fingerprint)
+def test_seeds_that_are_not_shared_have_welchs_test(publish):
+    base, ours = PAIR
+    apart = {STANDARD: by_seed(fresh(0, 9), base), HARMONIC: by_seed(fresh(0, 18)[9:], ours)}
+    expected = stats.ttest_ind(ours, base, equal_var=False)
+    for folder in (publish(PAIR, fingerprint="unseeded"), publish(more=apart, name="apart")):
         row = one_row(folder)
-        expected = stats.ttest_ind(ours, base, equal_var=False)
         assert (row["p_value"], row["paired"]) == (exact(expected.pvalue), False)
 
 
-def test_each_of_the_best_three_is_in_the_family(tmp_path):
-    scores = explored() | {("harmonic", 0.7): by_seed(range(4), noise(4))}
+def test_each_of_the_best_three_is_in_the_family(publish):
     keys = [("harmonic", 0.5), ("harmonic", 0.7), ("harmonic", 0.9)]
     values = {key: noise(12, seed=s, mean=-19.2 - s) for s, key in enumerate(keys)}
     base = noise(12, seed=9)
-    for key, of in {**values, STANDARD: base}.items():
-        scores[key] = scores[key] | by_seed(fresh(0, 12), of)
-    folder = publish_scores(tmp_path / "x", scores, {0: choice("mean_return", STANDARD, *keys)})
-    found = hq_ray.compare(folder)
+    more = {key: by_seed(fresh(0, 12), of) for key, of in {**values, STANDARD: base}.items()}
+    more["harmonic", 0.7] |= by_seed(range(4), noise(4))
+    chosen = {0: choice("mean_return", STANDARD, *keys)}
+    found = hq_ray.compare(publish(more=more, chosen=chosen))
     assert found["configuration"].tolist() == ["alpha 0.5", "alpha 0.7", "alpha 0.9"]
     assert found["rank"].tolist() == [1, 2, 3]
     p = np.array([stats.ttest_rel(of, base).pvalue for of in values.values()])
@@ -161,10 +157,9 @@ def test_each_of_the_best_three_is_in_the_family(tmp_path):
     assert found["p_holm"].to_numpy() == exact(adjusted)
 
 
-def test_the_metric_is_that_of_the_last_confirmation_and_another_is_exploratory(tmp_path, capsys):
-    scores = confirmed(explored(8), (noise(9), noise(9)), (noise(7), noise(7, seed=1)))
+def test_the_metric_is_that_of_the_last_confirmation_and_another_is_exploratory(publish, capsys):
     chosen = {0: choice("policy_value"), 1: choice("final_return")}
-    folder = publish_scores(tmp_path / "x", scores, chosen)
+    folder = publish((noise(9), noise(9)), (noise(7), noise(7, seed=1)), n=8, chosen=chosen)
     row = one_row(folder)
     assert (row["metric"], row["basis"], row["n"]) == ("final_return", "confirmed", 7)
     assert one_row(folder, metric="mean_steps")["basis"] == "exploratory"
@@ -173,10 +168,8 @@ def test_the_metric_is_that_of_the_last_confirmation_and_another_is_exploratory(
     assert "by mean_return the verdict is exploratory" in " ".join(said.split())
 
 
-def test_a_variant_without_fresh_seeds_is_exploratory(tmp_path):
-    scores = confirmed(explored(8), (noise(9), noise(9, seed=1)))
-    scores["minimum", 0.1] = by_seed(range(8), noise(8))
-    folder = publish_scores(tmp_path / "x", scores, {0: choice()})
+def test_a_variant_without_fresh_seeds_is_exploratory(publish):
+    folder = publish(PAIR, n=8, more={("minimum", 0.1): by_seed(range(8), noise(8))})
     assert hq_ray.compare(folder)["basis"].tolist() == ["confirmed", "exploratory"]
     notes = " ".join(study([Results.at(folder)]).notes)
     assert "there are no fresh seeds of the last choice for minimum:" in notes
@@ -197,47 +190,43 @@ def test_the_baseline_is_standard_or_the_first_of_the_spec_or_the_one_that_is_na
         hq_ray.compare(folder, baseline="harmonc")
 
 
-def test_a_condition_does_not_shrink_the_family(tmp_path):
-    for env in "AB":
-        scores = confirmed(explored(), (noise(9), noise(9, seed=1, mean=-19)))
-        publish_scores(tmp_path / env, scores, {0: choice()}, env=f"{env}-v0")
-    places = [tmp_path / "A", tmp_path / "B"]
+def test_a_condition_does_not_shrink_the_family(publish):
+    block = noise(9), noise(9, seed=1, mean=-19)
+    places = [publish(block, name=env, env=f"{env}-v0") for env in "AB"]
     whole, some = hq_ray.compare(places), hq_ray.compare(places, "env == 'B-v0'")
     assert len(some) == 1
     assert some["p_holm"].tolist() == whole["p_holm"][1:].tolist()
     assert some["p_holm"][0] == exact(2 * some["p_value"][0])
 
 
-def test_lengths_are_problems_and_worlds_of_one_name_are_kept_apart(tmp_path):
-    scores = confirmed(explored(), (noise(9), noise(9, seed=1)))
-    places = [tmp_path / name for name in "abc"]
-    for place, world, episodes in zip(places, "abb", (4, 4, 6), strict=True):
-        of = {"fingerprint": world * 16, "episodes": episodes}
-        publish_scores(place, scores, {0: choice()}, **of)
-    assert hq_ray.compare(places).set_index("env")["n"].to_dict() == {
-        "Table-v0 (model aaaaaaaa)": 9,
-        "Table-v0 (model bbbbbbbb), episodes 4": 9,
-        "Table-v0 (model bbbbbbbb), episodes 6": 9,
-    }
-
-
-def test_an_environment_is_called_by_its_label(tmp_path):
-    scores = confirmed(explored(), (noise(9), noise(9, seed=1)))
+def test_worlds_of_one_name_and_lengths_are_kept_apart_and_called_by_their_labels(publish):
     args = '{"max_speed":2}'
-    publish_scores(tmp_path / "a", scores, {0: choice()}, env_args=args, label="fast grid")
-    publish_scores(tmp_path / "b", explored(), env_args=args)
-    assert one_row([tmp_path / "a", tmp_path / "b"])["env"] == "fast grid"
-    publish_scores(tmp_path / "c", explored(), env="Other-v0", label="fast grid")
-    found = hq_ray.compare([tmp_path / name for name in "abc"])
-    assert found["env"].tolist() == ["fast grid (Other-v0)", "fast grid (Table-v0, max_speed 2)"]
+    places = [
+        publish(PAIR, name="a", env_args=args, label="fast grid"),
+        publish(name="b", env_args=args),
+    ]
+    assert one_row(places)["env"] == "fast grid"
+    places.append(publish(PAIR, name="c", env="Other-v0", label="fast grid"))
+    for world, episodes in (("a", 4), ("b", 4), ("b", 6)):
+        of = {"fingerprint": world * 16, "episodes": episodes}
+        places.append(publish(PAIR, name=f"{world}{episodes}", **of))
+    found = hq_ray.compare(places)
+    assert found["env"].tolist() == [
+        "Table-v0 (model aaaaaaaa)",
+        "Table-v0 (model bbbbbbbb), episodes 4",
+        "Table-v0 (model bbbbbbbb), episodes 6",
+        "fast grid (Other-v0)",
+        "fast grid (Table-v0, max_speed 2)",
+    ]
+    assert found["n"].tolist() == [9] * 5
 
 
 def test_no_name_is_broken_at_80_columns_and_one_variant_has_its_metrics(
-    tmp_path, capsys, monkeypatch
+    publish, capsys, monkeypatch
 ):
     monkeypatch.setenv("COLUMNS", "80")
-    scores = confirmed(explored(), (noise(9), noise(9, seed=1, mean=-18)))
-    folder = publish_scores(tmp_path / "x", scores, {0: choice()}, env="CliffHanging-v1")
+    better = noise(9, seed=1, mean=-18)
+    folder = publish((noise(9), better), env="CliffHanging-v1")
     where = ["--where", "variant == 'standard' and role == 'confirmation'"]
     for flags in (["--threshold", "-18.5", "--smooth", "1"], where):
         assert run_command_line(["compare", str(folder), *flags]) == 0
@@ -245,10 +234,9 @@ def test_no_name_is_broken_at_80_columns_and_one_variant_has_its_metrics(
         lines = said.splitlines()
         if flags is not where:
             assert "exploratory" not in said
-            assert f"{(noise(9, seed=1, mean=-18) >= -18.5).mean():.0%}" in said
-        table = lines[
-            : next(n for n, line in enumerate(lines) if line.startswith(("Conf", "There is")) and n)
-        ]
+            assert f"{(better >= -18.5).mean():.0%}" in said
+        said = (n for n, line in enumerate(lines) if line.startswith(("Conf", "There is")) and n)
+        table = lines[: next(said)]
         assert max(map(len, table)) <= 80
         assert any(line.startswith((" CliffHanging-v1 ", "CliffHanging-v1: ")) for line in table)
     (learned,) = [line.split() for line in table if line.startswith(" what was learned")]
@@ -257,11 +245,9 @@ def test_no_name_is_broken_at_80_columns_and_one_variant_has_its_metrics(
     assert learned[3:] == ["standard", "9", f"{-mean:.3g}", f"{low:.3g}", "to", f"{high:.3g}"]
 
 
-def test_trials_are_listed_with_their_ids(tmp_path, capsys, monkeypatch):
+def test_trials_are_listed_with_their_ids(publish, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    scores = confirmed(explored(), (noise(3), noise(3, seed=1)))
-    scores[STANDARD][9] = FAILED
-    folder = str(publish_scores(tmp_path / "x", scores))
+    folder = str(publish((noise(3), noise(3, seed=1)), more={STANDARD: {9: FAILED}}))
     trials = hq_ray.load_trials(folder, quiet=True).set_index("trial_id")
 
     def listed(*flags):
@@ -285,10 +271,9 @@ def test_trials_are_listed_with_their_ids(tmp_path, capsys, monkeypatch):
     assert "did you mean 'mean_return'" in capsys.readouterr().err
 
 
-def test_a_handle_shows_loads_compares_and_reports(tmp_path, monkeypatch):
+def test_a_handle_shows_loads_compares_and_reports(publish, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    scores = confirmed(explored(), (noise(6), noise(6, seed=1)))
-    folder = publish_scores(tmp_path / "x", scores, {0: choice()}, label="<small>")
+    folder = publish((noise(6), noise(6, seed=1)), label="<small>")
     handle = hq_ray.open_results(folder)
     assert "&lt;small&gt;" in handle._repr_html_()
     assert len(handle.trials()) == 28
