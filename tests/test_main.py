@@ -54,18 +54,21 @@ def test_help_and_typos_are_quick_because_nothing_slow_is_imported(
     assert [name for name in SLOW_IMPORTS if name in modules] == []
 
 
-def test_a_bad_input_ends_the_process_with_2(tmp_path):
-    done = hq_ray(tmp_path, "run", "--env", "FrozenLak-v1")
-    sentence = "Error: env: unknown environment 'FrozenLak-v1'; did you mean 'FrozenLake-v1'?\n"
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_module_that_exits_does_not_end_the_command_as_if_all_were_well(tmp_path):
+@pytest.mark.parametrize(
+    ("env", "sentence"),
+    [
+        ("FrozenLak-v1", "unknown environment 'FrozenLak-v1'; did you mean 'FrozenLake-v1'?"),
+        # A module that exits does not end the command as if all were well.
+        ("leaving:Env-v0", "the module of environment 'leaving:Env-v0' must be importable, but: "
+         "SystemExit: 0"),
+    ],
+)  # fmt: skip
+def test_a_bad_input_ends_the_process_with_2(tmp_path, env, sentence):
     (tmp_path / "leaving.py").write_text("raise SystemExit(0)")
-    done = hq_ray(tmp_path, "run", "--env", "leaving:Env-v0")
-    sentence = "env: the module of environment 'leaving:Env-v0' must be importable, but: SystemExit"
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"Error: {sentence}: 0\n")
+    done = hq_ray(tmp_path, "run", "--env", env)
+    expected = (2, "", f"Error: env: {sentence}\n")
+    assert (done.returncode, done.stdout, done.stderr) == expected
+    assert not (tmp_path / "results").exists()
 
 
 def test_the_public_names_are_listed_for_whoever_completes_them():
