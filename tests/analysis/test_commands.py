@@ -153,8 +153,14 @@ def test_sweeps_read_together_make_one_report(run, tiny, tmp_path, sketched):
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--metric", "final_retrun"], "did you mean 'final_return'?"),
-        (["--metric", "q_bias"], "must have a better end"),
+        (
+            ["--metric", "final_retrun"],
+            "unknown metric 'final_retrun'; did you mean 'final_return'?",
+        ),
+        (
+            ["--metric", "q_bias"],
+            "must have a better end, but q_bias is best at 0; take one of final_return,",
+        ),
         (["--where", "alhpa < 1"], "did you mean 'alpha'?"),
         (["--where", "alpha <"], "where: must be a condition such as"),
         (["--where", "alpha > 9"], "--where must match a trial of"),
