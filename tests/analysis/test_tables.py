@@ -10,7 +10,7 @@ from hq_ray.analysis.cells import SETTINGS
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.statistics.t_tests import holm_adjusted
 from hq_ray.analysis.summaries import summarise_trials
-from hq_ray.analysis.tables import matched, pairs_table, summary_table
+from hq_ray.analysis.tables import pairs_table, summary_table
 from hq_ray.schema import JOINED, OF_ANALYSIS
 
 NAN = float("nan")
@@ -39,9 +39,6 @@ def frames():
             scores = holed(len(levels), len(seeds), seed=seed)
             found.append(trials_of(variant, levels, seeds, scores, env=env))
     return found
-
-
-# One row per configuration
 
 
 def test_a_row_of_the_summary_is_what_numpy_and_scipy_make_of_its_scores():
@@ -77,38 +74,24 @@ def test_one_seed_has_no_interval_and_none_has_nothing():
     assert unknown["mean"].isna().all()
 
 
-# One row per pair
-
-
 def test_configurations_are_matched_by_what_both_read():
+    constant = {"alpha": 0.2, "eps_schedule": "constant"}
     levels = {
-        "standard": [{"alpha": 0.1}, {"alpha": 0.2}, {"alpha": 0.2, "eps_schedule": "constant"}],
-        "harmonic": [
-            {"alpha": 0.2, "eps_shift": 1.0},
-            {"alpha": 0.2, "eps_shift": 10.0},
-            {"alpha": 0.2, "eps_shift": 1.0, "eps_schedule": "constant"},
-            {"alpha": 0.3, "eps_shift": 1.0},
-        ],
+        "standard": [{"alpha": 0.1}, {"alpha": 0.2}, constant],
+        "harmonic": [{"alpha": 0.2, "eps_shift": e} for e in (1.0, 10.0)]
+        + [constant | {"eps_shift": 1.0}, {"alpha": 0.3, "eps_shift": 1.0}],
         "minimum": [{}, {"eps_schedule": "constant"}],
     }
-    table = table_of(
-        *(trials_of(v, some, [0], np.zeros((len(some), 1))) for v, some in levels.items())
-    )["Table-v0"]
-
-    def names(variant):
-        ours, theirs = matched(table[variant], table["standard"])
-        return [
-            (table[variant].labels[a], table["standard"].labels[b])
-            for a, b in zip(ours, theirs, strict=True)
-        ]
-
-    common = "eps_schedule linear, eps_end 0.05, eps_decay_episodes 3,500"
-    assert set(names("harmonic")) == {
+    scored = ((v, some, [0], np.zeros((len(some), 1))) for v, some in levels.items())
+    found = pairs_table(table_of(*(trials_of(*one) for one in scored)), RETURN)
+    linear = "alpha 0.2, eps_schedule linear, eps_end 0.05, eps_decay_episodes 3,500"
+    names = found.set_index("variant")[["configuration", "baseline_configuration"]]
+    assert sorted(names.loc["harmonic"].itertuples(index=False, name=None)) == [
         ("alpha 0.2, eps_schedule constant, eps_shift 1", "alpha 0.2, eps_schedule constant"),
-        (f"alpha 0.2, {common}, eps_shift 1", f"alpha 0.2, {common}"),
-        (f"alpha 0.2, {common}, eps_shift 10", f"alpha 0.2, {common}"),
-    }
-    assert len(names("minimum")) == 3
+        (f"{linear}, eps_shift 1", linear),
+        (f"{linear}, eps_shift 10", linear),
+    ]
+    assert len(names.loc["minimum"]) == 3
 
 
 def test_a_row_of_the_pairs_equals_plain_loops():
@@ -158,9 +141,6 @@ def test_pairs_take_a_common_seed():
     assert found["n"].tolist() == [1]
     assert found[["se", "low", "high", "p_value"]].isna().all(axis=None)
     assert found["holm"].tolist() == [False]
-
-
-# For pandas
 
 
 def parquet(frame):
