@@ -61,9 +61,6 @@ def process(folder, *arguments):
     return done.stdout
 
 
-# The start.
-
-
 @pytest.fixture(scope="module")
 def started(tmp_path_factory):
     """A folder in which the first command has been run, and what it said."""
@@ -116,9 +113,6 @@ def test_the_queries_answer_what_they_say(started, monkeypatch, capsys):
     assert len(harmonic["harmonic"]) == 5 * 4000
 
 
-# Adding things.
-
-
 def test_the_environment_of_the_example_trains_on_the_kernel(tmp_path):
     text = section("Adding an environment")
     (code,) = blocks(text)
@@ -158,9 +152,6 @@ def test_the_variant_of_the_example_is_the_same_on_both_engines(tmp_path):
         logs.append(frame.sort_values(["trial_id", "episode"], ignore_index=True))
     assert set(logs[0]["variant"]) == {variant}
     pd.testing.assert_frame_equal(*logs, check_exact=True)
-
-
-# Names.
 
 
 def test_every_flag_on_the_page_exists():

@@ -5,17 +5,15 @@ import pytest
 
 from hq_ray.training import train
 
-CLIFF = "CliffWalking-v1"
 
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def on_the_cliff(make_trial):
     """Trained trials of CliffWalking by seed, with a constant exploration of 0.1."""
 
-    def run(variant, n_seeds=8, **hyperparameters):
-        where = {"env": CLIFF, "episodes": 300, "max_steps": 1000}
-        plain = {"eps_schedule": "constant", "eps_start": 0.1, **hyperparameters}
-        return [train(make_trial(variant, **where, seed=s, **plain)) for s in range(n_seeds)]
+    def run(variant, **given):
+        given |= {"env": "CliffWalking-v1", "episodes": 300, "max_steps": 1000}
+        given |= {"eps_schedule": "constant", "eps_start": 0.1}
+        return [train(make_trial(variant, seed=seed, **given)) for seed in range(8)]
 
     return run
 
@@ -33,8 +31,8 @@ def test_a_small_eps_shift_learns_on_the_cliff_as_fast_as_alpha_one(on_the_cliff
         runs = on_the_cliff("harmonic", alpha=alpha, eps_shift=1e-6)
         assert early(runs) == pytest.approx(fastest, abs=0.2 * abs(fastest))
         for run in runs:
-            assert run.summary["policy_value"] == pytest.approx(run.summary["optimal_value"])
-            assert run.summary["start_value"] == pytest.approx(run.summary["optimal_value"])
+            learned = [run.summary[name] for name in ("policy_value", "start_value")]
+            assert learned == pytest.approx([run.summary["optimal_value"]] * 2)
 
 
 def test_alpha_one_and_the_minimum_are_the_same_learner_on_the_cliff(on_the_cliff):

@@ -20,9 +20,6 @@ def noise(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape)
 
 
-# The choice and the seeds of the test
-
-
 def test_the_first_half_of_the_seeds_chooses_and_the_rest_test():
     ours, base = noise(6, 11), noise(3, 11, seed=1)
     found = compared(ours, base)
@@ -109,9 +106,6 @@ def test_a_metric_that_is_nowhere_compares_nothing():
     assert best_configuration(table["Table-v0"]["harmonic"], METRICS["success_rate"]) is None
 
 
-# Pairs or Welch
-
-
 @pytest.mark.parametrize(
     ("ours", "theirs", "common"),
     [
@@ -129,9 +123,6 @@ def test_pairing_takes_half_of_the_seeds(ours, theirs, common):
     assert paired == (common is not None)
     assert list(map(len, found)) == ([common] * 2 if paired else list(map(len, seeds)))
     assert not seeds_to_compare(seeds, unseeded=True)[0]
-
-
-# Null experiments and power: chosen on some seeds, compared on fresh ones
 
 
 def rejected(n_seeds, n_configurations, gain=0.0, n_experiments=20_000):

@@ -162,24 +162,22 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("moment", ["removing", "noting", "writing"])
-def test_killed_at_any_moment_the_next_run_heals(run, moment):
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(OutputRoot, "_remove"), (OutputRoot, "_write"), (run_outputs, "encode_csv")],
+)
+def test_killed_at_any_moment_the_next_run_heals(run, owner, name):
     assert run(*GRID, "--seeds", "0-2", "--task", "train")[0] == 0
     calls = []
 
     def kill(*arguments):
         calls.append(arguments)
-        if len(calls) == 2 or moment == "noting":
+        if len(calls) == 2 or name == "_write":
             # As after kill -9 nothing more is noted.
             patch.setattr(OutputRoot, "_write", lambda *_: None)
             raise Killed
         return original(*arguments)
 
-    owner, name = {
-        "removing": (OutputRoot, "_remove"),
-        "noting": (OutputRoot, "_write"),
-        "writing": (run_outputs, "encode_csv"),
-    }[moment]
     original = getattr(owner, name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(owner, name, kill)
@@ -190,17 +188,11 @@ def test_killed_at_any_moment_the_next_run_heals(run, moment):
     assert run(*CLIFF, "--seeds", "0", "--task", "train")[0] == 0
     there = files("logs")
     assert logs([0]) <= there <= logs([0, 1, 2])
+    run(*CLIFF, "--seeds", "0-2", "--task", "train", "--log_root", "fresh")
     for path in there:
-        assert Path(path).read_text() == cliff_log(run, path), path
+        assert Path(path).read_text() == Path("fresh", *Path(path).parts[1:]).read_text(), path
     assert run(*GRID, "--seeds", "1", "--task", "train")[0] == 0
     assert files("logs") == logs([1])
-
-
-def cliff_log(run, path):
-    """That log of the cliff, as a run into a folder of its own writes it."""
-    if not Path("fresh").exists():
-        run(*CLIFF, "--seeds", "0-2", "--task", "train", "--log_root", "fresh")
-    return Path("fresh", *Path(path).parts[1:]).read_text()
 
 
 def test_two_runs_at_once_write_one_after_the_other(tmp_path, capsys):

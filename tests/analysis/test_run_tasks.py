@@ -58,9 +58,6 @@ def trained(finished, tmp_path, monkeypatch):
     shutil.copytree(finished / "results", tmp_path / "here" / "results")
 
 
-# What is written, and where.
-
-
 def test_every_picture_and_film_is_one_and_the_csv_logs_are_the_parquet_columns(finished):
     pictures = list((finished / "plots").rglob("*.png"))
     assert len(pictures) == len(CURVES) + 2
@@ -116,9 +113,6 @@ def test_everything_can_be_put_elsewhere(run, tmp_path):
         assert str(there / name) in out
 
 
-# One task alone.
-
-
 @pytest.mark.parametrize("task", ["plot", "compare"])
 def test_drawing_and_filming_work_from_disk(run, trained, finished, task):
     before, film = times("results"), "videos/standard/greedy_s0.mp4"
@@ -144,9 +138,6 @@ def test_before_all_are_trained_nothing_is_drawn(run, trained):
         "results/VelocityGrid-v0; use --task train or --task all\n"
     )
     assert times(Path.cwd()) == before
-
-
-# What goes wrong on the way.
 
 
 class Faulty(gymnasium.Env):
