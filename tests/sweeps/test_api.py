@@ -17,18 +17,15 @@ SPEC = {
 
 def test_the_handle_has_trials_and_episodes(tmp_path):
     handle = run_sweep(Sweep(**SPEC), tmp_path, local=True)
-    trials, episodes = handle.trials(), handle.episodes()
+    trials = handle.trials()
     assert (handle.tally.done, handle.tally.failed) == (12, 0)
-    assert len(trials) == 12
     assert set(trials["status"]) == {"done"}
     assert trials.groupby(["variant", "alpha"])["seed"].apply(sorted).tolist() == [[0, 1, 2]] * 4
-    assert len(episodes) == 12 * 20
-    assert set(episodes["trial_id"]) == set(trials["trial_id"])
+    assert len(handle.episodes()) == 12 * 20
     some = trials["trial_id"][:2].tolist()
     part = handle.episodes(["trial_id", "episode_return"], f"trial_id in {some}")
     assert list(part.columns) == ["trial_id", "episode_return"]
     assert len(part) == 40
-    assert handle.episodes(where="trial_id in []").empty
 
 
 def test_a_sweep_a_mapping_and_a_file_are_the_same(tmp_path):

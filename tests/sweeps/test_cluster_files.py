@@ -82,28 +82,18 @@ def free_ports(number):
 def head():
     """A head node on this machine, with a token and two cores."""
     folder = Path(tempfile.mkdtemp(prefix="j-", dir="/tmp"))
-    command = folder / "bin" / "hq-ray"
-    command.parent.mkdir()
-    command.write_text(f"#!{sys.executable}\nfrom hq_ray.__main__ import main\nmain()\n")
-    command.chmod(0o755)
     gcs, dashboard, agent, client, metrics = free_ports(5)
     with pytest.MonkeyPatch.context() as patch, (folder / "log").open("wb") as log:
         patch.setenv("RAY_AUTH_MODE", "token")
         patch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
-        patch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, sys.path)]))
-        process = subprocess.Popen(
-            [
-                *(*RAY, "start", "--head", "--block"),
-                *(f"--port={gcs}", f"--dashboard-port={dashboard}", "--num-cpus=2"),
-                *(f"--dashboard-agent-listen-port={agent}", f"--temp-dir={folder}"),
-                f"--metrics-export-port={metrics}",
-                *([f"--ray-client-server-port={client}"] if find_spec("grpc") else []),
-                *("--object-store-memory=134217728", "--disable-usage-stats"),
-            ],
-            stdout=log,
-            stderr=log,
-        )
+        start = [*RAY, "start", "--head", "--block", "--num-cpus=2", f"--temp-dir={folder}"]
+        start += [f"--port={gcs}", f"--dashboard-port={dashboard}"]
+        start += [f"--dashboard-agent-listen-port={agent}", f"--metrics-export-port={metrics}"]
+        start += [f"--ray-client-server-port={client}"] if find_spec("grpc") else []
+        start += ["--object-store-memory=134217728", "--disable-usage-stats"]
+        process = subprocess.Popen(start, stdout=log, stderr=log)
         try:
             while b"Ray runtime started" not in (folder / "log").read_bytes():
                 assert process.poll() is None

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hq_ray.batch import BatchReport, run_batch
-from hq_ray.errors import HqRayError, ModelError
+from hq_ray.errors import HqRayError
 from hq_ray.store import DONE, FAILED, Failure, Results
 from hq_ray.sweeps.batching import Batcher
 from hq_ray.sweeps.driver import Driver, SweepStopped, Tally
@@ -243,21 +243,13 @@ def test_a_store_that_refuses_again_and_again_stops_the_sweep_with_its_reason(sw
     assert (max(executor.asked), executor.asked[-1]) == (32, 0), "no more cores are asked for"
 
 
-def test_an_error_of_ours_is_raised_as_it_is(sweep):
-    cause = ModelError("the model must be the planned one")
-    executor = Scripted(lambda batch: Crash("error", "ModelError: x", cause))
-    with pytest.raises(ModelError, match="the planned one"):
-        sweep(executor)
-    assert executor.cancelled
-    assert len(executor.submitted) <= executor.most_flying
-
-
 @pytest.mark.parametrize("size", [1, 25])
 def test_failures_of_one_kind_stop_the_sweep(sweep, size):
     executor = Scripted(
         lambda batch: report(batch, {t.seed: f"ValueError: no state {t.seed}" for t in batch})
     )
-    with pytest.raises(SweepStopped, match="ValueError: no state") as stopped:
+    words = "with 0 trials done: .* failed: ValueError: no state"
+    with pytest.raises(SweepStopped, match=words) as stopped:
         sweep(executor, 300, size)
     assert isinstance(stopped.value, HqRayError)
     assert executor.cancelled
@@ -323,10 +315,9 @@ def test_ctrl_c_does_not_wait_for_retries(sweep):
     assert (0, 1) not in executor.submitted
 
 
-@pytest.mark.parametrize("pressed", [False, True])
-def test_without_ray_it_stops_and_says_so_unless_it_was_told_to_stop(sweep, pressed):
-    before = interrupting(int(pressed), after=2)
-    batches = []
+def test_a_signal_that_ends_ray_too_is_no_complaint(sweep):
+    """As one to all processes of a container does."""
+    before, batches = interrupting(1, after=2), []
 
     def script(batch):
         batches.append(batch)
@@ -334,9 +325,4 @@ def test_without_ray_it_stops_and_says_so_unless_it_was_told_to_stop(sweep, pres
             raise ExecutorLost("Ray's raylet has died")
         return before(batch)
 
-    if pressed:  # a signal to all processes of a container ends Ray too
-        assert sweep(Scripted(script), 100).interrupted
-        return
-    stopped = "with 20 trials done: Ray's raylet has died; the same command resumes"
-    with pytest.raises(SweepStopped, match=stopped):
-        sweep(Scripted(script), 100, 10)
+    assert sweep(Scripted(script), 100).interrupted
