@@ -10,7 +10,6 @@ import gymnasium
 import pandas as pd
 import pytest
 
-from hq_ray.cli import run_command_line
 from hq_ray.errors import InputError
 from hq_ray.sweeps.api import run_sweep
 
@@ -117,14 +116,13 @@ def test_an_edit_that_a_rollout_cannot_see_stops_the_sweep(edit, call, said):
     assert handle.tally.done == 1
 
 
-def test_a_run_is_stopped_alike(edit, capsys):
-    run = ["run", "--local", "--task", "train", "--env", ENV, "--episodes", "8"]
-    assert run_command_line([*run, "--seeds", "0"]) == 0
+def test_a_run_is_stopped_alike(edit, call, said):
+    run = f"run --local --task train --env {ENV} --episodes 8 --seeds"
+    said(f"{run} 0")
     edit(*UNSEEN)
-    capsys.readouterr()
-    assert run_command_line([*run, "--seeds", "0-1"]) == 2
-    assert "go on with --accept_source" in capsys.readouterr().err
-    assert run_command_line([*run, "--seeds", "0-1", "--accept-source"]) == 0
+    code, _, error = call(f"{run} 0-1")
+    assert (code, "go on with --accept_source" in error) == (2, True)
+    said(f"{run} 0-1 --accept-source")
 
 
 def test_trials_of_edited_code_are_replayed_and_filmed(edit, call, said):
@@ -136,13 +134,12 @@ def test_trials_of_edited_code_are_replayed_and_filmed(edit, call, said):
 
 
 def test_failures_of_another_source_stop_nothing(edit, call, said):
-    late = ("--set", "episodes=30")
-    edit(
-        "return 0, {}", "self.n = getattr(self, 'n', 0) + 1; return 0 if self.n < 20 else 1 / 0, {}"
-    )
-    assert "2 failed: ZeroDivisionError" in call("sweep up.yaml --local", *late)[1]
+    sweep = "sweep up.yaml --local --set episodes=30"
+    late = "self.n = getattr(self, 'n', 0) + 1; return 0 if self.n < 20 else 1 / 0, {}"
+    edit("return 0, {}", late)
+    assert "2 failed: ZeroDivisionError" in call(sweep)[1]
     edit()
-    assert "Ran 3 trials" in said("sweep up.yaml --local --retry_failed --set seeds=0-2", *late)
+    assert "Ran 3 trials" in said(f"{sweep} --retry_failed --set seeds=0-2")
 
 
 @pytest.mark.ray
