@@ -36,6 +36,7 @@ def draw_tiles(rows: Sequence[str]) -> np.ndarray:
     height, width = len(rows), len(rows[0])
     cell = cell_size(width, height)
     frame = np.full(((height + 1) * cell, (width + 1) * cell, 3), WALL, np.uint8)
+    centres = _pixel_centres(frame[:cell, :cell])
     for y, row in enumerate(rows):
         for x, letter in enumerate(row):
             left, top = x * cell + cell // 2, y * cell + cell // 2
@@ -43,7 +44,7 @@ def draw_tiles(rows: Sequence[str]) -> np.ndarray:
             tile[:] = FLOOR
             tile[[0, -1]] = tile[:, [0, -1]] = FLOOR_LINE
             if letter in TILES:
-                TILES[letter](tile)
+                TILES[letter](tile, *centres)
     return frame
 
 
@@ -109,25 +110,22 @@ def _draw_arrow(
     _paint(window, arrow, INK)
 
 
-def _draw_start(tile: np.ndarray) -> None:
-    cell = tile.shape[0]
-    px, py = _pixel_centres(tile)
+def _draw_start(tile: np.ndarray, px: np.ndarray, py: np.ndarray) -> None:
+    cell = len(tile)
     ring = np.hypot(px - cell / 2, py - cell / 2) - 0.43 * cell
     _paint(tile, np.abs(ring) - 0.045 * cell, START)
 
 
-def _draw_cliff(tile: np.ndarray) -> None:
-    cell = tile.shape[0]
-    px, py = _pixel_centres(tile)
+def _draw_cliff(tile: np.ndarray, px: np.ndarray, py: np.ndarray) -> None:
+    cell = len(tile)
     tile[:] = CLIFF
     period = cell / 3
     stripe = np.abs((px + py) % period - period / 2) - period / 6
     _paint(tile, np.maximum(stripe, 0.1 * cell - py), CLIFF_STRIPE)
 
 
-def _draw_goal(tile: np.ndarray) -> None:
-    cell = tile.shape[0]
-    px, py = _pixel_centres(tile)
+def _draw_goal(tile: np.ndarray, px: np.ndarray, py: np.ndarray) -> None:
+    cell = len(tile)
     tile[1:-1, 1:-1] = GOAL
     pole = np.maximum(np.abs(px - 0.32 * cell) - 0.04 * cell, np.abs(py - 0.5 * cell) - 0.36 * cell)
     cloth = np.maximum(0.36 * cell - px, np.abs(py - 0.32 * cell) - (0.82 * cell - px) * 0.4)
@@ -135,9 +133,8 @@ def _draw_goal(tile: np.ndarray) -> None:
     _paint(tile, pole, POLE)
 
 
-def _draw_wind(tile: np.ndarray, strength: int) -> None:
-    cell = tile.shape[0]
-    px, py = _pixel_centres(tile)
+def _draw_wind(tile: np.ndarray, px: np.ndarray, py: np.ndarray, strength: int) -> None:
+    cell = len(tile)
     aside = np.abs(px - cell / 2)
     for k in range(strength):
         tip = (0.5 - 0.12 * strength + 0.24 * k) * cell
@@ -145,7 +142,7 @@ def _draw_wind(tile: np.ndarray, strength: int) -> None:
         _paint(tile, np.maximum(slope, aside - 0.2 * cell), WIND)
 
 
-TILES: dict[str, Callable[[np.ndarray], None]] = {
+TILES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], None]] = {
     "S": _draw_start,
     "C": _draw_cliff,
     "G": _draw_goal,

@@ -21,9 +21,8 @@ Table = dict[int, dict[int, list[Outcome]]]
 class TableEnv(gymnasium.Env):
     """Steps are drawn from a table, and every episode starts in one state.
 
-    The attributes `P`, `initial_state_distrib`, `s` and `lastaction` are those of Gymnasium's
-    toy-text environments. `step` and `reset` each draw one double, and return `{"prob": p}`, the
-    probability of what happened.
+    `P`, `initial_state_distrib`, `s` and `lastaction` are as in Gymnasium's toy-text environments.
+    `step` and `reset` each draw one double; their `{"prob": p}` is that of what happened.
     """
 
     metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 8}  # noqa: RUF012

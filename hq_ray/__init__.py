@@ -8,8 +8,8 @@ import importlib
 import pathlib
 from typing import Any
 
-# In a source tree envs, sweeps and analysis lie beside this folder; imported below it, their names
-# can be those of anybody's own packages.
+# In a source tree envs, sweeps and analysis lie beside this folder. They are imported below it, so
+# that users may have packages of these names.
 if not pathlib.Path(__file__).with_name("envs").is_dir():
     __path__.append(str(pathlib.Path(__file__).resolve().parent.parent))
 

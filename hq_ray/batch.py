@@ -58,7 +58,7 @@ def run_batch(
     results.publish(trained, failures, keep_q_values, may_commit)
     return BatchReport(
         done=tuple(done.trial.trial_id for done in trained),
-        reasons=tuple(f"{failure.error_type}: {failure.message}" for failure in failures),
+        reasons=tuple(f"{failure.error_type}: {failure.error_message}" for failure in failures),
         steps=sum(done.summary["total_steps"] for done in trained),
         train_seconds=sum(done.train_seconds for done in trained),
         seconds=time.perf_counter() - started,

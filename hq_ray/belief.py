@@ -7,6 +7,7 @@ in its own body, and nothing that these functions use is replaced. And a replay 
 
 import inspect
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import gymnasium
@@ -47,10 +48,9 @@ def believed_model(environment: gymnasium.Env) -> tuple[Model | None, str]:
     except RAISED as problem:
         reason = f"{problem}" if isinstance(problem, ModelError) else type(problem).__name__
         return None, f"has a transition table that cannot be read ({reason})"
-    try:
+    agrees = False
+    with suppress(*RAISED):  # the table may allow steps that the environment refuses
         agrees = replay_agrees(environment, model)
-    except RAISED:  # the table allows steps that the environment refuses
-        agrees = False
     if not agrees:
         return None, "has a transition table that does not describe its steps"
     owner = _defining_class(type(bare), "step").__name__

@@ -1,9 +1,8 @@
 """numba's `njit`, with compiled code kept in a folder that can be written, or not kept at all."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import lru_cache
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import numba
@@ -43,24 +42,24 @@ def _forgiving(compiled: Any) -> Any:
     return compiled
 
 
-@contextmanager
-def on_compiling(tell: Callable[[str], None]) -> Iterator[None]:
+def on_compiling(tell: Callable[[str], None]) -> AbstractContextManager:
     """Says once, and only if anything is compiled within the block, what takes so long."""
-    with event.install_listener("numba:compile", _Listener(tell)):
-        yield
+    return event.install_listener("numba:compile", _Listener(tell))
 
 
 class _Listener(event.Listener):
     def __init__(self, tell: Callable[[str], None]):
-        self._tell_once = lru_cache(tell)
+        self._tell, self._has_told = tell, False
 
     def on_start(self, event: event.Event) -> None:
-        self._tell_once(
-            "compiling the training loops, once on this machine"
-            if KEEPS
-            else "compiling the training loops in every process, because there is no folder to "
-            "keep them in; NUMBA_CACHE_DIR names one"
-        )
+        if not self._has_told:
+            self._has_told = True
+            self._tell(
+                "compiling the training loops, once on this machine"
+                if KEEPS
+                else "compiling the training loops in every process, because there is no folder to "
+                "keep them in; NUMBA_CACHE_DIR names one"
+            )
 
     def on_end(self, event: event.Event) -> None:
         pass

@@ -54,23 +54,15 @@ def encode_episodes(batch: Sequence[Trained]) -> pa.Buffer:
 
 def encode_trials(trained: Sequence[Trained], failures: Sequence[Failure]) -> pa.Buffer:
     """The trials file of a batch; null is what a row lacks."""
-    done = [
-        {"status": schema.DONE, "engine": one.engine, **one.summary}
-        | {"train_seconds": one.train_seconds, "evaluate_seconds": one.evaluate_seconds}
-        for one in trained
+    rows: list[dict[str, Any]] = [
+        *({"status": schema.DONE, **vars(done), **done.summary} for done in trained),
+        *({"status": schema.FAILED, **vars(failure)} for failure in failures),
     ]
-    failed = [
-        {"status": schema.FAILED, "error_type": failure.error_type}
-        | {"error_message": failure.message, "error_traceback": failure.traceback}
-        for failure in failures
-    ]
-    trials = [one.trial for one in trained] + [one.trial for one in failures]
     now = datetime.datetime.now(datetime.UTC)
-    rows = [
-        {name: getattr(trial, name) for name in ("trial_id", "config_id", *TRIAL_FIELDS)}
-        | {"finished_at": now, **row}
-        for trial, row in zip(trials, [*done, *failed], strict=True)
-    ]
+    names = ("trial_id", "config_id", *TRIAL_FIELDS)
+    for row in rows:
+        row |= {"finished_at": now, **{name: getattr(row["trial"], name) for name in names}}
+    # Entries that are no columns are passed over.
     return encode_table(pa.Table.from_pylist(rows, schema=schema.TRIALS), "trials")
 
 

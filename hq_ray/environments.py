@@ -41,7 +41,7 @@ ROLLOUT_EPISODES, ROLLOUT_STEPS = 10, 1_000
 REPEAT_SHARE = 0.75
 # What the first reset or step raises where they take and return what the old gym's did.
 OF_OLD_GYM = ("unexpected keyword argument", "unpack")
-# In place of a digest where the rollout ends its process.
+# In place of a digest where a rollout ends its process.
 DIED = "0" * 16
 
 
@@ -183,9 +183,7 @@ def _rollout_fingerprint(env: str, args: str, limit: int) -> str:
     Raises:
         InputError: it has the interface of the old gym.
     """
-    answer = in_child_process(partial(_rollouts, env, args, limit))
-    if answer is None:
-        return ROLLOUT + DIED
+    answer = in_child_process(partial(_rollouts, env, args, limit)) or {DIED}
     if isinstance(answer, str):
         raise InputError(answer)
     return UNSEEDED if len(answer) > 1 else ROLLOUT + answer.pop()

@@ -34,8 +34,7 @@ TO_53_BITS = U(11)
 LANES = 4
 # Up to so many outcomes are counted without a jump; of more the first is nearly always the one.
 COUNTED_OUTCOMES = 4
-# Numbers between Q tables: without them the same state of two trials could lie 4 KiB apart, which
-# the processor takes for the same place.
+# Numbers between Q tables: the processor takes places 4 KiB apart for the same.
 SPACING = 8
 
 LANE = np.dtype(

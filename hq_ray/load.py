@@ -52,8 +52,7 @@ def load_trials(
 ) -> pd.DataFrame:
     """One row per committed trial, sorted by env, variant, hyperparameters and seed.
 
-    Failed trials are among them: see `status`. A trial published as failed and later as done, or in
-    several of the results, counts once.
+    Failed trials are among them: see `status`. A trial published several times counts once.
 
     Args:
         results: a path, a URI, a `Results`, or several of these.

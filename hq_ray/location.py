@@ -79,8 +79,7 @@ class Location:
         """The location that a path or a URI such as `s3://bucket/prefix` names.
 
         Raises:
-            InputError: the text names no location or holds credentials, or there are no
-                credentials for the store that it names.
+            InputError: it names none or holds credentials, or its store has none set.
         """
         text = os.fspath(text)
         if not text:

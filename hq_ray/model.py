@@ -76,13 +76,13 @@ class Model:
     def reachable(self) -> np.ndarray:
         """bool (S,), the states that some behaviour can visit before its episode terminates."""
         moves = (self.probability > 0) & ~self.terminated
-        found = self.start_probability > 0
-        frontier = np.flatnonzero(found)
+        reached = self.start_probability > 0
+        frontier = np.flatnonzero(reached)
         while frontier.size:
             successors = np.unique(self.next_state[frontier][moves[frontier]])
-            frontier = successors[~found[successors]]
-            found[frontier] = True
-        return found
+            frontier = successors[~reached[successors]]
+            reached[frontier] = True
+        return reached
 
     @cached_property
     def ends(self) -> np.ndarray:

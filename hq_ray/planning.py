@@ -187,8 +187,7 @@ def _chain(next_state, reward, probability, terminated, policy, gamma, roots):
     """V = constant + weight V over the states that a policy reaches, in depth-first post-order.
 
     All that a state leads to comes before it, but for loops. Row i has the columns `target` and the
-    entries `weight` from bounds[i] to bounds[i + 1]; staying is divided out. `ends` tells whether
-    an episode may end there.
+    entries `weight` from bounds[i] to bounds[i + 1]; staying is divided out. `ends`: it may end.
     """
     n_states, _, n_outcomes = next_state.shape
     tried, rank = np.full(n_states, -1), np.empty(n_states, np.int64)

@@ -76,8 +76,7 @@ TRIALS = _schema(
     | HYPERPARAMETERS.keys() - {"gamma", "eps_schedule", "eps_start"},
 )
 
-# Metrics that are columns of `trials` and have a better end: 1 where more is better, else -1. The
-# choice of a sweep and the analysis both read it.
+# Metrics that are columns of `trials` and have a better end: 1 where more is better, else -1.
 BETTER = {
     **dict.fromkeys(("mean_return", "final_return", "policy_value"), 1),
     **dict.fromkeys(("success_rate", "final_success_rate"), 1),

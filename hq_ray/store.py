@@ -74,8 +74,7 @@ class Survey:
         status: `done` or `failed` by trial_id, without damaged batches; done wins.
         damaged: file name of a batch -> which of its files is missing, cut short or foreign.
         repeated: trials that several batches hold as done.
-        stray: (folder, name) of episodes and Q tables of no batch: if nobody writes, a killed
-            driver left them.
+        stray: (folder, name) of episodes and Q tables of no batch, as a killed driver leaves them.
     """
 
     status: Mapping[str, str]

@@ -192,8 +192,8 @@ class Failure:
 
     trial: Trial
     error_type: str
-    message: str
-    traceback: str
+    error_message: str
+    error_traceback: str
 
 
 def is_model(fingerprint: str | None) -> bool:

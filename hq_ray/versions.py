@@ -24,8 +24,8 @@ def versions() -> dict[str, str | None]:
     with suppress(OSError, subprocess.SubprocessError):
         if (root / ".git").exists():  # an installed copy may lie in a repository of the user's
             head = ["git", "-C", str(root), "rev-parse", "HEAD"]
-            told = subprocess.check_output(head, stderr=subprocess.DEVNULL, text=True, timeout=5)
-            found["git_commit"] = told.strip()
+            output = subprocess.check_output(head, stderr=subprocess.DEVNULL, text=True, timeout=5)
+            found["git_commit"] = output.strip()
     found["python"] = platform.python_version()
     return found | {name: importlib.metadata.version(name) for name in VERSIONED}
 
