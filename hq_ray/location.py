@@ -119,7 +119,7 @@ class Location:
             return bool(self.key()) and bool(obstore.head(self.store, self.key()))
         return False
 
-    def files(self, suffix: str) -> list[str]:
+    def files(self, suffix: str = "") -> list[str]:
         """Sorted names of the visible files directly below; empty where there is no such folder."""
         names = self._listed()[0]
         return [n for n in names if n.endswith(suffix) and not n.startswith((".", "_"))]
