@@ -144,16 +144,15 @@ def test_falls_are_recovered_from_the_returns_of_a_random_walker():
 def test_falls_of_long_runs_survive_the_rounding_of_means():
     # 3 * (1/3) and its like: means whose multiples are not whole.
     rng = np.random.default_rng(0)
-    rows, expected = [], []
-    for _ in range(300):
-        episodes = int(rng.integers(1, 10**6))
-        total_steps, falls = int(rng.integers(1, 10**9)), int(rng.integers(0, 10**8))
-        falls = min(falls, total_steps)
-        mean_return = -(total_steps + 99 * falls) / episodes
-        log = {"mean_return": mean_return, "mean_steps": total_steps / episodes}
-        rows.append(row("CliffWalking-v1", episodes=episodes, total_steps=total_steps, **log))
-        expected.append(falls)
-    assert summary_of(*rows)["falls"].tolist() == expected
+    episodes, total_steps = rng.integers(1, 10**6, 300), rng.integers(1, 10**9, 300)
+    falls = np.minimum(rng.integers(0, 10**8, 300), total_steps)
+    trials = pd.DataFrame([row("CliffWalking-v1")] * 300).assign(
+        episodes=episodes,
+        total_steps=total_steps,
+        mean_steps=total_steps / episodes,
+        mean_return=-(total_steps + 99 * falls) / episodes,
+    )
+    assert summarise_trials(trials)[0]["falls"].tolist() == falls.tolist()
 
 
 def test_falls_are_known_on_the_cliffs_alone():

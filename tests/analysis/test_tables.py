@@ -101,14 +101,17 @@ def test_a_row_of_the_pairs_equals_plain_loops():
     assert len(found) == 2 * (9 + 3)
     for _, got in found.iterrows():
         cells = table[got["env"]]
-        ours, base = cells[got["variant"]], cells["standard"]
-        x = ours.scores("final_return")[ours.labels.index(got["configuration"])]
-        y = base.scores("final_return")[base.labels.index(got["baseline_configuration"])]
-        x = dict(zip(ours.seeds.tolist(), x, strict=True))
-        y = dict(zip(base.seeds.tolist(), y, strict=True))
-        both = [s for s in sorted(x.keys() & y.keys()) if x[s] == x[s] and y[s] == y[s]]
-        a, b = np.array([x[s] for s in both]), np.array([y[s] for s in both])
-        d, n = a - b, len(both)
+        x, y = (
+            pd.DataFrame(cells[v].scores("final_return"), cells[v].labels, cells[v].seeds).loc[
+                label
+            ]
+            for v, label in (
+                (got["variant"], got["configuration"]),
+                ("standard", got["baseline_configuration"]),
+            )
+        )
+        d = (x - y).dropna()
+        a, b, n = x[d.index], y[d.index], len(d)
         low, high = stats.t.interval(0.95, n - 1, d.mean(), stats.sem(d))
         expected = {
             "n": n, "mean": a.mean(), "baseline_mean": b.mean(), "difference": d.mean(),

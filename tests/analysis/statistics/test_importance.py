@@ -77,15 +77,6 @@ def test_constant_scores_have_no_shares(value):
         assert set(found.values()) == {0.0}
 
 
-def test_a_grid_with_a_hole_has_no_shares():
-    settings = grid(4, 3)
-    means = np.random.default_rng(5).normal(size=(12, 1))
-    means[4] = NAN
-    found, note = importance(means, settings)
-    assert found == {}
-    assert note == "no full grid, 11 of 12 combinations, so nothing is shared out"
-
-
 def test_what_is_not_read_is_joined_with_its_schedule():
     rows = [
         (alpha, end, schedule, decay, shift)
@@ -103,15 +94,16 @@ def test_what_is_not_read_is_joined_with_its_schedule():
     assert list(found.values()) == exact(list(plain.values()))
 
 
-def test_without_scores_and_with_one_configuration():
-    for scores, settings in (
-        (np.full((4, 3), NAN), grid(2, 2)),
-        (np.ones((1, 2)), grid(2, 2)[:1]),
-        (np.ones((1, 1)), pd.DataFrame(index=[0])),
+def test_without_scores_a_choice_or_a_full_grid_nothing_is_shared_out():
+    holed = np.random.default_rng(5).normal(size=(12, 1))
+    holed[4] = NAN
+    for scores, settings, words in (
+        (holed, grid(4, 3), "no full grid, 11 of 12 combinations, so nothing is shared out"),
+        (np.full((4, 3), NAN), grid(2, 2), "nothing varies"),
+        (np.ones((1, 2)), grid(2, 2)[:1], "nothing varies"),
+        (np.ones((1, 1)), pd.DataFrame(index=[0]), "nothing varies"),
     ):
-        found, note = importance(scores, settings)
-        assert found == {}
-        assert "nothing varies" in note
+        assert importance(scores, settings) == ({}, words)
 
 
 def test_seeds_that_some_lack():
