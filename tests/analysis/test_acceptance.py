@@ -22,9 +22,15 @@ def early(runs):
     return np.mean([run.log.episode_return[:50].mean() for run in runs])
 
 
-def test_a_small_eps_shift_learns_on_the_cliff_as_fast_as_alpha_one(on_the_cliff):
+def test_a_small_eps_shift_learns_on_the_cliff_as_fast_as_alpha_one_which_is_the_minimum(
+    on_the_cliff,
+):
     """Deterministic and non-positive: at 1e-6 the update is the minimum, whatever alpha."""
-    fastest = early(on_the_cliff("standard", alpha=1.0))
+    alpha_one, minimum = on_the_cliff("standard", alpha=1.0), on_the_cliff("minimum")
+    for one, other in zip(alpha_one, minimum, strict=True):
+        assert np.array_equal(one.log.episode_return, other.log.episode_return)
+        assert np.array_equal(one.log.q_values, other.log.q_values)
+    fastest = early(alpha_one)
     slowest = early(on_the_cliff("standard", alpha=0.05))
     assert slowest < 3 * fastest
     for alpha in (0.05, 0.2, 0.5):
@@ -33,10 +39,3 @@ def test_a_small_eps_shift_learns_on_the_cliff_as_fast_as_alpha_one(on_the_cliff
         for run in runs:
             learned = [run.summary[name] for name in ("policy_value", "start_value")]
             assert learned == pytest.approx([run.summary["optimal_value"]] * 2)
-
-
-def test_alpha_one_and_the_minimum_are_the_same_learner_on_the_cliff(on_the_cliff):
-    pairs = zip(on_the_cliff("standard", alpha=1.0), on_the_cliff("minimum"), strict=True)
-    for standard, minimum in pairs:
-        assert np.array_equal(standard.log.episode_return, minimum.log.episode_return)
-        assert np.array_equal(standard.log.q_values, minimum.log.q_values)

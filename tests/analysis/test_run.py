@@ -113,14 +113,12 @@ def test_malformed_env_args_are_shown(text, refused):
         # Numbers.
         (["--alpha", "1.5"], "alpha must be in (0, 1], got 1.5"),
         (["--episodes", "0"], "Invalid value for '--episodes': 0 is not in the range x>=1"),
-        (["--episodes", "2147483648"], "episodes: must be a whole number from 1 to 2147483647"),
         (["--trials_per_task", "x"], "Invalid value for '--trials_per_task': 'x' is not a valid "),
         (["--seeds", "0-"], "seeds must be a range like '0-4' or a list like '0,1,2', got '0-'"),
         # Names and their near misses.
         (["--env", "no_such_module:X-v0"], "the module of environment 'no_such_module:X-v0' must "),
         (["--env", ""], "env: must be an id or a mapping with an id, got "),
         (["--variants", "harmonc"], "unknown variant 'harmonc'; did you mean 'harmonic'?"),
-        (["--engine", "kernal"], "unknown engine 'kernal'; did you mean 'kernel'?"),
         (["--eps_schedule", "linaer"], "eps_schedule must be one of linear, exponential, inverse"),
         (["--alhpa", "1"], "No such option '--alhpa'. (Did you mean one of: '--alpha'"),
         (["extra"], "Got unexpected extra argument (extra)"),
@@ -128,9 +126,7 @@ def test_malformed_env_args_are_shown(text, refused):
         # Environments.
         (["--env", "Pendulum-v1"], "env: the observation space of Pendulum-v1 must be finite"),
         (["--env_args", "is_slipery=no"], "has no argument 'is_slipery'; did you mean 'is_slip"),
-        (["--env_args", "render_mode=human"], "render_mode is not an argument of a tria"),
         # Places.
-        (["--results", "s4://bucket/x"], "results must be a path or a URI, got 's4://bucket/x"),
         (["--results", "/dev/null/x"], "but /dev/null/x/FrozenLake-v1 is a file, or is below one"),
     ],
 )

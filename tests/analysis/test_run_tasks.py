@@ -186,10 +186,6 @@ def test_a_failed_trial_is_told_the_others_drawn_and_filmed_and_it_is_tried_agai
     written = {name for name in files(Path.cwd()) if not name.startswith("results/")}
     done = [0, 2, 3, 4]
     assert written == logs(done) | curves(done) | comparisons("Faulty-v0") | videos([0, 4])
-    rows = pd.read_parquet("results/Faulty-v0/trials").set_index(["variant", "seed"])
-    assert (rows["status"] == "failed").sum() == 2
-    assert rows.loc[("standard", 1), "error_message"] == "no such state"
-    assert 'raise ValueError("no such state")' in rows.loc[("standard", 1), "error_traceback"]
     monkeypatch.setattr(Faulty, "broken", None)
     code, out, _ = run(*faulty, "--task", "train")
     assert code == 0
