@@ -57,11 +57,6 @@ def below(name, seen=None):
     return seen
 
 
-def test_there_are_modules():
-    known = {"hq_ray.kernel", "hq_ray.load", "hq_ray.sweeps.driver", "hq_ray.envs.velocity_grid"}
-    assert known <= set(MODULES)
-
-
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_imports_point_down_without_cycles_and_below_hq_ray(name):
     assert name not in below(name)
@@ -100,7 +95,9 @@ def test_libraries_stay_at_home(library, homes):
 def test_what_is_compiled_goes_by_the_module_that_finds_its_cache():
     users = {name for name, tree in MODULES.items() if "numba.njit" in imported(tree)}
     assert users == set()
+    # The walk has found all packages.
     assert "hq_ray.compiled" in GRAPH["hq_ray.kernel"]
+    assert {package_of(name) for name in MODULES} == set(PACKAGES)
 
 
 def test_files_are_short_and_topics_and_compiled_without_fastmath():

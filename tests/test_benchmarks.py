@@ -19,18 +19,13 @@ def load(monkeypatch):
 
 
 def test_ratios_are_taken_within_a_round(load):
-    rows = pd.DataFrame(
-        {
-            "round": number,
-            "contender": name,
-            "length": "1 ms",
-            "trials": 10,
-            "trials_per_second": rate,
-            "overhead": 1.0,
-        }
-        for number, rates in enumerate([(10.0, 5.0), (40.0, 10.0), (60.0, 20.0)])
-        for name, rate in zip(("hq-ray", "joblib"), rates, strict=True)
+    rates = {"hq-ray": [10.0, 40.0, 60.0], "joblib": [5.0, 10.0, 20.0]}
+    rows = (
+        pd.DataFrame(rates)
+        .rename_axis("round")
+        .melt(ignore_index=False, var_name="contender", value_name="trials_per_second")
     )
+    rows = rows.reset_index().assign(length="1 ms", trials=10, overhead=1.0)
     found = load("sweeps").medians(rows).set_index("contender")
     assert found.loc["joblib", "ratio"] == 3.0  # of 2, 4 and 3
     assert found.loc["hq-ray", "trials_per_second"] == 40.0
