@@ -16,14 +16,16 @@ def only(*frames):
     return cell
 
 
-def test_a_cell_is_configurations_by_seeds():
-    cell = only(trials_of("standard", alphas(2), [3, 1, 2], [[1, 2, 3], [4, 5, 6]]))
+def test_a_cell_is_configurations_by_seeds_and_failed_trials_are_tried_without_a_score():
+    scores = [[3, 1, 2], [6, FAILED, NAN], [FAILED] * 3]
+    cell = only(trials_of("standard", alphas(3), [3, 1, 2], scores))
     assert (cell.env, cell.variant, len(cell)) == ("Table-v0", "standard", 2)
-    assert cell.seeds.tolist() == [1, 2, 3]
-    assert cell.scores("final_return").tolist() == [[2, 3, 1], [5, 6, 4]]
+    assert (cell.seeds.tolist(), cell.common.tolist()) == ([1, 2, 3], [1, 3])
+    assert np.array_equal(cell.scores("final_return"), [[1, 2, 3], [NAN, NAN, 6]], equal_nan=True)
     assert list(cell.settings) == list(SETTINGS)
-    assert cell.settings["alpha"].tolist() == [1 / 3, 2 / 3]
+    assert cell.settings["alpha"].tolist() == [0.25, 0.5]
     assert cell.settings["eps_shift"].isna().all()
+    assert table_of(trials_of("standard", [{}], [0], [[FAILED]])) == {}
 
 
 LISTED = [
@@ -32,14 +34,8 @@ LISTED = [
     for alpha, end in ((0.3, 0.1), (0.1, 0.0), (0.3, 0.0), (0.2, 0.1))
     for variant in ("harmonic", "standard")
 ]
-GRID = {
-    "eps_end": [0.1, 0.0],
-    "eps_schedule": ["linear", "constant"],
-    "eps_shift": [10.0, 0.1, 1.0],
-    "alpha": [0.5, 0.1],
-}
-
-
+GRID = {"eps_end": [0.1, 0.0], "eps_schedule": ["linear", "constant"]}
+GRID |= {"eps_shift": [10.0, 0.1, 1.0], "alpha": [0.5, 0.1]}
 GRIDS = {"env": "FrozenLake-v1", "variant": ["standard", "harmonic"], "parameters": GRID}
 GRIDS |= {"variant_parameters": {"harmonic": {"alpha": [0.7, 0.9]}}}
 
@@ -73,16 +69,6 @@ def test_labels_name_what_varies_and_is_read():
         "eps_schedule linear, eps_start 1, eps_end 0, eps_decay_episodes 2,000",
         "eps_schedule linear, eps_start 1, eps_end 0.1, eps_decay_episodes 2,000",
     ]
-
-
-def test_failed_trials_are_tried_and_have_no_score():
-    cell = only(
-        trials_of("standard", alphas(3), range(3), [[1, 2, NAN], [FAILED, 3, 4], [FAILED] * 3])
-    )
-    assert len(cell) == 2
-    assert cell.common.tolist() == [0, 1]
-    assert np.array_equal(cell.scores("final_return"), [[1, 2, NAN], [NAN, 3, 4]], equal_nan=True)
-    assert table_of(trials_of("standard", [{}], [0], [[FAILED]])) == {}
 
 
 def test_problems_are_told_apart_by_arguments_model_lengths_and_discount():
