@@ -28,8 +28,8 @@ from frame import conclude, cores, grid, parse, parser
 from rich.table import Table
 
 from hq_ray import Sweep, encoding, run_sweep
+from hq_ray.sweeps.api import Session
 from hq_ray.sweeps.expand import expand
-from hq_ray.sweeps.run import Session
 from hq_ray.training import train, warm_up
 from hq_ray.trial import Trial
 

@@ -56,17 +56,11 @@ def problem_of(trial: Trial, name: str = "") -> str:
 def choose(
     trials: TrialSet, results: Results, metric: str, top: int
 ) -> dict[tuple[str, str], list[Chosen]]:
-    """By problem and variant, the best configurations.
+    """By problem and variant, the `top` best configurations by a metric, a column of `trials`.
 
     The best has the best mean of the metric over the seeds of the plan, of the whole grid. Eligible
     is a configuration whose every such trial is done and has the metric; ties go to the order of
     the plan. A variant without an eligible configuration has none.
-
-    Args:
-        trials: of the plan.
-        results: where they are published.
-        metric: a column of `trials` with a better end.
-        top: how many of each variant.
     """
     frame = load_trials(results, columns=["trial_id", "status", metric], damaged=[], quiet=True)
     frame = frame[frame["status"] == DONE].set_index("trial_id")[metric].astype(float)
@@ -107,11 +101,6 @@ def confirmation(trials: TrialSet, results: Results, confirm: Confirm) -> Confir
     The seeds are 2^62 + k * 2^20 + 0, 1, 2, ... The same choice keeps its block k, with more seeds
     where more are asked for. Another choice, or another metric, confirms all variants of its
     problem on the next block: seeds wear out once their scores have been seen.
-
-    Args:
-        trials: of the exploration.
-        results: where they are published.
-        confirm: as the spec says.
     """
     record = dict(results.description().get("confirmed", {}))
     used = _used_blocks(results)
@@ -140,13 +129,9 @@ def confirmation(trials: TrialSet, results: Results, confirm: Confirm) -> Confir
 
 
 def _blocks(before: list[dict], chosen: list[dict], confirm: Confirm, used: int) -> list[dict]:
-    """The blocks of fresh seeds of a problem; the last one is that of the choice.
+    """The blocks of fresh seeds of a problem: those so far, and last the one of what is chosen now.
 
-    Args:
-        before: the blocks so far.
-        chosen: the record of each configuration.
-        confirm: as the spec says.
-        used: number of the last block that any trial is of.
+    `used` is the number of the last block that any trial is of.
     """
     last = before[-1] if before else {"block": used, "metric": None, "chosen": []}
     if (last["metric"], _ids(last["chosen"])) != (confirm.metric, _ids(chosen)):

@@ -12,7 +12,7 @@ from rich.filesize import decimal
 from hq_ray.cli import SETTINGS, Count, flags, ray_flags, say
 from hq_ray.errors import InputError
 from hq_ray.store import Results, Survey
-from hq_ray.sweeps.api import open_sweep
+from hq_ray.sweeps.api import open_sweep, run_missing
 from hq_ray.sweeps.choice import problem_of
 from hq_ray.sweeps.driver import Tally
 from hq_ray.sweeps.estimate import estimate
@@ -21,7 +21,6 @@ from hq_ray.sweeps.options import RunOptions
 from hq_ray.sweeps.plan import Plan, count_by_configuration, plan
 from hq_ray.sweeps.progress import notice
 from hq_ray.sweeps.results_commands import print_table, tell_damage
-from hq_ray.sweeps.run import run_missing
 from hq_ray.sweeps.spec import Sweep, read_spec
 from hq_ray.sweeps.status import check_sources, count_stale
 from hq_ray.trial import environment_name, trials_text
@@ -101,16 +100,9 @@ def tell_opened(place: Results, expanded: Expanded) -> None:
 @click.option("--no_pilot", is_flag=True, help="Do not run pilot trials; no estimate.")
 @click.option("--retry_failed", is_flag=True, help="Count failed trials as missing.")
 @click.option("--cores", type=Count(), help="Cores to estimate for [default: all].")
-def plan_command(
-    spec: str,
-    overrides: tuple[str, ...],
-    results: str,
-    no_pilot: bool,
-    retry_failed: bool,
-    cores: int | None,
-) -> None:
+def plan_command(no_pilot: bool, retry_failed: bool, cores: int | None, **what: Any) -> None:
     """Count the trials of SPEC that are new, done and failed, and estimate what is missing."""
-    sweep, place, expanded = _open(spec, overrides, results)
+    sweep, place, expanded = _open(**what)
     found = place.survey()
     planned = plan(expanded.trials, found.status, retry_failed)
     _print_counts(place, found, expanded, planned)

@@ -31,7 +31,7 @@ class Estimate:
     core_seconds: float
     disk_bytes: float
     piloted: int
-    failures: tuple[str, ...] = ()
+    failures: tuple[str, ...]
 
 
 def estimate(planned: Plan, trials: TrialSet) -> Estimate:
@@ -62,12 +62,7 @@ def estimate(planned: Plan, trials: TrialSet) -> Estimate:
         core_seconds += seconds / measured * rows[kind]
         disk_bytes += size / measured * rows[kind]
         piloted += n
-    return Estimate(
-        core_seconds=core_seconds,
-        disk_bytes=disk_bytes,
-        piloted=piloted,
-        failures=tuple(failures),
-    )
+    return Estimate(core_seconds, disk_bytes, piloted, tuple(failures))
 
 
 def _pilot(trials: Sequence[Trial]) -> tuple[float, int, int, int] | str:

@@ -98,16 +98,12 @@ def planned_counts(trials: TrialSet) -> dict[str, dict[str, int]]:
 def plan(
     trials: Sequence[Trial],
     published: Mapping[str, str],
-    retry_failed: bool = True,
+    retry_failed: bool = False,
     shard: Shard | None = None,
 ) -> Plan:
-    """Planned minus published: resume, retry and growth are all this difference.
+    """Planned minus published (status by trial_id): resume, retry and growth are this difference.
 
-    Args:
-        trials: what is asked for, each once.
-        published: status by trial_id.
-        retry_failed: whether a trial published as failed is to be run again.
-        shard: the part of a set that counts; None for all.
+    With `retry_failed`, a trial published as failed is missing; of a set, a shard alone may count.
     """
     places = np.arange(len(trials))
     ids: Iterator[str] = (trial.trial_id for trial in trials)

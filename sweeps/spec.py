@@ -1,13 +1,6 @@
 """A sweep as a value, from Python or from YAML: what varies, over which seeds, how it is drawn.
 
-name: alpha-by-schedule
-env: [CliffWalking-v1, {id: VelocityGrid-v0, max_speed: 2}]
-variant: [standard, {id: harmonic, parameters: {eps_shift: {values: [1.0e-6, 1.0]}}}]
-seeds: 0-9
-episodes: 4000
-method: grid
-parameters:
-  alpha: {values: [0.05, 0.1, 0.2, 0.4]}
+`hq-ray init` writes an example, `docs/sweeps.md` explains it.
 """
 
 import itertools
@@ -192,7 +185,7 @@ class Sweep(Part):
 
     @classmethod
     def from_yaml(cls, text: str) -> "Sweep":
-        """A sweep from YAML text; see the top of this file."""
+        """A sweep from YAML text."""
         return cls.from_mapping(read_yaml(text))
 
     def to_dict(self) -> dict[str, Any]:

@@ -116,11 +116,8 @@ def _mixed(table: pa.Table, spec: Mapping) -> list[str]:
 
 
 def check_sources(results: Results, found: Survey, missing: Picked, trials: TrialSet) -> None:
-    """Checks that all trials of an environment without a model come from one source of its code.
-
-    Args:
-        results: the folder, of which `found` has what is damaged.
-        missing: those of the planned trials that are about to be run.
+    """Checks that all trials of an environment without a model come from one source of its code,
+    those that are published and those that are missing.
 
     Raises:
         InputError: some of the same environment and fingerprint come from another source.
@@ -151,9 +148,7 @@ def check_sources(results: Results, found: Survey, missing: Picked, trials: Tria
 def count_stale(results: Results, found: Survey, fingerprints: Mapping[str, str | None]) -> int:
     """Number of trials that were trained with another version of their environment or rule.
 
-    Args:
-        results: the folder, of which `found` has what is damaged.
-        fingerprints: the present ones, as in sweep.json.
+    `fingerprints` has the present ones, as sweep.json does.
     """
     columns = ["env", "env_args", "variant", "fingerprint", "rule"]
     table = trials_table(results, columns, damaged=[], without=found.damaged)

@@ -12,9 +12,9 @@ import pandas as pd
 
 from hq_ray.location import Location
 from hq_ray.store import Results
+from hq_ray.sweeps.api import run_missing
 from hq_ray.sweeps.expand import expand
 from hq_ray.sweeps.options import RunOptions
-from hq_ray.sweeps.run import run_missing
 from hq_ray.sweeps.spec import Sweep
 
 COLUMNS = ["trial_id", "episode", "episode_return", "steps", "terminated", "truncated", "success"]

@@ -17,7 +17,7 @@ import torture
 
 from hq_ray.cli import run_command_line
 from hq_ray.location import Location
-from hq_ray.sweeps import run as run_module
+from hq_ray.sweeps import api
 from hq_ray.sweeps.ownership import Held, Ownership, read_owner
 
 LIMIT_SECONDS = 100
@@ -52,7 +52,7 @@ def between(monkeypatch):
                 what()
                 return super().__enter__()
 
-        monkeypatch.setattr(run_module, "Ownership", Late)
+        monkeypatch.setattr(api, "Ownership", Late)
 
     return happen
 

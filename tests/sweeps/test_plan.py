@@ -31,11 +31,11 @@ def test_missing_is_planned_minus_done_of_a_list_and_of_a_set():
             trials[index]
     published = {every[0].trial_id: DONE, every[4].trial_id: FAILED, "elsewhere": DONE}
     for some in (trials, every):
-        made = plan(some, published)
+        made = plan(some, published, retry_failed=True)
         assert list(made.trials) == every
         assert list(made.missing) == every[1:]
         assert (list(made.failed), made.n_done) == ([], 1)
-        made = plan(some, published, retry_failed=False)
+        made = plan(some, published)
         assert list(made.missing) == [*every[1:4], every[5]]
         assert (list(made.failed), made.n_done) == ([every[4]], 1)
 

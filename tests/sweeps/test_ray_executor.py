@@ -18,9 +18,8 @@ from hq_ray.environments import resolve
 from hq_ray.errors import InputError, ModelError, VersionError
 from hq_ray.store import DONE, FAILED, Results
 from hq_ray.sweeps import ray_executor, ray_life
-from hq_ray.sweeps.api import run_sweep
+from hq_ray.sweeps.api import Session, run_sweep
 from hq_ray.sweeps.options import RunOptions
-from hq_ray.sweeps.run import Session
 
 pytestmark = pytest.mark.ray
 
