@@ -70,10 +70,10 @@ def _flat(entries: Iterable[tuple]) -> tuple:
 
 def _flat_environments(entries: Iterable[tuple]) -> tuple:
     labels: dict[EnvironmentRequest, str | None] = {}
-    for one in _flat(entries):
-        if labels.setdefault(one, one.label) != one.label:
-            several = f"{labels[one]!r} and {one.label!r}"
-            raise InputError(f"must give {one.id} with equal arguments one label, got {several}")
+    for env in _flat(entries):
+        if labels.setdefault(env, env.label) != env.label:
+            several = f"{labels[env]!r} and {env.label!r}"
+            raise InputError(f"must give {env.id} with equal arguments one label, got {several}")
     families = [entry[0].family for entry in entries if len(entry) > 1]
     for name in families:
         if families.count(name) > 1:
@@ -155,18 +155,17 @@ class Sweep(Part):
         for name in own:
             if name not in names:
                 yield f".variant_parameters: unknown variant {name!r}{near_miss(name, names)}"
-        is_grid = self.method == "grid"
-        if is_grid and self.samples is not None:
+        if self.method != "grid":
+            if self.samples is None:
+                yield f".samples: must be given for method {self.method}"
+            return
+        if self.samples is not None:
             yield ".samples: must not be given for method grid"
-        if not is_grid and self.samples is None:
-            yield f".samples: must be given for method {self.method}"
-        for block in (self.parameters, *own.values()) if is_grid else ():
+        for block in (self.parameters, *own.values()):
             for name, parameter in block.items():
                 if isinstance(parameter, Distribution):
-                    yield (
-                        f".parameters.{name}: a grid needs values; a distribution is for method "
-                        "random or sobol"
-                    )
+                    must = "a grid needs values; a distribution is for method random or sobol"
+                    yield f".parameters.{name}: {must}"
 
     @classmethod
     def from_mapping(cls, spec: object) -> "Sweep":

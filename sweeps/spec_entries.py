@@ -22,23 +22,9 @@ from pydantic import (
 
 from hq_ray.errors import InputError, one_line, short_repr
 from hq_ray.schema import BETTER, JOINED, OF_ANALYSIS
-from hq_ray.sweeps.parameters import (
-    SCHEMA,
-    Parameters,
-    Part,
-    checked,
-    parameters_of,
-    plain_number,
-)
+from hq_ray.sweeps.parameters import SCHEMA, Parameters, Part, checked, parameters_of, plain_number
 from hq_ray.sweeps.spec_text import known_keys, listed
-from hq_ray.trial import (
-    BLOCK,
-    MAX_SEED,
-    MOST_SEEDS,
-    canonical,
-    environment_name,
-    parse_seeds,
-)
+from hq_ray.trial import BLOCK, MAX_SEED, MOST_SEEDS, canonical, environment_name, parse_seeds
 from hq_ray.updates import VARIANTS, parse_variants, variant_of
 
 T = TypeVar("T")
@@ -92,15 +78,13 @@ def _environments(entry: Any) -> tuple[EnvironmentRequest, ...]:
     """The environments of an entry: several where an argument is a range such as `0-49`."""
     if isinstance(entry, EnvironmentRequest):
         return (entry,)
-    args = {"id": entry} if isinstance(entry, str) else entry
-    name = args.get("id") if isinstance(args, Mapping) else None
+    args = dict(entry) if isinstance(entry, Mapping) else {"id": entry}
+    name, label = args.pop("id", None), args.pop("label", None)
     if not isinstance(name, str) or not name.strip():
         raise ValueError("must be an id or a mapping with an id")
-    label = args.get("label")
     if label is not None and not (isinstance(label, str) and 0 < len(label.strip()) <= 100):
         raise InputError(f".label: must be text of at most 100 letters, got {short_repr(label)}")
     label, name = label and one_line(label), name.strip()
-    args = {key: value for key, value in args.items() if key not in ("id", "label")}
     ranges = {key: numbers for key, value in args.items() if (numbers := _range(key, value))}
     if math.prod(map(len, ranges.values())) > MOST_INSTANCES:
         longest = max(ranges, key=lambda key: len(ranges[key]))
