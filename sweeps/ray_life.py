@@ -104,12 +104,14 @@ def _environment(**defaults: str) -> Iterator[None]:
 
 
 def _start(**options: Any) -> None:
-    ray.init(
-        log_to_driver=False,
-        logging_level=logging.CRITICAL,
-        job_config=_job_config(),
-        **options,
-    )
+    """Starts or joins Ray; workers get the module path of this process, in the same order."""
+    config = JobConfig()
+    # Workers insert each before the others.
+    config._py_driver_sys_path = _module_folders()[::-1]
+    # Except for such jobs Ray puts the working folder and the script's first, so that a user's
+    # `random.py` would replace Python's.
+    config._runtime_env_has_working_dir = lambda: True  # type: ignore[method-assign]
+    ray.init(log_to_driver=False, logging_level=logging.CRITICAL, job_config=config, **options)
 
 
 def _join(address: str, modules: Collection[str]) -> None:
@@ -215,17 +217,6 @@ def _module_folders() -> list[str]:
     """`sys.path` with absolute folders, which has the modules of the user's environments."""
     folders = (folder for folder in sys.path if isinstance(folder, str))
     return list(dict.fromkeys(os.path.abspath(folder) for folder in folders))
-
-
-def _job_config() -> JobConfig:
-    """Gives workers the module path of this process, in the same order."""
-    config = JobConfig()
-    # Workers insert each before the others.
-    config._py_driver_sys_path = _module_folders()[::-1]
-    # Except for such jobs Ray puts the working folder and the script's first, so that a user's
-    # `random.py` would replace Python's.
-    config._runtime_env_has_working_dir = lambda: True  # type: ignore[method-assign]
-    return config
 
 
 @contextmanager
