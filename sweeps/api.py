@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, fields
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -17,8 +16,7 @@ from hq_ray.location import Location
 from hq_ray.store import Results, Survey
 from hq_ray.sweeps.batching import Batcher
 from hq_ray.sweeps.choice import confirmation
-from hq_ray.sweeps.driver import Driver, Tally
-from hq_ray.sweeps.executors import Executor, LocalExecutor, train_batch
+from hq_ray.sweeps.driver import Driver, Executor, LocalExecutor, Tally
 from hq_ray.sweeps.expand import Expanded, check_read, expand
 from hq_ray.sweeps.options import RunOptions, Shard
 from hq_ray.sweeps.ownership import Ownership
@@ -271,7 +269,7 @@ def _train(
         with on_compiling(notice):  # once here while Ray starts, instead of by every worker at once
             warm_up(islice(planned.missing, WARMED_TRIALS))
     if options.local:
-        executor: Executor = LocalExecutor(partial(train_batch, results, options, owner.token))
+        executor: Executor = LocalExecutor(results, options, owner.token)
     else:
         from hq_ray.sweeps.ray_executor import RayExecutor
 

@@ -2,6 +2,7 @@
 
 It keeps a bounded window of batches in flight, and counts; episodes never pass through it. The
 results on disk are consistent at any moment, so a killed driver loses only the batches in flight.
+Batches run in this process (`LocalExecutor`) or on Ray (`ray_executor`).
 """
 
 import signal
@@ -11,15 +12,18 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
 
-from hq_ray.batch import BatchReport
-from hq_ray.errors import HqRayError
+from hq_ray.batch import BatchReport, run_batch
+from hq_ray.errors import HqRayError, reason_of
 from hq_ray.schema import DONE
 from hq_ray.store import Results
 from hq_ray.sweeps.batching import Batcher
-from hq_ray.sweeps.executors import Batch, Crash, Executor, ExecutorLost
+from hq_ray.sweeps.options import RunOptions
+from hq_ray.sweeps.ownership import card_name, holds
 from hq_ray.sweeps.progress import Progress
-from hq_ray.trial import Failure, batch_name
+from hq_ray.trial import Failure, Trial, batch_name
 
 WINDOW_PER_CORE = 2
 # Attempts at a batch that raises: the store may be unavailable for a moment.
@@ -28,6 +32,87 @@ ERROR_ATTEMPTS = 3
 CRASH_ATTEMPTS = 4
 # After this many failures of one kind in a row the rest would most likely fail too.
 FAILURE_RUN = 20
+
+Batch = tuple[Trial, ...]
+
+
+def train_batch(results: Results, options: RunOptions, token: str, batch: Batch) -> BatchReport:
+    """Runs a batch; commits it if the driver of the token still holds the results."""
+    may_commit = partial(holds, results.location, token, card_name(options.part))
+    return run_batch(batch, results, options.keep_q_values, options.engine, may_commit)
+
+
+class ExecutorLost(HqRayError):
+    """The executor is gone, with the batches that were running."""
+
+
+@dataclass(frozen=True)
+class Crash:
+    """A batch that ended without a report.
+
+    Attributes:
+        kind: `worker` (the process died), `node` (its machine was lost) or `error` (the task raised
+            because of the store or the code; a failed trial never raises).
+        reason: `Type: message`.
+        cause: the exception itself, if it can be raised.
+    """
+
+    kind: str
+    reason: str
+    cause: BaseException | None = None
+
+
+class Executor(Protocol):
+    """What the driver needs to run batches."""
+
+    @property
+    def cores(self) -> int:
+        """How many batches can run at once, now; 0 while a cluster has no workers."""
+
+    def ask_for(self, cores: int) -> None:
+        """Tells a cluster's autoscaler how many cores the remaining work could use."""
+
+    def submit(self, batch: Batch) -> None:
+        """Queues a batch."""
+
+    def wait(self) -> list[tuple[Batch, BatchReport | Crash]]:
+        """Batches that ended and their outcomes; none after a moment.
+
+        Raises:
+            ExecutorLost: no running batch will ever end.
+        """
+
+    def cancel(self) -> None:
+        """Stops running batches at once."""
+
+
+class LocalExecutor:
+    """Runs batches one after another in this process, inside `wait`."""
+
+    cores = 1
+
+    def __init__(self, results: Results, options: RunOptions, token: str):
+        self._arguments = (results, options, token)
+        self._waiting: deque[Batch] = deque()
+
+    def ask_for(self, cores: int) -> None:
+        """Does nothing: there is this process."""
+
+    def submit(self, batch: Batch) -> None:
+        """Queues a batch."""
+        self._waiting.append(batch)
+
+    def wait(self) -> list[tuple[Batch, BatchReport | Crash]]:
+        """Runs the oldest queued batch."""
+        batch = self._waiting.popleft()
+        try:
+            return [(batch, train_batch(*self._arguments, batch))]
+        except Exception as problem:
+            return [(batch, Crash("error", reason_of(problem), problem))]
+
+    def cancel(self) -> None:
+        """Drops queued batches."""
+        self._waiting.clear()
 
 
 class SweepStopped(HqRayError):

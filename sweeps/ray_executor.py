@@ -19,7 +19,7 @@ from hq_ray.environments import resolve
 from hq_ray.errors import HqRayError, InputError, VersionError, first_line, reason_of
 from hq_ray.hyperparameters import used_hyperparameters
 from hq_ray.store import Results
-from hq_ray.sweeps.executors import Batch, Crash, ExecutorLost, train_batch
+from hq_ray.sweeps.driver import Batch, Crash, ExecutorLost, train_batch
 from hq_ray.sweeps.options import RunOptions
 from hq_ray.sweeps.ownership import card_name
 from hq_ray.sweeps.ray_life import ANSWER_SECONDS, unanswered

@@ -24,7 +24,7 @@ from ray.exceptions import AuthenticationError, RayError
 from ray.job_config import JobConfig
 
 from hq_ray.errors import HqRayError, InputError, first_line, reason_of
-from hq_ray.sweeps.executors import ExecutorLost
+from hq_ray.sweeps.driver import ExecutorLost
 from hq_ray.sweeps.ownership import process_fields, process_started, take_lock, this_process
 
 # Reports are small and sent inline, so the object store stays almost empty.

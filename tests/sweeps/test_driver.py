@@ -13,8 +13,7 @@ from hq_ray.batch import BatchReport, run_batch
 from hq_ray.errors import HqRayError
 from hq_ray.store import DONE, FAILED, Failure, Results
 from hq_ray.sweeps.batching import Batcher
-from hq_ray.sweeps.driver import Driver, SweepStopped, Tally
-from hq_ray.sweeps.executors import Crash, ExecutorLost
+from hq_ray.sweeps.driver import Crash, Driver, ExecutorLost, SweepStopped, Tally
 from hq_ray.sweeps.progress import Progress
 from hq_ray.trial import batch_name
 
