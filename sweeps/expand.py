@@ -79,7 +79,7 @@ def expand(sweep: Sweep) -> Expanded:
     for env in dict.fromkeys(env for env, _ in asked):
         several = len(sweep.env) > 1 or sweep.configurations
         with placing(f"env {environment_name(env.id, env.args)}" if several else "env"):
-            environments[env] = resolve(env.id, env.arguments, of_range=env.family is not None)
+            environments[env] = resolve(env.id, env.arguments, of_range=bool(env.family))
     templates: dict[tuple, Trial] = {}
     for env, settings in asked:
         environment = environments[env]

@@ -1,8 +1,9 @@
 """The plan: which trials a request means, and which of them are still to be run."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -21,17 +22,14 @@ class TrialSet(Sequence[Trial]):
     def __init__(self, configurations: Sequence[Trial], seeds: Sequence[int]):
         self.configurations = configurations
         self.seeds = seeds
-        self._makers: list[Callable[[int], Trial] | None] = [None] * len(configurations)
+        self._maker = cache(lambda number: seeded(configurations[number]))
 
     def __len__(self) -> int:
         return len(self.configurations) * len(self.seeds)
 
     def __getitem__(self, index: int) -> Trial:  # type: ignore[override]
         seed, number = divmod(range(len(self))[index], len(self.configurations))
-        make = self._makers[number]
-        if make is None:
-            make = self._makers[number] = seeded(self.configurations[number])
-        return make(self.seeds[seed])
+        return self._maker(number)(self.seeds[seed])
 
     def ids(self, places: Iterable[int] | None = None) -> Iterator[str]:
         """The ids of the trials at some places; of all, in order."""
