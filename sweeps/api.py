@@ -189,11 +189,10 @@ def run_missing(
         if sweep.confirm is not None and shard is not None:
             tally.confirmed = ["Confirmation is left to a run without --shard, after all shards"]
         elif sweep.confirm is not None and not tally.interrupted:
-            chosen = confirmation(expanded.trials, results, sweep.confirm)
-            confirmed = plan(chosen.trials, results.published(), options.retry_failed)
-            tally.confirmed = chosen.notices
+            fresh, chosen, tally.confirmed = confirmation(expanded.trials, results, sweep.confirm)
+            confirmed = plan(fresh, results.published(), options.retry_failed)
             if confirmed.missing:
-                _describe(sweep, results, expanded, options, chosen.record)
+                _describe(sweep, results, expanded, options, chosen)
             _train(confirmed, tally, results, options, session, owner)
         session.close()
         if owner.took_over:

@@ -5,7 +5,7 @@ lucky; seeds that had no part in the choice measure it without that bias.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,21 +30,6 @@ from hq_ray.trial import (
 # (1 for the best one), `configurations` (how many its variant has on the problem), `score` (mean of
 # the metric over the exploration seeds) and `settings` (the hyperparameters that vary, in words).
 Chosen = tuple[Trial, dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Confirmation:
-    """What is to be run on fresh seeds.
-
-    Attributes:
-        trials: seeds outermost.
-        record: by problem, the blocks so far with what was chosen, as `sweep.json` keeps them.
-        notices: a sentence for each choice, and for each that could not be made.
-    """
-
-    trials: Sequence[Trial]
-    record: Mapping[str, list[dict]]
-    notices: Sequence[str]
 
 
 def problem_of(trial: Trial, name: str = "") -> str:
@@ -95,12 +80,18 @@ def _settings(trial: Trial) -> dict[str, object]:
     return {name: getattr(trial, name) for name in HYPERPARAMETERS} | trial.rule_values
 
 
-def confirmation(trials: TrialSet, results: Results, confirm: Confirm) -> Confirmation:
+def confirmation(
+    trials: TrialSet, results: Results, confirm: Confirm
+) -> tuple[list[Trial], dict[str, list[dict]], list[str]]:
     """What confirms the choice of a sweep whose exploration is published.
 
     The seeds are 2^62 + k * 2^20 + 0, 1, 2, ... The same choice keeps its block k, with more seeds
     where more are asked for. Another choice, or another metric, confirms all variants of its
     problem on the next block: seeds wear out once their scores have been seen.
+
+    Returns:
+        The trials on fresh seeds, seeds outermost; by problem the blocks so far with what was
+        chosen, as `sweep.json` keeps them; a sentence for each choice, made or not.
     """
     record = dict(results.description().get("confirmed", {}))
     used = _used_blocks(results)
@@ -124,8 +115,8 @@ def confirmation(trials: TrialSet, results: Results, confirm: Confirm) -> Confir
             make = seeded(replace(trial, role=CONFIRMATION))
             fresh += [(number, make(first + number)) for number in range(block["seeds"])]
             notices.append(_sentence(trial, entry, block))
-    ordered = [trial for _, trial in sorted(fresh, key=lambda numbered: numbered[0])]
-    return Confirmation(ordered, record, notices)
+    fresh.sort(key=lambda numbered: numbered[0])
+    return [trial for _, trial in fresh], record, notices
 
 
 def _blocks(before: list[dict], chosen: list[dict], confirm: Confirm, used: int) -> list[dict]:
