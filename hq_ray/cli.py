@@ -28,6 +28,9 @@ def flags(*options: Callable) -> Callable[[Callable], Callable]:
     return lambda command: reduce(lambda made, option: option(made), reversed(options), command)
 
 
+engine_flag = click.option(
+    "--engine", default="auto", help="auto, kernel or gymnasium; the log is the same."
+)
 # Where and how trials run; none changes what is logged.
 ray_flags = flags(
     click.option("--local", is_flag=True, help="Train in this process, without Ray."),
@@ -45,9 +48,7 @@ ray_flags = flags(
         metavar="INTEGER",
         help="auto, or a number.",
     ),
-    click.option(
-        "--engine", default="auto", help="auto, kernel or gymnasium; the log is the same."
-    ),
+    engine_flag,
     click.option("--repair", is_flag=True, help="Set damaged batches aside, and train them anew."),
     click.option(
         "--accept_source", is_flag=True, help="Continue where an environment's code has changed."

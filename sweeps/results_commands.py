@@ -10,11 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hq_ray.cli import SETTINGS, Count, say
+from hq_ray.cli import SETTINGS, Count, engine_flag, say
 from hq_ray.store import DONE, FAILED, Results, Survey
 from hq_ray.trial import environment_name, trials_text
-
-ENGINE = click.option("--engine", default="auto", help="auto, kernel or gymnasium.")
 
 
 def print_table(
@@ -97,7 +95,7 @@ def status_command(results: str) -> None:
 @click.option("--video", is_flag=True, help="Film its greedy policy.")
 @click.option("--video_max_steps", type=Count(), default=300, help="Longest film [steps].")
 @click.option("--videos_root", default="videos", help="Folder of the film.")
-@ENGINE
+@engine_flag
 def replay_command(
     results: str, trial_id: str, video: bool, video_max_steps: int, videos_root: str, engine: str
 ) -> int:
@@ -135,7 +133,7 @@ def replay_command(
 @click.argument("results")
 @click.option("--sample", default="1%", help="Size of the sample: '1%' or a number.")
 @click.option("--sample_seed", type=int, default=0, help="Seed of the sample.")
-@ENGINE
+@engine_flag
 def verify_command(results: str, sample: str, sample_seed: int, engine: str) -> int:
     """Retrain a random sample of the trials in RESULTS and compare their logs, byte for byte."""
     from hq_ray.published import opened
