@@ -42,7 +42,7 @@ from hq_ray.sweeps.spec_entries import (
     VariantEntry,
     VariantName,
 )
-from hq_ray.sweeps.spec_text import read_yaml, sentence
+from hq_ray.sweeps.spec_text import placing, read_yaml, sentence
 from hq_ray.trial import FIRST_FRESH_SEED, seeds_text
 
 # No `=`, which DuckDB, Polars and pyarrow take for a partition of the data.
@@ -222,21 +222,17 @@ def read_spec(path: str | os.PathLike) -> Sweep:
         raise InputError(
             f"the spec must be a readable file, got {short_repr(path)}: {reason}"
         ) from None
-    try:
+    with placing(str(path)):
         return Sweep.from_yaml(text)
-    except InputError as problem:
-        raise InputError(f"{path}: {problem}") from None
 
 
 def _plain(value: object) -> object:
     """A part of a sweep in plain JSON values."""
     if isinstance(value, EnvironmentRequest):
         return value.in_a_spec()
-    if isinstance(value, BaseModel):
-        return {name: _plain(of) for name, of in value if of is not None}
-    if isinstance(value, Mapping):
-        return {name: _plain(of) for name, of in value.items()}
-    return [_plain(of) for of in value] if isinstance(value, tuple) else value
+    if isinstance(value, BaseModel | Mapping):
+        return {name: _plain(part) for name, part in dict(value).items() if part is not None}
+    return [_plain(part) for part in value] if isinstance(value, tuple) else value
 
 
 def _override(spec: dict[str, Any], text: str) -> None:
@@ -256,12 +252,11 @@ def _override(spec: dict[str, Any], text: str) -> None:
     if key in ("name", "seeds", "constraints"):
         spec[key] = given or []
         return
-    values = _values(name, given)
-    value = values[0] if len(values) == 1 else values
+    value = _value(name, given)
     for block in (*spec.get("variant_parameters", {}).values(), *spec.get("configurations", ())):
         block.pop(key, None)
     spec.get("parameters", {}).pop(key, None)
-    if key in parameters and (key not in LENGTHS or value is values):
+    if key in parameters and (key not in LENGTHS or isinstance(value, list)):
         spec["parameters"][key] = value
     elif part:
         spec[key] = (spec[key] or {}) | {part: value}
@@ -276,8 +271,8 @@ def _override(spec: dict[str, Any], text: str) -> None:
         spec["samples"] = None
 
 
-def _values(name: str, text: str) -> list:
-    """`0.1,0.2` as a list; `{distribution: ...}` as a list of that."""
+def _value(name: str, text: str) -> object:
+    """`0.1,0.2` as a list; `0.1` or `{distribution: ...}` as itself."""
     try:
         values = read_yaml(f"[{text}\n]")
     except InputError:
@@ -286,4 +281,4 @@ def _values(name: str, text: str) -> list:
         raise InputError(
             f"--set {name}: must be values with commas between, got {short_repr(text)}"
         )
-    return values[0] if len(values) == 1 and isinstance(values[0], list) else values
+    return values[0] if len(values) == 1 else values
