@@ -169,21 +169,21 @@ def run_missing(
         modules = {name.rpartition(":")[0] for name in names} - {""}
         session = Session(address=options.address, cores=options.cores, modules=modules)
         (stack or here).enter_context(session)
-        found = _survey(results, owner.took_over, options)
+        survey = _survey(results, owner.took_over, options)
         if not options.repair:
-            found.refuse_damage()
-        check_writable(results, found.damaged)
-        explored = plan(expanded.trials, found.status, options.retry_failed, shard)
+            survey.refuse_damage()
+        check_writable(results, survey.damaged)
+        explored = plan(expanded.trials, survey.status, options.retry_failed, shard)
         if not options.accept_source:
-            check_sources(results, found, explored.missing, expanded.trials)
+            check_sources(results, survey, explored.missing, expanded.trials)
         if explored.missing and options.address is not None and not options.local:
             session.start().result()  # nothing is written before the cluster has answered
-        _clear(results, found, shard)
-        for name in found.damaged:
+        _clear(results, survey, shard)
+        for name in survey.damaged:
             results.set_aside(name)
-        tally = Tally(repaired=found.damaged)
+        tally = Tally(repaired=survey.damaged)
         unclear = results.description_problem() is not None or bool(results.shard_files())
-        if explored.missing or found.damaged or unclear:
+        if explored.missing or survey.damaged or unclear:
             _describe(sweep, results, expanded, options)
         _train(explored, tally, results, options, session, owner)
         if sweep.confirm is not None and shard is not None:
@@ -206,19 +206,19 @@ def _survey(results: Results, took_over: bool, options: RunOptions) -> Survey:
     Workers ask who holds the results before they commit.
     """
     includes = None if options.part is None else options.part.has
-    found = results.survey(includes, options.repair)
-    if took_over or found.stray:
+    survey = results.survey(includes, options.repair)
+    if took_over or survey.stray:
         time.sleep(WORKER_GRACE_SECONDS)
-        found = results.survey(includes, options.repair)
-    return found
+        survey = results.survey(includes, options.repair)
+    return survey
 
 
-def _clear(results: Results, found: Survey, shard: Shard | None) -> None:
+def _clear(results: Results, survey: Survey, shard: Shard | None) -> None:
     """Removes what a killed driver left; of a shard, only files that begin with a trial of it."""
     if shard is None:
-        results.clear(found.stray)
+        results.clear(survey.stray)
         return
-    for kind, name in reversed(found.stray):  # Q tables before the episodes, which tell whose
+    for kind, name in reversed(survey.stray):  # Q tables before the episodes, which tell whose
         with suppress(ResultsError):  # another driver may have taken it away
             first = results.read("episodes", name, ["config_id", "seed"])[:1].to_pylist()
             if first and shard.has(**first[0]):

@@ -103,9 +103,9 @@ def tell_opened(place: Results, expanded: Expanded) -> None:
 def plan_command(no_pilot: bool, retry_failed: bool, cores: int | None, **what: Any) -> None:
     """Count the trials of SPEC that are new, done and failed, and estimate what is missing."""
     sweep, place, expanded = _open(**what)
-    found = place.survey()
-    planned = plan(expanded.trials, found.status, retry_failed)
-    _print_counts(place, found, expanded, planned)
+    survey = place.survey()
+    planned = plan(expanded.trials, survey.status, retry_failed)
+    _print_counts(place, survey, expanded, planned)
     if sweep.confirm is not None:
         pairs = {(problem_of(one), one.variant) for one in expanded.trials.configurations}
         fresh = len(pairs) * sweep.confirm.top * sweep.confirm.seeds
@@ -113,12 +113,12 @@ def plan_command(no_pilot: bool, retry_failed: bool, cores: int | None, **what: 
             f"Then the best configurations by {sweep.confirm.metric} are confirmed on "
             f"{sweep.confirm.seeds} fresh seeds: up to {trials_text(fresh)}"
         )
-    tell_damage(found)
+    tell_damage(survey)
     if planned.missing and not no_pilot:
         _estimate(planned, expanded, cores or os.cpu_count() or 1)
 
 
-def _print_counts(place: Results, found: Survey, expanded: Expanded, planned: Plan) -> None:
+def _print_counts(place: Results, survey: Survey, expanded: Expanded, planned: Plan) -> None:
     new = count_by_configuration(planned.missing, expanded.trials)
     failed = count_by_configuration(planned.failed, expanded.trials)
     n_seeds = len(expanded.trials.seeds)
@@ -142,14 +142,14 @@ def _print_counts(place: Results, found: Survey, expanded: Expanded, planned: Pl
         f"{planned.n_done:,} done, {len(planned.failed):,} failed"
     )
     # Stale trials are none of the planned ones, whose ids are of the present environments.
-    others = len(found.status) > planned.n_done + len(planned.failed)
-    if others and (stale := count_stale(place, found, expanded.fingerprints)):
+    others = len(survey.status) > planned.n_done + len(planned.failed)
+    if others and (stale := count_stale(place, survey, expanded.fingerprints)):
         say(
             f"{stale:,} stale trials in the folder were trained with other versions of these "
             "environments or rules, and are neither counted nor run again"
         )
     try:
-        check_sources(place, found, planned.missing, expanded.trials)
+        check_sources(place, survey, planned.missing, expanded.trials)
     except InputError as problem:
         say(f"Notice: {problem}")
 

@@ -54,11 +54,11 @@ def estimate(planned: Plan, trials: TrialSet) -> Estimate:
         most = PILOT_TRIALS if time.monotonic() - started < PILOT_SECONDS else 1
         chosen = templates[:: max(1, len(templates) // most)][:most]
         # The user's code may end its process, so it gets one of its own.
-        found = _pilot(chosen) if chosen[0].has_model else in_child_process(partial(_pilot, chosen))
-        if found is None or isinstance(found, str):
-            failures.append(f"{kind[0]}, {kind[2]}: {found or 'it ends its process'}")
+        pilot = _pilot(chosen) if chosen[0].has_model else in_child_process(partial(_pilot, chosen))
+        if pilot is None or isinstance(pilot, str):
+            failures.append(f"{kind[0]}, {kind[2]}: {pilot or 'it ends its process'}")
             continue
-        seconds, size, measured, n = found
+        seconds, size, measured, n = pilot
         core_seconds += seconds / measured * rows[kind]
         disk_bytes += size / measured * rows[kind]
         piloted += n

@@ -21,12 +21,12 @@ class Shard:
         Raises:
             InputError: it names none.
         """
-        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text, re.ASCII)
-        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text, re.ASCII)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
             raise InputError(
                 f"shard: must be like 3/16, the third of sixteen, from 1/16 to 16/16, got {text!r}"
             )
-        return cls(int(found[1]), int(found[2]))
+        return cls(int(match[1]), int(match[2]))
 
     def __str__(self) -> str:
         return f"{self.number}-of-{self.of}"

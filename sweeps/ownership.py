@@ -79,11 +79,11 @@ def this_process() -> dict:
 def parse(content: bytes) -> dict:
     """A card's entries; empty if it is damaged."""
     try:
-        found = json.loads(content)
-        whole = all(type(found[name]) is kind for name, kind in CARD.items())
+        card = json.loads(content)
+        whole = all(type(card[name]) is kind for name, kind in CARD.items())
     except (ValueError, TypeError, LookupError, RecursionError):
         return {}
-    return found if whole else {}
+    return card if whole else {}
 
 
 def take_lock(file: int, wait: bool = False) -> bool | None:
@@ -249,8 +249,8 @@ class Ownership:
             return read_owner(place, self._name), {} if exists else None
         store: Any = place.store
         with suppress(FileNotFoundError), place.asking("reading the driver's card"):
-            found = obstore.get(store, place.key(self._name))
-            return parse(bytes(found.bytes())), found.meta
+            response = obstore.get(store, place.key(self._name))
+            return parse(bytes(response.bytes())), response.meta
         return {}, None
 
     def _put(self, version: Mapping | None) -> None:

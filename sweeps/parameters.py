@@ -192,11 +192,11 @@ def _parameters(given: object, info: ValidationInfo) -> dict[str, Parameter]:
     """Parameters by name, in the order given, in which a grid varies them."""
     variants = [block.id for block in info.data.get("variant", ())]
     rows = parameters_of([*variants, info.data["id"]] if "id" in info.data else variants)
-    found = {}
+    parameters = {}
     for name, value in known_keys(given, rows).items():
         with placing(f".{name}"):
-            found[name] = _parameter(rows[name], value)
-    return found
+            parameters[name] = _parameter(rows[name], value)
+    return parameters
 
 
 # JSON schema of the parameters, for completion in editors. User-defined rules may add others.

@@ -30,15 +30,15 @@ def print_table(
     Console().print(table)
 
 
-def tell_damage(found: Survey) -> None:
+def tell_damage(survey: Survey) -> None:
     """Says what is damaged in a folder, and what is there twice."""
-    for sentence in found.damaged.values():
+    for sentence in survey.damaged.values():
         say(f"Damaged: {sentence}")
-    if found.damaged:
+    if survey.damaged:
         say("`hq-ray sweep --repair` moves such batches out of the way and trains them anew")
-    if found.repeated:
+    if survey.repeated:
         say(
-            f"Several batches hold the same {trials_text(found.repeated)}, as after copying "
+            f"Several batches hold the same {trials_text(survey.repeated)}, as after copying "
             "folders together; each counts once"
         )
 
@@ -62,31 +62,31 @@ def status_command(results: str) -> None:
             opened(place)  # which says what is wrong
         print_table(place.location.text, ["sweep"], COUNTS, rows)
         return
-    found = status(place)
+    state = status(place)
     rows = [
         [
             environment_name(env, args),
             variant,
             *(f"{cell[name]:,}" if name in cell else "–" for name in COUNTS),
         ]
-        for (env, args, variant), cell in found.cells.items()
+        for (env, args, variant), cell in state.cells.items()
     ]
     print_table(place.location.text, ["env", "variant"], COUNTS, rows)
-    if found.reasons:
-        failures = [[reason, f"{count:,}"] for reason, count in found.reasons.most_common(20)]
+    if state.reasons:
+        failures = [[reason, f"{count:,}"] for reason, count in state.reasons.most_common(20)]
         print_table("failures", ["reason"], ["trials"], failures)
     say(
-        f"{trials_text(found.totals[DONE])} done, {found.totals[FAILED]:,} failed, "
-        f"{found.totals['confirmed']:,} of confirmation, {found.seconds:,.1f} s of training"
+        f"{trials_text(state.totals[DONE])} done, {state.totals[FAILED]:,} failed, "
+        f"{state.totals['confirmed']:,} of confirmation, {state.seconds:,.1f} s of training"
     )
-    for sentence in found.mixed:
+    for sentence in state.mixed:
         say(f"Notice: {sentence}")
     if problem := place.description_problem():
         say(f"Damaged: {problem}")
-    tell_damage(found.survey)
-    for one in found.holders:
-        part = f"shard {one['shard']} of it" if "shard" in one else "it"
-        say(f"Process {one['pid']} on {one['host']} is at work on {part}.")
+    tell_damage(state.survey)
+    for holder in state.holders:
+        part = f"shard {holder['shard']} of it" if "shard" in holder else "it"
+        say(f"Process {holder['pid']} on {holder['host']} is at work on {part}.")
 
 
 @click.command(name="replay", context_settings=SETTINGS)

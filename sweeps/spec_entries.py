@@ -114,10 +114,10 @@ def _environments(entry: Any) -> tuple[EnvironmentRequest, ...]:
 
 def _range(name: str, value: object) -> range | None:
     """The whole numbers that an argument means, if it is a range."""
-    found = RANGE.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
+    match = RANGE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
         return None
-    first, last = map(int, found.groups())
+    first, last = map(int, match.groups())
     if last < first:
         raise InputError(
             f".{name}: a range must rise, got {value!r}; did you mean '{last}-{first}'?"

@@ -49,9 +49,9 @@ class Status:
 
 def status(results: Results) -> Status:
     """The present state of a results folder."""
-    found = results.survey()
+    survey = results.survey()
     columns = [*COUNTED, "train_seconds", "error_type", "error_message", *OF_PROBLEM]
-    table = trials_table(results, columns, damaged=[], without=found.damaged)
+    table = trials_table(results, columns, damaged=[], without=survey.damaged)
     description = results.description()
     cells: dict[tuple[str, str, str], Counter] = {}
     for name, counts in description.get("planned", {}).items():
@@ -68,11 +68,11 @@ def status(results: Results) -> Status:
         cell = cells.setdefault((row["env"], row["env_args"], row["variant"]), Counter())
         confirmed = row["role"] == CONFIRMATION and row["status"] == DONE
         cell["confirmed" if confirmed else row["status"]] += row["count_all"]
-    there = explored(table, fingerprints)
+    n_explored = explored(table, fingerprints)
     for (env, args, variant), cell in cells.items():
         cell.update(dict.fromkeys((DONE, FAILED, "confirmed"), 0))
         if "planned" in cell:
-            cell["missing"] = max(0, cell["planned"] - there[f"{env} {args}", variant])
+            cell["missing"] = max(0, cell["planned"] - n_explored[f"{env} {args}", variant])
     failed = table.filter(pc.equal(table["status"], FAILED))
     reasons: Counter = Counter()
     for row in count_rows(failed, ["error_type", "error_message"]):
@@ -88,7 +88,7 @@ def status(results: Results) -> Status:
         reasons=reasons,
         seconds=float(pc.sum(done["train_seconds"]).as_py() or 0.0),
         holders=holders(results.location),
-        survey=found,
+        survey=survey,
     )
 
 
@@ -115,7 +115,7 @@ def _mixed(table: pa.Table, spec: Mapping) -> list[str]:
     return sentences
 
 
-def check_sources(results: Results, found: Survey, missing: Picked, trials: TrialSet) -> None:
+def check_sources(results: Results, survey: Survey, missing: Picked, trials: TrialSet) -> None:
     """Checks that all trials of an environment without a model come from one source of its code,
     those that are published and those that are missing.
 
@@ -130,7 +130,7 @@ def check_sources(results: Results, found: Survey, missing: Picked, trials: Tria
     if not new:
         return
     columns = ["trial_id", "status", "env", "env_args", "fingerprint", "source"]
-    table = trials_table(results, columns, damaged=[], without=found.damaged)
+    table = trials_table(results, columns, damaged=[], without=survey.damaged)
     table = table.filter(pc.equal(table["status"], DONE))
     for row in count_rows(table, columns[2:]):
         for (*environment, source), n in new.items():
@@ -145,12 +145,12 @@ def check_sources(results: Results, found: Survey, missing: Picked, trials: Tria
                 )
 
 
-def count_stale(results: Results, found: Survey, fingerprints: Mapping[str, str | None]) -> int:
+def count_stale(results: Results, survey: Survey, fingerprints: Mapping[str, str | None]) -> int:
     """Number of trials that were trained with another version of their environment or rule.
 
     `fingerprints` has the present ones, as sweep.json does.
     """
     columns = ["env", "env_args", "variant", "fingerprint", "rule"]
-    table = trials_table(results, columns, damaged=[], without=found.damaged)
+    table = trials_table(results, columns, damaged=[], without=survey.damaged)
     rows = count_rows(table, columns)
     return sum(row["count_all"] for row in rows if is_stale(row, fingerprints))

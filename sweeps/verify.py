@@ -82,9 +82,9 @@ def replay(
     Yields each trial with the columns that differ, or why it cannot be trained.
     """
     for first in range(0, len(trials), 100):
-        some = trials[first : first + 100]
-        stored = load_curves(results, some, COMPARED)
-        for trial in some:
+        hundred = trials[first : first + 100]
+        stored = load_curves(results, hundred, COMPARED)
+        for trial in hundred:
             yield trial, _differences(trial, stored[trial.trial_id], engine)
 
 
