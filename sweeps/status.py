@@ -12,7 +12,7 @@ from hq_ray.published import COUNTED, count_rows, explored, is_stale, trials_tab
 from hq_ray.store import DONE, FAILED, Results, Survey
 from hq_ray.sweeps.ownership import holders
 from hq_ray.sweeps.plan import Picked, TrialSet, count_by_configuration
-from hq_ray.trial import CONFIRMATION, environment_name, trials_text
+from hq_ray.trial import CONFIRMATION, environment_key, environment_name, trials_text
 
 COUNTS = ("planned", DONE, FAILED, "missing", "confirmed")
 # What makes another problem of an environment.
@@ -72,7 +72,9 @@ def status(results: Results) -> Status:
     for (env, args, variant), cell in cells.items():
         cell.update(dict.fromkeys((DONE, FAILED, "confirmed"), 0))
         if "planned" in cell:
-            cell["missing"] = max(0, cell["planned"] - n_explored[f"{env} {args}", variant])
+            cell["missing"] = max(
+                0, cell["planned"] - n_explored[environment_key(env, args), variant]
+            )
     failed = table.filter(pc.equal(table["status"], FAILED))
     reasons: Counter = Counter()
     for row in count_rows(failed, ["error_type", "error_message"]):
