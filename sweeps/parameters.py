@@ -76,7 +76,9 @@ class Part(BaseModel):
     """A mapping in a spec, with known keys only."""
 
     # Validators are built when a sweep is first read, which makes the import 0.25 s faster.
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", defer_build=True, use_attribute_docstrings=True
+    )
 
     @model_validator(mode="before")
     @classmethod

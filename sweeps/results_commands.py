@@ -21,10 +21,8 @@ def print_table(
     """Prints a table whose columns are words on the left and numbers on the right."""
     # As Text, so that brackets in a name are not taken for markup.
     table = Table(title=Text(title))
-    for name in words:
-        table.add_column(name)
-    for name in numbers:
-        table.add_column(name, justify="right")
+    for name in (*words, *numbers):
+        table.add_column(name, justify="right" if name in numbers else "left")
     for row in rows:
         table.add_row(*map(Text, row))
     Console().print(table)

@@ -15,7 +15,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     model_validator,
@@ -83,8 +82,6 @@ def _flat_environments(entries: Iterable[tuple]) -> tuple:
 
 class Sweep(Part):
     """What a sweep means. Every field accepts what the YAML form does and is checked."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     name: Annotated[str, BeforeValidator(_name)]
     """Name of the sweep and of its results folder."""

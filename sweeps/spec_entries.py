@@ -205,8 +205,6 @@ _Metric: Any = Literal[(*BETTER,)]
 class Confirm(Part):
     """How a sweep confirms what it chooses."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
     seeds: Annotated[int, Field(ge=1, le=BLOCK), BeforeValidator(plain_number)] = 30
     """Number of fresh seeds."""
     metric: _Metric = "mean_return"
