@@ -258,7 +258,7 @@ def _train(
     owner: Ownership,
 ) -> None:
     """Trains what is missing of a plan, and counts it and what is not."""
-    tally.there += planned.n_done
+    tally.done_before += planned.n_done
     tally.failed_before += len(planned.failed)
     if not planned.missing:
         return

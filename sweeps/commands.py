@@ -201,21 +201,21 @@ def run_and_tell(
 ) -> Tally:
     """Runs what is missing of an opened sweep and says what was done; see `run_missing`."""
     tally = run_missing(sweep, place, expanded, options, stack)
-    where = place.location.text
+    where, before = place.location.text, tally.done_before
     for sentence in tally.repaired.values():
         say(f"Set aside: {sentence}")
     if tally.failed_before:
         say(f"{trials_text(tally.failed_before)} failed before; --retry_failed tries again")
     if tally.done or tally.failed or tally.interrupted:
-        already = f", {tally.there:,} were there" if tally.there else ""
+        already = f", {before:,} were there" if before else ""
         say(
             f"Ran {trials_text(tally.done)} ({tally.steps / 1e6:,.1f} M steps, "
             f"{_duration(tally.train_seconds)} of training{already}): {where}"
         )
     elif tally.failed_before:
-        say(f"Nothing else to run in {where}: {trials_text(tally.there)} done.")
+        say(f"Nothing else to run in {where}: {trials_text(before)} done.")
     else:
-        done = "The 1 trial is" if tally.there == 1 else f"All {tally.there:,} trials are"
+        done = "The 1 trial is" if before == 1 else f"All {before:,} trials are"
         say(f"{done} done in {where}; nothing to run.")
     for reason, count in tally.reasons.most_common(5):
         say(f"{count} failed: {reason}")

@@ -128,7 +128,7 @@ class Tally:
         steps, train_seconds: sums over the done ones.
         reasons: how often trials failed, by reason.
         interrupted: whether Ctrl-C ended it.
-        there, failed_before: numbers of trials that were published before, and not run again.
+        done_before, failed_before: numbers of trials that were published before, and not run again.
         repaired: what was wrong with each batch that was set aside, by file name.
         confirmed: sentences on what was chosen and confirmed.
     """
@@ -139,7 +139,7 @@ class Tally:
     train_seconds: float = 0.0
     reasons: Counter = field(default_factory=Counter)
     interrupted: bool = False
-    there: int = 0
+    done_before: int = 0
     failed_before: int = 0
     repaired: Mapping[str, str] = field(default_factory=dict)
     confirmed: Sequence[str] = ()

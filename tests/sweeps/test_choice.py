@@ -73,7 +73,7 @@ def test_more_seeds_extend_the_same_choice_and_no_seed_is_used_again_for_another
     run()
     before = blocks()
     tally = run()
-    assert (tally.done, tally.there) == (0, 48 + 20)
+    assert (tally.done, tally.done_before) == (0, 48 + 20)
     assert blocks() == before
     assert run(confirm={"seeds": 7}).done == 2 * 2 * 2
     for (block,) in blocks().values():

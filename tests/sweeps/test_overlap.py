@@ -71,7 +71,7 @@ def test_a_driver_beside_another_is_refused_and_plans_anew_once_it_has_ended(
     for place, seeds, there in ((folder, "0-1", 24), (other, "0-3", 48)):
         between(partial(torture.run, place, seeds, local=True))
         tally = torture.run(place, **way)
-        assert (tally.done, tally.there) == (48 - there, there)
+        assert (tally.done, tally.done_before) == (48 - there, there)
         torture.assert_complete(place, undisturbed)
 
 

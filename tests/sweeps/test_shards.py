@@ -56,9 +56,9 @@ def test_four_shards_at_once_of_which_one_is_killed(anywhere, undisturbed, undis
     found = status(Results.at(anywhere))
     assert (found.totals["planned"], found.holders) == (48, [])
     resumed = torture.run(anywhere, local=True, shard="2/4")
-    assert 0 < resumed.there < resumed.there + resumed.done == len(second)
+    assert 0 < resumed.done_before < resumed.done_before + resumed.done == len(second)
     whole = torture.run(anywhere, local=True)
-    assert (whole.done, whole.there) == (0, 48)
+    assert (whole.done, whole.done_before) == (0, 48)
     assert_as_one_driver(anywhere, undisturbed, undisturbed_folder)
 
 
