@@ -127,3 +127,25 @@ def register():
     yield gymnasium.register
     gymnasium.registry.clear()
     gymnasium.registry.update(before)
+
+
+@pytest.fixture
+def register_acting(register, table_env):
+    """Registers an environment without a table, of one step an episode: `act(env, action)` pays."""
+
+    def make(env_id, act):
+        class Acting(table_env):
+            def __init__(self):
+                super().__init__([[[(1.0, 0, 1.0, True)]] * 2], [1.0])
+                del self.P
+
+            def reset(self, *, seed=None, options=None):
+                self.seed = seed
+                return super().reset(seed=seed)
+
+            def step(self, action):
+                return 0, act(self, action), True, False, {}
+
+        register(env_id, entry_point=Acting)
+
+    return make

@@ -1,6 +1,3 @@
-from typing import ClassVar
-
-import gymnasium
 import pandas as pd
 import pytest
 
@@ -9,45 +6,29 @@ from hq_ray.store import DONE, FAILED
 
 
 @pytest.fixture
-def trials(make_trial):
-    return [make_trial(env="FrozenLake-v1", seed=seed, episodes=5) for seed in range(4)]
+def fragile(make_trial, register_acting):
+    """Four trials, whose steps do what is said for the seed of the trial."""
 
-
-class Fragile(gymnasium.Env):
-    """An environment that raises what `problems` says for the seed of its trial."""
-
-    observation_space = gymnasium.spaces.Discrete(2)
-    action_space = gymnasium.spaces.Discrete(2)
-    problems: ClassVar[dict[int, BaseException]] = {}
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self._problem = self.problems.get(seed)
-        return 0, {}
-
-    def step(self, action):
-        if self._problem is not None:
-            raise self._problem
-        return 1, 1.0, True, False, {}
-
-
-@pytest.fixture
-def fragile(make_trial, monkeypatch, register):
-    """Four trials, of which those of some seeds raise."""
-    register("Fragile-v0", entry_point=Fragile)
-
-    def prepare(seeds, problem):
-        monkeypatch.setattr(Fragile, "problems", dict.fromkeys(seeds, problem))
+    def prepare(steps):
+        register_acting("Fragile-v0", lambda env, _: steps.get(env.seed, lambda: 1.0)())
         return [make_trial(env="Fragile-v0", seed=seed, episodes=5) for seed in range(4)]
 
     return prepare
+
+
+def raising(problem):
+    def step():
+        raise problem
+
+    return step
 
 
 def rows(results):
     return pd.read_parquet(f"{results.location.path}/trials").set_index("seed").sort_index()
 
 
-def test_a_batch_is_trained_published_and_reported(results, trials):
+def test_a_batch_is_trained_published_and_reported(results, make_trial):
+    trials = [make_trial(env="FrozenLake-v1", seed=seed, episodes=5) for seed in range(4)]
     report = run_batch(trials, results, keep_q_values=True)
     assert report.done == tuple(trial.trial_id for trial in trials)
     assert report.reasons == ()
@@ -77,7 +58,7 @@ class Unprintable(Exception):
 def test_whatever_a_trial_raises_is_a_row_and_its_neighbours_are_done(
     results, fragile, problem, message, traced
 ):
-    trials = fragile({1, 3}, problem)
+    trials = fragile(dict.fromkeys((1, 3), raising(problem)))
     report = run_batch(trials, results)
     kind = type(problem).__name__
     assert report.done == (trials[0].trial_id, trials[2].trial_id)
@@ -113,12 +94,9 @@ def test_of_trials_trained_together_one_that_overflows_has_failed(
     ("module", "problem"),
     [("ray._private.worker", SystemExit), ("hq_ray.sweeps.driver", KeyboardInterrupt)],
 )
-def test_a_process_that_is_told_to_stop_publishes_nothing(
-    results, fragile, monkeypatch, module, problem
-):
+def test_a_process_that_is_told_to_stop_publishes_nothing(results, fragile, module, problem):
     handler = {"__name__": module, "problem": problem}
-    exec("def handle(*_):\n    raise problem(1)", handler)
-    monkeypatch.setattr(Fragile, "step", handler["handle"])
+    exec("def handle():\n    raise problem(1)", handler)
     with pytest.raises(problem):
-        run_batch(fragile({}, None), results)
+        run_batch(fragile({0: handler["handle"]}), results)
     assert results.published() == {}

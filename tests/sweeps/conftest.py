@@ -36,25 +36,3 @@ def lakes(tmp_path):
     path = tmp_path / "lakes.yaml"
     path.write_text("name: lakes\nenv: FrozenLake-v1\nseeds: 0-5\nepisodes: 20\n")
     return path
-
-
-@pytest.fixture
-def register_acting(register, table_env):
-    """Registers an environment without a table, of one step an episode: `act(env, action)` pays."""
-
-    def make(env_id, act):
-        class Acting(table_env):
-            def __init__(self):
-                super().__init__([[[(1.0, 0, 1.0, True)]] * 2], [1.0])
-                del self.P
-
-            def reset(self, *, seed=None, options=None):
-                self.seed = seed
-                return super().reset(seed=seed)
-
-            def step(self, action):
-                return 0, act(self, action), True, False, {}
-
-        register(env_id, entry_point=Acting)
-
-    return make
