@@ -2,6 +2,7 @@ import json
 import math
 from dataclasses import replace
 
+import made_up
 import naive
 import numpy as np
 import pytest
@@ -226,16 +227,11 @@ def test_what_no_float_can_hold_is_unknown(make_trial):
 
 @pytest.mark.parametrize(("episodes", "final"), [(1, 1), (10, 1), (11, 2), (70, 7), (4000, 400)])
 def test_final_is_the_last_tenth(make_trial, episodes, final):
-    log = EpisodeLog(
-        episode_return=np.arange(episodes, dtype=float),
-        steps=np.arange(episodes, dtype=np.int32),
-        terminated=np.ones(episodes, bool),
-        success=None,
-        q_values=np.zeros((1, 1)),
-    )
-    summary = summarise(make_trial(episodes=episodes), log, None)
-    assert summary["final_return"] == np.mean(range(episodes - final, episodes))
-    assert summary["final_steps"] == summary["final_return"]
+    trial = make_trial(episodes=episodes)
+    log = made_up.trained(trial).log
+    summary = summarise(trial, log, None)
+    assert summary["final_return"] == log.episode_return[-final:].mean()
+    assert summary["final_steps"] == log.steps[-final:].mean()
 
 
 # Known numbers
