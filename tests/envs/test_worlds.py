@@ -205,8 +205,6 @@ def test_gymnasium_finds_nothing_to_criticise(name, limit):
             (VelocityGridEnv, {name: value}, error, f"{name} must be {must}, got {value!r}$")
             for name, value, error, must in (
                 ("width", 1, ValueError, "an integer of at least 2"),
-                ("height", 1, ValueError, "an integer of at least 2"),
-                ("width", 8.0, TypeError, "an integer of at least 2"),
                 ("height", True, TypeError, "an integer of at least 2"),
                 ("max_speed", 0, ValueError, "an integer of at least 1"),
                 ("slip_prob", 1.5, ValueError, r"a probability in \[0, 1\]"),

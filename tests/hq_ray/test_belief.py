@@ -24,14 +24,13 @@ TABLE = {
     0: {0: [(0.5, 1, -1.0, False), (0.5, 0, -2.0, False)], 1: [(1.0, 1, 3.0, True)]},
     1: {0: [(0.2, 0, 0.0, False), (0.8, 1, 4.0, True)], 1: [(1.0, 1, 0.0, False)]},
 }
-SHORT = ["SFFG"]
 
 
 class Pond(FrozenLakeEnv):
     """Changes the constructor alone."""
 
     def __init__(self, render_mode=None):
-        super().__init__(render_mode, desc=SHORT, is_slippery=False)
+        super().__init__(render_mode, desc=["SFFG"], is_slippery=False)
 
 
 class GoalPaysMore(Pond):

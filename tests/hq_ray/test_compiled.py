@@ -58,18 +58,15 @@ def hq_ray_in(folder, tree, *arguments, code=START, **variables):
     )
 
 
-def copied(tree):
-    for package in ("hq_ray", "envs", "sweeps", "analysis"):
-        shutil.copytree(HOME / package, tree / package, ignore=shutil.ignore_patterns("*.nb[ic]"))
-    return tree
-
-
 @pytest.fixture
 def installed(tmp_path):
     """A read-only copy of the packages, and a home in which nothing can be written either."""
     if sys.platform != "linux":
         pytest.skip("permissions are taken from root as on Linux")
-    tree = copied(tmp_path / "tree")
+    tree = tmp_path / "tree"
+    for package in ("hq_ray", "envs", "sweeps", "analysis"):
+        ignored = shutil.ignore_patterns("*.nb[ic]")
+        shutil.copytree(HOME / package, tree / package, ignore=ignored)
     (tmp_path / "home").mkdir()
     folders = [path for path in [*tree.rglob("*"), tmp_path / "home"] if path.is_dir()]
     for folder in folders:

@@ -135,8 +135,7 @@ def test_nan_is_none_and_long_conditions_are_not_deep(table):
     assert kept(table, " and ".join(["alpha < 7"] * 500)) == [0, 1]
 
 
-EXAMPLE = "\"alpha == 0.2 and variant == 'harmonic'\""
-MUST = f"where: must be a condition such as {EXAMPLE}, got "
+MUST = "where: must be a condition such as \"alpha == 0.2 and variant == 'harmonic'\", got "
 NO = "is no name, number, text, comparison or calculation with + - * /"
 
 
