@@ -2,14 +2,15 @@ import os
 import warnings
 from dataclasses import replace
 
-import gymnasium
 import imageio.v3
 import imageio_ffmpeg
 import numpy as np
 import pytest
 from gymnasium import spaces
+from made_up import failing_after
 
 from hq_ray.environments import make
+from hq_ray.envs.table_env import TableEnv
 from hq_ray.trial import Trial
 from hq_ray.video import NotFilmable, film_trial
 
@@ -25,36 +26,20 @@ def constant_policy(action):
     return q_values
 
 
-def n_frames(path):
-    return imageio_ffmpeg.count_frames_and_secs(path)[0]
-
-
-def mp4_pixels(path):
+def frames_of(path):
     with warnings.catch_warnings():
         # The reader of imageio leaves the pipes of ffmpeg to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
         return imageio.v3.imread(path, plugin="FFMPEG")
 
 
-class PictureEnv(gymnasium.Env):
+class PictureEnv(TableEnv):
     """Ends after three steps; renders whatever it is given."""
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 2}  # noqa: RUF012
-    action_space = spaces.Discrete(2)
-    observation_space = spaces.Discrete(4)
-
-    def __init__(self, picture=SMALL, render_mode="rgb_array"):
-        self.picture, self.render_mode = picture, render_mode
-        self.closed = False
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.s = 0
-        return self.s, {}
-
-    def step(self, action):
-        self.s += 1
-        return self.s, 0.0, self.s == 3, False, {}
+    def __init__(self, picture=SMALL):
+        steps = [[(1.0, s + 1, 0.0, s == 2)] for s in range(4)]
+        super().__init__([{0: step, 1: step} for step in steps], 0, "rgb_array")
+        self.picture, self.closed = picture, False
 
     def render(self):
         picture = self.picture[self.s] if isinstance(self.picture, list) else self.picture
@@ -84,7 +69,7 @@ def test_a_film_has_first_to_last_frame_and_one_second_more(tmp_path):
     path = tmp_path / "videos" / "harmonic" / "alpha0.2.mp4"
     film_trial(GRID, constant_policy(RIGHT), path)
     assert os.listdir(path.parent) == ["alpha0.2.mp4"]
-    frames = mp4_pixels(path)
+    frames = frames_of(path)
     assert len(frames) == 2 + 8
     env = make(GRID.env, GRID.env_args, render_mode="rgb_array")
     env.reset(seed=0)
@@ -97,7 +82,7 @@ def test_a_film_has_first_to_last_frame_and_one_second_more(tmp_path):
 def test_two_limits_end_a_film(tmp_path, limit, max_steps, steps):
     path = tmp_path / "film.mp4"
     film_trial(replace(GRID, max_steps=limit), constant_policy(UP), path, max_steps=max_steps)
-    assert n_frames(path) == steps + 1 + 8
+    assert len(frames_of(path)) == steps + 1 + 8
 
 
 @pytest.mark.parametrize(
@@ -111,18 +96,17 @@ def test_states_and_actions_are_the_environments_and_ties_take_the_lowest_action
     taken = []
 
     class Spy(PictureEnv):
-        action_space, observation_space = spaces.Discrete(2, start=1), space
-
         def reset(self, *, seed=None, options=None):
-            super().reset(seed=seed)
-            return seen[0], {}
+            return seen[super().reset(seed=seed)[0]], {}
 
         def step(self, action):
             taken.append(action)
-            state, *rest = super().step(action)
+            state, *rest = super().step(0)
             return seen[state], *rest
 
-    film(Spy(), np.array([[0.0, 1.0], [3.0, 3.0], [-1.0, 2.0], [9.0, 0.0]]))
+    spy = Spy()
+    spy.action_space, spy.observation_space = spaces.Discrete(2, start=1), space
+    film(spy, np.array([[0.0, 1.0], [3.0, 3.0], [-1.0, 2.0], [9.0, 0.0]]))
     assert taken == [2, 1, 2]
     assert {type(action) for action in taken} == {int}
 
@@ -134,13 +118,13 @@ def test_the_same_arguments_give_the_same_frames_and_replace_an_older_film(tmp_p
     paths[1].write_text("old")
     for path in paths:
         film_trial(slippery, q_values, path, max_steps=10)
-    first, second = map(mp4_pixels, paths)
+    first, second = map(frames_of, paths)
     assert np.array_equal(first, second)
 
 
 def test_odd_frames_become_even(film, capfd, caplog):
     path = film(PictureEnv(np.full((33, 47, 3), 200, np.uint8)))
-    assert mp4_pixels(path).shape == (4 + 2, 34, 48, 3)
+    assert frames_of(path).shape == (4 + 8, 34, 48, 3)
     assert capfd.readouterr() == ("", "")
     assert caplog.text == ""
 
@@ -167,15 +151,10 @@ def test_an_environment_without_pictures_leaves_the_older_film(tmp_path, film, p
 
 @pytest.mark.parametrize("missing", ["ffmpeg", "render_mode"])
 def test_what_a_film_needs_is_named_where_it_is_missing(film, register, monkeypatch, missing):
-    def no_ffmpeg():
-        raise RuntimeError("no ffmpeg")
-
-    def no_render_mode():
-        return PictureEnv()
-
     if missing == "ffmpeg":
+        no_ffmpeg = failing_after(0, None, RuntimeError("no ffmpeg"))
         monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", no_ffmpeg)
-    register("Bare-v0", entry_point=no_render_mode)
+    register("Bare-v0", entry_point=lambda: PictureEnv())
     with pytest.raises(NotFilmable, match=f"^Bare-v0 cannot be filmed here: .*{missing}"):
         film_trial(replace(PICTURES, env="Bare-v0"), np.zeros((4, 2)), None)
 
@@ -183,7 +162,7 @@ def test_what_a_film_needs_is_named_where_it_is_missing(film, register, monkeypa
 @pytest.mark.parametrize("fps", [None, float("nan"), "8"])
 def test_a_frame_rate_that_is_none_is_four(film, monkeypatch, fps):
     monkeypatch.setitem(PictureEnv.metadata, "render_fps", fps)
-    assert n_frames(film(PictureEnv())) == 4 + 4
+    assert len(frames_of(film(PictureEnv()))) == 4 + 4
 
 
 def test_toy_text_environments_are_filmed_without_a_display(tmp_path, monkeypatch):
@@ -192,5 +171,5 @@ def test_toy_text_environments_are_filmed_without_a_display(tmp_path, monkeypatc
     monkeypatch.delenv("DISPLAY", raising=False)
     cliff = replace(GRID, env="CliffWalking-v1", env_args="{}")
     film_trial(cliff, np.zeros((48, 4)), tmp_path / "cliff.mp4", max_steps=2)
-    assert n_frames(tmp_path / "cliff.mp4") == 3 + 4
+    assert len(frames_of(tmp_path / "cliff.mp4")) == 3 + 4
     assert "SDL_VIDEODRIVER" not in os.environ
