@@ -23,8 +23,6 @@ ENVS = {
     "cliff": ("CliffWalking-v1", {}),
     "cliff-slippery": ("CliffWalking-v1", {"is_slippery": True}),
     "lake": ("FrozenLake-v1", {}),
-    "lake-0.9": ("FrozenLake-v1", {"success_rate": 0.9}),
-    "lake8x8": ("FrozenLake8x8-v1", {}),
     "taxi": ("Taxi-v4", {}),
     "taxi-rainy": ("Taxi-v4", {"is_rainy": True}),
     "velocity-calm": ("VelocityGrid-v0", {"slip_prob": 0.0}),

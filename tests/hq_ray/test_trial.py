@@ -197,10 +197,6 @@ def test_a_schedule_keeps_the_ratio_of_the_two_steps():
     assert [steps[9] for steps in visits.step_sizes()] == [0.4, 0.25]
 
 
-def test_parse_seeds():
-    assert parse_seeds(f" 5 , 1-2,3-3,{MAX_SEED}") == (5, 1, 2, 3, MAX_SEED)
-
-
 FORM = "seeds must be a range like '0-4' or a list like '0,1,2', got "
 MOST = "seeds must be below 2**63, at most 1 million of them, got "
 
@@ -214,7 +210,8 @@ MOST = "seeds must be below 2**63, at most 1 million of them, got "
         ("0-1000000", f"{MOST}'0-1000000'"),
     ],
 )
-def test_parse_seeds_refuses(text, message):
+def test_seeds_are_a_list_of_numbers_and_ranges(text, message):
+    assert parse_seeds(f" 5 , 1-2,3-3,{MAX_SEED}") == (5, 1, 2, 3, MAX_SEED)
     with pytest.raises(InputError) as refusal:
         parse_seeds(text)
     assert str(refusal.value) == message
