@@ -65,14 +65,19 @@ def random_model(seed, n_states=12, n_actions=3, n_outcomes=4):
     )
 
 
+def chain(model, policy):
+    """Transitions and rewards of a policy, and in which states an episode may end."""
+    pairs = np.arange(model.n_states), policy
+    probability, terminated = model.probability[pairs], model.terminated[pairs]
+    transition = np.zeros((model.n_states, model.n_states))
+    np.add.at(transition, (pairs[0][:, None], model.next_state[pairs]), probability * ~terminated)
+    reward = (probability * model.reward[pairs]).sum(axis=1)
+    return transition, reward, (probability * terminated).any(axis=1)
+
+
 def dense_values(model, policy, gamma):
     """The same by numpy.linalg.solve of (I - gamma P) V = r over all states."""
-    states = np.arange(model.n_states)
-    probability = model.probability[states, policy]
-    goes_on = probability * ~model.terminated[states, policy]
-    transition = np.zeros((model.n_states, model.n_states))
-    np.add.at(transition, (states[:, None], model.next_state[states, policy]), goes_on)
-    reward = (probability * model.reward[states, policy]).sum(axis=1)
+    transition, reward, _ = chain(model, policy)
     return np.linalg.solve(np.eye(model.n_states) - gamma * transition, reward)
 
 
@@ -197,33 +202,27 @@ def test_a_gain_without_bound_is_no_value():
 
 def by_enumeration(model):
     """V* at gamma 1 of a tiny model from all its deterministic policies, each solved densely."""
-    states, n = np.arange(model.n_states), model.n_states
+    n = model.n_states
     ending, gain = np.full(n, -np.inf), np.full(n, -np.inf)
     policies = [np.array(one) for one in product(range(model.n_actions), repeat=n)]
-
-    def chain(policy):
-        pairs = states, policy
-        probability, terminated = model.probability[pairs], model.terminated[pairs]
-        transition = np.zeros((n, n))
-        goes_on = probability * ~terminated
-        np.add.at(transition, (states[:, None], model.next_state[pairs]), goes_on)
-        reached = np.linalg.matrix_power(np.eye(n) + transition, n) > 0
-        reward = (probability * model.reward[pairs]).sum(axis=1)
-        return transition, reached, reward, (probability * terminated).any(axis=1)
 
     def raise_to(best, where, transition, reward):
         if where.any():
             system = (np.eye(n) - transition)[np.ix_(where, where)]
             best[where] = np.maximum(best[where], np.linalg.solve(system, reward[where]))
 
+    def reached_from(transition):
+        return np.linalg.matrix_power(np.eye(n) + transition, n) > 0
+
     for policy in policies:
-        transition, reached, reward, ends = chain(policy)
+        transition, reward, ends = chain(model, policy)
+        reached = reached_from(transition)
         surely_ends = ~(reached & ~(reached & ends).any(axis=1)).any(axis=1)
         raise_to(ending, surely_ends, transition, reward)
     hopeless = np.isneginf(ending)
     for policy in policies:  # the gain of a step, in the long run, where an end stays in reach
-        transition, reached, reward, _ = chain(policy)
-        safe = ~(reached & hopeless).any(axis=1)
+        transition, reward, _ = chain(model, policy)
+        safe = ~(reached_from(transition) & hopeless).any(axis=1)
         raise_to(gain, safe, (1 - 1e-7) * transition, 1e-7 * reward)
     ending[gain > 1e-4] = np.inf
     return ending
