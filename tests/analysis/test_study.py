@@ -1,11 +1,9 @@
 import numpy as np
-import pandas as pd
 import pytest
 from small_sweeps import train
 
 from hq_ray.analysis.figures import figures_of
 from hq_ray.analysis.study import study
-from hq_ray.analysis.verdict import judge
 from hq_ray.environments import load_model
 from hq_ray.load import stream_curves
 from hq_ray.planning import references
@@ -76,14 +74,3 @@ def test_names_of_figures_tell_environments_apart(published):
     env = [{"id": LAKE, "label": label, **one} for label, one in zip(labels, worlds, strict=True)]
     names = {one.name for one in figures_of(study([published(env=env, name="x", seeds="0-1")]))}
     assert len({name for name in names if name.startswith("pairs")}) == 3
-
-
-def test_common_random_numbers_make_equal_variants_equal(published):
-    """Asymmetric with equal step sizes is standard under another name."""
-    steps = {"standard": {"alpha": 0.25}, "asymmetric": {"alpha": 0.25, "alpha_down": 0.25}}
-    place = published(variant=steps, parameters={}, variant_parameters=steps)
-    found = study([place])
-    (one,) = found.comparisons
-    assert one.difference.identical
-    assert judge(one).kind == "identical"
-    assert pd.isna(found.trials["eps_shift"]).all()
