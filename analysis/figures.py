@@ -1,6 +1,6 @@
 """The figures of a study before they are drawn: curves, scores, and the health of the sweep."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -58,7 +58,6 @@ def _curves(study: Study, env: str, successes_only: bool) -> Iterator[FigureData
     """Returns, steps and success by episode, and what each variant differs from the baseline."""
     row, window = study.table[env], study.smooth
     tuned = any(len(cell) > 1 for cell in row.values())
-    about = _chosen_configurations(study, env) if tuned else []
     frames = {}
     for name, quantity in QUANTITIES.items():
         only = successes_only and name == "steps"
@@ -78,7 +77,8 @@ def _curves(study: Study, env: str, successes_only: bool) -> Iterator[FigureData
         if not smoothed:
             continue
         frame = frames[name] = curve_frame(smoothed)
-        caption = [f"Mean {name} by episode, and every seed.", curve_caption(frame, window), *about]
+        caption = [f"Mean {name} by episode, and every seed.", curve_caption(frame, window)]
+        caption += _chosen_configurations(study, env, list(smoothed))
         if only:
             caption.insert(
                 2,
@@ -103,7 +103,7 @@ def _curves(study: Study, env: str, successes_only: bool) -> Iterator[FigureData
             f"By how much each variant's return differs from that of {baseline}, by episode.",
             "Paired by seed.",
             curve_caption(frame, window, difference=True),
-            *about,
+            *_chosen_configurations(study, env, [baseline, *frame["variant"].unique()]),
         ]
         label = f"episode return less that of {baseline} [reward units]"
         draw = partial(curves_chart, label=label, difference=True)
@@ -111,27 +111,30 @@ def _curves(study: Study, env: str, successes_only: bool) -> Iterator[FigureData
         yield FigureData(study, env, "difference", title, caption, frame, draw)
 
 
-def _chosen_configurations(study: Study, env: str) -> list[str]:
-    """How the configurations that are drawn were chosen, and which they are."""
-    fresh = any(one.env == env and one.block is not None for one in study.comparisons)
-    parts = [
-        f"{variant}: {side.label}"
-        for (of, variant), side in study.chosen.items()
-        if of == env and len(side.cell) > 1
-    ]
-    how = "Each configuration was chosen by some of these seeds, which flatters all of them."
-    if fresh:
-        how = "Fresh seeds, none of which had a part in the choice."
+def _chosen_configurations(study: Study, env: str, variants: Sequence[str]) -> list[str]:
+    """How the configurations that are drawn were chosen, and which they are; none had no choice."""
+    sides = {variant: study.chosen[env, variant] for variant in variants}
+    sides = {variant: side for variant, side in sides.items() if len(side.cell) > 1}
+    if not sides:
+        return []
+    explored = [variant for variant, side in sides.items() if not side.fresh]
+    how = "Fresh seeds, none of which had a part in the choice."
+    if explored:
+        whose = "each variant" if len(explored) == len(sides) else " and ".join(explored)
+        how = f"The configuration of {whose} was chosen by some of these seeds, which flatters it."
+    parts = [f"{variant}: {side.label}" for variant, side in sides.items()]
     return [how, f"{'; '.join(parts)}."]
 
 
 def _scores(study: Study, env: str) -> Iterator[FigureData]:
     """Scores of what was compared, by the metrics that count."""
+    found = [one for one in study.comparisons if one.env == env and one.difference is not None]
+    # Two comparisons of which one is exploratory may have two configurations of the baseline.
+    drawn = [one for one in found if one.block is not None] or found
     sides: dict[str, Any] = {}
-    for one in study.comparisons:
-        if one.env == env and one.difference is not None:
-            sides.setdefault(one.baseline, one.base)
-            sides.setdefault(one.variant, one.ours)
+    for one in drawn:
+        sides.setdefault(one.baseline, one.base)
+        sides.setdefault(one.variant, one.ours)
     if not sides:
         return
     labels = {name: METRICS[name].axis_label for name in (*THREE_METRICS, study.judged.name)}
@@ -148,6 +151,8 @@ def _scores(study: Study, env: str) -> Iterator[FigureData]:
     if env not in study.table:
         caption = ["Small dots: instances, each the mean over seeds that had no part in a choice."]
         caption += [f"Below them their mean and its 95 % t interval. n = {max(counts)} instances."]
+    if lacking := [one.variant for one in found if one.variant not in sides]:
+        caption.append(f"Not confirmed, and so not drawn: {', '.join(lacking)}.")
     draw = partial(scores_chart, labels=labels)
     title = "scores of the compared configurations"
     yield FigureData(study, env, "scores", title, caption, frame, draw)

@@ -21,6 +21,7 @@ from hq_ray.analysis.statistics.means import t_interval
 from hq_ray.analysis.statistics.t_tests import LEVEL
 from hq_ray.analysis.study import Study
 from hq_ray.analysis.tables import pairs_table
+from hq_ray.updates import VARIANTS, minimum, standard
 
 # The first ones are what a reader asks for; a report of all would not be read.
 MOST_HYPERPARAMETERS, MOST_IN_HEAT = 6, 3
@@ -28,8 +29,6 @@ MOST_HYPERPARAMETERS, MOST_IN_HEAT = 6, 3
 LEAST_FILLED, MOST_CELLS = 0.5, 20
 # A table learned to the last digit differs from Q* by rounding; that is no bias.
 ROUNDING = 1e-9
-# What a variant becomes at the least and the greatest values of a hyperparameter.
-LIMITS = {"eps_shift": ("minimum", "standard")}
 
 
 def sensitivity_figures(study: Study, env: str) -> Iterator[FigureData]:
@@ -45,7 +44,8 @@ def sensitivity_figures(study: Study, env: str) -> Iterator[FigureData]:
 
 def swept(row: Mapping[str, Cell]) -> list[str]:
     """Hyperparameters that some variant has at several levels, the commonest first."""
-    counts = pd.Series([name for cell in row.values() for name in cell.varying]).value_counts()
+    levels = [cell.varying.nunique() for cell in row.values()]
+    counts = pd.Series([n for of in levels for n in of.index[of > 1]], dtype=object).value_counts()
     first = [name for name in ("alpha", "eps_shift") if name in counts]
     return [*first, *counts.index.drop(first)][:MOST_HYPERPARAMETERS]
 
@@ -71,7 +71,7 @@ def _levels(study: Study, env: str, name: str) -> Iterator[FigureData]:
         caption.insert(
             0,
             "Where the update turns from the minimum into the standard one, and its price. Lines: "
-            "these limits, of a small and of a great eps_shift.",
+            "these limits, of a small and of a great eps_shift, for each target.",
         )
     labels = {metric: METRICS[metric].axis_label for metric in metrics}
     draw = partial(levels_chart, hyperparameter=name, labels=labels)
@@ -84,7 +84,16 @@ def level_frame(study: Study, env: str, name: str, metrics: Iterable[str]) -> pd
     All variants are scored on the same half of the seeds; the other half chooses. The variants that
     are the limits of another in it have a level that is null.
     """
-    row, limits = study.table[env], LIMITS.get(name, ())
+    row = study.table[env]
+    ours = [variant for variant in row if variant in VARIANTS]
+    targets = {VARIANTS[variant].target for variant in ours if name in row[variant].varying}
+    limits = [
+        variant
+        for variant in ours
+        if name == "eps_shift"
+        and VARIANTS[variant].update in (minimum, standard)
+        and VARIANTS[variant].target in targets
+    ]
     halved = any(name in cell.varying and len(cell.varying.columns) > 1 for cell in row.values())
     found = []
     for variant, cell in row.items():
@@ -100,7 +109,8 @@ def level_frame(study: Study, env: str, name: str, metrics: Iterable[str]) -> pd
             means = pd.Series(judged[:, : half or None].mean(axis=1))
             means = means[np.isfinite(judged).all(axis=1)]
             numbers = means.groupby(levels, dropna=False).idxmax()
-            chosen, ends = levels[side.number], [levels.dropna().min(), levels.dropna().max()]
+            chosen, known = levels[side.number], levels.dropna()
+            ends = [known.min(), known.max()] if known.nunique() > 1 else []
         for metric in metrics:
             values = cell.scores(metric)[:, common][:, half:]
             values = np.where(np.abs(values) < ROUNDING, 0.0, values)

@@ -18,7 +18,6 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
-from PIL import Image
 from scipy.optimize import isotonic_regression
 
 from hq_ray.analysis.charts.scales import write_numbers
@@ -41,7 +40,6 @@ NAME_ROOM = 72 * 0.4 * WIDTH
 ROOM_FOR_NAME = 0.19
 LEADING = 1.45
 END_NAME = "end name"
-N_COLOURS = 256
 
 
 def chart(draw: Callable[..., Figure]) -> Callable[..., Figure]:
@@ -179,23 +177,11 @@ def spread(levels: Sequence[float], gap: float) -> np.ndarray:
 
 
 def picture(figure: Figure, kind: str = "png") -> bytes:
-    """A figure as a file of kind `png`, `svg` or `pdf`; the same bytes each time.
-
-    A PNG has at most 256 colours, which is a third of the size.
-    """
+    """A figure as a file of kind `png`, `svg` or `pdf`; the same bytes each time."""
     stream = io.BytesIO()
+    unknown = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}[kind]
     with our_settings():
-        if kind != "png":
-            undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
-            figure.savefig(stream, format=kind, metadata=undated)
-            return stream.getvalue()
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-    pixels = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba())
-    few = pixels.convert("RGB").quantize(
-        N_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
-    )
-    few.save(stream, "PNG", dpi=(figure.dpi, figure.dpi))
+        figure.savefig(stream, format=kind, metadata={unknown: None})
     return stream.getvalue()
 
 

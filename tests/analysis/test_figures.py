@@ -145,3 +145,20 @@ def test_one_configuration_each_has_no_figures_over_hyperparameters(tmp_path):
     found = study([Results.at(train(tmp_path, parameters={}))], smooth=7)
     names = [one.name for one in figures_of(found)]
     assert names == [*KINDS[:5], "pairs", "health"]
+
+
+def test_what_is_not_confirmed_is_said_and_limits_are_of_the_same_target(tmp_path):
+    levels = {"alpha": [0.1, 0.5], "eps_shift": [0.01, 10.0]}
+    levels["alpha_schedule"] = ["constant", "linear"]
+    sweep = {"parameters": levels, "seeds": "0-5"}
+    train(tmp_path, **sweep, confirm={"seeds": 3})
+    variants = ["standard", "harmonic", "sarsa", "harmonic_sarsa"]
+    found = study([Results.at(train(tmp_path, **sweep, variant=variants))], smooth=7)
+    figures = {one.name: one for one in figures_of(found)}
+    said = "The configuration of sarsa and harmonic_sarsa was chosen by some of these seeds"
+    assert said in figures["curves_returns"].texts[0]
+    assert set(figures["scores"].frame["variant"]) == {"standard", "harmonic"}
+    assert "Not confirmed, and so not drawn: sarsa, harmonic_sarsa." in figures["scores"].texts[0]
+    lines = figures["value_bias"].frame
+    assert set(lines[lines["level"].isna()]["variant"]) == {"standard", "sarsa"}
+    assert "by_alpha_end" not in figures

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from figure_checks import words
-from PIL import Image
+from PIL import Image, ImageColor
 
 from hq_ray.analysis.charts.curves import curve_frame, curves_chart, learning_figure
 from hq_ray.analysis.charts.page import caption_pixels, picture, save_png, spread
@@ -54,9 +54,18 @@ def test_pictures_of_every_kind_are_the_same_each_time_and_a_png_is_small(kind, 
     first = picture(curve(), kind)
     assert first.startswith(start)
     assert picture(curve(), kind) == first
-    if kind == "png":
-        image = Image.open(io.BytesIO(first))
-        assert (image.mode, image.width, "Software" in image.info) == ("P", 690, False)
+
+
+def test_a_png_has_the_colours_of_all_its_variants_and_no_software(tmp_path):
+    random = np.random.default_rng(0)
+    curves = {name: (range(6), random.normal(n, 2, (6, 60))) for n, name in enumerate(KNOWN_STYLES)}
+    figure = curves_chart(curve_frame(curves), title="t", label="l")
+    save_png(figure, tmp_path / "plots" / "curve.png")
+    with Image.open(tmp_path / "plots" / "curve.png") as image:
+        assert image.width == 690
+        assert "Software" not in image.info
+        found = {colour for _, colour in image.convert("RGB").getcolors(10**6)}
+    assert {ImageColor.getrgb(style.color) for style in KNOWN_STYLES.values()} <= found
 
 
 def test_a_caption_can_be_cut_off():
