@@ -7,8 +7,8 @@ import pandas as pd
 
 from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.analysis.statistics.means import mean_and_se
-from hq_ray.analysis.study import study
-from hq_ray.analysis.verdict import summary
+from hq_ray.analysis.study import name_of, study
+from hq_ray.analysis.verdict import comparison_row
 from hq_ray.conditions import Where
 from hq_ray.published import Place, opened
 
@@ -40,9 +40,9 @@ def compare(
         metric_name=metric,
         baseline=baseline,
         rope=rope,
-        with_curves=False,
+        with_references=False,
     )
-    return pd.DataFrame([summary(one) for one in found.comparisons])
+    return pd.DataFrame([comparison_row(comparison) for comparison in found.comparisons])
 
 
 def curves(
@@ -59,7 +59,7 @@ def curves(
         Columns env, variant, quantity, episode, mean, se (null with one seed) and n. Instances of a
         family of environments have no rows.
     """
-    found = study(opened(results), where=where, metric_name=metric)
+    found = study(opened(results), where=where, metric_name=metric, with_references=False)
     frames = [pd.DataFrame(columns=["env", "variant", "quantity", "episode", "mean", "se", "n"])]
     for (env, variant), columns in found.curves.items():
         for quantity in ("episode_return", "steps"):
@@ -89,4 +89,4 @@ def report(
     from hq_ray.analysis.report.page import write_report
 
     found = study(opened(results), where=where, metric_name=metric, baseline=baseline, rope=rope)
-    return write_report(found, folder or f"reports/{found.name}")
+    return write_report(found, folder or f"reports/{name_of(found.results)}")

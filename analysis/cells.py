@@ -18,20 +18,18 @@ import pandas as pd
 from hq_ray.analysis.words import format_number
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.store import DONE
-from hq_ray.trial import (
-    BLOCK,
-    CONFIRMATION,
-    FIRST_FRESH_SEED,
-    UNSEEDED,
-    environment_name,
-    short_fingerprint,
-)
+from hq_ray.trial import CONFIRMATION, UNSEEDED, block_of, environment_name, short_fingerprint
 
-SETTINGS = (*HYPERPARAMETERS, "episodes", "max_steps")
+SETTING_COLUMNS = (*HYPERPARAMETERS, "episodes", "max_steps")
 ENVIRONMENT = ["env", "env_args", "fingerprint"]
 LENGTHS_AND_GAMMA = ["episodes", "max_steps", "gamma"]
 PROBLEM = [*ENVIRONMENT, *LENGTHS_AND_GAMMA]
 BASELINE = "standard"
+
+Row = Mapping[str, "Cell"]
+"""The cells of a problem by variant, the baseline first."""
+Cells = Mapping[str, Row]
+"""The cells by problem and variant."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +39,8 @@ class Cell:
     Attributes:
         env: the problem's label, see `problem_labels`.
         variant: the update rule.
-        settings: one row per configuration, indexed by `config_id`, a column for each of SETTINGS
-            and of `with_own_settings`.
+        settings: one row per configuration, indexed by `config_id`, a column for each of
+            SETTING_COLUMNS and of `with_own_settings`.
         trials: of these configurations, done and failed, by rising seed.
     """
 
@@ -63,9 +61,9 @@ class Cell:
     def fresh(self) -> dict[tuple[int, str], pd.DataFrame]:
         """The trials of confirmations, by block and `config_id`; by rising seed, their index."""
         trials = self.trials[self.trials["role"] == CONFIRMATION]
-        blocks = (trials["seed"] - FIRST_FRESH_SEED) // BLOCK
-        of = trials.set_index("seed").groupby([blocks.to_numpy(), trials["config_id"].to_numpy()])
-        return {(int(block), config_id): part for (block, config_id), part in of}
+        keys = [block_of(trials["seed"].to_numpy()), trials["config_id"].to_numpy()]
+        parts = trials.set_index("seed").groupby(keys)
+        return {(int(block), config_id): part for (block, config_id), part in parts}
 
     @cached_property
     def seeds(self) -> np.ndarray:
@@ -93,10 +91,10 @@ class Cell:
         values = self.trials[list(columns)].iloc[0]
         return tuple(None if pd.isna(value) else value for value in values)
 
-    def optimum(self, column: str) -> float | None:
+    def optimum(self, column: str | None) -> float | None:
         """What the best policy gets of a quantity; None where that is not known."""
-        value = self.trials[column].max() if column else np.nan
-        return None if pd.isna(value) else float(value)
+        value = None if column is None else self.trials[column].max()
+        return None if value is None or pd.isna(value) else float(value)
 
     @property
     def unseeded(self) -> bool:
@@ -105,7 +103,7 @@ class Cell:
 
     @property
     def common(self) -> np.ndarray:
-        """Seeds that every configuration explored, but for those that explored none."""
+        """Seeds on which every configuration that has explored at all was run."""
         tried = self.explored.groupby("seed").size()
         return tried.index[tried == self.explored["config_id"].nunique()].to_numpy()
 
@@ -116,7 +114,7 @@ class Cell:
 
     @cached_property
     def labels(self) -> list[str]:
-        """What varies in every configuration and is read by it: `alpha 0.1, eps_shift 10`."""
+        """For each configuration, the varying settings that it reads: `alpha 0.1, eps_shift 10`."""
         if self.varying.empty:
             return ["the only configuration"] * len(self)
         return [
@@ -133,14 +131,13 @@ def level_text(value: Any) -> str:
 
 
 def with_own_settings(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Trials with what rules of the user's own add to SETTINGS, and its names: a column for each
-    hyperparameter of theirs, NaN in trials of other variants; and `rule` where a folder has trials
-    from before an edit of a module.
+    """Trials with a column for each parameter of a user-defined rule, NaN for other variants; and
+    the added names, with `rule` where a folder has trials of several versions of a module.
     """
     texts = trials["rule_args"]
     values = {text: json.loads(text) for text in texts.dropna().unique()}
-    names = list(dict.fromkeys(name for of in values.values() for name in of))
-    own = {n: texts.map({text: of.get(n) for text, of in values.items()}) for n in names}
+    names = list(dict.fromkeys(name for mapping in values.values() for name in mapping))
+    own = {n: texts.map({text: given.get(n) for text, given in values.items()}) for n in names}
     if (trials.groupby("variant", observed=True)["rule"].nunique() > 1).any():
         names.append("rule")
     return trials.assign(**own), names
@@ -153,14 +150,12 @@ def environment_labels(trials: pd.DataFrame) -> pd.Series:
     names = pd.Series([environment_name(*pair) for pair in pairs], dtype=object)
     given = several["label"].dropna().groupby(names).min().to_dict()
     labels = names.map(lambda name: given.get(name, name))
-    added = (" (" + names + ")").where(labels != names, "")
-    labels = _told_apart(labels, labels, names, added)
-    models = (
-        several["fingerprint"]
-        .astype(object)
-        .map(lambda one: "no model" if pd.isna(one) else f"model {short_fingerprint(one)}")
-    )
-    labels = _told_apart(labels, names, several["fingerprint"], " (" + models + ")")
+    labels = _told_apart(labels, labels, names, (" (" + names + ")").where(labels != names, ""))
+    models = [
+        " (no model)" if pd.isna(digest) else f" (model {short_fingerprint(digest)})"
+        for digest in several["fingerprint"]
+    ]
+    labels = _told_apart(labels, names, several["fingerprint"], models)
     found = trials[ENVIRONMENT].merge(several.assign(label=labels), "left", on=ENVIRONMENT)
     return found["label"].set_axis(trials.index)
 
@@ -175,18 +170,15 @@ def problem_labels(trials: pd.DataFrame) -> pd.Series:
 
 def with_lengths(labels: pd.Series, frame: pd.DataFrame) -> pd.Series:
     """Labels, with the lengths and discounts of the frame that tell equal ones apart."""
-    found = labels
+    longer = labels
     for name in LENGTHS_AND_GAMMA:
         # With all digits: a problem goes by its label.
-        added = [f", {name} " + f"{value:,}".removesuffix(".0") for value in frame[name]]
-        added = pd.Series(added, frame.index, dtype=object)
-        found = _told_apart(found, labels, frame[name], added)
-    return found
+        added = [f", {name} {level:,}".removesuffix(".0") for level in frame[name]]
+        longer = _told_apart(longer, labels, frame[name], added)
+    return longer
 
 
-def _told_apart(
-    labels: pd.Series, groups: pd.Series, values: pd.Series, added: pd.Series
-) -> pd.Series:
+def _told_apart(labels: pd.Series, groups: pd.Series, values: pd.Series, added: Any) -> pd.Series:
     """Labels, with something added in each group that has several values."""
     mixed = values.groupby(groups).transform("nunique", dropna=False) > 1
     return labels.where(~mixed, labels + added)
@@ -194,7 +186,7 @@ def _told_apart(
 
 def cells_by_problem(
     trials: pd.DataFrame, specs: Sequence[Mapping] = (), baseline: str = BASELINE
-) -> dict[str, dict[str, Cell]]:
+) -> Cells:
     """The cells of trials by problem and variant; problems in alphabetical order.
 
     In each problem the baseline is first, then variants are in the order of the specs, then by
@@ -207,13 +199,13 @@ def cells_by_problem(
     """
     trials = trials.sort_values(["seed", "trial_id"], ignore_index=True)
     trials, own = with_own_settings(trials)
-    settings_of = [*SETTINGS, *own]
+    names = [*SETTING_COLUMNS, *own]
     listed = [name for spec in specs for name in spec.get("variant") or ()]
-    listed += [one["variant"] for spec in specs for one in spec.get("configurations") or ()]
+    listed += [entry["variant"] for spec in specs for entry in spec.get("configurations") or ()]
     order = dict.fromkeys([baseline, *listed, *sorted(trials["variant"].unique())])
     # A configuration belongs to one problem and variant.
-    every = trials.drop_duplicates("config_id").set_index("config_id")[settings_of]
-    every = every.sort_values([*settings_of, "config_id"])
+    every = trials.drop_duplicates("config_id").set_index("config_id")[names]
+    every = every.sort_values([*names, "config_id"])
     table: dict[str, dict[str, Cell]] = {}
     for env, of_env in trials.groupby(problem_labels(trials)):
         for variant in order:
@@ -232,7 +224,7 @@ def _in_plan_order(settings: pd.DataFrame, variant: str, specs: Sequence[Mapping
     Of a grid the last parameter runs fastest, and each takes its values as they are listed. What no
     spec lists, such as the samples of a random search, stays in the order that it has.
     """
-    grid: dict[str, list] = {}
+    grid: dict[str, dict] = {}
     listed: dict[tuple, int] = {}
     names = [name for name in settings if name not in ("episodes", "max_steps", "rule")]
     defaults = {name: row.default for name, row in HYPERPARAMETERS.items()}
@@ -245,23 +237,17 @@ def _in_plan_order(settings: pd.DataFrame, variant: str, specs: Sequence[Mapping
         own = (spec.get("variant_parameters") or {}).get(variant) or {}
         for name, values in ((spec.get("parameters") or {}) | own).items():
             if name in settings and isinstance(values, list):
-                grid.setdefault(name, []).extend(values)
-        for one in spec.get("configurations") or ():
-            if one["variant"] == variant:
-                listed.setdefault(key(one), len(listed))
+                for value in values:
+                    grid.setdefault(name, {}).setdefault(value, len(grid[name]))
+        for entry in spec.get("configurations") or ():
+            if entry["variant"] == variant:
+                listed.setdefault(key(entry), len(listed))
 
-    def rank(column: pd.Series) -> pd.Series:
-        values = list(dict.fromkeys(grid[column.name]))
-        ranks = column.map({value: rank for rank, value in enumerate(values)}).astype(float)
-        # A configuration that does not read it stands where its first value does.
-        return ranks.fillna(len(values)).where(column.notna(), 0)
+    def place(row: Mapping) -> tuple:
+        read = {name: level for name, level in row.items() if pd.notna(level)}
+        # A configuration that does not read a parameter stands where its first value does.
+        ranks = [values.get(read[n], len(values)) if n in read else 0 for n, values in grid.items()]
+        return listed.get(key(read), len(listed)), *ranks
 
-    varying = [name for name in grid if settings[name].nunique(dropna=False) > 1]
-    if varying:
-        settings = settings.sort_values(varying, key=rank, kind="stable")
-    if listed:
-        rows = settings.to_dict("records")
-        keys = [key({name: of for name, of in row.items() if pd.notna(of)}) for row in rows]
-        places = [listed.get(one, len(listed)) for one in keys]
-        settings = settings.iloc[np.argsort(places, kind="stable")]
-    return settings
+    places = [place(row) for row in settings.to_dict("records")]
+    return settings.iloc[sorted(range(len(places)), key=places.__getitem__)]

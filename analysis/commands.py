@@ -29,7 +29,9 @@ PER_SEED = click.Choice(["none", "best", "all"])
 IN_TERMINAL = ["environment", "variant", "seeds", "difference", "95 % interval", "Holm's p"]
 IN_TERMINAL += ["verdict"]
 
-
+SMOOTH = click.option(
+    "--smooth", type=Count(), default=151, help="Smoothing window of the curves [episodes]."
+)
 which = flags(
     click.argument("results", nargs=-1, required=True),
     click.option("--where", help="Trials to use, like 'alpha < 0.3 and seed in [0, 1]'."),
@@ -41,7 +43,7 @@ reading = flags(
         "metric_name",
         help="What to judge by [default: that of the confirmation, else mean_return].",
     ),
-    click.option("--smooth", type=Count(), default=151, help="Window of curves, episodes."),
+    SMOOTH,
 )
 judging = flags(
     reading,
@@ -72,13 +74,13 @@ def _read(places: Sequence[Results], where: str | None, **options: Any) -> "Stud
 
 
 def _no_trials(places: Sequence[Results], where: str | None) -> InputError:
-    names = " and ".join(one.location.text for one in places)
+    names = " and ".join(place.location.text for place in places)
     if where:
         return InputError(f"--where must match a trial of {names}, got {where!r}, which has none")
     return InputError(f"results must hold trials, but there are none yet in {names}")
 
 
-def _show_verdicts(found: "Study") -> None:
+def _show_verdicts(study: "Study") -> None:
     """The comparisons, three metrics and the choices as tables; sentences; what is amiss."""
     from hq_ray.analysis.report.tables import (
         chosen_table,
@@ -88,25 +90,26 @@ def _show_verdicts(found: "Study") -> None:
     )
     from hq_ray.analysis.verdict import basis, basis_sentence, judge, overall_sentence
 
-    some = found.comparisons
-    if some:
-        caption, frame = verdict_table(some)
-        bases = {basis(one) for one in some}
+    comparisons = study.comparisons
+    if comparisons:
+        caption, frame = verdict_table(comparisons)
+        bases = {basis(comparison) for comparison in comparisons}
         if len(bases) == 1:
-            (of_all,) = bases
-            caption = f"{of_all.capitalize()}: {caption}"
-            frame["verdict"] = frame["verdict"].str.removesuffix(f", {of_all}")
+            (word,) = bases
+            caption = f"{word.capitalize()}: {caption}"
+            frame["verdict"] = frame["verdict"].str.removesuffix(f", {word}")
         _show_table(caption, frame[IN_TERMINAL])
-    for env in found.sections:
-        for caption, frame in metrics_table(found, env):
+    for env in study.sections:
+        for caption, frame in metrics_table(study, env):
             when = frame["metric"].str.partition(":")[0]
             _show_table(f"{env}: {caption}", frame.assign(metric=when))
-        for caption, frame in chosen_table(found, env):
+        for caption, frame in chosen_table(study, env):
             _show_table(f"{env}: {caption}", frame)
-    for one in some:
-        say(judge(one).sentence)
-    say(f"{overall_sentence(some)} {basis_sentence(some)}" if some else why_no_verdict(found))
-    for note in found.notes:
+    for comparison in comparisons:
+        say(judge(comparison).sentence)
+    overall = f"{overall_sentence(comparisons)} {basis_sentence(comparisons)}"
+    say(overall if comparisons else why_no_verdict(study))
+    for note in study.notes:
         say(f"Note: {note}")
 
 
@@ -139,8 +142,8 @@ def _show_table(caption: str, frame: "pd.DataFrame") -> None:
 
 @click.command(name="trials", context_settings=SETTINGS)
 @which
-@click.option("--best", type=Count(), help="Only so many of the done ones, the best first.")
-@click.option("--metric", default="mean_return", help="What --best goes by.")
+@click.option("--best", type=Count(), help="Show only this many finished trials, best first.")
+@click.option("--metric", default="mean_return", help="Metric that --best sorts by.")
 @click.option("--csv", is_flag=True, help="All columns, as CSV.")
 @click.option("--json", "as_json", is_flag=True, help="All columns, as JSON; seeds are text.")
 def trials_command(
@@ -152,8 +155,7 @@ def trials_command(
     as_json: bool,
 ) -> None:
     """List trials with their ids, which `replay` takes."""
-    from hq_ray.analysis.cells import SETTINGS as SETTINGS_OF_TRIALS
-    from hq_ray.analysis.cells import environment_labels, with_own_settings
+    from hq_ray.analysis.cells import SETTING_COLUMNS, environment_labels, with_own_settings
     from hq_ray.analysis.metrics import THREE_METRICS
     from hq_ray.load import load_trials
     from hq_ray.schema import BETTER
@@ -175,8 +177,7 @@ def trials_command(
         raise _no_trials(places, where)
     else:
         trials, own = with_own_settings(trials)
-        settings = (*SETTINGS_OF_TRIALS, *own)
-        varying = [name for name in settings if trials[name].nunique() > 1]
+        varying = [name for name in (*SETTING_COLUMNS, *own) if trials[name].nunique() > 1]
         numbers = dict.fromkeys((*THREE_METRICS, metric))
         names = ["trial_id", "environment", "variant", "seed", *varying, "role", "status", *numbers]
         shown = trials.assign(environment=environment_labels(trials))[names].astype(object)
@@ -193,18 +194,18 @@ def compare_command(
     """Say which variant is better, where, by how much and how surely; `plot` draws."""
     if threshold is not None and not math.isfinite(threshold):
         raise InputError(f"threshold must be a finite number, got {threshold}")
-    found = _read(_open(results), where, with_curves=threshold is not None, **options)
-    _show_verdicts(found)
+    study = _read(_open(results), where, with_references=threshold is not None, **options)
+    _show_verdicts(study)
     if threshold is not None:
-        _show_table(f"Smoothed return of at least {threshold:g}", found.reached(threshold))
+        _show_table(f"Smoothed return of at least {threshold:g}", study.reached(threshold))
 
 
 @click.command(name="plot", context_settings=SETTINGS)
 @reading
 @click.option("--out", help="Folder to write to [default: plots/<name of the results>].")
-@click.option("--successes_only", is_flag=True, help="Steps of successes only.")
-@click.option("--per_seed", type=PER_SEED, default="none", help="Two figures per trial, too.")
-@click.option("--format", "kind", type=FORMATS, default="png", help="Of the figures.")
+@click.option("--successes_only", is_flag=True, help="Draw the steps of successes only.")
+@click.option("--per_seed", type=PER_SEED, default="none", help="Draw each trial's curves, too.")
+@click.option("--format", "kind", type=FORMATS, default="png", help="File format of the figures.")
 def plot_command(
     results: tuple[str, ...],
     where: str | None,
@@ -227,14 +228,14 @@ def plot_command(
     folder = out or f"plots/{name}"
     place = writable(folder)
     with Progress() as progress:
-        found = _read(places, where, **options)
-        figures = figures_of(found, successes_only)
+        study = _read(places, where, **options)
+        figures = figures_of(study, successes_only)
         write_figures(figures, place, kind, progress.show)
         if per_seed != "none":
-            write_per_seed(found, per_seed == "all", place, kind, progress.show)
-    for note in found.notes:
+            write_per_seed(study, per_seed == "all", place, kind, progress.show)
+    for note in study.notes:
         say(f"Note: {note}")
-    if successes_only and not any(one.name.startswith("curves_steps") for one in figures):
+    if successes_only and not any(figure.name.startswith("curves_steps") for figure in figures):
         say(
             "Note: there is no window in which every seed succeeds, so no figure of the steps of "
             "successes"
@@ -259,9 +260,9 @@ def report_command(
         raise InputError(f"--open must go with a path to write to, got --out {folder!r}")
     writable(folder)  # before minutes of reading
     with Progress() as progress:
-        found = _read(places, where, **options)
-        page = write_report(found, folder, progress.show)
-    _show_verdicts(found)
+        study = _read(places, where, **options)
+        page = write_report(study, folder, progress.show)
+    _show_verdicts(study)
     say(f"Report: {page}")
     if opens:
         webbrowser.open(Path(page).resolve().as_uri())

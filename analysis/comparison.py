@@ -11,13 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from hq_ray.analysis.cells import PROBLEM, Cell
+from hq_ray.analysis.cells import PROBLEM, Cell, Row
 from hq_ray.analysis.metrics import Metric
-from hq_ray.analysis.statistics.t_tests import (
-    Difference,
-    difference_of_means,
-    tied_to_zero,
-)
+from hq_ray.analysis.statistics.t_tests import Difference, difference_of_means, tied_to_zero
 from hq_ray.store import DONE
 from hq_ray.trial import CONFIRMATION
 
@@ -25,7 +21,6 @@ Choices = Mapping[tuple[str, int], Mapping]
 """By configuration and block: metric, number of seeds, rank and what else sweep.json says."""
 # Seeds of a test after a choice, and of one where nothing was chosen.
 LEAST_TESTING, LEAST_SEEDS = 3, 2
-NOTHING_CHOSEN: Choices = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +31,13 @@ class Side:
         cell: of the variant.
         number: of the configuration.
         trials: by rising seed, which is the index.
-        chosen_from: how many configurations there were when it was chosen to be confirmed; None for
-            all of the cell.
+        chosen_from: how many configurations there were when it was chosen.
     """
 
     cell: Cell
     number: int
     trials: pd.DataFrame
-    chosen_from: int | None = None
+    chosen_from: int
 
     def scores(self, name: str) -> np.ndarray:
         """A column of its trials, `(n_seeds,)`, NaN where it is null."""
@@ -80,7 +74,7 @@ class Comparison:
     """A variant against the baseline of its problem.
 
     Attributes:
-        metric: by what.
+        metric: the metric compared.
         cell, baseline_cell: all configurations of both.
         paired: whether the seeds of both are the same and mean the same random numbers.
         n_common: seeds that could be used; of the fewer where these are not paired.
@@ -120,12 +114,12 @@ class Comparison:
 
     @property
     def variant(self) -> str:
-        """Who is compared."""
+        """Name of the variant."""
         return self.cell.variant
 
     @property
     def baseline(self) -> str:
-        """With whom."""
+        """Name of the baseline."""
         return self.baseline_cell.variant
 
     @property
@@ -140,7 +134,7 @@ class Comparison:
 
     @property
     def p_value(self) -> float:
-        """Of the t test; NaN without one."""
+        """p-value of the t test; NaN if there is none."""
         return float("nan") if self.difference is None else float(self.difference.p_value)
 
     def tested(self, ours: Side, base: Side) -> "Comparison":
@@ -153,42 +147,42 @@ class Comparison:
 def choices_of(descriptions: Sequence[Mapping]) -> Choices:
     """The choices that were confirmed, from the sweep.json of some results."""
     return {
-        (chosen["config_id"], one["block"]): {**one, **chosen}
+        (chosen["config_id"], block["block"]): {**block, **chosen}
         for description in descriptions
         for blocks in (description.get("confirmed") or {}).values()
-        for one in blocks
-        for chosen in one["chosen"]
+        for block in blocks
+        for chosen in block["chosen"]
     }
 
 
-def fresh_blocks(row: Mapping[str, Cell], judged: Metric, choices: Choices) -> list[int]:
+def fresh_blocks(row: Row, judged: Metric, choices: Choices) -> list[int]:
     """The blocks of a problem, rising, whose choice was by that metric as far as is known."""
-    ids = {one for cell in row.values() for one in cell.settings.index}
-    said = {block: chosen["metric"] for (one, block), chosen in choices.items() if one in ids}
-    there = {of for cell in row.values() for of, _ in cell.fresh}
-    return sorted(b for b in there | said.keys() if said.get(b, judged.name) == judged.name)
+    ids = {config_id for cell in row.values() for config_id in cell.settings.index}
+    metrics = {b: choice["metric"] for (config, b), choice in choices.items() if config in ids}
+    blocks = {block for cell in row.values() for block, _ in cell.fresh} | metrics.keys()
+    return sorted(b for b in blocks if metrics.get(b, judged.name) == judged.name)
 
 
 def fresh_sides(cell: Cell, block: int, judged: Metric, choices: Choices) -> list[Side]:
-    """The confirmed configurations of a variant in the order of the choice, or where that is not
-    known of their exploration, with all their trials, the failed ones too.
+    """A variant's confirmed configurations, best first, with all their trials including failed
+    ones. The order is that of the choice if recorded, else that of the exploration scores.
     """
     explored = np.nan_to_num(judged.upwards(cell.means(judged.name)), nan=-np.inf)
-    found = []
-    for (of, config_id), trials in cell.fresh.items():
-        if of == block:
+    ranked = []
+    for (of_block, config_id), trials in cell.fresh.items():
+        if of_block == block:
             number = cell.settings.index.get_loc(config_id)
-            said = choices.get((config_id, block), {})
-            side = Side(cell, number, trials, said.get("configurations", len(cell)))
-            found.append((said.get("rank", len(cell)), -explored[number], config_id, side))
-    return [side for *_, side in sorted(found, key=lambda one: one[:3])]
+            choice = choices.get((config_id, block), {})
+            side = Side(cell, number, trials, choice.get("configurations", len(cell)))
+            ranked.append((choice.get("rank", len(cell)), -explored[number], config_id, side))
+    return [side for *_, side in sorted(ranked, key=lambda entry: entry[:3])]
 
 
 def explored_side(cell: Cell, number: int) -> Side:
     """A configuration with its done trials of the exploration."""
-    of_it = cell.explored["config_id"] == cell.settings.index[number]
-    trials = cell.explored[of_it & (cell.explored["status"] == DONE)]
-    return Side(cell, number, trials.set_index("seed"))
+    own = cell.explored["config_id"] == cell.settings.index[number]
+    trials = cell.explored[own & (cell.explored["status"] == DONE)]
+    return Side(cell, number, trials.set_index("seed"), len(cell))
 
 
 def choose(cell: Cell, judged: Metric, choosing: np.ndarray, seeds: np.ndarray) -> int | None:
@@ -217,8 +211,8 @@ def seeds_to_compare(
 ) -> tuple[bool, Sequence[np.ndarray]]:
     """Whether two are compared in pairs, and the seeds of both.
 
-    They are where their common seeds are at least half of the seeds of the one that has fewer, and
-    two where it has two; never where equal seeds do not mean the same random numbers.
+    Paired if the common seeds are at least half of the smaller set, and at least two of them if it
+    has two or more; never if equal seeds do not mean the same random numbers.
     """
     common, fewer = np.intersect1d(seeds[0], seeds[1]), min(map(len, seeds))
     if unseeded or common.size < max(1, min(2, fewer), fewer / 2):
@@ -232,10 +226,8 @@ def confirmed(ours: Side, base: Side, judged: Metric, block: int, rank: int) -> 
     failed = [np.setdiff1d(ours.seeds, done[0]), np.setdiff1d(base.seeds, done[1])]
     paired, seeds = seeds_to_compare(done, ours.cell.unseeded)
     lost = len(np.union1d(*failed)) if paired else sum(map(len, failed))
-    n_common = min(map(len, seeds))
-    found = Comparison(
-        judged, ours.cell, base.cell, paired, n_common, block=block, rank=rank, lost=lost
-    )
+    n_common, cells = min(map(len, seeds)), (ours.cell, base.cell)
+    found = Comparison(judged, *cells, paired, n_common, block=block, rank=rank, lost=lost)
     return found if n_common < LEAST_SEEDS else found.tested(ours.on(seeds[0]), base.on(seeds[1]))
 
 
@@ -250,32 +242,27 @@ def exploratory(cell: Cell, baseline: Cell, judged: Metric) -> Comparison | None
     Returns:
         None where one of them has no trial with the metric.
     """
-    cells = (cell, baseline)
-    done = [np.isfinite(one.scores(judged.name)) for one in cells]
-    if not all(there.any() for there in done):
-        return None
-    tuned = max(map(len, cells)) > 1
-    tried = [
-        one.common if len(one) > 1 else one.seeds[there[0]]
-        for one, there in zip(cells, done, strict=True)
-    ]
+    cells, tried = (cell, baseline), []
+    for each in cells:
+        known = np.isfinite(each.scores(judged.name))
+        if not known.any():
+            return None
+        tried.append(each.common if len(each) > 1 else each.seeds[known[0]])
     paired, seeds = seeds_to_compare(tried, cell.unseeded)
     found = Comparison(judged, *cells, paired, min(map(len, seeds)))
     sides = []
-    for one, of in zip(cells, seeds, strict=True):
-        half = len(of) // 2 if tuned else 0
-        if len(of) - half < (LEAST_TESTING if tuned else LEAST_SEEDS):
+    for each, usable in zip(cells, seeds, strict=True):
+        half = len(usable) // 2 if found.tuned else 0
+        if len(usable) - half < (LEAST_TESTING if found.tuned else LEAST_SEEDS):
             return found
-        number = choose(one, judged, of[:half] if tuned else of, of)
+        number = choose(each, judged, usable[:half] if found.tuned else usable, usable)
         if number is None:
             return found
-        sides.append(explored_side(one, number).on(of[half:]))
+        sides.append(explored_side(each, number).on(usable[half:]))
     return found.tested(*sides)
 
 
-def compare_row(
-    row: Mapping[str, Cell], judged: Metric, choices: Choices = NOTHING_CHOSEN
-) -> list[Comparison]:
+def compare_row(row: Row, judged: Metric, choices: Choices) -> list[Comparison]:
     """Every variant of a problem against its first one: on the last block of fresh seeds, or, where
     one of the two has none there, exploratory.
     """

@@ -10,15 +10,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from hq_ray.analysis.cells import LENGTHS_AND_GAMMA, Cell, with_lengths
-from hq_ray.analysis.comparison import (
-    LEAST_SEEDS,
-    NOTHING_CHOSEN,
-    Choices,
-    Comparison,
-    Side,
-    compare_row,
-)
+from hq_ray.analysis.cells import LENGTHS_AND_GAMMA, Cell, Cells, with_lengths
+from hq_ray.analysis.comparison import LEAST_SEEDS, Choices, Comparison, Side, compare_row
 from hq_ray.analysis.metrics import Metric
 from hq_ray.analysis.statistics.t_tests import holm_adjusted
 from hq_ray.trial import environment_key
@@ -33,16 +26,9 @@ class FamilyCell(Cell):
         return ["its own on each instance"] * len(self)
 
 
-def family_labels(
-    table: Mapping[str, Mapping[str, Cell]], descriptions: Sequence[Mapping]
-) -> dict[str, str]:
-    """By label of a problem that is an instance, the label of its family.
-
-    Args:
-        table: cells by problem and variant.
-        descriptions: the sweep.json of each of the results, whose `families` name them.
-    """
-    named = {k: v for one in descriptions for k, v in (one.get("families") or {}).items()}
+def family_labels(table: Cells, descriptions: Sequence[Mapping]) -> dict[str, str]:
+    """Maps the label of each instance to that of its family, which a sweep.json names."""
+    named = {k: v for info in descriptions for k, v in (info.get("families") or {}).items()}
     rows = []
     for problem, row in table.items():
         cell = next(iter(row.values()))
@@ -54,17 +40,17 @@ def family_labels(
 
 
 def compare_all(
-    table: Mapping[str, Mapping[str, Cell]],
+    table: Cells,
     judged: Metric,
     rope: float | None = None,
-    choices: Choices = NOTHING_CHOSEN,
+    choices: Choices | None = None,
     others: Mapping[tuple, float] | None = None,
     families: Mapping[str, str] | None = None,
 ) -> list[Comparison]:
     """Every variant against the baseline of its problem or family, which is its first variant.
 
     Args:
-        table: cells by problem and variant, see `analysis.cells.cells_by_problem`.
+        table: see `analysis.cells.cells_by_problem`.
         judged: the metric.
         rope: the size up to which a difference does not matter.
         choices: what was chosen to be confirmed.
@@ -74,39 +60,39 @@ def compare_all(
     """
     groups: dict[tuple, list[Comparison]] = {}
     for row in table.values():
-        for one in compare_row(row, judged, choices):
-            family = (families or {}).get(one.env)
+        for comparison in compare_row(row, judged, choices or {}):
+            family = (families or {}).get(comparison.env)
             if family is None:
-                groups[one.env, one.variant, one.rank] = [one]
-            elif one.rank == 1:
-                groups.setdefault((family, one.variant), []).append(one)
-    found = [of[0] if len(key) == 3 else _on_family(key[0], of) for key, of in groups.items()]
-    p_values = {**(others or {}), **{one.key: one.p_value for one in found}}
+                groups[comparison.env, comparison.variant, comparison.rank] = [comparison]
+            elif comparison.rank == 1:
+                groups.setdefault((family, comparison.variant), []).append(comparison)
+    found = [on[0] if len(key) == 3 else _on_family(key[0], on) for key, on in groups.items()]
+    p_values = {**(others or {}), **{c.key: c.p_value for c in found}}
     adjusted = dict(zip(p_values, holm_adjusted(np.array([*p_values.values()])), strict=True))
     m = int(np.count_nonzero(~np.isnan([*p_values.values()])))
-    return [replace(one, adjusted=float(adjusted[one.key]), family=m, rope=rope) for one in found]
+    return [replace(c, adjusted=float(adjusted[c.key]), family=m, rope=rope) for c in found]
 
 
 def _on_family(label: str, found: Sequence[Comparison]) -> Comparison:
-    first, known = found[0], [one for one in found if one.ours is not None and one.base is not None]
-    blocks = [one.block for one in known if one.block is not None]
-    cells = (first.cell, first.baseline_cell)
-    ours, base = (FamilyCell(label, c.variant, c.settings, c.trials) for c in cells)
-    family = Comparison(
+    first, known = found[0], [c for c in found if c.ours is not None and c.base is not None]
+    blocks = [comparison.block for comparison in known if comparison.block is not None]
+    sides = []
+    for cell, members in (
+        (first.cell, [comparison.ours for comparison in known]),
+        (first.baseline_cell, [comparison.base for comparison in known]),
+    ):
+        family = FamilyCell(label, cell.variant, cell.settings, cell.trials)
+        means = [side.trials.select_dtypes("number").mean() for side in members if side]
+        sides.append(Side(family, 0, pd.DataFrame(means), len(family)))
+    comparison = Comparison(
         first.metric,
-        ours,
-        base,
+        sides[0].cell,
+        sides[1].cell,
         paired=True,
         n_common=len(known),
         block=max(blocks, default=None) if len(blocks) == len(known) else None,
-        lost=sum(one.lost for one in found),
-        missing=sum(one.missing for one in found),
+        lost=sum(comparison.lost for comparison in found),
+        missing=sum(comparison.missing for comparison in found),
         replicates="instances",
     )
-    if len(known) < LEAST_SEEDS:
-        return family
-    scores = [
-        pd.DataFrame([side.trials.select_dtypes("number").mean() for side in sides if side])
-        for sides in ([one.ours for one in known], [one.base for one in known])
-    ]
-    return family.tested(Side(ours, 0, scores[0]), Side(base, 0, scores[1]))
+    return comparison if len(known) < LEAST_SEEDS else comparison.tested(*sides)

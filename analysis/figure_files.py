@@ -15,7 +15,7 @@ from hq_ray.load import stream_curves
 from hq_ray.location import Location
 
 Progress = Callable[[str, int, int], None]
-"""Told what is being done, how many are done, of how many."""
+"""Progress callback: (activity, done, total)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +44,11 @@ class FigureData:
 
     @property
     def name(self) -> str:
-        """Of its file: the kind, and the section where there are several."""
+        """File name without suffix: the kind, plus the section if there are several."""
         sections = self.study.sections
         if not self.env or len(sections) < 2:
             return self.kind
-        stems, number = [file_stem(one) for one in sections], sections.index(self.env)
+        stems, number = [file_stem(section) for section in sections], sections.index(self.env)
         clash = stems.count(stems[number]) > 1
         return file_stem(f"{self.kind}_{self.env}" + f"__{number}" * clash)
 
@@ -75,15 +75,15 @@ def write_figures(
     Returns:
         Each figure with its file.
     """
-    found = []
-    for number, one in enumerate(figures):
+    written = []
+    for number, figure in enumerate(figures):
         if progress:
             progress("drawing figures", number, len(figures))
-        content = picture(one.figure(), kind)
-        place.write(f"{one.name}.{kind}", content)
-        place.write(f"{one.name}.parquet", one.frame.to_parquet(index=False))
-        found.append((one, content))
-    return found
+        content = picture(figure.figure(), kind)
+        place.write(f"{figure.name}.{kind}", content)
+        place.write(f"{figure.name}.parquet", figure.frame.to_parquet(index=False))
+        written.append((figure, content))
+    return written
 
 
 def write_per_seed(
@@ -104,8 +104,8 @@ def write_per_seed(
     for index, curves in stream_curves(study.results, groups, columns):
         side, cell = sides[index], sides[index].cell
         label = side.label if len(cell) > 1 else ""
-        parts = [cell.env, cell.variant, *([label.replace(", ", "_")] if label else [])]
-        of_side = place.child("/".join(["per_seed", *map(file_stem, parts)]))
+        parts = ["per_seed", *map(file_stem, (cell.env, cell.variant, label.replace(", ", "_")))]
+        folder = place.child("/".join(filter(None, parts)))
         for row, seed in enumerate(side.seeds.tolist()):
             for name, quantity in quantities.items():
                 figure = learning_figure(
@@ -116,6 +116,6 @@ def write_per_seed(
                     optimum=cell.optimum(quantity.optimum),
                     settings=label,
                 )
-                of_side.child(f"s{seed}").write(f"seed_{name}.{kind}", picture(figure, kind))
+                folder.child(f"s{seed}").write(f"seed_{name}.{kind}", picture(figure, kind))
             n_drawn += 1
             progress("drawing trials", n_drawn, sum(map(len, groups)))

@@ -9,19 +9,14 @@ import pandas as pd
 import pyarrow as pa
 
 from hq_ray.analysis.cells import environment_labels
-from hq_ray.analysis.charts.curves import (
-    QUANTITIES,
-    curve_caption,
-    curve_frame,
-    curves_chart,
-    seed_counts,
-)
+from hq_ray.analysis.charts.curves import QUANTITIES, curve_caption, curve_frame, curves_chart
 from hq_ray.analysis.charts.scores import health_chart, scores_chart
 from hq_ray.analysis.figure_files import FigureData
 from hq_ray.analysis.metrics import METRICS, THREE_METRICS
 from hq_ray.analysis.sensitivity import sensitivity_figures
 from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.analysis.study import Study
+from hq_ray.analysis.words import seed_counts
 from hq_ray.published import COUNTED, explored
 from hq_ray.store import DONE, FAILED
 from hq_ray.trial import environment_name
@@ -34,14 +29,13 @@ def figures_of(study: Study, successes_only: bool = False) -> list[FigureData]:
         study: with curves.
         successes_only: let the steps be those of successful episodes.
     """
-    found: list[FigureData] = []
+    figures: list[FigureData] = []
     for env in study.sections:
-        if env not in study.table:  # a family of environments
-            found += _scores(study, env)
-            continue
-        found += _curves(study, env, successes_only)
-        found += _scores(study, env)
-        found += sensitivity_figures(study, env)
+        if env in study.table:  # not a family of environments
+            figures += _curves(study, env, successes_only)
+        figures += _scores(study, env)
+        if env in study.table:
+            figures += sensitivity_figures(study, env)
     health = health_frame(study)
     if len(health):
         caption = [
@@ -50,22 +44,23 @@ def figures_of(study: Study, successes_only: bool = False) -> list[FigureData]:
             "tenths of the trials."
         ]
         title = "What the sweep holds"
-        found.append(FigureData(study, "", "health", title, caption, health, health_chart))
-    return found
+        figures.append(FigureData(study, "", "health", title, caption, health, health_chart))
+    return figures
 
 
 def _curves(study: Study, env: str, successes_only: bool) -> Iterator[FigureData]:
     """Returns, steps and success by episode, and what each variant differs from the baseline."""
     row, window = study.table[env], study.smooth
+    baseline = next(iter(row))
     tuned = any(len(cell) > 1 for cell in row.values())
     frames = {}
     for name, quantity in QUANTITIES.items():
         only = successes_only and name == "steps"
         smoothed = {}
         for variant in row:
-            columns = study.curves.get((env, variant))
-            if columns is None:
+            if (env, variant) not in study.curves:
                 continue
+            columns = study.curves[env, variant]
             values = columns[quantity.column].astype(float)
             if only:
                 values = np.where(columns["success"] == 1, values, np.nan)
@@ -78,26 +73,24 @@ def _curves(study: Study, env: str, successes_only: bool) -> Iterator[FigureData
             continue
         frame = frames[name] = curve_frame(smoothed)
         caption = [f"Mean {name} by episode, and every seed.", curve_caption(frame, window)]
-        caption += _chosen_configurations(study, env, list(smoothed))
         if only:
-            caption.insert(
-                2,
+            caption.append(
                 "Successful episodes only, from the first episode at which every seed has one in "
-                "its window.",
+                "its window."
             )
-        optimum = row[next(iter(row))].optimum(quantity.optimum)
+        caption += _chosen_configurations(study, env, list(smoothed))
+        optimum = row[baseline].optimum(quantity.optimum)
         draw = partial(curves_chart, label=quantity.label, optimum=optimum, share=name == "success")
         title = name + " of the best configurations" * tuned
         yield FigureData(study, env, f"curves_{name}", title, caption, frame, draw)
-    baseline = next(iter(row))
     if "returns" not in frames or row[baseline].unseeded:
         return
     returns = frames["returns"].pivot(index=["seed", "episode"], columns="variant", values="value")
     if baseline not in returns:
         return
     others = [variant for variant in row if variant in returns and variant != baseline]
-    gaps = returns[others].sub(returns[baseline], axis=0)
-    frame = gaps.melt(ignore_index=False).dropna().reset_index()
+    differences = returns[others].sub(returns[baseline], axis=0)
+    frame = differences.melt(ignore_index=False).dropna().reset_index()
     if len(frame):
         caption = [
             f"By how much each variant's return differs from that of {baseline}, by episode.",
@@ -118,23 +111,26 @@ def _chosen_configurations(study: Study, env: str, variants: Sequence[str]) -> l
     if not sides:
         return []
     explored = [variant for variant, side in sides.items() if not side.fresh]
-    how = "Fresh seeds, none of which had a part in the choice."
+    source = "Fresh seeds, none of which had a part in the choice."
     if explored:
         whose = "each variant" if len(explored) == len(sides) else " and ".join(explored)
-        how = f"The configuration of {whose} was chosen by some of these seeds, which flatters it."
+        source = (
+            f"The configuration of {whose} was chosen on some of these seeds, so its curve looks "
+            "better than fresh seeds would."
+        )
     parts = [f"{variant}: {side.label}" for variant, side in sides.items()]
-    return [how, f"{'; '.join(parts)}."]
+    return [source, f"{'; '.join(parts)}."]
 
 
 def _scores(study: Study, env: str) -> Iterator[FigureData]:
     """Scores of what was compared, by the metrics that count."""
-    found = [one for one in study.comparisons if one.env == env and one.difference is not None]
+    found = [c for c in study.comparisons if c.env == env and c.difference is not None]
     # Two comparisons of which one is exploratory may have two configurations of the baseline.
-    drawn = [one for one in found if one.block is not None] or found
+    drawn = [c for c in found if c.block is not None] or found
     sides: dict[str, Any] = {}
-    for one in drawn:
-        sides.setdefault(one.baseline, one.base)
-        sides.setdefault(one.variant, one.ours)
+    for comparison in drawn:
+        sides.setdefault(comparison.baseline, comparison.base)
+        sides.setdefault(comparison.variant, comparison.ours)
     if not sides:
         return
     labels = {name: METRICS[name].axis_label for name in (*THREE_METRICS, study.judged.name)}
@@ -146,12 +142,11 @@ def _scores(study: Study, env: str) -> Iterator[FigureData]:
     ]
     frame = pd.DataFrame(rows, columns=["metric", "variant", "seed", "value"])
     counts = [len(side.seeds) for side in sides.values()]
-    caption = ["Small dots: seeds that had no part in a choice. Below them their mean and its"]
-    caption += [f"95 % t interval. {seed_counts(counts)}."]
+    what, n = "seeds that were not used to choose a configuration", seed_counts(counts)
     if env not in study.table:
-        caption = ["Small dots: instances, each the mean over seeds that had no part in a choice."]
-        caption += [f"Below them their mean and its 95 % t interval. n = {max(counts)} instances."]
-    if lacking := [one.variant for one in found if one.variant not in sides]:
+        what, n = f"instances, each the mean over {what}", f"n = {max(counts)} instances"
+    caption = [f"Small dots: {what}. Below them their mean and its 95 % t interval. {n}."]
+    if lacking := [c.variant for c in found if c.variant not in sides]:
         caption.append(f"Not confirmed, and so not drawn: {', '.join(lacking)}.")
     draw = partial(scores_chart, labels=labels)
     title = "scores of the compared configurations"
@@ -176,14 +171,14 @@ def health_frame(study: Study) -> pd.DataFrame:
     frame = groups[["done", "failed"]].sum()
     for name, share in (("low", 0.05), ("median", 0.5), ("high", 0.95)):
         frame[f"seconds_{name}"] = groups["seconds"].quantile(share)
-    present = {k: v for one in study.descriptions for k, v in one.get("fingerprints", {}).items()}
-    there = explored(pa.Table.from_pandas(study.trials[COUNTED]), present)
-    counts = [(*key, max(0, n - there[key])) for key, n in study.planned.items()]
+    present = {k: v for info in study.descriptions for k, v in info.get("fingerprints", {}).items()}
+    n_explored = explored(pa.Table.from_pandas(study.trials[COUNTED]), present)
+    counts = [(*key, max(0, n - n_explored[key])) for key, n in study.planned.items()]
     missing = pd.DataFrame(counts, columns=[*keys, "missing"])
     frame = frame.reset_index().merge(missing, "outer", on=keys)
     frame.insert(0, "env", frame.pop("key").map(labels))
     frame = frame.fillna({"done": 0, "failed": 0})
     frame = frame.astype(dict.fromkeys(["done", "failed", "missing"], "Int64"))
     order = list(dict.fromkeys([*(cell.variant for cell in study.cells), *frame["variant"]]))
-    frame = frame.sort_values("variant", key=lambda of: of.map(order.index))
+    frame = frame.sort_values("variant", key=lambda variants: variants.map(order.index))
     return frame.sort_values("env", kind="stable", ignore_index=True)

@@ -9,8 +9,8 @@ from typing import Any
 from hq_ray.errors import InputError, near_miss
 from hq_ray.schema import BETTER
 
-# The signs of those that are no columns of `trials`; see there for the others. One that has no sign
-# is best at 0.
+# Signs of metrics that are not columns of `trials` (for the others see `schema.BETTER`). A metric
+# without a sign is best at 0.
 COSTS = ("regret", "failure_rate", "falls_per_episode", "falls_per_1000_steps", "policy_gap")
 DERIVED = {"return_per_step": 1, **dict.fromkeys(COSTS, -1)}
 
@@ -48,7 +48,7 @@ class Metric:
 RETURN, SHARE, VALUE = "reward units", "share of episodes", "discounted return"
 PER_STEP, FALLS = "reward units/step", "falls/1000 steps"
 GREEDY = "Exact, at the start; greedy in the final Q, with the lowest index among ties."
-BIAS = "max Q at the start less the value of the learned policy; below 0 it is a pessimist."
+BIAS = "max Q at the start minus the value of the learned policy; negative means pessimistic."
 ROWS = (
     ("final_return", "final return", RETURN, "Mean return of the last tenth of the episodes."),
     ("mean_return", "mean return", RETURN, "Mean return of all training episodes."),
@@ -66,8 +66,8 @@ ROWS = (
     ("policy_gap", "policy gap", VALUE, "V* less the value of the learned policy; both exact."),
     ("start_bias", "bias of the start value", VALUE, BIAS),
     ("q_bias", "bias of Q", VALUE, "Mean of Q - Q* over the final values that have moved from 0."),
-    ("q_rmse", "error of Q", VALUE, "Root mean square of Q - Q* over those."),
-    ("q_max_error", "greatest error of Q", VALUE, "Greatest |Q - Q*| over those."),
+    ("q_rmse", "error of Q", VALUE, "Root mean square of Q - Q* over the same values."),
+    ("q_max_error", "greatest error of Q", VALUE, "Greatest |Q - Q*| over the same values."),
 )
 METRICS = {row[0]: Metric(*row) for row in ROWS}
 # While learning, at the end, what was learned.

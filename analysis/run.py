@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hq_ray.analysis.commands import SMOOTH
 from hq_ray.cli import SETTINGS, Count, flags, ray_flags, say
 from hq_ray.errors import InputError, near_miss, short_repr
 from hq_ray.hyperparameters import HYPERPARAMETERS, Hyperparameter, Value
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from hq_ray.sweeps.options import RunOptions
 
 TASKS = ("train", "plot", "compare", "all")
-UNSAFE = re.compile(r"[^\w.,+\-]+", re.ASCII)
-MAX_TAG_LENGTH = 100
 FOLDER = click.Path(path_type=Path, readable=False)
 
 
@@ -35,10 +34,8 @@ def parse_env_args(text: str) -> dict[str, object]:
     from hq_ray.sweeps.spec_text import read_yaml
 
     text = text.strip()
-    must = (
-        "env_args must be like 'max_speed=2,slip_prob=0.1' or a JSON object, "
-        f"got {short_repr(text)}"
-    )
+    must = "env_args must be like 'max_speed=2,slip_prob=0.1' or a JSON object"
+    must = f"{must}, got {short_repr(text)}"
     mapping, n_arguments = text, None
     if not text.startswith("{"):
         # Commas within a list or map are followed by no `name=`.
@@ -57,7 +54,7 @@ def default_tag(env: str, env_args: str) -> str:
     """A tag made of an environment's id and arguments."""
     settings = ",".join(f"{name}-{value}" for name, value in json.loads(env_args).items())
     made = "-".join(filter(None, [env.rpartition(":")[2], settings]))
-    return UNSAFE.sub("_", made).strip("_.")[:MAX_TAG_LENGTH]
+    return re.sub(r"[^\w.,+\-]+", "_", made, flags=re.ASCII).strip("_.")[:100]
 
 
 def _hyperparameter_flag(row: Hyperparameter) -> Callable:
@@ -70,9 +67,8 @@ def _hyperparameter_flag(row: Hyperparameter) -> Callable:
         return row.check(value)
 
     words = f"{row.summary}; {row.must} [default: {row.default}]"
-    return click.option(
-        f"--{row.name}", metavar=row.kind.__name__.upper(), callback=read, help=words
-    )
+    kind = row.kind.__name__.upper()
+    return click.option(f"--{row.name}", metavar=kind, callback=read, help=words)
 
 
 @click.command(name="run", context_settings=SETTINGS)
@@ -85,26 +81,18 @@ def _hyperparameter_flag(row: Hyperparameter) -> Callable:
 @click.option("--episodes", type=Count(), default=4000, help="Training length [episodes].")
 @click.option("--max_steps", type=Count(), help="Step limit [default: the environment's, or 1000].")
 @flags(*map(_hyperparameter_flag, HYPERPARAMETERS.values()))
-@click.option("--smooth", type=Count(), default=151, help="Window of the curves [episodes].")
+@SMOOTH
 @click.option("--task", default="all", help="train, plot, compare or all.")
 @click.option("--record_video", is_flag=True, help="Film each trial's greedy policy.")
 @click.option("--video_max_steps", type=Count(), default=300, help="Longest film [steps].")
 @click.option("--tag", help="Name of the results and of the figures [default: from the env].")
-@click.option("--results", default="results", help="Folder or URI of all results.")
+@click.option("--results", default="results", help="Folder or URI that holds the results folders.")
 @click.option("--log_root", type=FOLDER, default="logs", help="Folder of the CSV logs.")
 @click.option("--plots_root", type=FOLDER, default="plots", help="Folder of the figures.")
 @click.option("--videos_root", type=FOLDER, default="videos", help="Folder of the videos.")
 @ray_flags
 def command(
-    *,
-    env: str,
-    env_args: str,
-    variants: str,
-    seeds: str,
-    episodes: int,
-    max_steps: int | None,
-    results: str,
-    **rest: Any,
+    *, env: str, env_args: str, variants: str, seeds: str, results: str, **rest: Any
 ) -> int:
     """Train variants on one environment over seeds; plot, compare, film.
 
@@ -119,8 +107,8 @@ def command(
         "env": {**parse_env_args(env_args), "id": env},
         "variant": list(parse_variants(variants)),
         "seeds": parse_seeds(seeds),
-        "episodes": episodes,
-        "max_steps": max_steps,
+        "episodes": rest.pop("episodes"),
+        "max_steps": rest.pop("max_steps"),
         "parameters": {name: [value] for name, value in given.items() if value is not None},
     }
     from hq_ray.analysis.run_outputs import Outputs
@@ -159,7 +147,7 @@ def run(spec: Mapping, results: str, outputs: "Outputs", options: "RunOptions") 
     if outputs.tag is None:
         first = expanded.trials[0]
         outputs = replace(outputs, tag=default_tag(first.env, first.env_args))
-        sweep = sweep.with_overrides([f"name={outputs.tag}"])
+        sweep = Sweep.from_mapping({**spec, "name": outputs.tag})
     place = Results.at(Location.of(results).child(sweep.name))
     tell_opened(place, expanded)
     try:
@@ -188,8 +176,7 @@ def run(spec: Mapping, results: str, outputs: "Outputs", options: "RunOptions") 
         published = place.published()
         done = [trial for trial in expanded.trials if published.get(trial.trial_id) == DONE]
         if done:
-            roots = output_roots(outputs, done, given)
-            write_outputs(outputs, done, place, roots)
+            write_outputs(outputs, done, given, place)
         else:
             say("No trial is done; there is nothing to draw.")
     return 0 if len(done) == len(expanded.trials) else 1

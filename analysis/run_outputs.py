@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,11 +31,8 @@ from hq_ray.training import train
 from hq_ray.trial import UNSEEDED, Trial, environment_name
 from hq_ray.updates import variant_stem
 
-# Figure file and log names speak of returns and steps; the columns are one entry each.
-DRAWN = {"returns": "episode_return", "steps": "steps"}
-
-Setting = Mapping[str, Any]
-Curves = Mapping[str, Mapping[str, np.ndarray]]
+# By quantity, as files name it: the column of episodes, and the name of a trial's figure.
+DRAWN = {"returns": ("episode_return", "learning_curve"), "steps": ("steps", "steps_curve")}
 
 
 @dataclass(frozen=True)
@@ -58,23 +55,13 @@ class Outputs:
         """Whether a task is to be done."""
         return self.task in (task, "all")
 
-    def log(self, trial: Trial, quantity: str) -> Path:
-        """CSV log of one trial; `quantity` is `returns` or `steps`."""
-        name = variant_stem(trial.variant)
-        return self.log_root / name / f"s{trial.seed}" / f"{name}_{quantity}.csv"
 
-    def curve(self, trial: Trial, quantity: str) -> Path:
-        """Figure of one trial."""
-        stem = {"returns": "learning_curve", "steps": "steps_curve"}[quantity]
-        return self.plots_root / variant_stem(trial.variant) / f"{stem}_s{trial.seed}.png"
+class File(NamedTuple):
+    """A file to write: what it shows of which trials."""
 
-    def comparison(self, quantity: str) -> Path:
-        """Figure of all variants, mean and standard error over seeds."""
-        return self.plots_root / "compare" / f"{self.tag}_mean_se_{quantity}.png"
-
-    def video(self, trial: Trial) -> Path:
-        """Film of one trial's greedy policy."""
-        return self.videos_root / variant_stem(trial.variant) / f"greedy_s{trial.seed}.mp4"
+    path: Path
+    quantity: str
+    trials: Sequence[Trial]
 
 
 @dataclass(frozen=True)
@@ -86,37 +73,36 @@ class OutputRoot:
         flag: the flag that names another folder.
         folder: where the files go.
         setting: all that decides what the files hold, except variants and seeds; `tag` among it.
-        files: the paths to write.
+        files: the files to write.
     """
 
     kind: str
     flag: str
     folder: Path
-    setting: Setting
-    files: Sequence[Path]
+    setting: Mapping[str, Any]
+    files: Sequence[File]
 
-    def check(self) -> None:
-        """Refuses to write over files that no run is known to have written.
+    def check(self) -> tuple[list[Path], list[Path]]:
+        """The files of earlier runs that stay, and those that this run removes.
+
+        It removes those of another setting, without the comparisons of other tags.
 
         Raises:
-            InputError: some are there, or the list is damaged.
+            InputError: it would write over a file that is not on the list, or the list is damaged.
         """
-        _, ours = self._read()
-        foreign = [str(path) for path in self.files if os.path.lexists(path) and path not in ours]
-        if foreign:
-            raise InputError(
-                f"{some_of(foreign, 1)} must be written by this run, but there is such a file and "
-                f"no note that `hq-ray run` wrote it; move it away, or name another folder with "
-                f"{self.flag}"
-            )
-
-    def stale(self) -> list[Path]:
-        """The files there of another setting, without the comparisons of other tags."""
+        # Looked for before the list is read, since files are listed before they are written.
+        there = [file.path for file in self.files if os.path.lexists(file.path)]
         setting, ours = self._read()
+        if foreign := [str(path) for path in there if path not in ours]:
+            raise InputError(
+                f"this run would write over {some_of(foreign, 1)}, which `hq-ray run` did not "
+                f"write; move it away, or name another folder with {self.flag}"
+            )
         if setting == self.setting:
-            return []
+            return ours, []
         mine = f"{self.setting['tag']}_mean_se_"
-        return [one for one in ours if one.parent.name != "compare" or one.name.startswith(mine)]
+        kept = [p for p in ours if p.parent.name == "compare" and not p.name.startswith(mine)]
+        return kept, [path for path in ours if path not in kept]
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -132,10 +118,10 @@ class OutputRoot:
                 if take_lock(number) is False:
                     notice(f"waiting for another run that writes to {self.folder}")
                     take_lock(number, wait=True)
-            self.check()
-            for path in self.stale():
+            kept, stale = self.check()
+            for path in stale:
                 self._remove(path)
-            listed = list(dict.fromkeys([*self._read()[1], *self.files]))
+            listed = list(dict.fromkeys([*kept, *(file.path for file in self.files)]))
             self._write(listed)
             try:
                 yield
@@ -150,7 +136,7 @@ class OutputRoot:
             while (path := path.parent) != self.folder:
                 path.rmdir()
 
-    def _read(self) -> tuple[Setting, list[Path]]:
+    def _read(self) -> tuple[Mapping[str, Any], list[Path]]:
         """The setting of the last run, and those of the listed files that are there.
 
         What a link leads to is not in the folder, whatever the list says.
@@ -194,14 +180,20 @@ def output_roots(
     setting |= {"tag": outputs.tag, "model": trials[0].fingerprint}
     drawn, filmed = {"smooth": outputs.smooth}, {"video_max_steps": outputs.video_max_steps}
     logs, figures, films = [], [], []
-    if outputs.makes("train"):
-        logs = [outputs.log(trial, one) for trial in trials for one in DRAWN]
-    if outputs.makes("plot"):
-        figures += [outputs.curve(trial, one) for trial in trials for one in DRAWN]
-    if outputs.makes("compare"):
-        figures += [outputs.comparison(one) for one in DRAWN]
-    if outputs.record_video:
-        films = [outputs.video(trial) for trial in trials]
+    for trial in trials:
+        name, seed = variant_stem(trial.variant), f"s{trial.seed}"
+        for quantity, (_, curve) in DRAWN.items():
+            if outputs.makes("train"):
+                path = outputs.log_root / name / seed / f"{name}_{quantity}.csv"
+                logs.append(File(path, quantity, [trial]))
+            if outputs.makes("plot"):
+                path = outputs.plots_root / name / f"{curve}_{seed}.png"
+                figures.append(File(path, quantity, [trial]))
+        if outputs.record_video:
+            films.append(File(outputs.videos_root / name / f"greedy_{seed}.mp4", "film", [trial]))
+    for quantity in DRAWN if outputs.makes("compare") else ():
+        path = outputs.plots_root / "compare" / f"{outputs.tag}_mean_se_{quantity}.png"
+        figures.append(File(path, quantity, trials))
     roots = (
         OutputRoot("logs", "--log_root", outputs.log_root, setting, logs),
         OutputRoot("plots", "--plots_root", outputs.plots_root, setting | drawn, figures),
@@ -211,14 +203,12 @@ def output_roots(
 
 
 def write_outputs(
-    outputs: Outputs,
-    trials: Sequence[Trial],
-    results: Results,
-    roots: Sequence[OutputRoot],
+    outputs: Outputs, trials: Sequence[Trial], given: Mapping[str, Value], results: Results
 ) -> None:
     """Writes logs, figures and films of done trials, and says what they replace."""
-    curves = load_curves(results, trials, list(DRAWN.values()))
-    replaced = [root for root in roots if root.stale()]
+    roots = output_roots(outputs, trials, given)
+    curves = load_curves(results, trials, [column for column, _ in DRAWN.values()])
+    replaced = [root for root in roots if root.check()[1]]
     if replaced:
         folders = " and ".join(dict.fromkeys(str(root.folder) for root in replaced))
         flags = " and ".join(root.flag for root in replaced)
@@ -229,48 +219,41 @@ def write_outputs(
     for root in roots:
         with root.writing():
             if root.kind == "logs":
-                _write_logs(outputs, trials, curves)
+                for path, quantity, (trial,) in root.files:
+                    column, _ = DRAWN[quantity]
+                    content = encode_csv(column, curves[trial.trial_id][column])
+                    Location.of(path.parent).write(path.name, content)
+                say(f"Logs: {root.folder}")
             elif root.kind == "plots":
-                _draw(outputs, trials, curves)
+                _draw(root, curves, outputs.smooth)
             else:
-                _film(outputs, trials, results)
+                _film(root, results, outputs.video_max_steps)
     if outputs.makes("train"):
         _say_who_is_ahead(trials, results)
 
 
-def _write_logs(outputs: Outputs, trials: Sequence[Trial], curves: Curves) -> None:
-    for trial in trials:
-        for quantity, column in DRAWN.items():
-            path = outputs.log(trial, quantity)
-            content = encode_csv(column, curves[trial.trial_id][column])
-            Location.of(path.parent).write(path.name, content)
-    say(f"Logs: {outputs.log_root}")
-
-
-def _draw(outputs: Outputs, trials: Sequence[Trial], curves: Curves) -> None:
+def _draw(root: OutputRoot, curves: Mapping[str, Mapping[str, np.ndarray]], smooth: int) -> None:
     from hq_ray.analysis.charts.curves import learning_figure
     from hq_ray.analysis.charts.page import save_png
 
-    env = environment_name(trials[0].env, trials[0].env_args)
-    variants = dict.fromkeys(trial.variant for trial in trials)
-    for quantity, column in DRAWN.items():
-        values = {trial: curves[trial.trial_id][column] for trial in trials}
-        shared: dict[str, Any] = {"quantity": quantity, "smooth": outputs.smooth}
-        for trial in trials if outputs.makes("plot") else ():
-            curve = {trial.variant: ([trial.seed], values[trial][None])}
-            title = f"{env}: {trial.variant}, seed {trial.seed}"
-            figure = learning_figure(curve, title=title, settings=_caption([trial]), **shared)
-            save_png(figure, outputs.curve(trial, quantity))
-        if outputs.makes("compare"):
-            parts = {v: np.stack([values[t] for t in trials if t.variant == v]) for v in variants}
-            figure = learning_figure(
-                {variant: (range(len(seeds)), seeds) for variant, seeds in parts.items()},
-                title=f"{env}: {' vs '.join(variants)}",
-                settings=_caption(trials),
-                **shared,
-            )
-            save_png(figure, outputs.comparison(quantity))
-    say(f"Figures: {outputs.plots_root}")
+    for path, quantity, trials in root.files:
+        column, _ = DRAWN[quantity]
+        parts: dict[str, list[Trial]] = {}
+        for trial in trials:
+            parts.setdefault(trial.variant, []).append(trial)
+        title = f"{environment_name(trial.env, trial.env_args)}: {' vs '.join(parts)}"
+        if path.parent.name != "compare":
+            title += f", seed {trial.seed}"
+        shown = {
+            variant: ([t.seed for t in part], np.stack([curves[t.trial_id][column] for t in part]))
+            for variant, part in parts.items()
+        }
+        settings = _caption(trials)
+        figure = learning_figure(
+            shown, title=title, quantity=quantity, smooth=smooth, settings=settings
+        )
+        save_png(figure, path)
+    say(f"Figures: {root.folder}")
 
 
 def _caption(trials: Sequence[Trial]) -> str:
@@ -283,25 +266,24 @@ def _caption(trials: Sequence[Trial]) -> str:
     return ", ".join(words + [f"{name} {value}" for name, value in own.items()])
 
 
-def _film(outputs: Outputs, trials: Sequence[Trial], results: Results) -> None:
+def _film(root: OutputRoot, results: Results, max_steps: int) -> None:
     """Films each trial's greedy policy; says which cannot be filmed, and goes on."""
     from hq_ray.video import NotFilmable, film_trial
 
-    tables = load_q_values(results, trials)
+    tables = load_q_values(results, [trial for file in root.files for trial in file.trials])
     refused: dict[str, list[str]] = {}
-    for trial in trials:
+    for path, _, (trial,) in root.files:
         q_values = tables.get(trial.trial_id)
         if q_values is None:
             q_values = train(trial).log.q_values
         try:
-            path = outputs.video(trial)
-            film_trial(trial, q_values, path, max_steps=outputs.video_max_steps)
+            film_trial(trial, q_values, path, max_steps=max_steps)
         except NotFilmable as problem:
             refused.setdefault(str(problem), []).append(f"{trial.variant} seed {trial.seed}")
     for sentence, names in refused.items():
         say(f"Notice: no video of {some_of(names, 3)}: {sentence}")
-    if sum(map(len, refused.values())) < len(trials):
-        say(f"Videos: {outputs.videos_root}")
+    if sum(map(len, refused.values())) < len(root.files):
+        say(f"Videos: {root.folder}")
 
 
 def _say_who_is_ahead(trials: Sequence[Trial], results: Results) -> None:

@@ -11,7 +11,6 @@ import pandas as pd
 from scipy import stats
 
 from hq_ray.analysis.cells import Cell
-from hq_ray.analysis.charts.curves import seed_counts
 from hq_ray.analysis.charts.grids import heat_chart, importance_chart, levels_chart
 from hq_ray.analysis.charts.scores import pairs_chart
 from hq_ray.analysis.figure_files import FigureData
@@ -21,6 +20,7 @@ from hq_ray.analysis.statistics.means import t_interval
 from hq_ray.analysis.statistics.t_tests import LEVEL
 from hq_ray.analysis.study import Study
 from hq_ray.analysis.tables import pairs_table
+from hq_ray.analysis.words import seed_counts
 from hq_ray.updates import VARIANTS, minimum, standard
 
 # The first ones are what a reader asks for; a report of all would not be read.
@@ -52,27 +52,26 @@ def swept(row: Mapping[str, Cell]) -> list[str]:
 
 def _levels(study: Study, env: str, name: str) -> Iterator[FigureData]:
     """The best of all other settings at each level; over eps_shift with the value bias."""
-    judged = study.judged
-    metrics = [judged.name] + ["q_bias"] * (name == "eps_shift")
+    metrics = [study.judged.name] + ["q_bias"] * (name == "eps_shift")
     frame = level_frame(study, env, name, metrics)
     if not len(frame):
         return
-    kind, what = f"by_{name}", judged.label
+    kind, what = f"by_{name}", study.judged.label
     if "q_bias" in set(frame["metric"]):
-        kind, what = "value_bias", f"{judged.label} and value bias"
-    caption = [
+        kind, what = "value_bias", f"{what} and value bias"
+    caption = []
+    if name == "eps_shift":
+        caption += [
+            "How eps_shift moves the update from the minimum to the standard one. Lines: these two "
+            "limits (small and large eps_shift), for each target."
+        ]
+    caption += [
         "At each value the best of the other hyperparameters, chosen on the first half of the "
         "seeds and scored on the other half. Bars: 95 % t intervals over seeds. Ring: the value of "
         "the chosen configuration; dotted where it is at an edge of its grid, so that a better one "
         "may lie beyond.",
         f"{seed_counts(frame['n'])}.",
     ]
-    if name == "eps_shift":
-        caption.insert(
-            0,
-            "Where the update turns from the minimum into the standard one, and its price. Lines: "
-            "these limits, of a small and of a great eps_shift, for each target.",
-        )
     labels = {metric: METRICS[metric].axis_label for metric in metrics}
     draw = partial(levels_chart, hyperparameter=name, labels=labels)
     yield FigureData(study, env, kind, f"{what} over {name}", caption, frame, draw, True)
@@ -118,8 +117,8 @@ def level_frame(study: Study, env: str, name: str, metrics: Iterable[str]) -> pd
                 seeds = values[number][np.isfinite(values[number])]
                 if len(seeds):
                     is_chosen = pd.notna(level) and level == chosen
-                    of = level, is_chosen, is_chosen and level in ends
-                    found.append((metric, variant, *of, len(seeds), *map(float, t_interval(seeds))))
+                    about = (metric, variant, level, is_chosen, is_chosen and level in ends)
+                    found.append((*about, len(seeds), *map(float, t_interval(seeds))))
     columns = ["metric", "variant", "level", "chosen", "edge", "n", "mean", "low", "high"]
     frame = pd.DataFrame(found, columns=columns)
     return frame if frame["level"].notna().any() else frame.iloc[:0]
@@ -134,7 +133,7 @@ def _heat(study: Study, env: str, x_name: str, y_name: str) -> Iterator[FigureDa
         "Where in the plane each variant is good, and where it beats the baseline.",
         f"Colours: {study.judged.axis_label}.",
         "Means over seeds. The other hyperparameters are those of each variant's chosen "
-        "configuration; one that the baseline does not read counts for nothing in it.",
+        "configuration; hyperparameters that the baseline does not read are ignored for it.",
         f"{seed_counts(frame['n'])}.",
     ]
     title = f"{study.judged.label} over {x_name} and {y_name}"
@@ -161,14 +160,12 @@ def heat_frame(study: Study, env: str, x_name: str, y_name: str) -> pd.DataFrame
             continue
         shared = [name for name in base if name != "score"]
         both = plane.merge(base, "left", on=shared, suffixes=("", "_base"))
-        gap = both["score"] - (both["score_base"] if variant != baseline else np.nan)
-        groups = both.assign(difference=gap).groupby([y_name, x_name])
+        difference = both["score"] - (both["score_base"] if variant != baseline else np.nan)
+        groups = both.assign(difference=difference).groupby([y_name, x_name])
         means = groups[["score", "difference"]].mean().assign(n=groups.size(), variant=variant)
-        frames.append(means.reset_index())
-    columns = {x_name: "x", y_name: "y", "score": "mean"}
+        frames.append(means.rename_axis(["y", "x"]).reset_index().rename(columns={"score": "mean"}))
     order = ["variant", "x", "y", "n", "mean", "difference"]
-    found = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=order)
-    return found.rename(columns=columns)[order]
+    return pd.concat(frames, ignore_index=True)[order] if frames else pd.DataFrame(columns=order)
 
 
 def _plane(study: Study, env: str, variant: str, names: Sequence[str]) -> pd.DataFrame:
@@ -222,7 +219,7 @@ def _importance(study: Study, env: str) -> Iterator[FigureData]:
         if note:
             notes.setdefault(note, []).append(variant)
         noise = no_more_than_noise(scores)
-        rows += [(variant, " × ".join(of), share, noise) for of, share in shares.items()]
+        rows += [(variant, " × ".join(names), share, noise) for names, share in shares.items()]
     if not rows:
         return
     frame = pd.DataFrame(rows, columns=["variant", "factor", "share", "noise"])
@@ -246,8 +243,8 @@ def no_more_than_noise(scores: np.ndarray) -> bool:
     Args:
         scores: `(n_configurations, n_seeds)`, NaN where a trial is missing.
     """
-    groups = [of[np.isfinite(of)] for of in scores]
-    groups = [of for of in groups if len(of) > 1]
+    groups = [values[np.isfinite(values)] for values in scores]
+    groups = [values for values in groups if len(values) > 1]
     if len(groups) < 2:
         return False
     with warnings.catch_warnings():

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from hq_ray.analysis.cells import BASELINE, Cell, cells_by_problem
+from hq_ray.analysis.cells import BASELINE, Cell, Cells, Row, cells_by_problem
 from hq_ray.analysis.comparison import (
     Choices,
     Comparison,
@@ -26,12 +26,10 @@ from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.analysis.summaries import summarise_trials
 from hq_ray.errors import InputError, near_miss
 from hq_ray.load import load_trials, stream_curves
-from hq_ray.published import problems
+from hq_ray.published import planned_trials, problems
 from hq_ray.store import DONE, Results
 
-CURVES = ("episode_return", "steps", "success", "truncated")
-DEFAULT_METRIC = "mean_return"
-NEED_REFERENCES = ("regret", "failure_rate")
+CURVES = ("episode_return", "steps", "success")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,31 +44,23 @@ class Study:
         families: by problem that is an instance of a family of environments, the family.
         judged: the metric of the verdict.
         smooth: window of all curves, in episodes.
-        where: which trials these are, in words; None for all.
+        where: the condition on the trials; None for all.
         notes: sentences on what is missing, failed, left out, mixed or unknown.
+        choices: what was chosen to be confirmed.
         comparisons: every variant against the baseline of its problem or family.
-        chosen: by (problem, variant), the configuration that was confirmed, with its fresh seeds;
-            or else the one that was compared, or the best one, with all its seeds.
-        curves: likewise, its episodes, (n_seeds, n_episodes) by column.
     """
 
     results: Sequence[Results]
     descriptions: Sequence[Mapping]
     trials: pd.DataFrame
-    table: Mapping[str, Mapping[str, Cell]]
+    table: Cells
     families: Mapping[str, str]
     judged: Metric
     smooth: int
-    where: str | None
+    where: object
     notes: Sequence[str]
+    choices: Choices
     comparisons: Sequence[Comparison]
-    chosen: Mapping[tuple[str, str], Side]
-    curves: Mapping[tuple[str, str], Mapping[str, np.ndarray]]
-
-    @property
-    def name(self) -> str:
-        """See `name_of`."""
-        return name_of(self.results)
 
     @property
     def sections(self) -> list[str]:
@@ -79,14 +69,43 @@ class Study:
 
     @cached_property
     def planned(self) -> Counter:
-        """Planned trials by `id args` of the environment and variant, where sweep.json says; none
-        where not all trials were read.
+        """`planned_trials` of all results; empty if `where` selects trials."""
+        descriptions = self.descriptions if self.where is None else ()
+        return sum(map(planned_trials, descriptions), Counter())
+
+    @cached_property
+    def chosen(self) -> dict[tuple[str, str], Side]:
+        """By problem and variant, the configuration that was confirmed, the first of several, with
+        its fresh seeds; or else the one that was compared, or the best one, with all its seeds.
         """
-        counts: Counter = Counter()
-        for info in self.descriptions if self.where is None else ():
-            for env, row in info.get("planned", {}).items():
-                counts.update({(env, variant): n for variant, n in row.items()})
-        return counts
+        compared = {
+            (comparison.env, side.cell.variant): side.number
+            for comparison in reversed(self.comparisons)
+            for side in (comparison.base, comparison.ours)
+            if side is not None
+        }
+        found = {}
+        for env, row in self.table.items():
+            last = max(fresh_blocks(row, self.judged, self.choices), default=-1)
+            for variant, cell in row.items():
+                sides = fresh_sides(cell, last, self.judged, self.choices)
+                number = compared.get((env, variant), best_configuration(cell, self.judged))
+                if sides:
+                    side = sides[0].scored(self.judged.name)
+                elif number is not None:
+                    side = explored_side(cell, number)
+                else:
+                    continue
+                if len(side.seeds):
+                    found[env, variant] = side
+        return found
+
+    @cached_property
+    def curves(self) -> dict[tuple[str, str], Mapping[str, np.ndarray]]:
+        """The episodes of what is chosen, `(n_seeds, n_episodes)` by column; none of families."""
+        keys = [key for key in self.chosen if key[0] not in self.families]
+        groups = [self.chosen[key].trials["trial_id"].tolist() for key in keys]
+        return {keys[n]: columns for n, columns in stream_curves(self.results, groups, CURVES)}
 
     @property
     def cells(self) -> list[Cell]:
@@ -120,15 +139,15 @@ class Study:
         """
         rows = []
         for (env, variant), curves in self.curves.items():
-            there = trailing_mean(curves["episode_return"], self.smooth) >= threshold
-            first = np.where(there.any(axis=1), there.argmax(axis=1), np.inf)
+            reached = trailing_mean(curves["episode_return"], self.smooth) >= threshold
+            first = np.where(reached.any(axis=1), reached.argmax(axis=1), np.inf)
             median = np.median(first)
             rows.append(
                 {
                     "environment": env,
                     "variant": variant,
                     "seeds": len(first),
-                    "seeds that reached it": f"{there.any(axis=1).mean():.0%}",
+                    "seeds that reached it": f"{reached.any(axis=1).mean():.0%}",
                     "median episode": median if median < np.inf else np.nan,
                 }
             )
@@ -137,7 +156,7 @@ class Study:
 
 def name_of(results: Sequence[Results]) -> str:
     """A name of results: their folders'."""
-    return "-and-".join(one.location.path.rpartition("/")[2] for one in results)
+    return "-and-".join(folder.location.path.rpartition("/")[2] for folder in results)
 
 
 def study(
@@ -148,7 +167,7 @@ def study(
     smooth: int = 151,
     rope: float | None = None,
     baseline: str | None = None,
-    with_curves: bool = True,
+    with_references: bool = True,
 ) -> Study:
     """Reads results and compares what is in them.
 
@@ -156,54 +175,48 @@ def study(
         results: one sweep or several.
         where, metric_name, rope, baseline: as of `hq_ray.compare`.
         smooth: window of the trailing mean, in episodes.
-        with_curves: read the episodes of the best configurations, and what they can reach at best.
+        with_references: find out what can be reached at best, for figures and all metrics.
 
     Raises:
         InputError: the metric, a column, the baseline or the results are not known; the metric has
             no better end; the rope is no size.
     """
-    descriptions = [one.description() for one in results]
-    specs = [one.get("spec") or {} for one in descriptions]
+    descriptions = [folder.description() for folder in results]
+    specs = [info.get("spec") or {} for info in descriptions]
     choices = choices_of(descriptions)
     if metric_name is None:
         asked = [spec["confirm"]["metric"] for spec in specs if spec.get("confirm")]
         latest = max(choices, key=lambda key: key[1], default=None)
-        metric_name = choices[latest]["metric"] if latest else [*asked, DEFAULT_METRIC][0]
+        metric_name = choices[latest]["metric"] if latest else [*asked, "mean_return"][0]
     judged = judging_metric(metric_name)
     if rope is not None and not 0 <= rope < float("inf"):
         raise InputError(f"rope must be a finite number >= 0, got {rope}")
     damaged: list[str] = []
-    trials = load_trials(list(results), where, damaged=damaged, quiet=True)
+    trials = load_trials(results, where, damaged=damaged, quiet=True)
     known = set(trials["variant"])
     if baseline is not None and known and baseline not in known:
         raise InputError(
             f"the baseline must be a variant of the results, got {baseline!r}"
             f"{near_miss(baseline, known)}"
         )
-    with_references = with_curves or judged.name in NEED_REFERENCES
+    with_references = with_references or judged.name in ("regret", "failure_rate")
 
-    def sorted_cells(some: pd.DataFrame) -> tuple[dict, dict, list[str]]:
+    def sorted_cells(rows: pd.DataFrame) -> tuple[Cells, dict[str, str], list[str]]:
         """Cells by problem and variant, families, and what the metrics lack."""
-        frame, notes = summarise_trials(some, with_references)
+        frame, notes = summarise_trials(rows, with_references)
         table = cells_by_problem(frame, specs, baseline or BASELINE)
         return table, family_labels(table, descriptions), notes
 
     table, families, of_metrics = sorted_cells(trials)
     others = {}
     if where is not None:
-        whole, of_whole, _ = sorted_cells(load_trials(list(results), damaged=[], quiet=True))
+        whole, of_whole, _ = sorted_cells(load_trials(results, damaged=[], quiet=True))
         compared = compare_all(whole, judged, choices=choices, families=of_whole)
-        others = {one.key: one.p_value for one in compared}
+        others = {c.key: c.p_value for c in compared}
     comparisons = compare_all(table, judged, rope, choices, others, families)
-    chosen = _chosen(table, judged, choices, comparisons)
-    notes = [*damaged, *problems(list(results), trials), *of_metrics]
+    notes = [*damaged, *problems(results, trials), *of_metrics]
     for env, row in table.items():
         notes += _confirmation_notes(env, row, judged, choices)
-    curves = {}
-    if with_curves:
-        keys = [key for key in chosen if key[0] not in families]
-        groups = [chosen[key].trials["trial_id"].tolist() for key in keys]
-        curves = {keys[number]: of for number, of in stream_curves(results, groups, CURVES)}
     return Study(
         results=results,
         descriptions=descriptions,
@@ -212,72 +225,39 @@ def study(
         families=families,
         judged=judged,
         smooth=smooth,
-        where=None if where is None else str(where),
+        where=where,
         notes=notes,
+        choices=choices,
         comparisons=comparisons,
-        chosen=chosen,
-        curves=curves,
     )
 
 
-def _chosen(
-    table: Mapping[str, Mapping[str, Cell]],
-    judged: Metric,
-    choices: Choices,
-    comparisons: Sequence[Comparison],
-) -> dict[tuple[str, str], Side]:
-    """See `Study.chosen`; of several that were confirmed, the first."""
-    compared = {
-        (one.env, side.cell.variant): side.number
-        for one in reversed(comparisons)
-        for side in (one.base, one.ours)
-        if side is not None
-    }
-    found = {}
-    for env, row in table.items():
-        last = max(fresh_blocks(row, judged, choices), default=-1)
-        for variant, cell in row.items():
-            sides = fresh_sides(cell, last, judged, choices)
-            number = compared.get((env, variant), best_configuration(cell, judged))
-            if sides:
-                side = sides[0].scored(judged.name)
-            elif number is not None:
-                side = explored_side(cell, number)
-            else:
-                continue
-            if len(side.seeds):
-                found[env, variant] = side
-    return found
-
-
-def _confirmation_notes(
-    env: str, row: Mapping[str, Cell], judged: Metric, choices: Choices
-) -> list[str]:
-    """Of earlier choices, of choices without fresh seeds, and of those by another metric."""
+def _confirmation_notes(env: str, row: Row, judged: Metric, choices: Choices) -> list[str]:
+    """Notes on earlier choices, on those by another metric and on those without fresh seeds."""
     blocks = fresh_blocks(row, judged, choices)
     if not blocks:
         if not any(cell.fresh for cell in row.values()):
             return []
         return [
-            f"the fresh seeds on {env} are of a choice by another metric: by {judged.name} "
-            "the verdict is exploratory"
+            f"{env} was confirmed by another metric, so the verdict by {judged.name} is exploratory"
         ]
     *earlier, last = blocks
     notes = []
     for block in earlier:
         sides = [s for cell in row.values() for s in fresh_sides(cell, block, judged, choices)]
-        said = "; ".join(
+        texts = [
             f"{side.cell.variant} {side.label}, {len(side.scored(judged.name).seeds)} seeds"
             for side in sides
+        ]
+        notes.append(
+            f"an earlier confirmation on {env} is not used in the verdict: {'; '.join(texts)}"
         )
-        notes.append(f"an earlier choice on {env} was confirmed, and has no part: {said}")
-    ids = {(one, last) for cell in row.values() for one in cell.settings.index}
+    ids = {(config_id, last) for cell in row.values() for config_id in cell.settings.index}
     after = {n for key in ids & choices.keys() for n in choices[key].get("extended_after", ())}
     notes += [f"the confirmation on {env} was extended after {n} seeds" for n in sorted(after)]
-    lacking = [v for v, cell in row.items() if not fresh_sides(cell, last, judged, choices)]
-    if lacking:
-        notes.append(
-            f"on {env} there are no fresh seeds of the last choice for {' and '.join(lacking)}: "
-            "comparisons with it are exploratory"
-        )
-    return notes
+    return notes + [
+        f"{variant} on {env} has no fresh seeds for the latest choice, so its comparisons are "
+        "exploratory"
+        for variant, cell in row.items()
+        if not fresh_sides(cell, last, judged, choices)
+    ]

@@ -15,7 +15,7 @@ from hq_ray.trial import trials_text
 REFERENCE_KEY = ["env", "env_args", "fingerprint", "gamma", "max_steps"]
 # The columns that References fill; optimal_value is there from training.
 REFERENCE_COLUMNS = ("optimal_return", "optimal_steps", "failure_terminates")
-# Gymnasium's own ids; what another module registers under such a name has rewards of its own.
+# Gymnasium's own ids; an environment of another module with this name may have other rewards.
 CLIFF_WALKING = r"(gymnasium:)?CliffWalking(Slippery)?-v\d+"
 
 
@@ -33,7 +33,7 @@ def summarise_trials(
     is no finite number gets the status of a failed one, as it would have today.
 
     Args:
-        trials: as `hq_ray.load.load_trials` gives it; columns of metrics may be missing.
+        trials: as `hq_ray.load.load_trials` gives it.
         with_references: make environments for their references; else those are NaN.
     """
     measured = [name for name in ("start_value", *METRICS) if name in trials]
@@ -41,11 +41,15 @@ def summarise_trials(
     unsound = np.isinf(values).any(axis=1)
     unsound |= trials[["mean_return", "final_return"]].isna().any(axis=1).to_numpy()
     unsound &= (trials["status"] == DONE).to_numpy()
-    notes = [_left_out_note(trials[unsound])] if unsound.any() else []
+    lost = trials[unsound].itertuples()
+    names = [f"{t.trial_id} ({t.variant}, seed {t.seed}, {t.env})" for t in lost]
+    notes = []
+    if names:
+        text = f"{trials_text(len(names))} with a return or value that is NaN or infinite left out"
+        notes.append(f"{text}: {some_of(names, 5)}")
     frame = trials.assign(status=trials["status"].mask(unsound, FAILED)).reset_index(drop=True)
     frame.loc[unsound, measured] = np.nan
-    absent = [n for n in ("start_value", "optimal_value", *METRICS) if n not in frame]
-    frame = frame.assign(**dict.fromkeys((*absent, *REFERENCE_COLUMNS), np.nan))
+    frame = frame.assign(**dict.fromkeys(REFERENCE_COLUMNS, np.nan))
     if with_references:
         missing = _add_references(frame)
         notes += [f"regret is null for {trials_text(n)}: {reason}" for reason, n in missing.items()]
@@ -64,16 +68,6 @@ def summarise_trials(
         falls_per_1000_steps=1000 * falls / frame["total_steps"],
     )
     return frame, notes
-
-
-def _left_out_note(lost: pd.DataFrame) -> str:
-    names = [
-        f"{one.trial_id} ({one.variant}, seed {one.seed}, {one.env})" for one in lost.itertuples()
-    ]
-    return (
-        f"{trials_text(len(lost))} with a return or value that is NaN or infinite left out: "
-        f"{some_of(names, 5)}"
-    )
 
 
 def _add_references(frame: pd.DataFrame) -> Counter:

@@ -1,36 +1,34 @@
 """The numbers behind a report as tables: one row per configuration, one row per pair."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from hq_ray.analysis.cells import SETTINGS, Cell
+from hq_ray.analysis.cells import SETTING_COLUMNS, Cell, Cells
 from hq_ray.analysis.comparison import wins_ties_losses
 from hq_ray.analysis.metrics import METRICS, Metric
 from hq_ray.analysis.statistics.means import mean_and_se, t_interval
 from hq_ray.analysis.statistics.t_tests import LEVEL, difference_of_means, holm_adjusted
 
-Table = Mapping[str, Mapping[str, Cell]]
 STATISTICS = ["mean", "sd", "se", "low", "high", "median", "iqm", "min", "max", "worst_tenth"]
 COUNTS = ["wins", "ties", "losses"]
 PAIRED = ["mean", "baseline_mean", "difference", "se", "low", "high", "p_value", *COUNTS]
-NAMES = ["env", "variant", "configuration"]
-PAIR_NAMES = ["env", "variant", "baseline", "configuration", "baseline_configuration"]
 
 
-def summary_table(table: Table, judged: Metric) -> pd.DataFrame:
+def summary_table(table: Cells, judged: Metric) -> pd.DataFrame:
     """One row per configuration: settings, n, and the metric's mean, spread, interval, quantiles;
     then the means over seeds of every metric that the trials have.
 
     `low` and `high` are the 95 % t interval; like `sd` and `se` null with one seed. All statistics
     are where no trial has the metric. Fresh seeds of a confirmation have no part.
     """
-    found = [cell for row in table.values() for cell in row.values()]
-    metrics = [name for name in METRICS if all(name in cell.trials for cell in found)]
-    frames = [pd.DataFrame(columns=[*NAMES, *SETTINGS, "n", "metric"])]
-    for cell in found:
+    cells = [cell for row in table.values() for cell in row.values()]
+    metrics = [name for name in METRICS if all(name in cell.trials for cell in cells)]
+    names = ["env", "variant", "configuration", *SETTING_COLUMNS, "n", "metric"]
+    frames = [pd.DataFrame(columns=names)]
+    for cell in cells:
         scores = cell.scores(judged.name)
         numbers = pd.DataFrame(np.nan, range(len(cell)), STATISTICS)
         for rows, values in _by_count(scores):
@@ -50,8 +48,8 @@ def _configurations(cell: Cell) -> pd.DataFrame:
 def _statistics(values: np.ndarray, judged: Metric) -> np.ndarray:
     """The columns of STATISTICS for configurations of equally many seeds, `(rows, n)`."""
     n = values.shape[1]
-    mean, low, high = t_interval(values)
-    se = mean_and_se(values, axis=1)[1]
+    mean, low, high = t_interval(values.T)
+    se = mean_and_se(values.T)[1]
     worst = np.sort(judged.upwards(values), axis=1)[:, : -(-n // 10)].mean(axis=1)
     columns = [mean, se * np.sqrt(n), se, low, high, np.median(values, axis=1)]
     columns += [stats.trim_mean(values, 0.25, axis=1), values.min(axis=1), values.max(axis=1)]
@@ -60,14 +58,14 @@ def _statistics(values: np.ndarray, judged: Metric) -> np.ndarray:
 
 def _by_count(*scores: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
     """(row numbers, values (rows, n), ...) for each number n of seeds that all arrays have."""
-    there = np.all([np.isfinite(one) for one in scores], axis=0)
-    counts = there.sum(axis=1)
+    known = np.all([np.isfinite(values) for values in scores], axis=0)
+    counts = known.sum(axis=1)
     for n in np.unique(counts[counts > 0]):
         rows = np.flatnonzero(counts == n)
-        yield rows, *(one[rows][there[rows]].reshape(len(rows), n) for one in scores)
+        yield rows, *(values[rows][known[rows]].reshape(len(rows), n) for values in scores)
 
 
-def pairs_table(table: Table, judged: Metric) -> pd.DataFrame:
+def pairs_table(table: Cells, judged: Metric) -> pd.DataFrame:
     """One row per pair of a configuration and one of the baseline that agrees in all they share.
 
     The difference is the variant's score minus the baseline's by seed; pairs without a common seed
@@ -75,7 +73,8 @@ def pairs_table(table: Table, judged: Metric) -> pd.DataFrame:
     where the two are identical or have one seed. `holm` says whether it stays below 5 % after
     Holm's correction within its problem and variant.
     """
-    frames = [pd.DataFrame(columns=[*PAIR_NAMES, *SETTINGS, "metric", "n", *PAIRED, "holm"])]
+    names = ["env", "variant", "baseline", "configuration", "baseline_configuration"]
+    frames = [pd.DataFrame(columns=[*names, *SETTING_COLUMNS, "metric", "n", *PAIRED, "holm"])]
     for baseline, *others in (row.values() for row in table.values()):
         frames += [frame for cell in others if len(frame := _pairs(cell, baseline, judged))]
     return pd.concat(frames[1:] or frames, ignore_index=True)

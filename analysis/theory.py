@@ -47,7 +47,7 @@ def harmonic_step(delta: Values, alpha: Values, eps_shift: Values) -> np.ndarray
     taken whole.
     """
     delta = np.asarray(delta, dtype=float)
-    q_value, target = -np.maximum(delta, 0.0), -np.maximum(-delta, 0.0)
+    q_value, target = np.minimum(-delta, 0.0), np.minimum(delta, 0.0)
     return effective_step_size(q_value, target, alpha, eps_shift) * delta
 
 
@@ -83,12 +83,12 @@ def fixed_point(
     values, weights = np.asarray(outcomes, dtype=float), np.asarray(probabilities, dtype=float)
     if (values > 0).any():
         raise InputError(f"the utility of the TD error holds for targets <= 0; given {outcomes!r}")
-    low, high = float(values.min()), float(values.max())
 
     def expected_utility(q_value: float) -> float:
         return float(weights @ utility(values - q_value, eps_shift))
 
+    low, high = float(values.min()), float(values.max())
     # Rounding may leave no change of sign where eps_shift puts the root on an end.
-    if low == high or expected_utility(low) <= 0:
+    if expected_utility(low) <= 0:
         return low
     return float(brentq(expected_utility, low, high, xtol=1e-13 * (high - low), rtol=1e-14))

@@ -10,18 +10,14 @@ import numpy as np
 
 from hq_ray.analysis.comparison import LEAST_SEEDS, LEAST_TESTING, Comparison, wins_ties_losses
 from hq_ray.analysis.metrics import THREE_METRICS
-from hq_ray.analysis.statistics.t_tests import (
-    LEVEL,
-    detectable_difference,
-    difference_of_means,
-)
+from hq_ray.analysis.statistics.t_tests import LEVEL, detectable_difference, difference_of_means
 from hq_ray.analysis.words import round_number
 
 BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
 IDENTICAL, EQUIVALENT, TOO_FEW = "identical", "equivalent", "too few seeds"
 KINDS = (BETTER, WORSE, EQUIVALENT, IDENTICAL, UNDECIDED, TOO_FEW)
 # Units that can follow a number in a sentence; the others stand in brackets.
-COUNTED = ("reward units", "steps", "episodes")
+PLAIN_UNITS = ("reward units", "steps", "episodes")
 NUMBERS = "configuration baseline_configuration n baseline_n mean baseline_mean difference low high"
 NUMBERS += " p_value p_holm wins ties losses"
 
@@ -42,10 +38,9 @@ def judge(found: Comparison) -> Verdict:
     if difference is None:
         return Verdict(TOO_FEW, f"{against}: {_too_few_sentence(found)}.")
     mean, low, high = float(difference.mean), float(difference.low), float(difference.high)
-    seeds = f"n = {difference.n} paired {found.replicates}"
     each = f"every {found.replicates.removesuffix('s')}"
-    if not found.paired:
-        seeds = f"n = {difference.n} and {difference.m} seeds, not paired"
+    unpaired = f"n = {difference.n} and {difference.m} seeds, not paired"
+    seeds = f"n = {difference.n} paired {found.replicates}" if found.paired else unpaired
     seeds += _lost_seeds(found)
     if difference.identical:
         words = f"and {found.baseline} are identical in {label} on {each} ({seeds})"
@@ -57,7 +52,7 @@ def judge(found: Comparison) -> Verdict:
     equivalent = max(abs(low), abs(high)) <= rope
     decided = found.adjusted < LEVEL and not equivalent
     if decided and mean < 0:
-        # By how much one is ahead has no sign, so the limits are those of its size, too.
+        # The sentence gives the size of the lead, so the limits are mirrored as well.
         low, high = -high, -low
     interval = f"95 % interval {round_number(low)} to {round_number(high)}"
     evidence = f" ({interval}, {p_values}, {seeds})"
@@ -90,8 +85,8 @@ def compared_name(found: Comparison) -> str:
     return found.variant + (f" (choice {found.rank})" if found.rank > 1 else "")
 
 
-def summary(found: Comparison) -> dict[str, Any]:
-    """A comparison as one row of a table; None for what there is not.
+def comparison_row(found: Comparison) -> dict[str, Any]:
+    """A comparison as one row of a table; missing values are None.
 
     After the numbers of the metric of the verdict come the differences in THREE_METRICS on the same
     seeds.
@@ -107,7 +102,7 @@ def summary(found: Comparison) -> dict[str, Any]:
         "unit": found.metric.unit,
         "paired": found.paired,
         **dict.fromkeys(NUMBERS.split()),
-        "chosen_from": (found.ours and found.ours.chosen_from) or len(found.cell),
+        "chosen_from": found.ours.chosen_from if found.ours else len(found.cell),
         "failed": found.lost,
         "kind": verdict.kind,
         "verdict": verdict.sentence,
@@ -121,8 +116,8 @@ def summary(found: Comparison) -> dict[str, Any]:
             counts = map(int, wins_ties_losses(found.metric, *scores))
             row |= zip(("wins", "ties", "losses"), counts, strict=True)
     for name in THREE_METRICS:
-        of = numbers(found, name)
-        row |= {f"{name}_{end}": of.get(end) for end in ("difference", "low", "high")}
+        by_metric = numbers(found, name)
+        row |= {f"{name}_{end}": by_metric.get(end) for end in ("difference", "low", "high")}
     return {key: None if value != value else value for key, value in row.items()}
 
 
@@ -152,9 +147,8 @@ def numbers(found: Comparison, name: str) -> dict[str, float]:
 
 
 def detectable(found: Comparison) -> float:
-    """The true difference that so many seeds find in four of five cases, within the family."""
-    if found.difference is None:
-        return float("nan")
+    """The true difference that this many seeds would detect in four of five cases."""
+    assert found.difference is not None  # the comparison is undecided
     se, freedom = float(found.difference.se), float(found.difference.freedom)
     return detectable_difference(se, freedom, LEVEL / max(found.family, 1))
 
@@ -167,7 +161,7 @@ def p_text(p_value: float) -> str:
 def _amount(found: Comparison, value: float) -> str:
     """The number in the metric's unit: `0.72 reward units`, `0.1 [share of episodes]`."""
     unit = found.metric.unit
-    return f"{round_number(value)} {unit if unit in COUNTED else f'[{unit}]'}"
+    return f"{round_number(value)} {unit if unit in PLAIN_UNITS else f'[{unit}]'}"
 
 
 def _lost_seeds(found: Comparison) -> str:
@@ -190,31 +184,31 @@ def _too_few_sentence(found: Comparison) -> str:
 def basis_sentence(found: Sequence[Comparison]) -> str:
     """How the verdicts of a report came about."""
     words = []
-    if any(one.block is not None for one in found):
+    if any(comparison.block is not None for comparison in found):
         words.append(
             "Confirmed: each variant's configuration was chosen from its whole grid, and compared "
             "on fresh seeds that had no part in the choice."
         )
-    explored = [one for one in found if one.block is None and one.difference is not None]
-    if any(one.tuned for one in explored):
+    tuned = [c.tuned for c in found if c.block is None and c.difference is not None]
+    if any(tuned):
         words.append(
             "Exploratory: each variant's configuration was chosen from its whole grid by its mean "
             "over the first half of the seeds, and compared on the other half."
         )
-    if not all(one.tuned for one in explored):
+    if not all(tuned):
         words.append("Where both have one configuration nothing was chosen and all seeds count.")
     return " ".join(words)
 
 
 def overall_sentence(found: Sequence[Comparison]) -> str:
     """A sentence for each pair of variants: on how many environments which verdict."""
-    pairs: dict[str, list[str]] = {}
-    for one in found:
-        pairs.setdefault(f"{compared_name(one)} against {one.baseline}", []).append(judge(one).kind)
+    pairs: dict[str, Counter] = {}
+    for comparison in found:
+        pair = f"{compared_name(comparison)} against {comparison.baseline}"
+        pairs.setdefault(pair, Counter())[judge(comparison).kind] += 1
     words = []
-    for pair, kinds in pairs.items():
-        counts = Counter(kinds)
+    for pair, counts in pairs.items():
         each = ", ".join(f"{kind} on {counts[kind]}" for kind in KINDS if kind in counts)
-        plural = "s" * (len(kinds) > 1)
-        words.append(f"Over {len(kinds)} environment{plural}, {pair}: {each}.")
+        plural = "s" * (counts.total() > 1)
+        words.append(f"Over {counts.total()} environment{plural}, {pair}: {each}.")
     return " ".join(words)

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Iterable
 
 # Longer file names than this are cut, and a digest keeps them apart.
 LONGEST_STEM = 100
@@ -17,6 +18,14 @@ def format_number(value: float) -> str:
 def round_number(value: float) -> str:
     """A measured number: whole from 100 on, else three significant digits."""
     return format_number(round(value) if abs(value) >= 100 else float(f"{value:.3g}"))
+
+
+def seed_counts(counts: Iterable[int]) -> str:
+    """Numbers of seeds: `n = 10 seeds`, `n = 4 to 10 seeds`."""
+    least, most = min(counts), max(counts)
+    if most == 1:
+        return "n = 1 seed, no interval"
+    return f"n = {least} seeds" if least == most else f"n = {least} to {most} seeds"
 
 
 def file_stem(text: str) -> str:

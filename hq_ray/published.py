@@ -168,8 +168,7 @@ def problems(results: Place | Sequence[Place], trials: pd.DataFrame | pa.Table) 
             )
     for folder in folders:
         described = folder.description()
-        planned, fingerprints = (described.get(key, {}) for key in ("planned", "fingerprints"))
-        plan = Counter({(env, one): n for env, row in planned.items() for one, n in row.items()})
+        plan, fingerprints = planned_trials(described), described.get("fingerprints", {})
         if plan - explored(trials, fingerprints):
             # The trials given may be only some of those that are there.
             every = trials_table(folder, COUNTED)
@@ -179,6 +178,14 @@ def problems(results: Place | Sequence[Place], trials: pd.DataFrame | pa.Table) 
                     f"{folder.location.text}; hq-ray status counts them"
                 )
     return sentences
+
+
+def planned_trials(description: Mapping) -> Counter:
+    """The number of planned trials by (`env args`, variant), as a sweep.json says."""
+    planned = description.get("planned", {})
+    return Counter(
+        {(env, variant): n for env, row in planned.items() for variant, n in row.items()}
+    )
 
 
 def explored(trials: pa.Table, fingerprints: Mapping[str, str | None]) -> Counter:

@@ -307,6 +307,11 @@ def trials_text(count: int) -> str:
     return "1 trial" if count == 1 else f"{count:,} trials"
 
 
+def block_of(seeds: Any) -> Any:
+    """The number of the block that fresh seeds belong to, of one or of an array."""
+    return (seeds - FIRST_FRESH_SEED) // BLOCK
+
+
 def seeds_text(seeds: Iterable[int]) -> str:
     """Seeds as short text: runs as ranges."""
     parts: list[list[int]] = []

@@ -1,8 +1,7 @@
 """Curves over episodes: every seed, the mean and its band; of variants, or of their differences."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,30 +9,25 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
-from hq_ray.analysis.charts.page import PANEL_HEIGHT, ROOM_FOR_NAME, chart, name_ends, panels
+from hq_ray.analysis.charts.page import chart, height_for_names, name_ends, panels
 from hq_ray.analysis.charts.scales import compress, write_numbers
 from hq_ray.analysis.charts.style import MUTED, REFERENCE_STYLE, variant_styles
 from hq_ray.analysis.smoothing import trailing_mean
-from hq_ray.analysis.words import round_number
+from hq_ray.analysis.words import round_number, seed_counts
 
 N_MARKERS = 7
-# Long curves are drawn by so many of their episodes.
+# Long curves are drawn by this many of their episodes.
 MOST_POINTS = 1000
 
 
-@dataclass(frozen=True)
-class Quantity:
-    """What a curve shows.
-
-    Attributes:
-        column: of episodes.
-        label: of its axis, with the unit.
-        optimum: column of trials, what the best policy gets of it; empty where that says nothing.
+class Quantity(NamedTuple):
+    """What a curve shows: a column of episodes, the label of its axis with the unit, and the column
+    of trials that has what the best policy gets of it, or None.
     """
 
     column: str
     label: str
-    optimum: str = ""
+    optimum: str | None = None
 
 
 QUANTITIES = {
@@ -90,8 +84,7 @@ def curves_chart(
     }
     styles = variant_styles(curves)
     n_seeds, last = sum(map(len, curves.values())), frame["episode"].max()
-    height = max(PANEL_HEIGHT, 0.7 + ROOM_FOR_NAME * (len(curves) + 1))
-    figure, (axes,) = panels([label], panel_height=height)
+    figure, (axes,) = panels([label], panel_height=height_for_names(len(curves) + 1))
     ends, settled = {}, []
     for number, (variant, table) in enumerate(curves.items()):
         n, style = len(table), styles[variant]
@@ -109,15 +102,14 @@ def curves_chart(
         every = max(1, len(mean) // N_MARKERS)
         first = int((0.25 + 0.5 * number / len(curves)) * every)
         axes.plot(mean.index, mean, markevery=slice(first, None, every), **look)
-        settled += [of[of.index >= last / 2].to_numpy() for of in (mean, low, high)]
+        settled += [line[line.index >= last / 2].to_numpy() for line in (mean, low, high)]
         if (end := mean.last_valid_index()) is not None:
             ends[variant] = (end, mean[end], style)
     if difference:
         axes.plot([0, last], [0, 0], color=MUTED, linewidth=0.9, zorder=1.5)
     elif optimum is not None:
-        style = REFERENCE_STYLE
-        look = {"color": style.color, "linestyle": style.linestyle, "linewidth": 1.0}
-        axes.plot([0, last], [optimum, optimum], zorder=1.5, **look)
+        look = {"color": REFERENCE_STYLE.color, "linestyle": REFERENCE_STYLE.linestyle}
+        axes.plot([0, last], [optimum, optimum], linewidth=1.0, zorder=1.5, **look)
         ends[f"optimum {round_number(optimum)}"] = (last, optimum, REFERENCE_STYLE)
         settled.append([optimum])
     if share:
@@ -130,14 +122,6 @@ def curves_chart(
     axes.set_xlabel("episode")
     name_ends(axes, ends)
     return figure
-
-
-def seed_counts(counts: Iterable[int]) -> str:
-    """Numbers of seeds: `n = 10 seeds`, `n = 4 to 10 seeds`."""
-    least, most = min(counts), max(counts)
-    if most == 1:
-        return "n = 1 seed, no interval"
-    return f"n = {least} seeds" if least == most else f"n = {least} to {most} seeds"
 
 
 def curve_caption(frame: pd.DataFrame, window: int, difference: bool = False) -> str:
@@ -163,7 +147,7 @@ def curve_caption(frame: pd.DataFrame, window: int, difference: bool = False) ->
         )
     smoothing = "Not smoothed."
     if window > 1:
-        smoothing = f"Trailing mean over {window:,} episodes, at first over those there are."
+        smoothing = f"Trailing mean over {window:,} episodes (fewer at the start)."
     episodes = frame["episode"].max() + 1
     thinned = f" {MOST_POINTS:,} of {episodes:,} episodes drawn." if episodes > MOST_POINTS else ""
     return f"{lines} {smoothing}{thinned}"
@@ -188,8 +172,9 @@ def learning_figure(
         settings: hyperparameters for the caption.
         optimum: see `curves_chart`.
     """
-    smoothed = {name: (seeds, trailing_mean(of, smooth)) for name, (seeds, of) in curves.items()}
-    frame = curve_frame(smoothed)
+    frame = curve_frame(
+        {v: (s, trailing_mean(values, smooth)) for v, (s, values) in curves.items()}
+    )
     caption = [curve_caption(frame, smooth), settings]
     label = QUANTITIES[quantity].label
     return curves_chart(frame, title=title, caption=caption, label=label, optimum=optimum)

@@ -9,25 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from hq_ray.analysis.charts.page import (
-    PANEL_HEIGHT,
-    ROOM_FOR_NAME,
-    WIDTH,
-    chart,
-    name_ends,
-    panels,
-    wrapped,
-)
+from hq_ray.analysis.charts.page import WIDTH, chart, height_for_names, name_ends, panels, wrapped
 from hq_ray.analysis.charts.scales import compress, hyperparameter_label, name_levels, write_numbers
 from hq_ray.analysis.charts.style import INK, MUTED, TICK_SIZE, variant_styles
+from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.words import round_number
 
-DODGE = 0.07
-# Metrics whose sign matters: their panel has a line at 0.
-SIGNED = ("q_bias",)
 CLIPPED = 0.05
 CELL_SIZE = 6.5
-# Of a panel's width, what names and a colour bar take.
+# Part of the panel width taken by names and the colour bar [inches].
 FRAME_INCHES = 1.1
 LUMINANCE = (0.299, 0.587, 0.114)
 HATCHES = ("", "////", "....", "xxxx", "----", "\\\\\\\\")
@@ -45,10 +35,12 @@ def levels_chart(frame: pd.DataFrame, *, hyperparameter: str, labels: Mapping[st
         hyperparameter: its name.
         labels: by metric, what its panel has above it; a metric without values has no panel.
     """
-    levels = sorted(frame["level"].dropna().unique(), key=lambda one: (isinstance(one, str), one))
+    levels = sorted(
+        frame["level"].dropna().unique(), key=lambda level: (isinstance(level, str), level)
+    )
     styles = variant_styles(dict.fromkeys(frame["variant"]))
     by_metric = dict(iter(frame.groupby("metric", sort=False)))
-    height = max(PANEL_HEIGHT, 0.7 + ROOM_FOR_NAME * len(styles))
+    height = height_for_names(len(styles))
     figure, found = panels([labels[metric] for metric in by_metric], panel_height=height)
     whole = [-0.5, len(levels) - 0.5]
     for axes, (metric, part) in zip(found, by_metric.items(), strict=True):
@@ -62,7 +54,7 @@ def levels_chart(frame: pd.DataFrame, *, hyperparameter: str, labels: Mapping[st
                 look |= {"linestyle": style.linestyle}
             else:
                 rows = rows.dropna(subset="level")
-                shift = DODGE * (number - (len(styles) - 1) / 2)
+                shift = 0.07 * (number - (len(styles) - 1) / 2)
                 rows = rows.assign(place=rows["level"].map(levels.index).astype(float) + shift)
                 axes.vlines(rows["place"], rows["low"], rows["high"], linewidth=1.3, **look)
                 look |= {"linestyle": style.linestyle, "marker": style.marker}
@@ -72,11 +64,12 @@ def levels_chart(frame: pd.DataFrame, *, hyperparameter: str, labels: Mapping[st
                 line = ":" if edge else "-"
                 axes.scatter(chosen["place"], chosen["mean"], 120, linestyle=line, **ring)
             ends[variant] = (*rows[["place", "mean"]].iloc[-1], style)
-        if metric in SIGNED:
-            axes.plot(whole, [0, 0], color=MUTED, linewidth=0.9, zorder=1.1)
         # Bars of the usual length do not compress an axis.
         bar = np.median(np.nan_to_num(part["high"] - part["mean"]))
-        settled = [part["mean"] - bar, part["mean"] + bar, [0.0] * (metric in SIGNED)]
+        settled = [part["mean"] - bar, part["mean"] + bar]
+        if not METRICS[metric].sign:  # best at 0
+            axes.plot(whole, [0, 0], color=MUTED, linewidth=0.9, zorder=1.1)
+            settled.append([0.0])
         compress(axes, np.concatenate(settled))
         name_levels(axes.xaxis, levels, WIDTH - FRAME_INCHES)
         axes.set_xlim(*whole)
@@ -102,15 +95,15 @@ def heat_chart(frame: pd.DataFrame, *, x_name: str, y_name: str, baseline: str) 
     low, high = frame["mean"].quantile(CLIPPED), frame["mean"].quantile(1 - CLIPPED)
     reach = frame["difference"].abs().max() or 1.0
     figure, found = panels([*maps, *gaps], n_columns=n_columns, panel_height=height)
-    for tables, of, colours in (
+    for tables, group, colours in (
         (maps, found[: len(maps)], {"cmap": "viridis", "vmin": low, "vmax": high}),
         (gaps, found[len(maps) :], {"cmap": "RdBu", "vmin": -reach, "vmax": reach}),
     ):
-        for axes, table in zip(of, tables.values(), strict=True):
+        for axes, table in zip(group, tables.values(), strict=True):
             image = _draw_map(axes, table, colours, WIDTH / n_columns)
             axes.set(xlabel=hyperparameter_label(x_name), ylabel=hyperparameter_label(y_name))
         if tables:
-            bar = figure.colorbar(image, ax=of, fraction=0.06, pad=0.02)
+            bar = figure.colorbar(image, ax=group, fraction=0.06, pad=0.02)
             write_numbers(bar.ax.yaxis)
             bar.outline.set_visible(False)
     return figure

@@ -34,10 +34,8 @@ from hq_ray.location import Location
 
 # In inches. Letters have a legible size where a figure is shown 360 to 450 pixels wide.
 WIDTH, PANEL_HEIGHT, MARGIN = 4.6, 2.3, 0.1
-# Names of rows are wrapped to so many points.
-NAME_ROOM = 72 * 0.4 * WIDTH
-# A line's end takes so much height for its name.
-ROOM_FOR_NAME = 0.19
+# Widths to which title and caption, and names of rows, are wrapped [points].
+FULL_WIDTH, NAME_ROOM = 72 * (WIDTH - 2 * MARGIN), 72 * 0.4 * WIDTH
 LEADING = 1.45
 END_NAME = "end name"
 
@@ -55,7 +53,7 @@ def chart(draw: Callable[..., Figure]) -> Callable[..., Figure]:
             _add_texts(figure, title, caption)
             figure.draw_without_rendering()
             for axes in figure.axes:
-                _move_apart(axes, [one for one in axes.texts if one.get_gid() == END_NAME])
+                _move_apart(axes, [text for text in axes.texts if text.get_gid() == END_NAME])
             figure.set_layout_engine("none")
         return figure
 
@@ -91,9 +89,14 @@ def panels(
     return figure, found[: len(labels)]
 
 
+def height_for_names(n_lines: int) -> float:
+    """Height of a panel in which so many lines have names at their ends, in inches."""
+    return max(PANEL_HEIGHT, 0.7 + 0.19 * n_lines)
+
+
 def _add_texts(figure: Figure, title: str, caption: Sequence[str]) -> None:
     """Adds a title above the panels and a caption below, and the height that these need."""
-    title = wrapped(title, 72 * (WIDTH - 2 * MARGIN), TITLE_SIZE, "bold")
+    title = wrapped(title, FULL_WIDTH, TITLE_SIZE, "bold")
     above = (1 + title.count("\n")) * TITLE_SIZE * LEADING / 72
     below = caption_pixels(caption) / DPI
     height = figure.get_size_inches()[1] + above + below
@@ -107,8 +110,7 @@ def _add_texts(figure: Figure, title: str, caption: Sequence[str]) -> None:
 
 
 def _caption_text(caption: Sequence[str]) -> str:
-    room = 72 * (WIDTH - 2 * MARGIN)
-    return "\n".join(wrapped(text, room, CAPTION_SIZE) for text in caption if text)
+    return "\n".join(wrapped(text, FULL_WIDTH, CAPTION_SIZE) for text in caption if text)
 
 
 def caption_pixels(caption: Sequence[str]) -> int:
@@ -185,10 +187,6 @@ def picture(figure: Figure, kind: str = "png") -> bytes:
     return stream.getvalue()
 
 
-def save_png(figure: Figure, path: str | Path) -> None:
-    """Writes a figure as PNG; the file appears whole or not at all.
-
-    Missing folders are created. A file of that name is replaced.
-    """
-    path = Path(path)
+def save_png(figure: Figure, path: Path) -> None:
+    """Writes a figure as PNG, whole or not at all, into a folder that is made if it is missing."""
     Location.of(path.parent).write(path.name, picture(figure))

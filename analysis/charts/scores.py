@@ -18,7 +18,7 @@ from hq_ray.errors import shortened
 GOLDEN = (5**0.5 - 1) / 2
 # With more rows than these there is no room for their names.
 MOST_NAMED = 25
-# Of the differences; what lies beyond may be compressed.
+# Quantiles of the differences between which the axis is linear.
 USUAL = (0.1, 0.9)
 HATCHED: dict[str, Any] = {"facecolor": "white", "linewidth": 0.8}
 FAILED_LOOK = HATCHED | {"edgecolor": "#b3261e", "hatch": "xxxx"}
@@ -74,7 +74,8 @@ def pairs_chart(frame: pd.DataFrame, *, label: str, baseline: str) -> Figure:
         for variant, part in parts.items()
         if len(part) <= MOST_NAMED
     }
-    row = 0.16 * (1 + max((name.count("\n") for of in names.values() for name in of), default=0))
+    breaks = [name.count("\n") for texts in names.values() for name in texts]
+    row = 0.16 * (1 + max(breaks, default=0))
     heights = [0.8 + (row * len(names[v]) if v in names else 2.5) for v in parts]
     figure, found = panels(
         [f"{variant} − {baseline}" for variant in parts],

@@ -28,19 +28,15 @@ from hq_ray.analysis.report.tables import (
     verdict_table,
     why_no_verdict,
 )
-from hq_ray.analysis.study import Study
+from hq_ray.analysis.study import Study, name_of
 from hq_ray.analysis.tables import pairs_table, summary_table
-from hq_ray.analysis.verdict import basis_sentence, judge, overall_sentence
-from hq_ray.analysis.verdict import summary as verdict_row
+from hq_ray.analysis.verdict import basis_sentence, comparison_row, judge, overall_sentence
 from hq_ray.location import Location, writable
 from hq_ray.store import DONE, FAILED
 from hq_ray.trial import CONFIRMATION
 from hq_ray.versions import versions
 
 PAGE = "report.html"
-FIGURE_ID = re.compile(r'<figure id="figure-([A-Za-z0-9._-]+)">')
-# With more environments than these each is folded away.
-MOST_OPEN = 4
 
 
 def write_report(study: Study, folder: str | PathLike, progress: Progress | None = None) -> str:
@@ -71,10 +67,10 @@ def write_report(study: Study, folder: str | PathLike, progress: Progress | None
     summary = summary_table(study.table, study.judged)
     pairs = pairs_table(study.table, study.judged)
     data = figures_of(study)
-    _remove_others(place, {one.name for one in data})
+    _remove_others(place, {figure.name for figure in data})
     figures = write_figures(data, place.child("figures"), "png", progress)
     page = render(study, figures, summary)
-    verdicts = pd.DataFrame([verdict_row(one) for one in study.comparisons])
+    verdicts = pd.DataFrame([comparison_row(comparison) for comparison in study.comparisons])
     place.write("verdict.csv", verdicts.to_csv(index=False).encode())
     place.write("verdict.tex", verdict_latex(study.comparisons).encode())
     place.write("summary.parquet", summary.to_parquet(index=False))
@@ -86,56 +82,54 @@ def write_report(study: Study, folder: str | PathLike, progress: Progress | None
 def _remove_others(place: Location, names: set[str]) -> None:
     """Removes the figures that the page there shows, and that are not drawn now."""
     try:
-        before = FIGURE_ID.findall(place.read(PAGE).decode())
+        page = place.read(PAGE).decode()
     except (OSError, ValueError):
         return
-    for name in set(before) - names:
+    before = set(re.findall(r'<figure id="figure-([A-Za-z0-9._-]+)">', page))
+    for name in before - names:
         for kind in ("png", "parquet"):
             place.child("figures").delete(f"{name}.{kind}")
 
 
 def render(study: Study, figures: Sequence[tuple[FigureData, bytes]], summary: pd.DataFrame) -> str:
     """The page: the verdicts first, then each environment, then what is looked up."""
-    shown = [(one, _figure(one, png)) for one, png in figures]
+    shown = [(figure, _figure(figure, png)) for figure, png in figures]
     environments = [
         {
             "label": env,
             "tables": [*metrics_table(study, env), *chosen_table(study, env)],
-            "figures": [f for one, f in shown if one.env == env and not one.is_detail],
-            "more": [f for one, f in shown if one.env == env and one.is_detail],
+            "figures": [f for figure, f in shown if figure.env == env and not figure.is_detail],
+            "more": [f for figure, f in shown if figure.env == env and figure.is_detail],
         }
         for env in study.sections
     ]
     status, explored = study.trials["status"], study.trials["role"] != CONFIRMATION
     ours = versions() | {name: version(name) for name in ("scipy", "matplotlib")}
-    described = zip(study.results, study.descriptions, strict=True)
     web = files("hq_ray.analysis.report") / "web"
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["marked"] = marked
     environment.globals |= {"is_number": is_numeric_dtype, "cell_text": cell_text}
-    # CSS and script are ours and go in as they are; all else is escaped.
-    raw = {name: Markup((web / f"report.{name}").read_text("utf-8")) for name in ("css", "js")}
-    return environment.from_string((web / "report.html").read_text("utf-8")).render(
-        css=raw["css"],
-        script=raw["js"],
+    # CSS and script are ours and go in as they are; everything else is escaped.
+    text = {kind: (web / f"report.{kind}").read_text("utf-8") for kind in ("html", "css", "js")}
+    return environment.from_string(text["html"]).render(
+        css=Markup(text["css"]),
+        script=Markup(text["js"]),
         study=study,
+        name=name_of(study.results),
         verdicts=verdict_table(study.comparisons) if study.comparisons else None,
-        sentences=[judge(one).sentence for one in study.comparisons],
+        sentences=[judge(comparison).sentence for comparison in study.comparisons],
         overall=overall_sentence(study.comparisons),
         nothing=None if study.comparisons else why_no_verdict(study),
         basis=basis_sentence(study.comparisons),
         environments=environments,
-        most_open=MOST_OPEN,
-        health=[figure for one, figure in shown if not one.env],
+        health=[f for figure, f in shown if not figure.env],
         configurations=configurations_table(study, summary) if len(summary) else None,
         n_done=int(((status == DONE) & explored).sum()),
         n_fresh=int(((status == DONE) & ~explored).sum()),
         n_failed=int((status == FAILED).sum()),
-        n_planned=study.planned.total(),
-        seconds=study.trials["train_seconds"].sum(),
         failures=failures_table(study),
-        written_by=", ".join(f"{name} {one}" for name, one in ours.items() if one),
-        provenance=[provenance_table(one, info) for one, info in described],
+        written_by=", ".join(f"{name} {number}" for name, number in ours.items() if number),
+        provenance=map(provenance_table, study.results, study.descriptions),
     )
 
 
@@ -144,16 +138,16 @@ def marked(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
-def _figure(one: FigureData, png: bytes) -> dict:
+def _figure(figure: FigureData, png: bytes) -> dict:
     """A figure for the page, which shows its caption as text; as WebP, it is half as large."""
     whole, stream = Image.open(io.BytesIO(png)).convert("RGB"), io.BytesIO()
-    bare = whole.crop((0, 0, whole.width, whole.height - caption_pixels(one.texts)))
+    bare = whole.crop((0, 0, whole.width, whole.height - caption_pixels(figure.texts)))
     bare.save(stream, "WEBP", lossless=True, method=2)  # higher ones are slower and no smaller
     return {
-        "name": one.name,
-        "title": one.heading,
+        "name": figure.name,
+        "title": figure.heading,
         "webp": base64.b64encode(stream.getvalue()).decode(),
         "width": bare.width,
         "height": bare.height,
-        "caption": one.texts[0],
+        "caption": figure.texts[0],
     }

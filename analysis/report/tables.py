@@ -17,10 +17,10 @@ from hq_ray.analysis.verdict import (
     UNDECIDED,
     basis,
     compared_name,
+    comparison_row,
     detectable,
     numbers,
     p_text,
-    summary,
 )
 from hq_ray.analysis.words import format_number, round_number
 from hq_ray.errors import shortened
@@ -35,29 +35,31 @@ MISSING = "–"
 # Beside the statistics of the metric of the verdict, the table of configurations has these means.
 OTHER_MEANS = (*THREE_METRICS, "success_rate")
 STATISTICS = ["n", "mean", "se", "low", "high", "iqm"]
-WHEN = dict(zip(THREE_METRICS, ("while learning", "at the end", "what was learned"), strict=True))
+WHEN = zip(THREE_METRICS, ("while learning", "at the end", "what was learned"), strict=True)
+HEADINGS = {name: f"{when}: {METRICS[name].axis_label}" for name, when in WHEN}
 
-Table = tuple[str, pd.DataFrame]
+CaptionedTable = tuple[str, pd.DataFrame]
 """A caption and the rows."""
 
 
-def verdict_table(found: Sequence[Comparison]) -> Table:
+def verdict_table(found: Sequence[Comparison]) -> CaptionedTable:
     """One row per comparison; what is measured is rounded."""
     rows = []
-    for one in found:
-        row = summary(one)
-        failed = f", {one.lost} failed" if one.lost else ""
+    for comparison in found:
+        row = comparison_row(comparison)
+        failed = f", {comparison.lost} failed" if comparison.lost else ""
+        limit = detectable(comparison) if row["kind"] == UNDECIDED else None
         rows.append(
             {
-                "environment": one.env,
-                "variant": compared_name(one),
-                "against": one.baseline,
-                "verdict": f"{row['kind']}, {basis(one)}",
+                "environment": comparison.env,
+                "variant": compared_name(comparison),
+                "against": comparison.baseline,
+                "verdict": f"{row['kind']}, {basis(comparison)}",
                 "difference": row["difference"],
                 "95 % interval": _interval(row),
                 "p": _p_value(row["p_value"]),
                 "Holm's p": _p_value(row["p_holm"]),
-                "detectable difference": detectable(one) if row["kind"] == UNDECIDED else None,
+                "detectable difference": limit,
                 "seeds": _seed_counts(row) + failed,
                 "configuration": row["configuration"],
             }
@@ -79,36 +81,35 @@ def verdict_latex(found: Sequence[Comparison]) -> str:
     return f"% {caption}\n{text.translate(str.maketrans(signs))}"
 
 
-def metrics_table(study: Study, env: str) -> list[Table]:
+def metrics_table(study: Study, env: str) -> list[CaptionedTable]:
     """The compared configurations of a problem by the metric of the verdict and THREE_METRICS, on
     the same seeds; where none are compared, the best configuration of each variant.
     """
-    of_env = [one for one in study.comparisons if one.env == env and one.difference is not None]
+    tested = [c for c in study.comparisons if c.env == env and c.difference is not None]
     rows: list[dict[str, Any]] = []
-    for name in dict.fromkeys((*THREE_METRICS, *(one.metric.name for one in of_env))):
-        when = f"{WHEN[name]}: " if name in WHEN else ""
+    for name in dict.fromkeys((*THREE_METRICS, *(c.metric.name for c in tested))):
         rows += [
             {
-                "metric": when + METRICS[name].axis_label,
-                "variant": compared_name(one),
+                "metric": HEADINGS.get(name, METRICS[name].axis_label),
+                "variant": compared_name(comparison),
                 "seeds": _seed_counts(row),
                 "mean": row["mean"],
-                f"mean of {one.baseline}": row["baseline_mean"],
+                f"mean of {comparison.baseline}": row["baseline_mean"],
                 "difference": row["difference"],
                 "95 % interval": _interval(row),
             }
-            for one in of_env
-            if (row := numbers(one, name))
+            for comparison in tested
+            if (row := numbers(comparison, name))
         ]
     if rows:
         return [("The compared configurations by three metrics", pd.DataFrame(rows))]
-    sides = [side for (of, _), side in study.chosen.items() if of == env]
+    sides = [side for (problem, _), side in study.chosen.items() if problem == env]
     for name, side in product(THREE_METRICS, sides):
         scores = side.scored(name).scores(name)
         mean, low, high = t_interval(scores) if len(scores) else [math.nan] * 3
         rows.append(
             {
-                "metric": f"{WHEN[name]}: {METRICS[name].axis_label}",
+                "metric": HEADINGS[name],
                 "variant": side.cell.variant,
                 "seeds": str(len(scores)),
                 "mean": float(mean),
@@ -136,17 +137,17 @@ def _interval(row: Mapping) -> str | None:
     return None if pd.isna(low) else f"{round_number(low)} to {round_number(high)}"
 
 
-def chosen_table(study: Study, env: str) -> list[Table]:
+def chosen_table(study: Study, env: str) -> list[CaptionedTable]:
     """Which configuration of each variant is compared and drawn."""
     rows = [
         {
             "variant": variant,
             "configuration": side.label,
-            "chosen from": side.chosen_from or len(side.cell),
+            "chosen from": side.chosen_from,
             "seeds": f"{len(side.seeds)} fresh" if side.fresh else str(len(side.seeds)),
         }
-        for (of, variant), side in study.chosen.items()
-        if of == env and len(side.cell) > 1
+        for (problem, variant), side in study.chosen.items()
+        if problem == env and len(side.cell) > 1
     ]
     return [("Chosen configurations", pd.DataFrame(rows))] if rows else []
 
@@ -161,16 +162,11 @@ def why_no_verdict(study: Study) -> str:
     return f"No environment has {study.judged.name} of two variants, so none can be compared."
 
 
-def configurations_table(study: Study, summary: pd.DataFrame) -> Table:
+def configurations_table(study: Study, summary: pd.DataFrame) -> CaptionedTable:
     """One row per configuration, best first in each environment; seeds are text."""
     varying = {name for cell in study.cells for name in cell.varying}
-    every = dict.fromkeys(name for cell in study.cells for name in cell.settings)
-    settings = [name for name in every if name in varying]
-    others = [
-        name
-        for name in OTHER_MEANS
-        if name != study.judged.name and name in summary and summary[name].notna().any()
-    ]
+    settings = [name for name in summary if name in varying]
+    others = [n for n in OTHER_MEANS if n != study.judged.name and summary[n].notna().any()]
     seeds: dict[str, list] = {"seeds": [], "fresh_seeds": []}
     for cell in study.cells:
         done = cell.trials[cell.trials["status"] != FAILED]
@@ -182,39 +178,34 @@ def configurations_table(study: Study, summary: pd.DataFrame) -> Table:
     rows = summary.assign(**seeds)[columns]
     if rows["fresh_seeds"].isna().all():
         rows = rows.drop(columns="fresh_seeds")
-    order = [True, study.judged.sign < 0]
-    rows = rows.sort_values(["env", "mean"], ascending=order, kind="stable")
+    rows = rows.sort_values(["env", "mean"], ascending=[True, study.judged.sign < 0], kind="stable")
     first = f", the first {MOST_CONFIGURATIONS:,} of {len(rows):,}"
     caption = "Configurations" + first * (len(rows) > MOST_CONFIGURATIONS)
     return caption, rows.head(MOST_CONFIGURATIONS)
 
 
-def failures_table(study: Study) -> Table | None:
+def failures_table(study: Study) -> CaptionedTable | None:
     """Reasons why trials failed, the commonest first, each with one of its trials."""
     failed = study.trials[study.trials["status"] == FAILED]
     if not len(failed):
         return None
-    found = (
-        failed.assign(reason=failed["error_type"] + ": " + failed["error_message"])
-        .groupby("reason", as_index=False)
-        .agg(trials=("trial_id", "size"), one=("trial_id", "min"))
-        .sort_values("trials", ascending=False, kind="stable")
-    )
-    rows = found.head(MOST_FAILURES)
-    rows["reason"] = [shortened(text, MOST_CHARACTERS) for text in rows["reason"]]
-    more = f", the commonest {MOST_FAILURES} of {len(found):,}"
-    caption = f"Why trials failed{more if len(found) > MOST_FAILURES else ''}"
-    return caption, rows[["trials", "reason", "one"]].rename(columns={"one": "such as trial"})
+    groups = failed.groupby(failed["error_type"] + ": " + failed["error_message"])["trial_id"]
+    rows = groups.agg(["size", "min"]).sort_values("size", ascending=False, kind="stable")
+    reasons = [shortened(text, MOST_CHARACTERS) for text in rows.index]
+    columns = {"trials": rows["size"], "reason": reasons, "such as trial": rows["min"]}
+    more = f", the commonest {MOST_FAILURES} of {len(rows):,}"
+    caption = "Why trials failed" + more * (len(rows) > MOST_FAILURES)
+    return caption, pd.DataFrame(columns).head(MOST_FAILURES)
 
 
-def provenance_table(results: Results, info: Mapping) -> Table:
+def provenance_table(results: Results, info: Mapping) -> CaptionedTable:
     """Versions, models and spec of a sweep, as its sweep.json says."""
     rows = {"results": results.location.text}
     rows |= {name: value for name, value in info.get("versions", {}).items() if value is not None}
-    rows |= {f"fingerprint of {name}": one for name, one in info.get("fingerprints", {}).items()}
+    rows |= {f"fingerprint of {name}": mark for name, mark in info.get("fingerprints", {}).items()}
     spec = info.get("spec", {})
     rows |= {f"spec: {k}": value for k, value in spec.items() if value not in (None, [], {})}
-    texts = [one if isinstance(one, str) else json.dumps(one) for one in rows.values()]
+    texts = [value if isinstance(value, str) else json.dumps(value) for value in rows.values()]
     values = [shortened(text, MOST_CHARACTERS) for text in texts]
     frame = pd.DataFrame({"what": list(rows), "value": values})
     return info.get("name", results.location.text), frame

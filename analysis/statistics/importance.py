@@ -13,7 +13,6 @@ effects is scaled to sum to 1. Of a grid with holes nothing is said: its effects
 """
 
 import math
-from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
@@ -22,11 +21,7 @@ import pandas as pd
 ROUNDING = 1e-12
 
 
-Shares = Mapping[tuple[str, ...], float]
-"""Of the variance, by a factor or a pair of factors."""
-
-
-def importance(scores: np.ndarray, settings: pd.DataFrame) -> tuple[Shares, str]:
+def importance(scores: np.ndarray, settings: pd.DataFrame) -> tuple[dict, str]:
     """Shares of the variance of the means over seeds, with the noise of each effect subtracted.
 
     The noise of an effect is the mean over its cells of Var_seeds(effect of one seed) / n_seeds.
@@ -40,8 +35,8 @@ def importance(scores: np.ndarray, settings: pd.DataFrame) -> tuple[Shares, str]
             do not read is one factor with its schedule, `alpha_schedule` or `eps_schedule`.
 
     Returns:
-        The shares, of sum <= 1; the rest belongs to interactions of more factors, and there are
-        none without a full factorial. And what is missing or unknown, in words.
+        The shares by the names of a factor or pair, of sum <= 1; the rest belongs to interactions
+        of more factors, and there are none without a full factorial. And what is unknown, in words.
     """
     known = np.flatnonzero(~np.isnan(scores).all(axis=1))
     codes = _factors(settings.iloc[known])
@@ -49,34 +44,31 @@ def importance(scores: np.ndarray, settings: pd.DataFrame) -> tuple[Shares, str]
         return {}, "nothing varies"
     sizes = [len(np.unique(column)) for column in codes.values()]
     if (n_whole := math.prod(sizes)) != len(known):
-        note = f"no full grid, {len(known)} of {n_whole} combinations, so nothing is shared out"
-        return {}, note
+        return {}, f"no full grid, {len(known)} of {n_whole} combinations, so nothing is shared out"
     rows = known[np.lexsort([*codes.values()][::-1])].reshape(sizes)
     table = scores[rows]
-    notes = []
+    note = ""
     complete = ~np.isnan(table).reshape(-1, table.shape[-1]).any(axis=0)
     if complete.sum() > 1:
         table = table[..., complete]
         if not complete.all():
             lacking = np.count_nonzero(~complete)
-            notes.append(
-                f"{lacking} of {len(complete)} seeds left out, which some configurations lack"
-            )
+            note = f"{lacking} of {len(complete)} seeds left out, which some configurations lack"
     else:
         table = pd.DataFrame(scores).mean(axis=1).to_numpy()[rows][..., None]
-        notes.append("the noise is not known, and nothing is subtracted")
+        note = "the noise is not known, and nothing is subtracted"
     # Means of one constant over different numbers of seeds differ in their last digit.
     scale = np.abs(table).max()
     table = table - table.reshape(-1, table.shape[-1])[0]
     variance, noise = _variance_and_noise(table - table.mean(axis=tuple(range(len(sizes)))))
     nothing = ROUNDING * variance + (ROUNDING * scale) ** 2
-    parts = {names: _variance_and_noise(of) for names, of in _effects(table, [*codes]).items()}
-    left = {names: of[0] - of[1] for names, of in parts.items()}
+    parts = {names: _variance_and_noise(e) for names, e in _effects(table, [*codes]).items()}
+    left = {names: v - n for names, (v, n) in parts.items()}
     rest = variance - noise - sum(left.values())
     kept = {names: value if value > nothing else 0.0 for names, value in left.items()}
     whole = sum(kept.values()) + (rest if rest > nothing else 0.0)
     shares = {names: float(value / whole) if whole else 0.0 for names, value in kept.items()}
-    return shares, "; ".join(notes)
+    return shares, note
 
 
 def _factors(settings: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -108,7 +100,7 @@ def _effects(table: np.ndarray, names: list[str]) -> dict[tuple[str, ...], np.nd
     single = {
         k: table.mean(axis=tuple(a for a in axes if a != k), keepdims=True) - mean for k in axes
     }
-    effects: dict[tuple[str, ...], np.ndarray] = {(names[k],): of for k, of in single.items()}
+    effects: dict[tuple[str, ...], np.ndarray] = {(names[k],): e for k, e in single.items()}
     for k, m in combinations(axes, 2):
         both = table.mean(axis=tuple(a for a in axes if a not in (k, m)), keepdims=True)
         effects[names[k], names[m]] = both - single[k] - single[m] - mean

@@ -7,17 +7,12 @@ import numpy as np
 from scipy import stats
 
 
-def mean_and_se(values: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over seeds and SE = sd / sqrt(n), where sd has n - 1 in its denominator.
+def mean_and_se(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over seeds and SE = sd / sqrt(n), with the sample standard deviation (ddof = 1).
 
-    Args:
-        values: finite, such as `(n_seeds, n_points)`.
-        axis: of the seeds.
-
-    Returns:
-        Both without that axis; the SE is NaN with one seed.
+    Values are finite, `(n_seeds, ...)`; the SE is NaN with one seed.
     """
-    seeds = np.moveaxis(np.asarray(values, dtype=np.float64), axis, 0)
+    seeds = np.asarray(values, dtype=np.float64)
     # Deviations from one seed: equal seeds give that value and an SE of exactly 0.
     deviations = seeds - seeds[0]
     mean = seeds[0] + deviations.mean(axis=0)
@@ -26,11 +21,8 @@ def mean_and_se(values: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarr
     return mean, deviations.std(axis=0, ddof=1) / np.sqrt(len(seeds))
 
 
-def t_interval(values: np.ndarray, axis: int = -1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean over seeds and the limits of its 95 % t interval, which are NaN with one seed.
-
-    Args as of `mean_and_se`.
-    """
-    mean, se = mean_and_se(values, axis)
-    reach = stats.t.ppf(0.975, np.shape(values)[axis] - 1) * se
+def t_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`mean_and_se`'s mean and the limits of its 95 % t interval, which are NaN with one seed."""
+    mean, se = mean_and_se(values)
+    reach = stats.t.ppf(0.975, len(values) - 1) * se
     return mean, mean - reach, mean + reach

@@ -57,7 +57,7 @@ def difference_of_means(a: np.ndarray, b: np.ndarray, paired: bool) -> Differenc
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     n, m = a.shape[-1], b.shape[-1]
     with warnings.catch_warnings():
-        # Of one seed, or of equal ones, which are dealt with below.
+        # SciPy warns for a single seed or equal values; both are handled below.
         warnings.simplefilter("ignore", RuntimeWarning)
         if paired:
             test = stats.ttest_rel(a, b, axis=-1)

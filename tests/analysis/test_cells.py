@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from trial_frames import alphas, table_of, trials_of
 
-from hq_ray.analysis.cells import PROBLEM, SETTINGS, cells_by_problem
+from hq_ray.analysis.cells import PROBLEM, SETTING_COLUMNS, cells_by_problem
 from hq_ray.hyperparameters import HYPERPARAMETERS
 from hq_ray.sweeps.expand import expand
 from hq_ray.sweeps.spec import Sweep
@@ -20,9 +20,9 @@ def test_a_cell_is_configurations_by_seeds_and_failed_trials_are_tried_without_a
     scores = [[3, 1, 2], [6, FAILED, NAN], [FAILED] * 3]
     cell = only(trials_of("standard", alphas(3), [3, 1, 2], scores))
     assert (cell.env, cell.variant, len(cell)) == ("Table-v0", "standard", 2)
-    assert (cell.seeds.tolist(), cell.common.tolist()) == ([1, 2, 3], [1, 3])
+    assert (cell.seeds.tolist(), cell.common_seeds.tolist()) == ([1, 2, 3], [1, 3])
     assert np.array_equal(cell.scores("final_return"), [[1, 2, 3], [NAN, NAN, 6]], equal_nan=True)
-    assert list(cell.settings) == list(SETTINGS)
+    assert list(cell.settings) == list(SETTING_COLUMNS)
     assert cell.settings["alpha"].tolist() == [0.25, 0.5]
     assert cell.settings["eps_shift"].isna().all()
     assert table_of(trials_of("standard", [{}], [0], [[FAILED]])) == {}
@@ -95,5 +95,5 @@ def test_problems_are_told_apart_by_arguments_model_lengths_and_discount():
         "B-v0, a 1": 1,
         "C-v0": 1,
     }
-    problem = table["B-v0, a 1"]["standard"].common_values(PROBLEM)
+    problem = table["B-v0, a 1"]["standard"].problem_values(PROBLEM)
     assert problem == ("B-v0", '{"a":1}', None, 100, 9, 0.99)

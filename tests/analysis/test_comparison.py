@@ -10,7 +10,7 @@ from hq_ray.analysis.comparison import best_configuration, seeds_to_compare
 from hq_ray.analysis.families import compare_all
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.statistics.t_tests import difference_of_means
-from hq_ray.analysis.verdict import summary
+from hq_ray.analysis.verdict import comparison_row
 
 NAN, FAILED = float("nan"), float("inf")
 RETURN = METRICS["final_return"]
@@ -38,7 +38,7 @@ def test_a_cost_is_chosen_downwards_and_wins_are_the_right_way_round():
     assert costs.difference.mean == exact(-returns.difference.mean)
     gaps = returns.ours.scores("final_return") - returns.base.scores("final_return")
     for found in (costs, returns):
-        record = [summary(found)[name] for name in ("wins", "ties", "losses")]
+        record = [comparison_row(found)[name] for name in ("wins", "ties", "losses")]
         assert record == [(gaps > 0).sum(), 0, (gaps < 0).sum()]
 
 

@@ -87,9 +87,9 @@ def test_the_last_block_speaks_of_what_was_recorded_and_the_earlier_is_told(publ
     row = one_row(folder)
     assert (row["kind"], row["basis"], row["chosen_from"]) == ("better", "confirmed", 7)
     assert row["verdict"].startswith("Confirmed: on Table-v0, harmonic beats standard in mean")
-    notes = study([Results.at(folder)], with_curves=False).notes
+    notes = study([Results.at(folder)], with_references=False).notes
     assert (
-        "an earlier choice on Table-v0 was confirmed, and has no part: standard alpha 0.1, "
+        "an earlier confirmation on Table-v0 is not used in the verdict: standard alpha 0.1, "
         "10 seeds; harmonic alpha 0.5, 10 seeds"
     ) in notes
     assert "the confirmation on Table-v0 was extended after 5 seeds" in notes
@@ -161,14 +161,14 @@ def test_the_metric_is_that_of_the_last_confirmation_and_another_is_exploratory(
     assert one_row(folder, metric="mean_steps")["basis"] == "exploratory"
     assert run_command_line(["compare", str(folder), "--metric", "mean_return"]) == 0
     said = capsys.readouterr().out
-    assert "by mean_return the verdict is exploratory" in " ".join(said.split())
+    assert "the verdict by mean_return is exploratory" in " ".join(said.split())
 
 
 def test_a_variant_without_fresh_seeds_is_exploratory(publish):
     folder = publish(PAIR, n=8, more={("minimum", 0.1): by_seed(range(8), noise(8))})
     assert hq_ray.compare(folder)["basis"].tolist() == ["confirmed", "exploratory"]
     notes = " ".join(study([Results.at(folder)]).notes)
-    assert "there are no fresh seeds of the last choice for minimum:" in notes
+    assert "minimum on Table-v0 has no fresh seeds for the latest choice" in notes
 
 
 def test_the_baseline_is_standard_or_the_first_of_the_spec_or_the_one_that_is_named(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from run_files import comparisons, curves, logs
 
 from hq_ray.analysis import run_outputs
-from hq_ray.analysis.run_outputs import OutputRoot
+from hq_ray.analysis.run_outputs import File, OutputRoot
 from hq_ray.errors import InputError
 
 GRID = ["run", "--env", "VelocityGrid-v0", "--episodes", "6", "--smooth", "2", "--local"]
@@ -99,8 +99,8 @@ def test_a_file_that_no_run_has_noted_is_not_written_over(run):
     code, out, err = run(*GRID, "--seeds", "0")
     assert (code, out) == (2, "")
     assert err == (
-        f"Error: {mine} must be written by this run, but there is such a file and no note that "
-        "`hq-ray run` wrote it; move it away, or name another folder with --log_root\n"
+        f"Error: this run would write over {mine}, which `hq-ray run` did not write; "
+        "move it away, or name another folder with --log_root\n"
     )
     assert (files("logs"), mine.read_text()) == ({mine.as_posix()}, "mine")
     assert not Path("results").exists()
@@ -113,7 +113,7 @@ LOG = "standard/s0/standard_steps.csv"
 
 def root_of(folder, tag="t"):
     """A root that writes one log."""
-    return OutputRoot("logs", "--log_root", folder, {"tag": tag}, [folder / LOG])
+    return OutputRoot("logs", "--log_root", folder, {"tag": tag}, [File(folder / LOG, "steps", [])])
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_what_a_link_leads_to_is_not_touched(run, link, tmp_path):
     link.symlink_to(outside)
     before = {path: path.read_bytes() for path in [outside, *outside.rglob("*")] if path.is_file()}
     code, _, err = run(*GRID, "--seeds", "0", "--task", "train", "--alpha", "0.7")
-    assert (code, "no note that `hq-ray run` wrote it" in err) == (2, True)
+    assert (code, "which `hq-ray run` did not write" in err) == (2, True)
     # Elsewhere in the folder another setting is written; the link stays, whatever the list says.
     assert run(*GRID, "--variants", "minimum", "--seeds", "0", "--task", "train")[0] == 0
     assert run(*CLIFF, "--variants", "minimum", "--seeds", "0", "--task", "train")[0] == 0

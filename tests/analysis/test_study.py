@@ -3,7 +3,7 @@ import pytest
 from small_sweeps import train
 
 from hq_ray.analysis.figures import figures_of
-from hq_ray.analysis.study import study
+from hq_ray.analysis.study import name_of, study
 from hq_ray.environments import load_model
 from hq_ray.load import stream_curves
 from hq_ray.planning import references
@@ -28,7 +28,7 @@ def test_a_study_holds_what_was_read(published):
     assert list(found.table) == [LAKE]
     assert list(found.table[LAKE]) == ["standard", "harmonic", "minimum"]
     assert [len(cell) for cell in found.cells] == [2, 4, 1]
-    assert found.name == "one"
+    assert name_of(found.results) == "one"
     assert found.lead == (
         "28 trials, 7 configurations, 3 variants, 1 environment. Judged by mean return."
     )
@@ -46,14 +46,14 @@ def test_a_study_holds_what_was_read(published):
 def test_a_sweep_and_more_of_it_are_one(published):
     places = [published(), published(name="more", seeds="3-6")]
     found = study(places, metric_name="policy_value")
-    assert found.name == "one-and-more"
+    assert name_of(found.results) == "one-and-more"
     # The curves are of the configurations that are compared.
     for one in found.comparisons:
         assert found.chosen[one.env, one.variant].number == one.ours.number
     assert found.chosen[LAKE, "standard"].number == found.comparisons[0].base.number
     assert found.cells[0].seeds.tolist() == list(range(7))
     assert found.notes == []
-    whole = study([published(name="whole", seeds="0-6")], with_curves=False)
+    whole = study([published(name="whole", seeds="0-6")], with_references=False)
     # A digest of the trials, not of their files.
     assert whole.data_digest == found.data_digest != study(places[:1]).data_digest
 

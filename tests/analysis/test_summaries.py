@@ -28,7 +28,8 @@ def read(tmp_path):
 
 def row(env="Table-v0", fingerprint=None, episodes=10, **values):
     """A row of a trials frame by hand."""
-    plain = {"trial_id": "0123456789abcdef", "env": env, "env_args": "{}", "status": DONE}
+    plain = dict.fromkeys(("start_value", "optimal_value", *METRICS), np.nan)
+    plain |= {"trial_id": "0123456789abcdef", "env": env, "env_args": "{}", "status": DONE}
     plain |= {"variant": "standard", "seed": 7}
     numbers = {"gamma": 0.99, "max_steps": 100, "mean_return": -20.0, "final_return": -15.0}
     rates = {"truncation_rate": 0.0, "success_rate": 1.0, "final_success_rate": 1.0}

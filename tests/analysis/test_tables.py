@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from trial_frames import alphas, exact, table_of, trials_of
 
-from hq_ray.analysis.cells import SETTINGS
+from hq_ray.analysis.cells import SETTING_COLUMNS
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.statistics.t_tests import holm_adjusted
 from hq_ray.analysis.summaries import summarise_trials
@@ -157,7 +157,7 @@ def test_types_are_what_they_seem_and_no_rows_keep_their_columns(of):
     frame, empty = of(table_of(trials), RETURN), of({}, RETURN)
     pd.testing.assert_frame_equal(parquet(frame), frame)
     assert not frame.columns.duplicated().any()
-    types = {name: trials[name].dtype for name in SETTINGS} | {"n": np.dtype(np.int64)}
+    types = {name: trials[name].dtype for name in SETTING_COLUMNS} | {"n": np.dtype(np.int64)}
     if of is pairs_table:
         types |= {"holm": np.dtype(bool)}
         types |= dict.fromkeys(("wins", "ties", "losses"), np.dtype(np.int64))

@@ -8,7 +8,7 @@ from trial_frames import compared, exact, table_of, trials_of
 from hq_ray.analysis.families import compare_all
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.statistics.t_tests import detectable_difference
-from hq_ray.analysis.verdict import basis_sentence, judge, overall_sentence, summary
+from hq_ray.analysis.verdict import basis_sentence, comparison_row, judge, overall_sentence
 
 
 def normal(mean, n=10, sd=1.0):
@@ -42,7 +42,7 @@ def test_the_t_test_decides_and_its_evidence_has_no_sign(mean, metric, kind, wor
     found = judged(normal(mean), metric=metric)
     assert found.kind == kind
     assert found.sentence.startswith(f"{ON} {words}")
-    row = summary(compared(normal(mean), np.zeros(10), metric=metric))
+    row = comparison_row(compared(normal(mean), np.zeros(10), metric=metric))
     limits = stats.ttest_1samp(normal(mean), 0).confidence_interval()
     assert [row["low"], row["high"]] == exact(list(limits))
 

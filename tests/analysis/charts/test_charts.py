@@ -60,7 +60,7 @@ def test_pairs_are_sorted_and_filled_where_significant(n):
     assert_texts_inside_and_apart(figure)
 
 
-def levels(values, variant="harmonic", metric="score", **columns):
+def levels(values, variant="harmonic", metric="mean_return", **columns):
     mean = np.arange(len(values), dtype=float)
     frame = {"metric": metric, "variant": variant, "level": values, "mean": mean, "n": 5}
     frame |= {"low": mean - 1, "high": mean + 1, "chosen": mean == 0, "edge": mean == 0}
@@ -73,7 +73,7 @@ def levels(values, variant="harmonic", metric="score", **columns):
 def test_levels_have_a_point_each_the_chosen_one_a_ring_and_value_bias_a_panel(values):
     lines = {"mean": 0.5, "chosen": False, "edge": False}
     parts = [levels(values), levels([None], "standard", **lines), levels(values, metric="q_bias")]
-    labels = {"score": "score [points]", "q_bias": "bias [points]"}
+    labels = {"mean_return": "score [points]", "q_bias": "bias [points]"}
     figure = levels_chart(pd.concat(parts), hyperparameter="eps_shift", labels=labels, **TEXTS)
     assert [axes.get_title(loc="left") for axes in figure.axes] == list(labels.values())
     axes, bias = figure.axes

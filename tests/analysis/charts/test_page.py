@@ -88,8 +88,8 @@ def test_a_matplotlibrc_and_a_notebook_backend_count_for_nothing(tmp_path):
     save_png(curve(), tmp_path / "new" / "ours.png")
     program = (
         "import sys, hq_ray.analysis.charts; sys.path.append(sys.argv[1]);"
-        "from test_page import curve, save_png;"
-        "save_png(curve(), 'theirs.png');"
+        "from test_page import Path, curve, save_png;"
+        "save_png(curve(), Path('theirs.png'));"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     settings = {
