@@ -86,7 +86,7 @@ class Cell:
         """Over the seeds that each configuration has, `(n_configurations,)`."""
         return pd.DataFrame(self.scores(name)).mean(axis=1).to_numpy()
 
-    def common_values(self, columns: Sequence[str]) -> tuple:
+    def problem_values(self, columns: Sequence[str]) -> tuple:
         """The values of columns that are the same for a whole problem; None for null."""
         values = self.trials[list(columns)].iloc[0]
         return tuple(None if pd.isna(value) else value for value in values)
@@ -102,7 +102,7 @@ class Cell:
         return self.trials["fingerprint"].iloc[0] == UNSEEDED
 
     @property
-    def common(self) -> np.ndarray:
+    def common_seeds(self) -> np.ndarray:
         """Seeds on which every configuration that has explored at all was run."""
         tried = self.explored.groupby("seed").size()
         return tried.index[tried == self.explored["config_id"].nunique()].to_numpy()

@@ -82,17 +82,12 @@ def _no_trials(places: Sequence[Results], where: str | None) -> InputError:
 
 def _show_verdicts(study: "Study") -> None:
     """The comparisons, three metrics and the choices as tables; sentences; what is amiss."""
-    from hq_ray.analysis.report.tables import (
-        chosen_table,
-        metrics_table,
-        verdict_table,
-        why_no_verdict,
-    )
+    from hq_ray.analysis.report import tables
     from hq_ray.analysis.verdict import basis, basis_sentence, judge, overall_sentence
 
     comparisons = study.comparisons
     if comparisons:
-        caption, frame = verdict_table(comparisons)
+        caption, frame = tables.verdict_table(comparisons)
         bases = {basis(comparison) for comparison in comparisons}
         if len(bases) == 1:
             (word,) = bases
@@ -100,15 +95,15 @@ def _show_verdicts(study: "Study") -> None:
             frame["verdict"] = frame["verdict"].str.removesuffix(f", {word}")
         _show_table(caption, frame[IN_TERMINAL])
     for env in study.sections:
-        for caption, frame in metrics_table(study, env):
+        for caption, frame in tables.metrics_table(study, env):
             when = frame["metric"].str.partition(":")[0]
             _show_table(f"{env}: {caption}", frame.assign(metric=when))
-        for caption, frame in chosen_table(study, env):
+        for caption, frame in tables.chosen_table(study, env):
             _show_table(f"{env}: {caption}", frame)
     for comparison in comparisons:
         say(judge(comparison).sentence)
     overall = f"{overall_sentence(comparisons)} {basis_sentence(comparisons)}"
-    say(overall if comparisons else why_no_verdict(study))
+    say(overall if comparisons else tables.why_no_verdict(study))
     for note in study.notes:
         say(f"Note: {note}")
 

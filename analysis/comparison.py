@@ -60,8 +60,6 @@ class Side:
 
     def on(self, seeds: np.ndarray) -> "Side":
         """The same on some of its seeds, rising."""
-        if len(seeds) == len(self.trials):
-            return self
         return replace(self, trials=self.trials.loc[seeds])
 
     def scored(self, name: str) -> "Side":
@@ -130,7 +128,7 @@ class Comparison:
     @property
     def key(self) -> tuple:
         """What it compares, however the problem is labelled."""
-        return self.cell.common_values(PROBLEM), self.variant, self.baseline, self.rank
+        return self.cell.problem_values(PROBLEM), self.variant, self.baseline, self.rank
 
     @property
     def p_value(self) -> float:
@@ -198,7 +196,7 @@ def choose(cell: Cell, judged: Metric, choosing: np.ndarray, seeds: np.ndarray) 
 
 def best_configuration(cell: Cell, judged: Metric) -> int | None:
     """The best mean over the seeds that all were tried on; else over those that each one has."""
-    common = cell.common
+    common = cell.common_seeds
     best = choose(cell, judged, common, common) if common.size else None
     means = judged.upwards(cell.means(judged.name))
     if best is None and not np.isnan(means).all():
@@ -247,7 +245,7 @@ def exploratory(cell: Cell, baseline: Cell, judged: Metric) -> Comparison | None
         known = np.isfinite(each.scores(judged.name))
         if not known.any():
             return None
-        tried.append(each.common if len(each) > 1 else each.seeds[known[0]])
+        tried.append(each.common_seeds if len(each) > 1 else each.seeds[known[0]])
     paired, seeds = seeds_to_compare(tried, cell.unseeded)
     found = Comparison(judged, *cells, paired, min(map(len, seeds)))
     sides = []

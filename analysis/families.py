@@ -32,7 +32,7 @@ def family_labels(table: Cells, descriptions: Sequence[Mapping]) -> dict[str, st
     rows = []
     for problem, row in table.items():
         cell = next(iter(row.values()))
-        env, env_args, *lengths = cell.common_values(["env", "env_args", *LENGTHS_AND_GAMMA])
+        env, env_args, *lengths = cell.problem_values(["env", "env_args", *LENGTHS_AND_GAMMA])
         if (family := named.get(environment_key(env, env_args))) is not None:
             rows.append((problem, family, *lengths))
     frame = pd.DataFrame(rows, columns=["problem", "family", *LENGTHS_AND_GAMMA])

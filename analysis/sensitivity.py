@@ -96,7 +96,7 @@ def level_frame(study: Study, env: str, name: str, metrics: Iterable[str]) -> pd
     halved = any(name in cell.varying and len(cell.varying.columns) > 1 for cell in row.values())
     found = []
     for variant, cell in row.items():
-        common = np.isin(cell.seeds, cell.common)
+        common = np.isin(cell.seeds, cell.common_seeds)
         side = study.chosen.get((env, variant))
         if side is None or common.sum() < 2 or not (name in cell.varying or variant in limits):
             continue

@@ -12,7 +12,7 @@ TITLE_SIZE, LABEL_SIZE, TICK_SIZE, CAPTION_SIZE = 10.0, 9.0, 8.5, 7.5
 INK, MUTED, GRID = "#1a1a1a", "#555555", "#e4e4e4"
 
 # A `$` in a name stays one.
-SETTINGS = {
+RC_PARAMS = {
     "text.parse_math": False,
     "text.color": INK,
     "axes.labelcolor": INK,
@@ -42,8 +42,8 @@ SETTINGS = {
 
 
 def our_settings() -> AbstractContextManager[None]:
-    """For a block, matplotlib's own defaults and our SETTINGS, whatever a matplotlibrc says."""
-    return matplotlib.style.context(SETTINGS, after_reset=True)
+    """For a block, matplotlib's own defaults and our RC_PARAMS, whatever a matplotlibrc says."""
+    return matplotlib.style.context(RC_PARAMS, after_reset=True)
 
 
 Dashes = str | tuple[float, tuple[float, ...]]

@@ -17,17 +17,7 @@ from PIL import Image
 from hq_ray.analysis.charts.page import caption_pixels
 from hq_ray.analysis.figure_files import FigureData, Progress, write_figures
 from hq_ray.analysis.figures import figures_of
-from hq_ray.analysis.report.tables import (
-    cell_text,
-    chosen_table,
-    configurations_table,
-    failures_table,
-    metrics_table,
-    provenance_table,
-    verdict_latex,
-    verdict_table,
-    why_no_verdict,
-)
+from hq_ray.analysis.report import tables
 from hq_ray.analysis.study import Study, name_of
 from hq_ray.analysis.tables import pairs_table, summary_table
 from hq_ray.analysis.verdict import basis_sentence, comparison_row, judge, overall_sentence
@@ -72,7 +62,7 @@ def write_report(study: Study, folder: str | PathLike, progress: Progress | None
     page = render(study, figures, summary)
     verdicts = pd.DataFrame([comparison_row(comparison) for comparison in study.comparisons])
     place.write("verdict.csv", verdicts.to_csv(index=False).encode())
-    place.write("verdict.tex", verdict_latex(study.comparisons).encode())
+    place.write("verdict.tex", tables.verdict_latex(study.comparisons).encode())
     place.write("summary.parquet", summary.to_parquet(index=False))
     place.write("pairs.parquet", pairs.to_parquet(index=False))
     place.write(PAGE, page.encode())
@@ -97,7 +87,7 @@ def render(study: Study, figures: Sequence[tuple[FigureData, bytes]], summary: p
     environments = [
         {
             "label": env,
-            "tables": [*metrics_table(study, env), *chosen_table(study, env)],
+            "tables": [*tables.metrics_table(study, env), *tables.chosen_table(study, env)],
             "figures": [f for figure, f in shown if figure.env == env and not figure.is_detail],
             "more": [f for figure, f in shown if figure.env == env and figure.is_detail],
         }
@@ -108,7 +98,7 @@ def render(study: Study, figures: Sequence[tuple[FigureData, bytes]], summary: p
     web = files("hq_ray.analysis.report") / "web"
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["marked"] = marked
-    environment.globals |= {"is_number": is_numeric_dtype, "cell_text": cell_text}
+    environment.globals |= {"is_number": is_numeric_dtype, "cell_text": tables.cell_text}
     # CSS and script are ours and go in as they are; everything else is escaped.
     text = {kind: (web / f"report.{kind}").read_text("utf-8") for kind in ("html", "css", "js")}
     return environment.from_string(text["html"]).render(
@@ -116,20 +106,20 @@ def render(study: Study, figures: Sequence[tuple[FigureData, bytes]], summary: p
         script=Markup(text["js"]),
         study=study,
         name=name_of(study.results),
-        verdicts=verdict_table(study.comparisons) if study.comparisons else None,
+        verdicts=tables.verdict_table(study.comparisons) if study.comparisons else None,
         sentences=[judge(comparison).sentence for comparison in study.comparisons],
         overall=overall_sentence(study.comparisons),
-        nothing=None if study.comparisons else why_no_verdict(study),
+        nothing=None if study.comparisons else tables.why_no_verdict(study),
         basis=basis_sentence(study.comparisons),
         environments=environments,
         health=[f for figure, f in shown if not figure.env],
-        configurations=configurations_table(study, summary) if len(summary) else None,
+        configurations=tables.configurations_table(study, summary) if len(summary) else None,
         n_done=int(((status == DONE) & explored).sum()),
         n_fresh=int(((status == DONE) & ~explored).sum()),
         n_failed=int((status == FAILED).sum()),
-        failures=failures_table(study),
+        failures=tables.failures_table(study),
         written_by=", ".join(f"{name} {number}" for name, number in ours.items() if number),
-        provenance=map(provenance_table, study.results, study.descriptions),
+        provenance=map(tables.provenance_table, study.results, study.descriptions),
     )
 
 
