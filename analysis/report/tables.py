@@ -9,19 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from hq_ray.analysis import verdict
 from hq_ray.analysis.comparison import Comparison
 from hq_ray.analysis.metrics import METRICS, THREE_METRICS
 from hq_ray.analysis.statistics.means import t_interval
 from hq_ray.analysis.study import Study
-from hq_ray.analysis.verdict import (
-    UNDECIDED,
-    basis,
-    compared_name,
-    comparison_row,
-    detectable,
-    numbers,
-    p_text,
-)
 from hq_ray.analysis.words import format_number, round_number
 from hq_ray.errors import shortened
 from hq_ray.store import FAILED, Results
@@ -46,15 +38,15 @@ def verdict_table(found: Sequence[Comparison]) -> CaptionedTable:
     """One row per comparison; what is measured is rounded."""
     rows = []
     for comparison in found:
-        row = comparison_row(comparison)
+        row = verdict.comparison_row(comparison)
         failed = f", {comparison.lost} failed" if comparison.lost else ""
-        limit = detectable(comparison) if row["kind"] == UNDECIDED else None
+        limit = verdict.detectable(comparison) if row["kind"] == verdict.UNDECIDED else None
         rows.append(
             {
                 "environment": comparison.env,
-                "variant": compared_name(comparison),
+                "variant": verdict.compared_name(comparison),
                 "against": comparison.baseline,
-                "verdict": f"{row['kind']}, {basis(comparison)}",
+                "verdict": f"{row['kind']}, {verdict.basis(comparison)}",
                 "difference": row["difference"],
                 "95 % interval": _interval(row),
                 "p": _p_value(row["p_value"]),
@@ -91,7 +83,7 @@ def metrics_table(study: Study, env: str) -> list[CaptionedTable]:
         rows += [
             {
                 "metric": HEADINGS.get(name, METRICS[name].axis_label),
-                "variant": compared_name(comparison),
+                "variant": verdict.compared_name(comparison),
                 "seeds": _seed_counts(row),
                 "mean": row["mean"],
                 f"mean of {comparison.baseline}": row["baseline_mean"],
@@ -99,7 +91,7 @@ def metrics_table(study: Study, env: str) -> list[CaptionedTable]:
                 "95 % interval": _interval(row),
             }
             for comparison in tested
-            if (row := numbers(comparison, name))
+            if (row := verdict.numbers(comparison, name))
         ]
     if rows:
         return [("The compared configurations by three metrics", pd.DataFrame(rows))]
@@ -129,7 +121,7 @@ def _seed_counts(row: Mapping) -> str:
 
 
 def _p_value(p_value: float | None) -> str | None:
-    return None if p_value is None else p_text(p_value).removeprefix("= ")
+    return None if p_value is None else verdict.p_text(p_value).removeprefix("= ")
 
 
 def _interval(row: Mapping) -> str | None:
