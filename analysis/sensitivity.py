@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import combinations
 
@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from hq_ray.analysis.cells import Cell
 from hq_ray.analysis.charts.grids import heat_chart, importance_chart, levels_chart
 from hq_ray.analysis.charts.scores import pairs_chart
 from hq_ray.analysis.figure_files import FigureData
@@ -32,22 +31,18 @@ ROUNDING = 1e-9
 
 
 def sensitivity_figures(study: Study, env: str) -> Iterator[FigureData]:
-    """The figures of a problem over what varies there."""
-    names = swept(study.table[env])
+    """The figures of a problem over the hyperparameters that vary, the commonest first."""
+    levels = [cell.varying.nunique() for cell in study.table[env].values()]
+    varying = [name for counts in levels for name in counts.index[counts > 1]]
+    counts = pd.Series(varying, dtype=object).value_counts()
+    first = [name for name in ("alpha", "eps_shift") if name in counts]
+    names = [*first, *counts.index.drop(first)][:MOST_HYPERPARAMETERS]
     for name in names:
         yield from _levels(study, env, name)
     for x_name, y_name in combinations(names[:MOST_IN_HEAT], 2):
         yield from _heat(study, env, x_name, y_name)
     yield from _pairs(study, env)
     yield from _importance(study, env)
-
-
-def swept(row: Mapping[str, Cell]) -> list[str]:
-    """Hyperparameters that some variant has at several levels, the commonest first."""
-    levels = [cell.varying.nunique() for cell in row.values()]
-    counts = pd.Series([n for of in levels for n in of.index[of > 1]], dtype=object).value_counts()
-    first = [name for name in ("alpha", "eps_shift") if name in counts]
-    return [*first, *counts.index.drop(first)][:MOST_HYPERPARAMETERS]
 
 
 def _levels(study: Study, env: str, name: str) -> Iterator[FigureData]:

@@ -82,7 +82,13 @@ def pairs_table(table: Cells, judged: Metric) -> pd.DataFrame:
 
 def _pairs(cell: Cell, baseline: Cell, judged: Metric) -> pd.DataFrame:
     """The pairs of a variant on a problem."""
-    ours, theirs = matched(cell, baseline)
+    # The configurations of both that agree in every setting that both read.
+    read = cell.settings.notna().any() & baseline.settings.notna().any()
+    shared = [*read.index[read]]
+    numbered = cell.settings[shared].assign(ours=range(len(cell)))
+    both = numbered.merge(baseline.settings[shared].assign(theirs=range(len(baseline))), on=shared)
+    both = both.sort_values(["ours", "theirs"])
+    ours, theirs = both["ours"].to_numpy(), both["theirs"].to_numpy()
     _, mine, base = np.intersect1d(cell.seeds, baseline.seeds, return_indices=True)
     a, b = cell.scores(judged.name)[:, mine][ours], baseline.scores(judged.name)[:, base][theirs]
     n = (np.isfinite(a) & np.isfinite(b)).sum(axis=1)
@@ -97,13 +103,3 @@ def _pairs(cell: Cell, baseline: Cell, judged: Metric) -> pd.DataFrame:
     holm = holm_adjusted(numbers["p_value"]) < LEVEL
     frame = pd.concat([frame.assign(metric=judged.name, n=n), numbers], axis=1).assign(holm=holm)
     return frame[n > 0].astype(dict.fromkeys(COUNTS, np.int64))
-
-
-def matched(cell: Cell, baseline: Cell) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the configurations of both that agree in every setting that both read."""
-    read = cell.settings.notna().any() & baseline.settings.notna().any()
-    shared = [*read.index[read]]
-    ours = cell.settings[shared].assign(ours=range(len(cell)))
-    theirs = baseline.settings[shared].assign(theirs=range(len(baseline)))
-    both = ours.merge(theirs, on=shared).sort_values(["ours", "theirs"])
-    return both["ours"].to_numpy(), both["theirs"].to_numpy()
