@@ -155,7 +155,7 @@ def test_what_is_not_confirmed_is_said_and_limits_are_of_the_same_target(tmp_pat
     variants = ["standard", "harmonic", "sarsa", "harmonic_sarsa"]
     found = study([Results.at(train(tmp_path, **sweep, variant=variants))], smooth=7)
     figures = {one.name: one for one in figures_of(found)}
-    said = "The configuration of sarsa and harmonic_sarsa was chosen by some of these seeds"
+    said = "The configuration of sarsa and harmonic_sarsa was chosen on some of these seeds"
     assert said in figures["curves_returns"].texts[0]
     assert set(figures["scores"].frame["variant"]) == {"standard", "harmonic"}
     assert "Not confirmed, and so not drawn: sarsa, harmonic_sarsa." in figures["scores"].texts[0]
