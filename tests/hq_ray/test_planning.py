@@ -297,7 +297,7 @@ def test_failing_may_end_an_episode_and_steps_after_every_end_change_nothing(mod
 @pytest.mark.parametrize("seed", range(3))
 def test_references_of_random_models_by_recursion(seed, gamma):
     # V_h(s) = sum p (r + V_{h-1}(s')), backwards from the last step, and lengths likewise.
-    model, max_steps = random_model(seed, n_states=7), 1 + 150 * seed
+    model, max_steps = random_model(seed, n_states=7), 1 + 3_000 * seed
     pairs = np.arange(7), optimal_values(model, gamma).argmax(axis=1)
     probability, ahead = model.probability[pairs], model.next_state[pairs]
     goes_on = ~model.terminated[pairs]
