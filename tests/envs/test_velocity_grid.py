@@ -37,9 +37,6 @@ def test_steps_by_hand(state, action, expected, reward):
     assert terminated == (reward != -1.0)
 
 
-# Slips
-
-
 def naive_distribution(env, state, action):
     """{(x, y, vx, vy): probability} straight from the rules."""
     x, y, vx, vy = state
@@ -84,9 +81,6 @@ def test_the_whole_table_equals_its_naive_twin(slip_prob):
                 assert (reward, terminated) == (tile, tile != -1.0)
 
 
-# The table and the environment
-
-
 def test_states_are_numbered_from_the_first_row_on():
     env = VelocityGridEnv(width=5, height=3, max_speed=2)
     states = range(env.observation_space.n)
@@ -115,9 +109,6 @@ def test_the_start_is_at_rest_in_the_lower_left_corner_and_steps_tell_probabilit
     for action in range(5):
         before, (state, *_, info) = state, slippery.step(action)
         assert info["prob"] in [p for p, ahead, *_ in slippery.P[before][action] if ahead == state]
-
-
-# Rendering
 
 
 def test_text_shows_grid_velocity_and_action_where_asked_for(slippery):

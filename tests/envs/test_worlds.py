@@ -25,9 +25,6 @@ def windy_steps(env, x, y, action):
     }
 
 
-# Tables by hand
-
-
 @pytest.mark.parametrize(
     ("cell", "action", "after"),
     [
@@ -120,9 +117,6 @@ def test_a_garnet_never_ends():
     assert np.isneginf(optimal_values(garnet, 1.0)).all()
 
 
-# The literature
-
-
 @pytest.fixture
 def learn(make_trial):
     def learn(env, variant, seeds, episodes, max_steps=1000, **hyperparameters):
@@ -172,9 +166,6 @@ def test_q_learning_overestimates_and_double_q_does_not(learn):
     assert start_value["double_q"] < optimal
 
 
-# As environments
-
-
 @pytest.mark.parametrize(
     ("name", "limit"),
     [
@@ -220,9 +211,6 @@ def test_gymnasium_finds_nothing_to_criticise(name, limit):
 def test_bad_arguments_are_refused_in_one_sentence(kind, arguments, error, message):
     with pytest.raises(error, match=message):
         kind(**arguments)
-
-
-# Drawings
 
 
 def test_text_shows_the_wind_the_cell_and_the_action():

@@ -261,8 +261,6 @@ def test_a_table_that_cannot_be_read_is_not_believed(kind):
     assert reason.startswith(f"has a transition table that cannot be read ({found}")
 
 
-# The replay
-
 LIES = {
     "another reward": lambda env, s, r, done: (s, r + 1e-9, done, False),
     "another state": lambda env, s, r, done: (1 - s, r, done, False),

@@ -35,9 +35,6 @@ def refusal_of(env, args=None):
     return str(refusal.value)
 
 
-# Ids
-
-
 @pytest.mark.parametrize(
     ("asked", "present"),
     [
@@ -119,9 +116,6 @@ def test_an_argument_at_its_default_is_told_unless_it_is_one_of_a_range():
     (notice,) = resolve("Garnet-v0", {"instance": 0}).notices
     assert notice.startswith("Garnet-v0 has instance 0 by default, but trials with and without")
     assert resolve("Garnet-v0", {"instance": 0}, of_range=True).notices == ()
-
-
-# The user's own environments
 
 
 def test_an_environment_of_the_users_own_module(make_trial):
@@ -293,9 +287,6 @@ def test_what_an_environment_prints_is_not_shown(register, capfd):
     assert found.fingerprint == f"rollout:{rollout_digest(made(Line()))}"
 
 
-# Interfaces
-
-
 @pytest.mark.parametrize(
     ("body", "found"),
     [
@@ -325,8 +316,6 @@ def test_an_environment_of_the_old_gym_is_refused(register, body, found):
         f"step(action) -> (observation, reward, terminated, truncated, info), but: {found}"
     )
 
-
-# Sources
 
 MODULE = """
 import gymnasium

@@ -32,9 +32,6 @@ class TableEnv(gymnasium.Env):
         return self.first_state + self.place, reward, self.terminates and last, False, {}
 
 
-# The loop by hand
-
-
 def test_two_episodes_by_hand(make_trial):
     # The rewards -1, 4 are known whatever is done: only the greedy action 0 is taken.
     trial = make_trial(
@@ -61,9 +58,6 @@ def test_states_and_actions_may_start_anywhere(make_trial):
     assert (log.first_state, log.first_action) == (-7, 5)
     assert [action - 5 for action in shifted.actions] == plain.actions
     assert set(shifted.actions) == {5, 6}
-
-
-# What cannot be learned from
 
 
 @pytest.mark.parametrize(
@@ -115,9 +109,6 @@ def test_an_observation_outside_its_space_is_refused_with_its_step(make_trial, s
     assert str(refusal.value) == (
         f"episode 0, step {step}: the observation must lie in Discrete(4), got -1"
     )
-
-
-# Observations of several components
 
 
 @pytest.mark.parametrize(

@@ -64,9 +64,6 @@ def assert_three_agree(trial):
     return log
 
 
-# On environments
-
-
 @pytest.mark.parametrize(
     ("variant", "env"),
     [
@@ -150,9 +147,6 @@ def test_any_trial(make_trial, data, variant, env):
     assert_three_agree(make_trial(variant, *ENVS[env], **data.draw(hyperparameters(variant))))
 
 
-# Many trials in one call
-
-
 TOGETHER = [*((name, "lake") for name in VARIANTS), *(("harmonic", env) for env in SHAPES)]
 
 
@@ -171,9 +165,6 @@ def test_any_trials_together(make_trial, data, n_trials, learner):
     tables = kernel_tables(load_model(*where))
     for trial, log in zip(trials, train_on_kernel(trials, tables), strict=True):
         assert not differing(log, naive.learn(trial, *table_of(*where)))
-
-
-# On tables of no environment
 
 
 def any_table(seed):
@@ -240,9 +231,6 @@ def test_only_the_start_is_drawn(make_trial):
     trial, start = make_trial("standard", episodes=20), [0.5, 0.5]
     table = {s: {key: [(1.0, s, float(s), True)] for key in range(6)} for s in range(2)}
     assert not differing(train_table(trial, table, start), naive.learn(trial, table, start))
-
-
-# Analytic
 
 
 def walk(rewards):

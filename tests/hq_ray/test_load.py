@@ -85,9 +85,6 @@ def test_what_is_not_damaged_is_still_read(published):
         load_trials(published)
 
 
-# Which trials and episodes
-
-
 @pytest.fixture
 def grid_trials(make_trial):
     """Two variants, two step sizes, three seeds."""
@@ -219,9 +216,6 @@ def test_places_that_hold_no_results(published, tmp_path, load):
         load([])
 
 
-# What a reader must be told
-
-
 def told(results, load=load_trials, **options):
     """What is loaded, and the warnings that come with it."""
     with pytest.warns(ResultsWarning) as caught:
@@ -280,9 +274,6 @@ def test_the_last_of_several_failures_counts(published, make_trial):
         published.publish([], [failure(trial, "second")])
     frame = load_trials(published, "status == 'failed'", quiet=True)
     assert frame["error_message"].tolist() == ["second"] * len(trials)
-
-
-# Files of other versions
 
 
 def test_columns_that_older_files_lack_are_null_or_named(published, batch):

@@ -150,9 +150,6 @@ def test_no_policy_beats_the_optimal_one(seed, gamma):
     np.testing.assert_allclose(greedy, best, rtol=0, atol=slack)
 
 
-# --- without discount -------------------------------------------------------------------------
-
-
 def test_a_chain_costs_its_steps():
     model = one_action(*[[(1.0, s + 1, -1, s == 9)] for s in range(10)], [(1.0, 10, 0, False)])
     policy = np.zeros(11, np.int64)
@@ -248,8 +245,6 @@ def test_undiscounted_optimum_of_tiny_models(seed, data):
         value = policy_value(model, optimal_policy(model, 1), 1)
         assert value == pytest.approx(expected[0], abs=1e-9)
 
-
-# --- references --------------------------------------------------------------------------------
 
 # On (action 0, -1) along 0 -> 1 -> home (10), or off at once (action 1, -4).
 CHAIN = {

@@ -131,9 +131,6 @@ def everything(results):
     return sorted(str(p) for p in Path(results.location.path).rglob("*") if p.is_file())
 
 
-# Plain pandas
-
-
 def test_pandas_reads_filters_and_joins(published, batches):
     logs = {done.trial.trial_id: done for batch in batches for done in batch}
     frame = pd.read_parquet(folder(published, "episodes")).astype({"trial_id": str})
@@ -172,9 +169,6 @@ def test_every_file_has_the_same_schema(published):
         assert len(files) >= 4
         for file in files:
             assert pq.read_schema(file).equals(expected, check_metadata=True)
-
-
-# Publishing
 
 
 def test_a_batch_is_three_files_named_after_its_trials_whatever_their_order(results, batches):
@@ -253,9 +247,6 @@ def test_a_batch_that_may_not_be_committed_is_not_nor_its_folder_made_again(resu
     with pytest.raises(Superseded, match="or the folder is gone"):
         results.publish(batches[1], may_commit=lambda: False)
     assert not Path(results.location.path).exists()
-
-
-# sweep.json
 
 
 def test_the_description_is_what_was_understood(results):

@@ -19,9 +19,6 @@ START_VALUE_NAMES = ("start_value", "policy_value", "optimal_value")
 VALUE_ERROR_NAMES = ("q_bias", "q_rmse", "q_max_error")
 
 
-# Engines
-
-
 def test_every_engine_gives_the_same_log_and_summary(make_trial):
     trial = make_trial("harmonic", "FrozenLake-v1", eps_shift=1.0)
     auto, kernel, slow = (train(trial, engine) for engine in ("auto", "kernel", "gymnasium"))
@@ -70,8 +67,6 @@ def test_another_environment_than_the_planned_one_is_refused(make_trial, env):
     )
 
 
-# Success
-
 LAKE = ["SFF", "FHF", "FFG"]
 FULL_SPEED = {"width": 3, "height": 3, "max_speed": 1, "slip_prob": 0.4}
 
@@ -105,9 +100,6 @@ def test_success_is_unknown_where_no_start_leads_to_the_goal(make_trial, desc, e
     assert trained.summary["success_rate"] is trained.summary["final_success_rate"] is None
 
 
-# What cannot be learned from
-
-
 @pytest.mark.parametrize("engine", ["kernel", "gymnasium"])
 @pytest.mark.parametrize(
     ("reward", "hyperparameters", "message"),
@@ -137,8 +129,6 @@ def test_what_overflows_is_told_with_its_step(
         train(trial, engine)
     assert str(refusal.value) == message
 
-
-# Summaries by hand
 
 # From state 0 on to state 1 (-1) or off with -5; from state 1 home with 10 or wait (-1).
 TABLE = {
@@ -232,9 +222,6 @@ def test_final_is_the_last_tenth(make_trial, episodes, final):
     summary = summarise(trial, log, None)
     assert summary["final_return"] == log.episode_return[-final:].mean()
     assert summary["final_steps"] == log.steps[-final:].mean()
-
-
-# Known numbers
 
 
 def test_standard_learns_the_shortest_way_along_the_cliff(make_trial):

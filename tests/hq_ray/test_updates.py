@@ -30,9 +30,6 @@ inner_step_sizes = st.floats(1e-3, 0.99)
 shifts = st.floats(-6, 9).map(lambda exponent: 10.0**exponent)
 
 
-# Worked by hand
-
-
 @pytest.mark.parametrize(
     ("rule", "given", "expected"),
     [
@@ -81,9 +78,6 @@ def test_harmonic_by_hand(q_value, target, alpha, eps_shift, expected):
     assert updated == pytest.approx(expected, rel=1e-11, abs=1e-14 if eps_shift > 1e-12 else 1e-23)
 
 
-# Analytic
-
-
 @given(values, values, step_sizes, shifts)
 def test_harmonic_is_the_shifted_harmonic_mean(q_value, target, alpha, eps_shift):
     expected = naive.harmonic_mean(q_value, target, alpha, eps_shift)
@@ -114,9 +108,6 @@ def test_a_small_shift_gives_the_ordinary_harmonic_mean_of_gains(q_value, target
     assert harmonic(q_value, target, alpha, 1e-12) == pytest.approx(expected, rel=1e-9)
 
 
-# Equality
-
-
 def given_to(name, q_value, target, *hyperparameters):
     """Q, the target, and those hyperparameters that a rule takes."""
     values = dict(zip(("alpha", "alpha_down", "eps_shift"), hyperparameters, strict=True))
@@ -141,9 +132,6 @@ def test_compiled_is_interpreted_is_naive(name, q_value, target, alpha, alpha_do
     oracle = naive.update(name, q_value, target, alpha, alpha_down, eps_shift)
     assert COMPILED[name](*arguments) == updated == oracle
     assert math.isfinite(updated)
-
-
-# The table
 
 
 @pytest.mark.parametrize(
