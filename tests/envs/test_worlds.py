@@ -81,7 +81,7 @@ def test_steps_of_the_overestimation_grid():
     assert optimal_start_value(model, 0.95) == pytest.approx(by_hand)
 
 
-def test_a_garnet_has_distinct_successors_and_one_reward_a_pair():
+def test_a_garnet_has_distinct_successors_and_one_reward_a_pair_and_never_ends():
     env = GarnetEnv(n_states=9, n_actions=3, branching=4, instance=1)
     rewards = np.random.RandomState(1).standard_normal((9, 3))
     seen = set()
@@ -97,6 +97,9 @@ def test_a_garnet_has_distinct_successors_and_one_reward_a_pair():
     assert seen == set(range(9))
     assert [[p for p, *_ in row[0]] for row in GarnetEnv(4, 1, 1).P.values()] == [[1.0]] * 4
     assert {state for _, state, _, _ in GarnetEnv(5, 1, 5).P[0][0]} == set(range(5))
+    model = load_model("Garnet-v0", "{}")
+    assert model.successes is None
+    assert np.isneginf(optimal_values(model, 1.0)).all()
 
 
 @pytest.mark.parametrize(
@@ -109,12 +112,6 @@ def test_a_garnet_has_distinct_successors_and_one_reward_a_pair():
 )
 def test_an_instance_of_garnet_stays_what_it_is(args, digest):
     assert resolve("Garnet-v0", args).fingerprint == digest
-
-
-def test_a_garnet_never_ends():
-    garnet = load_model("Garnet-v0", "{}")
-    assert garnet.successes is None
-    assert np.isneginf(optimal_values(garnet, 1.0)).all()
 
 
 @pytest.fixture
