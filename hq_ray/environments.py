@@ -30,7 +30,6 @@ from hq_ray.spaces import numbering
 from hq_ray.trial import ROLLOUT, UNSEEDED, canonical, environment_key
 from hq_ray.user_code import RAISED, import_user_module, in_child_process, quiet, refused
 
-DEFAULT_MAX_STEPS = 1000
 # What Gymnasium takes for no step limit; the environment's own code may still have one.
 NO_LIMIT = -1
 # Where seeds do not fix an environment, two rollouts may still agree by chance.
@@ -129,7 +128,7 @@ def resolve(
     notices += _check_args(spec, args, of_range)
     module, colon, _ = env.rpartition(":")
     env, text = f"{module}{colon}{spec.id}", canonical(args)
-    limit = spec.max_episode_steps or DEFAULT_MAX_STEPS
+    limit = spec.max_episode_steps or 1000
     model, reason, source = _examine(env, text, *_registration(spec))
     if model is None:
         fingerprint = _rollout_fingerprint(env, text, limit)

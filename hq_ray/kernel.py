@@ -288,10 +288,10 @@ def train_on_kernel(trials: Sequence[Trial], tables: KernelTables) -> list[Episo
     records = np.zeros(n_trials, LANE)
     records["trial"] = np.arange(n_trials)
     records["q_start"] = np.arange(n_trials) * q_values[0].size
-    for stream, of in ((agent_stream, "agent"), (environment_stream, "env")):
+    for stream, prefix in ((agent_stream, "agent"), (environment_stream, "env")):
         parts = np.stack([stream(trial.seed) for trial in trials], axis=1)
         for part, values in zip(("high", "low", "inc_high", "inc_low"), parts, strict=True):
-            records[f"{of}_{part}"] = values
+            records[f"{prefix}_{part}"] = values
     records["gamma"] = [trial.gamma for trial in trials]
     records["eps_shift"] = [trial.eps_shift or 0.0 for trial in trials]
     for slot, name in zip(("first", "second"), variant.parameters, strict=False):
@@ -299,8 +299,8 @@ def train_on_kernel(trials: Sequence[Trial], tables: KernelTables) -> list[Episo
     schedules = [trial.epsilon_schedule for trial in trials]
     steps_up, steps_down = zip(*(trial.step_sizes() for trial in trials), strict=True)
     by_name = {
-        "explore": [explore_table(one, first.episodes, tables.n_actions) for one in schedules],
-        "epsilon": [one.values(first.episodes) for one in schedules],
+        "explore": [explore_table(s, first.episodes, tables.n_actions) for s in schedules],
+        "epsilon": [schedule.values(first.episodes) for schedule in schedules],
         "step_size": steps_up,
         "alpha_down": steps_down,
         "weight": [visit_weights(t.alpha_power) for t in trials]

@@ -124,12 +124,12 @@ def load_episodes(
     for numbers in _parts(lengths, logged):
         logs = _logs(folders, stored, [ids[n] for n in numbers], logged).values()
         rows = pa.array(np.repeat(numbers, [lengths[n] for n in numbers]))
-        found = {name: of_trial[name].take(rows) for name in constant}
+        joined = {name: of_trial[name].take(rows) for name in constant}
         for name in logged:
             values = np.concatenate([log[name] for log in logs])
             # NaN is an unknown success.
-            found[name] = pa.array(values, from_pandas=name == "success")
-        table = schema.conformed(pa.table(found), kinds)
+            joined[name] = pa.array(values, from_pandas=name == "success")
+        table = schema.conformed(pa.table(joined), kinds)
         tables.append(filtered(table, of_rows).select(names))
     frame = pa.concat_tables(tables).unify_dictionaries().to_pandas()
     for label in frame.select_dtypes("category"):

@@ -200,9 +200,9 @@ class Location:
                     (folders if entry.is_dir() else files).append(entry.name)
             return sorted(files), sorted(folders)
         with self.asking("listing files"):
-            found = obstore.list_with_delimiter(self.store, self.key())
-        names = [entry["path"].rpartition("/")[2] for entry in found["objects"]]
-        return sorted(names), sorted(p.rpartition("/")[2] for p in found["common_prefixes"])
+            listing = obstore.list_with_delimiter(self.store, self.key())
+        names = [entry["path"].rpartition("/")[2] for entry in listing["objects"]]
+        return sorted(names), sorted(p.rpartition("/")[2] for p in listing["common_prefixes"])
 
     def _replace(self, name: str, content: bytes | memoryview) -> None:
         """Writes a file on a disk under a hidden name and renames it."""

@@ -148,10 +148,10 @@ def _approach(model: Model, allowed: np.ndarray, goal: np.ndarray | None = None)
         goal = ((model.probability > 0) & model.terminated).any(axis=-1)
     policy, near = np.full(model.n_states, -1), allowed & goal
     while True:
-        found = (policy < 0) & near.any(axis=1)
-        if not found.any():
+        reached = (policy < 0) & near.any(axis=1)
+        if not reached.any():
             return policy
-        policy[found] = near[found].argmax(axis=1)
+        policy[reached] = near[reached].argmax(axis=1)
         near = allowed & _leads_into(model, policy >= 0)
 
 
@@ -234,12 +234,12 @@ def _chain(next_state, reward, probability, terminated, policy, gamma, roots):
 @njit(cache=True)
 def _ends_surely(bounds, target, ends):
     """Whether every state may lead to one of those that may end, so that an episode surely ends."""
-    may_end, found = ends.copy(), True
-    while found:
-        found = False
+    may_end, changed = ends.copy(), True
+    while changed:
+        changed = False
         for i in range(ends.size):
             if not may_end[i] and may_end[target[bounds[i] : bounds[i + 1]]].any():
-                may_end[i] = found = True
+                may_end[i] = changed = True
     return may_end.all()
 
 
@@ -337,10 +337,10 @@ def references_of(
             f"the model of {name} must be the one of the trials ({fingerprint}), but here it is "
             f"{model.fingerprint}"
         )
-    found = references(model, float(gamma), int(max_steps))
-    if found is None:
+    values = references(model, float(gamma), int(max_steps))
+    if values is None:
         raise NoReferences(
             f"{name} has no best policy at gamma 1: none surely ends, or what they gain has no "
             "bound"
         )
-    return found
+    return values

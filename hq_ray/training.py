@@ -23,8 +23,6 @@ from hq_ray.trial import EpisodeLog, Trained, Trial, environment_key
 from hq_ray.updates import uncompilable, variant_of
 
 ENGINES = ("auto", "kernel", "gymnasium")
-# The share of training that "final" means in a trial's summary.
-FINAL_SHARE = 0.1
 # What trials of one compiled loop have in common, and what trials trained together have.
 LOOP = ("env", "env_args", "fingerprint", "variant", "rule", "by_visits")
 loop_key, group_key = attrgetter(*LOOP), attrgetter(*LOOP, "episodes", "max_steps")
@@ -143,7 +141,7 @@ def _check_planned(what: str, planned: str | None, found: str | None, differs: s
 
 @np.errstate(over="ignore", invalid="ignore")
 def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, Any]:
-    """The scalars of a run, over all episodes and over the last tenth; exact values from a model.
+    """The scalars of a run, over all episodes and the last tenth ("final"); exact ones of a model.
 
     start_value is max_a Q(s0, a), policy_value the exact value of the greedy policy of the final
     Q table, optimal_value that of the best policy, each averaged over first states. q_bias, q_rmse
@@ -151,7 +149,7 @@ def summarise(trial: Trial, log: EpisodeLog, model: Model | None) -> dict[str, A
     moved from 0: the others say nothing of what the rule learns. What does not exist at gamma 1, as
     the value of a policy that may never end, or is too large for a float is None.
     """
-    final = math.ceil(FINAL_SHARE * trial.episodes)
+    final = math.ceil(0.1 * trial.episodes)
     total_steps = int(log.steps.sum(dtype=np.int64))
     known: dict[str, Any] = {
         "mean_return": float(log.episode_return.mean()),

@@ -94,8 +94,7 @@ def _frames(
             if picture.shape != size:
                 raise HqRayError(f"frames must have one size, got {size} and then {picture.shape}")
             yield picture
-        for _ in range(rest):
-            yield picture
+        yield from [picture] * rest
 
 
 def _picture(env: gymnasium.Env) -> np.ndarray:
