@@ -107,15 +107,26 @@ def plan_command(no_pilot: bool, retry_failed: bool, cores: int | None, **what: 
     planned = plan(expanded.trials, survey.status, retry_failed)
     _print_counts(place, survey, expanded, planned)
     if sweep.confirm is not None:
-        pairs = {(problem_of(one), one.variant) for one in expanded.trials.configurations}
+        pairs = {(problem_of(trial), trial.variant) for trial in expanded.trials.configurations}
         fresh = len(pairs) * sweep.confirm.top * sweep.confirm.seeds
         say(
             f"Then the best configurations by {sweep.confirm.metric} are confirmed on "
             f"{sweep.confirm.seeds} fresh seeds: up to {trials_text(fresh)}"
         )
     tell_damage(survey)
-    if planned.missing and not no_pilot:
-        _estimate(planned, expanded, cores or os.cpu_count() or 1)
+    if not planned.missing or no_pilot:
+        return
+    notice("running pilot trials for the estimate; --no_pilot leaves them out")
+    cost = estimate(planned, expanded.trials)
+    for reason in cost.failures:
+        say(f"A pilot trial failed, and the estimate leaves out its kind: {reason}")
+    if cost.piloted:
+        cores = cores or os.cpu_count() or 1
+        say(
+            f"Estimate from {cost.piloted} pilot trials: {cost.core_seconds / 3600:.3g} core-hours,"
+            f" {_duration(cost.core_seconds / cores)} on {cores} cores, "
+            f"{decimal(int(cost.disk_bytes))} on disk"
+        )
 
 
 def _print_counts(place: Results, survey: Survey, expanded: Expanded, planned: Plan) -> None:
@@ -128,7 +139,7 @@ def _print_counts(place: Results, survey: Survey, expanded: Expanded, planned: P
         cell = cells.setdefault((name, template.variant), Counter())
         cell.update(new=missing, failed=bad, done=n_seeds - missing - bad, configurations=1)
     counts = ("configurations", "new", "done", "failed")
-    rows = [[*key, *(f"{cell[name]:,}" for name in counts)] for key, cell in cells.items()]
+    rows = [[*key, *(cell[name] for name in counts)] for key, cell in cells.items()]
     print_table(place.location.text, ("env", "variant"), counts, rows)
     engines: dict[tuple[str, str], list[str]] = {}
     for environment in expanded.environments.values():
@@ -152,19 +163,6 @@ def _print_counts(place: Results, survey: Survey, expanded: Expanded, planned: P
         check_sources(place, survey, planned.missing, expanded.trials)
     except InputError as problem:
         say(f"Notice: {problem}")
-
-
-def _estimate(planned: Plan, expanded: Expanded, cores: int) -> None:
-    notice("running pilot trials for the estimate; --no_pilot leaves them out")
-    cost = estimate(planned, expanded.trials)
-    for reason in cost.failures:
-        say(f"A pilot trial failed, and the estimate leaves out its kind: {reason}")
-    if cost.piloted:
-        say(
-            f"Estimate from {cost.piloted} pilot trials: {cost.core_seconds / 3600:.3g} core-hours,"
-            f" {_duration(cost.core_seconds / cores)} on {cores} cores, "
-            f"{decimal(int(cost.disk_bytes))} on disk"
-        )
 
 
 @click.command(name="sweep", context_settings=SETTINGS)

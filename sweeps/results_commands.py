@@ -16,7 +16,7 @@ from hq_ray.trial import environment_name, trials_text
 
 
 def print_table(
-    title: str, words: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]]
+    title: str, words: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence]
 ) -> None:
     """Prints a table whose columns are words on the left and numbers on the right."""
     # As Text, so that brackets in a name are not taken for markup.
@@ -24,7 +24,7 @@ def print_table(
     for name in (*words, *numbers):
         table.add_column(name, justify="right" if name in numbers else "left")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(cell if isinstance(cell, str) else f"{cell:,}") for cell in row))
     Console().print(table)
 
 
@@ -55,24 +55,19 @@ def status_command(results: str) -> None:
             sweep = Results.at(place.location.child(name))
             if sweep.is_there():
                 totals = status(sweep).totals
-                rows.append([name, *(f"{totals[column]:,}" for column in COUNTS)])
+                rows.append([name, *(totals[column] for column in COUNTS)])
         if not rows:
             opened(place)  # which says what is wrong
         print_table(place.location.text, ["sweep"], COUNTS, rows)
         return
     state = status(place)
     rows = [
-        [
-            environment_name(env, args),
-            variant,
-            *(f"{cell[name]:,}" if name in cell else "–" for name in COUNTS),
-        ]
+        [environment_name(env, args), variant, *(cell.get(name, "–") for name in COUNTS)]
         for (env, args, variant), cell in state.cells.items()
     ]
     print_table(place.location.text, ["env", "variant"], COUNTS, rows)
     if state.reasons:
-        failures = [[reason, f"{count:,}"] for reason, count in state.reasons.most_common(20)]
-        print_table("failures", ["reason"], ["trials"], failures)
+        print_table("failures", ["reason"], ["trials"], state.reasons.most_common(20))
     say(
         f"{trials_text(state.totals[DONE])} done, {state.totals[FAILED]:,} failed, "
         f"{state.totals['confirmed']:,} of confirmation, {state.seconds:,.1f} s of training"
