@@ -34,13 +34,7 @@ WARMED_TRIALS = 10_000
 
 @dataclass(frozen=True)
 class SweepHandle(Handle):
-    """A sweep that has run: its results, and what the run did.
-
-    Attributes:
-        results: the results folder.
-        tally: counts of this run.
-        notices: sentences about environments.
-    """
+    """A sweep that has run: its results, what the run did, and sentences about environments."""
 
     tally: Tally
     notices: tuple[str, ...]
@@ -149,14 +143,10 @@ def run_missing(
     options: RunOptions,
     stack: ExitStack | None = None,
 ) -> Tally:
-    """Trains and publishes what is missing of a sweep, with progress on standard error.
+    """Trains and publishes what is missing of an opened sweep, with progress on standard error.
 
-    What is missing is decided while this driver holds the results.
-
-    Args:
-        sweep, results, expanded: as `open_sweep` gives them.
-        options: how to run it.
-        stack: waits, when it ends, for a Ray that was started here; None waits here.
+    What is missing is decided while this driver holds the results. A Ray that was started here is
+    waited for at the end of `stack`; without one, here.
 
     Raises:
         InputError: no cluster answers at the address, another driver holds the results, they are
@@ -184,7 +174,7 @@ def run_missing(
         tally = Tally(repaired=survey.damaged)
         unclear = results.description_problem() is not None or bool(results.shard_files())
         if explored.missing or survey.damaged or unclear:
-            _describe(sweep, results, expanded, options)
+            _describe(sweep, results, expanded, options, {})
         _train(explored, tally, results, options, session, owner)
         if sweep.confirm is not None and shard is not None:
             tally.confirmed = ["Confirmation is left to a run without --shard, after all shards"]
@@ -226,11 +216,7 @@ def _clear(results: Results, survey: Survey, shard: Shard | None) -> None:
 
 
 def _describe(
-    sweep: Sweep,
-    results: Results,
-    expanded: Expanded,
-    options: RunOptions,
-    confirmed: Mapping[str, object] | None = None,
+    sweep: Sweep, results: Results, expanded: Expanded, options: RunOptions, confirmed: Mapping
 ) -> None:
     """Writes sweep.json."""
     engines = {key: environment.engine for key, environment in expanded.environments.items()}
@@ -245,7 +231,7 @@ def _describe(
         engines=engines,
         families=expanded.families,
         planned=planned_counts(expanded.trials),
-        confirmed=confirmed or {},
+        confirmed=confirmed,
     )
 
 

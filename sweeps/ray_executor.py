@@ -171,11 +171,7 @@ class RayExecutor:
         self._flying[self._tasks[env].remote(*self._arguments, batch)] = batch
 
     def wait(self) -> list[tuple[Batch, BatchReport | Crash]]:
-        """Batches that ended and their outcomes; none after a moment.
-
-        Raises:
-            ExecutorLost: Ray has died.
-        """
+        """Batches that ended and their outcomes; see `Executor.wait`."""
         if not self._flying:
             time.sleep(WAIT_SECONDS)
             return []

@@ -46,15 +46,10 @@ _TOKEN = secrets.token_hex(32)
 def ray_session(
     address: str | None = None, cores: int | None = None, modules: Collection[str] = ()
 ) -> Iterator[None]:
-    """Ray for the length of a block: a cluster at `address`, or an embedded one.
+    """Ray for the length of a block: a cluster at `address`, or an embedded one with some cores.
 
     The embedded one has a private folder and a token of its own, listens on the loopback address
-    only, and leaves nothing behind.
-
-    Args:
-        address: of a cluster; None starts an embedded Ray.
-        cores: of the embedded one.
-        modules: the user's imported modules, to be sent to the nodes of a cluster.
+    only, and leaves nothing behind. The user's imported `modules` are sent to a cluster's nodes.
 
     Raises:
         InputError: no cluster answers at the address, or it has another token.
