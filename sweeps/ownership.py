@@ -174,7 +174,6 @@ class Ownership:
         self.token = uuid.uuid4().hex
         self.took_over = False
         self._since = time.strftime("%Y-%m-%d %H:%M:%S")
-        self._seen = time.time()
         self._over = threading.Event()
         self._beats = threading.Thread(target=self._beat, name="ownership", daemon=True)
         self._lock = ExitStack()
