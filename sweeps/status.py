@@ -125,19 +125,20 @@ def check_sources(results: Results, survey: Survey, missing: Picked, trials: Tri
         InputError: some of the same environment and fingerprint come from another source.
     """
     counts = count_by_configuration(missing, trials)
-    new: Counter = Counter()
+    new: dict[tuple, Counter] = {}
     for trial, n in zip(trials.configurations, counts, strict=True):
         if n and trial.source is not None and not trial.has_model:
-            new[trial.env, trial.env_args, trial.fingerprint, trial.source] += n
+            key = (trial.env, trial.env_args, trial.fingerprint)
+            new.setdefault(key, Counter())[trial.source] += n
     if not new:
         return
     columns = ["trial_id", "status", "env", "env_args", "fingerprint", "source"]
     table = trials_table(results, columns, damaged=[], without=survey.damaged)
     table = table.filter(pc.equal(table["status"], DONE))
     for row in count_rows(table, columns[2:]):
-        for (*environment, source), n in new.items():
-            same = [row["env"], row["env_args"], row["fingerprint"]] == environment
-            if same and row["source"] not in (None, source):
+        key = (row["env"], row["env_args"], row["fingerprint"])
+        for source, n in new.get(key, {}).items():
+            if row["source"] not in (None, source):
                 raise InputError(
                     f"trials of {row['env']} {row['env_args']} in one folder must come from one "
                     f"source of its code, but {row['count_all']:,} in {results.location.text} come "
