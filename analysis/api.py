@@ -7,7 +7,7 @@ import pandas as pd
 
 from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.analysis.statistics.means import mean_and_se
-from hq_ray.analysis.study import name_of, study
+from hq_ray.analysis.study import folder_name, study
 from hq_ray.analysis.verdict import comparison_row
 from hq_ray.conditions import Where
 from hq_ray.published import Place, opened
@@ -81,7 +81,7 @@ def report(
 ) -> str:
     """Writes the report of one sweep or several; returns the page's path.
 
-    The folder is `reports/<name of the results>` where none is given.
+    The folder is `reports/<name of the results>` where none is given, with `where` in its name.
 
     Args and errors as of `compare`.
     """
@@ -89,4 +89,4 @@ def report(
     from hq_ray.analysis.report.page import write_report
 
     found = study(opened(results), where=where, metric_name=metric, baseline=baseline, rope=rope)
-    return write_report(found, folder or f"reports/{name_of(found.results)}")
+    return write_report(found, folder or f"reports/{folder_name(found.results, found.where)}")

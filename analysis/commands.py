@@ -1,6 +1,5 @@
 """The commands of analysis: trials, compare, plot, report."""
 
-import hashlib
 import json
 import math
 import webbrowser
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hq_ray.analysis.words import file_stem
 from hq_ray.cli import SETTINGS, Count, flags, say
 from hq_ray.errors import InputError, near_miss
 from hq_ray.location import writable
@@ -213,14 +211,10 @@ def plot_command(
     """Draw the figures: curves, scores, hyperparameters, pairs, health; the data beside each."""
     from hq_ray.analysis.figure_files import write_figures, write_per_seed
     from hq_ray.analysis.figures import figures_of
-    from hq_ray.analysis.study import name_of
+    from hq_ray.analysis.study import folder_name
 
     places = _open(results)
-    name = name_of(places)
-    if where:
-        digest = hashlib.sha256(where.encode()).hexdigest()[:6]
-        name = file_stem(f"{name}-where-{where}") + f"-{digest}"
-    folder = out or f"plots/{name}"
+    folder = out or f"plots/{folder_name(places, where)}"
     place = writable(folder)
     with Progress() as progress:
         study = _read(places, where, **options)
@@ -247,10 +241,10 @@ def report_command(
 ) -> None:
     """Write one HTML page that answers which variant wins, where, by how much and how surely."""
     from hq_ray.analysis.report.page import write_report
-    from hq_ray.analysis.study import name_of
+    from hq_ray.analysis.study import folder_name
 
     places = _open(results)
-    folder = out or f"reports/{name_of(places)}"
+    folder = out or f"reports/{folder_name(places, where)}"
     if opens and "://" in folder:
         raise InputError(f"--open must go with a path to write to, got --out {folder!r}")
     writable(folder)  # before minutes of reading

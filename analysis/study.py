@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from hq_ray.analysis.cells import BASELINE, Cell, Cells, Row, cells_by_problem
+from hq_ray.analysis.cells import BASELINE, ENVIRONMENT, Cell, Cells, Row, cells_by_problem
 from hq_ray.analysis.comparison import (
     Choices,
     Comparison,
@@ -24,6 +24,7 @@ from hq_ray.analysis.families import compare_all, family_labels
 from hq_ray.analysis.metrics import Metric, judging_metric
 from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.analysis.summaries import summarise_trials
+from hq_ray.analysis.words import file_stem
 from hq_ray.errors import InputError, near_miss
 from hq_ray.load import load_trials, stream_curves
 from hq_ray.published import planned_trials, problems
@@ -128,7 +129,7 @@ class Study:
             "trial": len(self.trials),
             "configuration": sum(map(len, self.cells)),
             "variant": len({cell.variant for cell in self.cells}),
-            "environment": len(self.table),
+            "environment": len(self.trials.drop_duplicates(ENVIRONMENT)),
         }
         words = ", ".join(f"{n:,} {word}{'' if n == 1 else 's'}" for word, n in counts.items())
         return f"{words}. Judged by {self.judged.label}."
@@ -152,6 +153,14 @@ class Study:
                 }
             )
         return pd.DataFrame(rows)
+
+
+def folder_name(results: Sequence[Results], where: str | None) -> str:
+    """The name of a folder for what is made of results, of a part of them in words."""
+    name = name_of(results)
+    if where is None:
+        return name
+    return file_stem(f"{name}-where-{where}") + f"-{hashlib.sha256(where.encode()).hexdigest()[:6]}"
 
 
 def name_of(results: Sequence[Results]) -> str:

@@ -201,7 +201,7 @@ def basis_sentence(found: Sequence[Comparison]) -> str:
 
 
 def overall_sentence(found: Sequence[Comparison]) -> str:
-    """A sentence for each pair of variants: on how many environments which verdict."""
+    """A sentence for each pair of variants: on how many problems which verdict."""
     pairs: dict[str, Counter] = {}
     for comparison in found:
         pair = f"{compared_name(comparison)} against {comparison.baseline}"
@@ -210,5 +210,5 @@ def overall_sentence(found: Sequence[Comparison]) -> str:
     for pair, counts in pairs.items():
         each = ", ".join(f"{kind} on {counts[kind]}" for kind in KINDS if kind in counts)
         plural = "s" * (counts.total() > 1)
-        words.append(f"Over {counts.total()} environment{plural}, {pair}: {each}.")
+        words.append(f"Over {counts.total()} problem{plural}, {pair}: {each}.")
     return " ".join(words)

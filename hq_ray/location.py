@@ -87,6 +87,8 @@ class Location:
         _check_uri(text)
         parts = urlsplit(text) if "://" in text else None
         if parts is None or parts.scheme == "file":
+            if parts is not None and parts.netloc:
+                raise InputError(f"a URI of a folder must be like file:///folder, got {text!r}")
             path = text if parts is None else unquote(parts.path)
             return cls(os.path.abspath(os.path.expanduser(path)), text)
         store = _open_store(text, parts.scheme, parts.netloc)

@@ -52,7 +52,7 @@ def verdict_table(found: Sequence[Comparison]) -> CaptionedTable:
                 "p": _p_value(row["p_value"]),
                 "Holm's p": _p_value(row["p_holm"]),
                 "detectable difference": limit,
-                "seeds": _seed_counts(row) + failed,
+                "seeds": _counts(comparison, row) + failed,
                 "configuration": row["configuration"],
             }
         )
@@ -84,7 +84,7 @@ def metrics_table(study: Study, env: str) -> list[CaptionedTable]:
             {
                 "metric": HEADINGS.get(name, METRICS[name].axis_label),
                 "variant": verdict.compared_name(comparison),
-                "seeds": _seed_counts(row),
+                "seeds": _counts(comparison, row),
                 "mean": row["mean"],
                 f"mean of {comparison.baseline}": row["baseline_mean"],
                 "difference": row["difference"],
@@ -113,11 +113,12 @@ def metrics_table(study: Study, env: str) -> list[CaptionedTable]:
     return [(caption, pd.DataFrame(rows))] if rows else []
 
 
-def _seed_counts(row: Mapping) -> str:
+def _counts(found: Comparison, row: Mapping) -> str:
+    """How many seeds, or instances of a family, were compared."""
     if row["n"] is None:
         return "too few"
-    same = row["n"] == row["baseline_n"]
-    return str(row["n"]) if same else f"{row['n']} and {row['baseline_n']}"
+    counts = dict.fromkeys(str(row[name]) for name in ("n", "baseline_n"))
+    return " and ".join(counts) + " instances" * (found.replicates == "instances")
 
 
 def _p_value(p_value: float | None) -> str | None:

@@ -95,7 +95,7 @@ def test_compare_has_no_need_of_matplotlib(tiny):
 
 
 def test_compare_says_who_wins_and_draws_nothing(run, tiny):
-    assert "Over 1 environment, harmonic against standard:" in run("compare", tiny)[1]
+    assert "Over 1 problem, harmonic against standard:" in run("compare", tiny)[1]
     _, out, _ = run("compare", tiny, "--where", "variant == 'standard'")
     assert "There is only standard, and nothing to compare" in out
     assert list(Path().iterdir()) == []

@@ -118,7 +118,7 @@ def test_holm_decides_in_a_family():
 def test_the_whole_in_a_sentence():
     scores = np.random.default_rng(2).normal(size=(2, 3, 11))
     found = [compared(*scores), compared(np.zeros(5), np.zeros(5), env="B-v0")]
-    assert overall_sentence(found).startswith("Over 2 environments, harmonic against standard: ")
+    assert overall_sentence(found).startswith("Over 2 problems, harmonic against standard: ")
     assert "identical on 1" in overall_sentence(found)
     assert basis_sentence(found[:1]).startswith(
         "Exploratory: each variant's configuration was chosen from its whole"

@@ -105,7 +105,7 @@ def test_the_page_needs_nothing_beside_it_and_its_bar_has_its_chapters(written, 
 
 def test_the_answer_stands_first_then_three_metrics_and_the_rest_is_folded(page):
     paragraphs = [text for attrs, text in page.all("p") if attrs.get("class") != "lead"]
-    assert paragraphs[0].startswith("Over 1 environment, harmonic against standard:")
+    assert paragraphs[0].startswith("Over 1 problem, harmonic against standard:")
     assert page.all("td")[0][1] == "FrozenLake-v1"
     words = {attrs["class"]: text for attrs, text in page.all("strong")}
     assert words["verdict identical exploratory"] == "identical, exploratory"
