@@ -66,6 +66,8 @@ def test_a_path_is_made_absolute_and_told_as_it_was_written(tmp_path, monkeypatc
     for text in ("results/sweep", Path("results/sweep"), "~/results/sweep"):
         assert Location.of(text).path == str(tmp_path / "results" / "sweep")
     assert Location.of(f"file://{tmp_path}/a%20b/").path == f"{tmp_path}/a b"
+    with pytest.raises(InputError, match="must be like file:///folder, got 'file://a/b'"):
+        Location.of("file://a/b")
     child = Location.of("results/").child("trials")
     assert (child.path, child.text) == (str(tmp_path / "results" / "trials"), "results/trials")
 
