@@ -56,6 +56,7 @@ def publish_scores(
     confirmed: Mapping | None = None,
     order=(),
     without_value=(),
+    failure: str = "no",
     **identity,
 ) -> Path:
     """Published trials of one step an episode, whose mean return is the score that is given.
@@ -69,6 +70,7 @@ def publish_scores(
             seeds are those of the trials.
         order: the variants of the spec.
         without_value: seeds whose policy has no value.
+        failure: the message of failed trials.
         identity: env, env_args, fingerprint, episodes, max_steps, label.
     """
     done, failed, configurations = [], [], {}
@@ -81,12 +83,15 @@ def publish_scores(
             trial = Trial(seed=seed, role=role, **given)
             configurations[variant, alpha] = trial
             if np.isinf(score):
-                failed.append(Failure(trial, "ValueError", "no", "Traceback: no"))
+                failed.append(Failure(trial, "ValueError", failure, "Traceback: no"))
                 continue
-            value = None if seed in without_value else -score
-            summary = {"mean_return": score, "final_return": 2 * score, "policy_value": value}
-            returns = np.full(trial.episodes, score)
-            done.append(_trained(trial, returns, mean_steps=1.0, final_steps=1.0, **summary))
+            n = trial.episodes
+            steps = np.ones(n, np.int32)
+            log = EpisodeLog(np.full(n, score), steps, np.ones(n, bool), None, np.zeros((1, 1)))
+            summary = {"mean_return": score, "final_return": 2 * score}
+            summary["policy_value"] = None if seed in without_value else -score
+            summary |= {"mean_steps": 1.0, "final_steps": 1.0, "total_steps": n}
+            done.append(Trained(trial, log, "kernel", summary, 0.01, 0.02))
     blocks = []
     for block, one in (confirmed or {}).items():
         chosen = [
@@ -111,35 +116,14 @@ def publish_scores(
     return folder
 
 
-def make_up(
-    folder: Path,
-    n_alphas: int = 60,
-    n_seeds: int = 2,
-    env: str = HOSTILE_ENV,
-    fingerprint: str | None = None,
-) -> Path:
+def make_up(folder: Path, n_alphas: int = 60, n_seeds: int = 2, **identity) -> Path:
     """Made-up trials of two variants with many alphas, and one failure, all with hostile texts."""
-    place = (env, '{"text":"<i>"}', fingerprint)
-    done = []
-    for variant in ("standard", "harmonic"):
-        for alpha in np.linspace(0.01, 0.9, n_alphas).round(4).tolist():
-            used = used_hyperparameters(variant, {"alpha": alpha})
-            for seed in range(n_seeds):
-                random = np.random.default_rng([seed, int(1e4 * alpha)])
-                returns = random.normal(-20, 5, 6) + 10 * alpha
-                summary = {"mean_return": float(returns.mean()), "final_return": returns[-1]}
-                trial = Trial(*place, variant, seed, 6, 9, **used)
-                done.append(_trained(trial, returns, **summary))
-    used = used_hyperparameters("standard", {"alpha": 0.5})
-    failed = Trial(*place, "standard", 99, 6, 9, **used)
-    results = Results.at(folder)
-    results.describe(folder.name, {"name": folder.name, "env": [env]})
-    results.publish(done, [Failure(failed, "ValueError", HOSTILE_FAILURE, "Traceback: no")])
-    return folder
-
-
-def _trained(trial: Trial, returns: np.ndarray, **summary: float | None) -> Trained:
-    """Episodes of one step each."""
-    n = trial.episodes
-    log = EpisodeLog(returns, np.ones(n, np.int32), np.ones(n, bool), None, np.zeros((1, 1)))
-    return Trained(trial, log, "kernel", {"total_steps": n} | summary, 0.01, 0.02)
+    random = np.random.default_rng(0)
+    scores = {
+        (variant, alpha): {seed: random.normal(10 * alpha - 20, 5) for seed in range(n_seeds)}
+        for variant in ("standard", "harmonic")
+        for alpha in np.linspace(0.01, 0.9, n_alphas).round(4).tolist()
+    }
+    scores.setdefault(("standard", 0.5), {})[99] = np.inf
+    place = {"env": HOSTILE_ENV, "env_args": '{"text":"<i>"}', "episodes": 6} | identity
+    return publish_scores(folder, scores, failure=HOSTILE_FAILURE, **place)

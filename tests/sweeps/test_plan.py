@@ -6,30 +6,26 @@ from dataclasses import replace
 import pytest
 
 from hq_ray.store import DONE, FAILED
-from hq_ray.sweeps.expand import expand
 from hq_ray.sweeps.plan import TrialSet, count_by_configuration, plan, planned_counts
-from hq_ray.sweeps.spec import Sweep
-
-CLIFF = "CliffWalking-v1"
 
 
-def cliff(seeds, **parameters):
-    """Trials of both variants at single values."""
-    spec = {"name": "cliff", "env": CLIFF, "seeds": seeds, "episodes": 10, "max_steps": 60}
-    return expand(Sweep(**spec, parameters=parameters)).trials
-
-
-def test_missing_is_planned_minus_done_of_a_list_and_of_a_set():
+def test_missing_is_planned_minus_done_of_a_list_and_of_a_set(make_trial):
     """Trials are the same however they are looked at."""
-    trials = cliff((5, 2, 9))
-    every = list(trials)
-    assert [trials[i] for i in range(len(trials))] == every
+    hostile = replace(make_trial(), env_args='{"a":"\\"seed\\":0,"}')
+    configurations = [hostile, make_trial(gamma=0.0)]
+    trials = TrialSet(configurations, [5, 2, 2**63 - 1])
+    every = [replace(one, seed=seed) for seed in trials.seeds for one in configurations]
+    assert list(trials) == [trials[i] for i in range(6)] == every
     assert (trials[-1], trials[-6]) == (every[-1], every[0])
-    assert list(trials.ids()) == [trial.trial_id for trial in every]
+    assert [one.identity for one in trials] == [one.identity for one in every]
+    ids = [one.trial_id for one in every]
+    assert [one.trial_id for one in trials] == list(trials.ids()) == ids
+    again = pickle.loads(pickle.dumps(list(trials)))
+    assert (again, [one.trial_id for one in again]) == (every, ids)
     for index in (6, -7):
         with pytest.raises(IndexError):
             trials[index]
-    published = {every[0].trial_id: DONE, every[4].trial_id: FAILED, "elsewhere": DONE}
+    published = {ids[0]: DONE, ids[4]: FAILED, "elsewhere": DONE}
     for some in (trials, every):
         made = plan(some, published, retry_failed=True)
         assert list(made.trials) == every
@@ -48,20 +44,3 @@ def test_ten_million_trials_are_planned_without_being_made(make_trial):
     assert count_by_configuration(made.missing, trials) == [n, n]
     assert planned_counts(trials) == {"Table-v0 {}": {"standard": n, "harmonic": n}}
     assert (made.missing[-1].variant, made.missing[-1].seed) == ("harmonic", n - 1)
-
-
-def test_a_trial_of_a_set_is_the_configuration_at_its_seed(make_trial):
-    configurations = [
-        make_trial(alpha=0.1, env_args='{"a":"\\"seed\\":0,"}'),
-        make_trial(gamma=0.0),
-    ]
-    trials = TrialSet(configurations, [3, 2**63 - 1])
-    for trial, (seed, configuration) in zip(
-        trials, [(s, c) for s in trials.seeds for c in configurations], strict=True
-    ):
-        plain = replace(configuration, seed=seed)
-        assert trial == plain
-        assert trial.trial_id == plain.trial_id
-        assert trial.identity == plain.identity
-        again = pickle.loads(pickle.dumps(trial))
-        assert (again, again.trial_id) == (plain, plain.trial_id)

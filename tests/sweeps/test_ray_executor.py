@@ -7,7 +7,6 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-import gymnasium
 import pandas as pd
 import psutil
 import pytest
@@ -23,34 +22,6 @@ from hq_ray.sweeps.options import RunOptions
 
 pytestmark = pytest.mark.ray
 
-DOOMED = '''
-import os
-
-import gymnasium
-
-
-class Doomed(gymnasium.Env):
-    """One step an episode; after 40 of them, a fatal one takes the process down."""
-
-    observation_space = action_space = gymnasium.spaces.Discrete(2)
-
-    def __init__(self, fatal=False):
-        self.left = 40 if fatal else 10**9
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        return 0, {}
-
-    def step(self, action):
-        self.left -= 1
-        if self.left < 0:
-            os._exit(1)
-        return 1, 1.0, True, False, {}
-
-
-gymnasium.register("Doomed-v0", entry_point="doomed_environment:Doomed")
-'''
-
 
 def environment_variables():
     """Those that could change what runs next; pytest leaves its place."""
@@ -64,24 +35,18 @@ def session_folders():
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory):
-    """Ray on two cores, whose workers can import `doomed_environment`."""
-    module = tmp_path_factory.mktemp("modules") / "doomed_environment.py"
-    module.write_text(DOOMED)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(module.parent))
-        before = environment_variables()
-        with Session(cores=2) as running:
-            running.start().result()
-            yield running
-        assert not ray.is_initialized()
-        assert session_folders() == []
-        assert environment_variables() == before
-        children = psutil.Process().children(recursive=True)
-        living = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
-        assert not [child for child in living if "ray" in " ".join(child.cmdline())]
-    sys.modules.pop("doomed_environment", None)
-    gymnasium.registry.pop("Doomed-v0", None)
+def session():
+    """Ray on two cores."""
+    before = environment_variables()
+    with Session(cores=2) as running:
+        running.start().result()
+        yield running
+    assert not ray.is_initialized()
+    assert session_folders() == []
+    assert environment_variables() == before
+    children = psutil.Process().children(recursive=True)
+    living = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+    assert not [child for child in living if "ray" in " ".join(child.cmdline())]
 
 
 @pytest.mark.parametrize("address", ["nonsense", "host:port", "127.0.0.1:1"])
