@@ -28,16 +28,6 @@ def part(k, n):
     return Shard.parse(f"{k}/{n}")
 
 
-def assert_as_one_driver(anywhere, undisturbed, undisturbed_folder):
-    """The same trials, each once, with the same episodes, and the same sweep.json."""
-    here, there = Results.at(anywhere), Results.at(undisturbed_folder)
-    assert here.survey().stray == []
-    torture.assert_complete(anywhere, undisturbed)
-    names = here.location.files(".json")
-    assert names == there.location.files(".json") == ["sweep.json"]
-    assert here.location.read("sweep.json") == there.location.read("sweep.json")
-
-
 def test_four_shards_at_once_of_which_one_is_killed(anywhere, undisturbed, undisturbed_folder):
     options = {"shard": "2/4", "local": True, "trials_per_task": 1}
     driver = torture.start(anywhere, **options, **torture.SLOWLY)
@@ -59,7 +49,11 @@ def test_four_shards_at_once_of_which_one_is_killed(anywhere, undisturbed, undis
     assert 0 < resumed.done_before < resumed.done_before + resumed.done == len(second)
     whole = torture.run(anywhere, local=True)
     assert (whole.done, whole.done_before) == (0, 48)
-    assert_as_one_driver(anywhere, undisturbed, undisturbed_folder)
+    here, one = Results.at(anywhere), Results.at(undisturbed_folder)
+    assert here.survey().stray == []
+    torture.assert_complete(anywhere, undisturbed)
+    assert here.location.files(".json") == one.location.files(".json") == ["sweep.json"]
+    assert here.location.read("sweep.json") == one.location.read("sweep.json"), "as of one driver"
 
 
 def test_shards_of_one_split_are_held_together_and_nothing_else_beside_them(anywhere):
