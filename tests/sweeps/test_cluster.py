@@ -94,12 +94,6 @@ def cluster(modules, naps):
         cluster.shutdown()
 
 
-@pytest.fixture
-def node(cluster):
-    """A node that is there, of the first test or new."""
-    return next(iter(cluster.worker_nodes), None) or cluster.add_node(num_cpus=1)
-
-
 def requested(cluster):
     """The cores that the autoscaler has been asked for."""
     from ray._raylet import GcsClient
@@ -163,9 +157,11 @@ def test_nodes_join_and_go_while_a_sweep_runs(cluster, naps, tmp_path, capsys):
 
 
 def test_modules_of_the_users_reach_nodes_and_a_folder_that_does_not_is_noticed_at_once(
-    cluster, node, modules, tmp_path, monkeypatch
+    cluster, modules, tmp_path, monkeypatch
 ):
     """Also modules that they import from their own folder."""
+    if not cluster.worker_nodes:
+        cluster.add_node(num_cpus=1)
     folders = [path for path in ray_life._module_folders() if path != str(modules)]
     monkeypatch.setattr(ray_life, "_module_folders", lambda: folders)
     spec = NAP | {"seeds": 0, "episodes": 1}

@@ -200,7 +200,7 @@ def short(make_trial):
 @pytest.mark.parametrize("loss", [WORKER, NODE, ERROR], ids=["worker", "node", "error"])
 def test_a_lost_batch_is_run_again_unless_it_was_published(results, short, loss):
     """The first is lost before it trains, where an earlier run had failed; the second after it."""
-    results.publish([], [Failure(short[0], "ValueError", "once", "")])
+    results.publish([], [Failure(trial, "ValueError", "once", "") for trial in short[:2]])
     losses = iter([(False, loss), (True, loss)])
 
     def script(batch):
@@ -209,9 +209,10 @@ def test_a_lost_batch_is_run_again_unless_it_was_published(results, short, loss)
         return loss or ended
 
     executor = Scripted(script)
-    tally = Driver(Batcher(short, 1), executor, results, Progress()).run()
+    tally = Driver(Batcher(short, 2), executor, results, Progress()).run()
     assert (tally.done, tally.failed) == (4, 0)
-    assert executor.submitted == [(0,), (1,), (2,), (3,), (0,)]
+    again = [(0,), (1,)] if loss is WORKER else [(0, 1)]
+    assert executor.submitted == [(0, 1), (2, 3), *again]
     assert results.published() == dict.fromkeys(ids(short), DONE)
 
 
