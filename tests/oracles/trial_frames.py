@@ -1,4 +1,4 @@
-"""Frames of trials with scores that a test chooses, typed as results are; nothing is trained."""
+"""Frames of trials as `load_trials` gives them, with scores that a test chooses."""
 
 import datetime
 
@@ -36,20 +36,12 @@ def trials_of(variant, levels, seeds, scores, env="Table-v0", metric="final_retu
                 role = CONFIRMATION if seed >= FIRST_FRESH_SEED else EXPLORATION
                 given = {**identity, **used, "role": role}
                 trial = Trial(env=env, variant=variant, seed=int(seed), **given)
-                row = {
-                    name: getattr(trial, name) for name in (*TRIAL_FIELDS, "trial_id", "config_id")
-                }
+                names = (*TRIAL_FIELDS, "trial_id", "config_id")
+                row = {name: getattr(trial, name) for name in names}
                 failed = np.isinf(score)
                 row |= {"status": FAILED if failed else DONE, "finished_at": NOW}
                 rows.append(row | {metric: None if failed else float(score)})
-    return typed(rows)
-
-
-def typed(rows):
-    """Rows as `load_trials` would give them."""
-    table = {name: [row.get(name) for row in rows] for name in schema.TRIALS.names}
-    arrays = [pa.array(table[field.name], field.type, from_pandas=True) for field in schema.TRIALS]
-    return pa.Table.from_arrays(arrays, schema=schema.TRIALS).to_pandas()
+    return pa.Table.from_pylist(rows, schema=schema.TRIALS).to_pandas()
 
 
 def table_of(*frames):
