@@ -56,21 +56,6 @@ def test_configurations_stand_in_the_order_of_the_plan(spec):
         assert read == planned[variant]
 
 
-def test_labels_name_what_varies_and_is_read():
-    levels = [
-        {"eps_schedule": "constant", "eps_start": 0.1},
-        {"eps_schedule": "linear", "eps_start": 1.0, "eps_end": 0.1, "eps_decay_episodes": 2000},
-        {"eps_schedule": "linear", "eps_start": 1.0, "eps_end": 0.0, "eps_decay_episodes": 2000},
-    ]
-    cell = only(trials_of("standard", levels, [0], [[1], [2], [3]]))
-    assert set(cell.varying) == {"eps_schedule", "eps_start", "eps_end", "eps_decay_episodes"}
-    assert sorted(cell.labels) == [
-        "eps_schedule constant, eps_start 0.1",
-        "eps_schedule linear, eps_start 1, eps_end 0, eps_decay_episodes 2,000",
-        "eps_schedule linear, eps_start 1, eps_end 0.1, eps_decay_episodes 2,000",
-    ]
-
-
 def test_problems_are_told_apart_by_arguments_model_lengths_and_discount():
     levels = [{"episodes": 200}, {"gamma": 1.0}, {"gamma": 0.999999999999}]
     frames = [

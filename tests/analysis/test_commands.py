@@ -124,8 +124,6 @@ def test_values_that_do_not_exist_are_left_out(tmp_path, run, metric, unencoded)
 def test_what_is_said_is_what_there_is(run, tiny, tmp_path, sketched):
     out = run("report", tiny, "--smooth", "9999")[1]  # longer than training
     assert "too few seeds, 4 common to all configurations where 5 are needed" in out
-    out = run("report", tiny, "--where", "variant == 'harmonic'")[1]
-    assert "\nThere is only harmonic, " in out
     out = run("report", make_up(tmp_path / "failed", n_alphas=0))[1]
     assert "No trial is done, so nothing can be said." in out
     assert "Note: 1 of 1 trials failed" in out

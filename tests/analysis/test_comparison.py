@@ -93,13 +93,6 @@ def test_only_seeds_that_all_were_tried_on_count():
     assert found.ours.number == ours[:, 1:4].mean(axis=1).argmax()
 
 
-@pytest.mark.parametrize(("n", "enough"), [(4, False), (5, True)])
-def test_three_seeds_must_be_left_to_test_after_a_choice(n, enough):
-    found = compared(noise(3, n), noise(3, n, seed=1))
-    assert (found.difference is not None) == enough
-    assert np.isnan(found.p_value) != enough
-
-
 def test_a_metric_that_is_nowhere_compares_nothing():
     table = table_of(*(trials_of(v, [{}], [0], [[1.0]]) for v in ("standard", "harmonic")))
     assert compare_all(table, METRICS["success_rate"]) == []
