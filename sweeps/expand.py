@@ -50,9 +50,9 @@ class Expanded:
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """By `id args` those of the environments, by variant those of rules of the user's own."""
-        rules = {one.variant: one.rule for one in self.trials.configurations if one.rule}
-        return {name: one.fingerprint for name, one in self.environments.items()} | rules
+        """By `id args` those of the environments, by variant those of user-defined rules."""
+        rules = {trial.variant: trial.rule for trial in self.trials.configurations if trial.rule}
+        return {key: env.fingerprint for key, env in self.environments.items()} | rules
 
 
 def expand(sweep: Sweep) -> Expanded:
@@ -79,7 +79,7 @@ def expand(sweep: Sweep) -> Expanded:
     for env in dict.fromkeys(env for env, _ in asked):
         several = len(sweep.env) > 1 or sweep.configurations
         with placing(f"env {environment_name(env.id, env.args)}" if several else "env"):
-            environments[env] = resolve(env.id, env.arguments, of_range=bool(env.family))
+            environments[env] = resolve(env.id, json.loads(env.args), of_range=bool(env.family))
     templates: dict[tuple, Trial] = {}
     for env, settings in asked:
         environment = environments[env]

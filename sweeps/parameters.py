@@ -34,7 +34,7 @@ LEAST_SHARE = 1e-6
 
 
 def parameters_of(variants: Iterable[str]) -> dict[str, Hyperparameter]:
-    """Rows of all that may vary: ours, and the parameters that rules of the user's own have."""
+    """Rows of all that may vary: ours, and the parameters of user-defined rules."""
     rows = dict(PARAMETERS)
     for variant in variants:
         rows |= own_rows(variant)

@@ -63,15 +63,10 @@ class EnvironmentRequest:
     label: str | None = field(default=None, compare=False)
     family: str | None = field(default=None, compare=False)
 
-    @property
-    def arguments(self) -> dict:
-        """The arguments as a mapping."""
-        return json.loads(self.args)
-
     def in_a_spec(self) -> dict[str, Any]:
         """The form in a spec."""
         label = {} if self.label is None else {"label": self.label}
-        return {"id": self.id, **label, **self.arguments}
+        return {"id": self.id, **label, **json.loads(self.args)}
 
 
 def _environments(entry: Any) -> tuple[EnvironmentRequest, ...]:

@@ -98,11 +98,11 @@ def _mixed(table: pa.Table, spec: Mapping) -> list[str]:
     """For each environment and setting of its problems that has several values, a sentence, unless
     the last spec asked for several.
     """
-    listed = spec.get("configurations") or []
     blocks = [spec.get("parameters") or {}, *(spec.get("variant_parameters") or {}).values()]
+    blocks += spec.get("configurations") or []
     sentences = []
     for name in OF_PROBLEM:
-        if any(name in block for block in (*blocks, *listed)):
+        if any(name in block for block in blocks):
             continue
         values: dict[str, list] = {}
         for row in count_rows(table, ["env", "env_args", name]):

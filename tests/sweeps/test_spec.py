@@ -256,10 +256,11 @@ def test_a_range_makes_one_environment_of_each_whole_number():
     assert (first.args, first.label) == ('{"height":3,"width":4}', "grid, width 4")
     assert last.id == "Taxi-v4"
     both = {"id": "VelocityGrid-v0", "width": "4-5", "height": "3-3"}
-    assert [one.arguments["width"] for one in Sweep(name="a", env=both).env] == [4, 5]
+    args = [one.args for one in Sweep(name="a", env=both).env]
+    assert args == ['{"height":3,"width":4}', '{"height":3,"width":5}']
     for text in ("4x4", "4 - 6", "-3", "4-", "a-b", "1-2-3"):
         (plain,) = Sweep(name="a", env={"id": "FrozenLake-v1", "map_name": text}).env
-        assert plain.arguments == {"map_name": text}
+        assert plain.args == f'{{"map_name":"{text}"}}'
 
 
 # --- overrides
