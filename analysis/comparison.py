@@ -83,7 +83,7 @@ class Comparison:
         lost: fresh seeds that failed, which have no part in the difference.
         missing: fresh seeds that are planned and not there.
         adjusted: Holm's p-value; NaN where there is no test.
-        family: how many comparisons it is corrected for.
+        n_comparisons: how many comparisons it is corrected for.
         rope: differences up to this size do not matter; None where nobody said.
         replicates: what is counted, `seeds`, or `instances` of a family of environments.
     """
@@ -101,7 +101,7 @@ class Comparison:
     lost: int = 0
     missing: int = 0
     adjusted: float = float("nan")
-    family: int = 0
+    n_comparisons: int = 0
     rope: float | None = None
     replicates: str = "seeds"
 

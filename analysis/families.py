@@ -69,8 +69,8 @@ def compare_all(
     found = [on[0] if len(key) == 3 else _on_family(key[0], on) for key, on in groups.items()]
     p_values = {**(others or {}), **{c.key: c.p_value for c in found}}
     adjusted = dict(zip(p_values, holm_adjusted(np.array([*p_values.values()])), strict=True))
-    m = int(np.count_nonzero(~np.isnan([*p_values.values()])))
-    return [replace(c, adjusted=float(adjusted[c.key]), family=m, rope=rope) for c in found]
+    n = int(np.count_nonzero(~np.isnan([*p_values.values()])))
+    return [replace(c, adjusted=float(adjusted[c.key]), n_comparisons=n, rope=rope) for c in found]
 
 
 def _on_family(label: str, found: Sequence[Comparison]) -> Comparison:

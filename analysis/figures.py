@@ -106,8 +106,8 @@ def _curves(study: Study, env: str, successes_only: bool) -> Iterator[FigureData
 
 def _chosen_configurations(study: Study, env: str, variants: Sequence[str]) -> list[str]:
     """How the configurations that are drawn were chosen, and which they are; none had no choice."""
-    sides = {variant: study.chosen[env, variant] for variant in variants}
-    sides = {variant: side for variant, side in sides.items() if len(side.cell) > 1}
+    chosen = {variant: study.chosen[env, variant] for variant in variants}
+    sides = {variant: side for variant, side in chosen.items() if len(side.cell) > 1}
     if not sides:
         return []
     explored = [variant for variant, side in sides.items() if not side.fresh]

@@ -248,9 +248,8 @@ def _draw(root: OutputRoot, curves: Mapping[str, Mapping[str, np.ndarray]], smoo
             variant: ([t.seed for t in part], np.stack([curves[t.trial_id][column] for t in part]))
             for variant, part in parts.items()
         }
-        settings = _caption(trials)
         figure = learning_figure(
-            shown, title=title, quantity=quantity, smooth=smooth, settings=settings
+            shown, title=title, quantity=quantity, smooth=smooth, settings=_caption(trials)
         )
         save_png(figure, path)
     say(f"Figures: {root.folder}")

@@ -46,8 +46,8 @@ def judge(found: Comparison) -> Verdict:
         words = f"and {found.baseline} are identical in {label} on {each} ({seeds})"
         return Verdict(IDENTICAL, f"{on} {words}.")
     p_values = f"p {p_text(found.p_value)}"
-    if found.family > 1:
-        p_values += f", Holm's p {p_text(found.adjusted)} of {found.family} comparisons"
+    if found.n_comparisons > 1:
+        p_values += f", Holm's p {p_text(found.adjusted)} of {found.n_comparisons} comparisons"
     rope = math.nan if found.rope is None else found.rope
     equivalent = max(abs(low), abs(high)) <= rope
     decided = found.adjusted < LEVEL and not equivalent
@@ -150,7 +150,7 @@ def detectable(found: Comparison) -> float:
     """The true difference that this many seeds would detect in four of five cases."""
     assert found.difference is not None  # the comparison is undecided
     se, freedom = float(found.difference.se), float(found.difference.freedom)
-    return detectable_difference(se, freedom, LEVEL / max(found.family, 1))
+    return detectable_difference(se, freedom, LEVEL / max(found.n_comparisons, 1))
 
 
 def p_text(p_value: float) -> str:

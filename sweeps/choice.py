@@ -21,6 +21,7 @@ from hq_ray.trial import (
     CONFIRMATION,
     FIRST_FRESH_SEED,
     Trial,
+    block_of,
     environment_key,
     environment_name,
     seeded,
@@ -144,10 +145,7 @@ def _used_blocks(results: Results) -> dict[str, int]:
     where = "role == 'confirmation'"
     frame = load_trials(results, where, [*names, "seed"], damaged=[], quiet=True)
     last = frame.groupby(names, as_index=False, observed=True)["seed"].max()
-    return {
-        problem_of(row): (row.seed - FIRST_FRESH_SEED) // BLOCK
-        for row in last.itertuples(index=False)
-    }
+    return {problem_of(row): block_of(row.seed) for row in last.itertuples(index=False)}
 
 
 def _sentence(trial: Trial, entry: Mapping, block: Mapping) -> str:

@@ -40,7 +40,7 @@ def test_each_instance_gives_one_score():
     families = family_labels(table, [{"families": named}])
     assert set(families.values()) == {"Table-v0"}
     alone, found = compare_all(table, RETURN, families=families)
-    assert (alone.env, found.env, found.family) == ("Alone-v0", "Table-v0", 2)
+    assert (alone.env, found.env, found.n_comparisons) == ("Alone-v0", "Table-v0", 2)
     means = {name: np.nanmean(of[..., 4:], axis=(1, 2)) for name, of in scores.items()}
     expected = stats.ttest_rel(means["harmonic"], means["standard"])
     row = numbers(found, "final_return")
