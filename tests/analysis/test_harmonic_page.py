@@ -37,7 +37,6 @@ SIMULATED_ALPHA, SIMULATED_SHIFTS = SCRIPT["SIMULATED_ALPHA"], SCRIPT["SIMULATED
 STUDY = runpy.run_path(str(ROOT / "docs" / "harmonic_study.py"))
 # Those whose compiled loops are few.
 WORLDS = ("cliff", "slippery cliff", "lake", "bridge", "overestimation grid")
-TABLE_OF_FIXED_POINTS = "| `eps_shift` | E[U(y - Q)] = 0 |"
 
 
 def tables(text):
@@ -49,13 +48,10 @@ def tables(text):
     return found
 
 
-def numbers(line):
-    return [float(cell) for cell in line.strip("| ").split("|")]
-
-
 def test_the_table_of_fixed_points():
-    (lines,) = (of for first, of in tables(PAGE).items() if first.startswith(TABLE_OF_FIXED_POINTS))
-    found = np.array([numbers(line) for line in lines])
+    begin = "| `eps_shift` | E[U(y - Q)] = 0 |"
+    (lines,) = (of for first, of in tables(PAGE).items() if first.startswith(begin))
+    found = np.array([line.strip("| ").split("|") for line in lines], dtype=float)
     target = (OUTCOMES, PROBABILITIES)
     assert tuple(found[:, 0]) == SIMULATED_SHIFTS
     law = [fixed_point(*target, shift) for shift in SIMULATED_SHIFTS]

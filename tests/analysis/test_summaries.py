@@ -3,7 +3,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hq_ray.analysis.metrics import METRICS
+from hq_ray import schema
+from hq_ray.analysis.metrics import DERIVED, METRICS
 from hq_ray.analysis.summaries import REFERENCE_COLUMNS, summarise_trials
 from hq_ray.environments import load_model
 from hq_ray.load import load_trials
@@ -160,3 +161,13 @@ def test_falls_are_known_on_the_cliffs_alone():
     found = summary_of(row("gymnasium:CliffWalkingSlippery-v12"), row("mine:CliffWalking-v1"))
     assert found["falls"].tolist() == pytest.approx([0.0, np.nan], nan_ok=True)
     assert found["falls_per_episode"].notna().tolist() == [True, False]
+
+
+def test_every_metric_has_words_and_one_sign():
+    for name, row in METRICS.items():
+        assert (row.name, row.summary[-1]) == (name, ".")
+        assert row.axis_label.startswith(row.label)
+    assert set(schema.BETTER) == set(METRICS) & set(schema.TRIALS.names) - {"q_bias"}
+    assert {name for name, row in METRICS.items() if not row.sign} == {"q_bias", "start_bias"}
+    assert not DERIVED.keys() & schema.BETTER.keys()
+    assert METRICS["final_steps"].axis_label == "length of final episodes [steps]"

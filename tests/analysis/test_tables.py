@@ -17,16 +17,8 @@ NAN = float("nan")
 RETURN, STEPS = METRICS["final_return"], METRICS["final_steps"]
 
 
-def holed(*shape, seed=0):
-    """Scores of which some trials are missing."""
-    rng = np.random.default_rng(seed)
-    scores = rng.normal(-13, 4, size=shape)
-    scores[rng.random(shape) < 0.25] = NAN
-    return scores
-
-
 def frames():
-    """Two environments, two variants and a control, seeds that are not all the same."""
+    """Two environments, two variants and a control; seeds that are not all the same, with holes."""
     small = [{"alpha": a} for a in (0.1, 0.2, 0.4)]
     large = [one | {"eps_shift": e} for one in small for e in (1e-6, 1.0, 100.0)]
     found = []
@@ -36,7 +28,9 @@ def frames():
             (place + 5, "harmonic", large, range(3, 14)),
             (place + 9, "minimum", [{}], range(12)),
         ):
-            scores = holed(len(levels), len(seeds), seed=seed)
+            rng = np.random.default_rng(seed)
+            scores = rng.normal(-13, 4, size=(len(levels), len(seeds)))
+            scores[rng.random(scores.shape) < 0.25] = NAN
             found.append(trials_of(variant, levels, seeds, scores, env=env))
     return found
 
