@@ -144,12 +144,14 @@ def with_own_settings(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def environment_labels(trials: pd.DataFrame) -> pd.Series:
-    """The label of the spec, else `environment_name`; with what tells two apart added."""
-    several = trials[[*ENVIRONMENT, "label"]].drop_duplicates(ENVIRONMENT).reset_index(drop=True)
-    pairs = zip(several["env"], several["env_args"], strict=True)
+    """The newest label, else `environment_name`; with what tells two apart added."""
+    several = trials[ENVIRONMENT].drop_duplicates().reset_index(drop=True)
+    pairs = list(zip(several["env"], several["env_args"], strict=True))
     names = pd.Series([environment_name(*pair) for pair in pairs], dtype=object)
-    given = several["label"].dropna().groupby(names).min().to_dict()
-    labels = names.map(lambda name: given.get(name, name))
+    labelled = trials.dropna(subset="label").sort_values("finished_at", kind="stable")
+    newest = labelled.drop_duplicates(["env", "env_args"], keep="last")
+    given = newest.set_index(["env", "env_args"])["label"].to_dict()
+    labels = names.where([pair not in given for pair in pairs], [given.get(pair) for pair in pairs])
     labels = _told_apart(labels, labels, names, (" (" + names + ")").where(labels != names, ""))
     models = [
         " (no model)" if pd.isna(digest) else f" (model {short_fingerprint(digest)})"

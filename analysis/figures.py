@@ -78,6 +78,8 @@ def _curves(study: Study, env: str, successes_only: bool) -> Iterator[FigureData
                 "Successful episodes only, from the first episode at which every seed has one in "
                 "its window."
             )
+            if lacking := [variant for variant in row if variant not in smoothed]:
+                caption.append(f"Not drawn, since none has such an episode: {', '.join(lacking)}.")
         caption += _chosen_configurations(study, env, list(smoothed))
         optimum = row[baseline].optimum(quantity.optimum)
         draw = partial(curves_chart, label=quantity.label, optimum=optimum, share=name == "success")
@@ -163,9 +165,8 @@ def health_frame(study: Study) -> pd.DataFrame:
         failed=trials["status"] == FAILED,
         seconds=trials["train_seconds"].where(is_done).astype(float),
     )
-    seen = trials.drop_duplicates("key")
     labels = {key: environment_name(*key.split(" ", 1)) for key, _ in study.planned}
-    labels |= dict(zip(seen["key"], environment_labels(seen), strict=True))
+    labels |= dict(zip(trials["key"], environment_labels(trials), strict=True))
     keys = ["key", "variant"]
     groups = trials.groupby(keys, observed=True)
     frame = groups[["done", "failed"]].sum()

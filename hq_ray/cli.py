@@ -131,7 +131,7 @@ def run_command_line(arguments: list[str] | None = None, command: click.Command 
     except HqRayError as problem:
         sentence, code = str(problem), 2 if isinstance(problem, InputError) else 1
     except (KeyboardInterrupt, click.Abort):
-        sentence, code = "interrupted; the same command resumes", 130
+        sentence, code = "interrupted; run the same command again to finish", 130
     except BrokenPipeError:  # whoever read standard output has heard enough, as `head` has
         return 1
     except OSError as problem:  # a disk, a network, standard output

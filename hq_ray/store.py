@@ -91,10 +91,10 @@ class Survey:
         """
         if self.damaged:
             first, more = next(iter(self.damaged.values())), len(self.damaged) - 1
-            others = f", and {more:,} more such batches are there" if more else ""
+            others = f" (and {more:,} more damaged)" if more else ""
             raise ResultsError(
-                f"{first}{others}; --repair moves the files of damaged batches to {DAMAGED} and "
-                "trains their trials anew"
+                f"{first.rstrip('.')}{others}; --repair moves the files of damaged batches to "
+                f"{DAMAGED} and trains their trials anew"
             )
 
 

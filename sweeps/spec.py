@@ -42,7 +42,7 @@ from hq_ray.sweeps.spec_entries import (
     VariantName,
 )
 from hq_ray.sweeps.spec_text import placing, read_yaml, sentence
-from hq_ray.trial import FIRST_FRESH_SEED, seeds_text
+from hq_ray.trial import FIRST_FRESH_SEED, environment_name, seeds_text
 
 # No `=`, which DuckDB, Polars and pyarrow take for a partition of the data.
 NAME = re.compile(r"[A-Za-z0-9][\w.,+\-]{0,99}", re.ASCII)
@@ -68,11 +68,11 @@ def _flat(entries: Iterable[tuple]) -> tuple:
 
 
 def _flat_environments(entries: Iterable[tuple]) -> tuple:
-    labels: dict[EnvironmentRequest, str | None] = {}
+    names: dict[EnvironmentRequest, tuple] = {}
     for env in _flat(entries):
-        if labels.setdefault(env, env.label) != env.label:
-            several = f"{labels[env]!r} and {env.label!r}"
-            raise InputError(f"must give {env.id} with equal arguments one label, got {several}")
+        if names.setdefault(env, (env.label, env.family)) != (env.label, env.family):
+            env_text = environment_name(env.id, env.args)
+            raise InputError(f"must have {env_text} in one entry, got it in two that differ")
     families = [entry[0].family for entry in entries if len(entry) > 1]
     for name in families:
         if families.count(name) > 1:

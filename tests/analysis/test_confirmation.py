@@ -198,8 +198,9 @@ def test_a_condition_does_not_shrink_the_family(publish):
 def test_worlds_of_one_name_and_lengths_are_kept_apart_and_called_by_their_labels(publish):
     args = '{"max_speed":2}'
     places = [
-        publish(PAIR, name="a", env_args=args, label="fast grid"),
+        publish(PAIR, name="a", env_args=args, label="mistyped"),
         publish(name="b", env_args=args),
+        publish(n=6, name="d", env_args=args, label="fast grid"),  # the newest label counts
     ]
     assert one_row(places)["env"] == "fast grid"
     places.append(publish(PAIR, name="c", env="Other-v0", label="fast grid"))

@@ -25,7 +25,7 @@ def ending_in(problem):
         (ResultsError("results are damaged"), 1, "results are damaged"),
         (click.UsageError("no such flag"), 2, "no such flag"),
         (InputError("no such\nstate\n  here"), 2, "no such state here"),
-        (KeyboardInterrupt(), 130, "interrupted; the same command resumes"),
+        (KeyboardInterrupt(), 130, "interrupted; run the same command again to finish"),
         (OSError(30, "Read-only", "r/x"), 1, "the system refuses r/x: Read-only"),
         (OSError(24, "Too many open files"), 1, "the system refuses: Too many open files"),
         (OSError("no route"), 1, "the system refuses: no route"),

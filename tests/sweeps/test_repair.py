@@ -101,7 +101,7 @@ def test_many_damaged_batches_are_counted_and_mended_where_sweep_json_is_gone_to
     Path("results/lakes/sweep.json").unlink()
     for path in Path("results/lakes/trials").glob("*"):
         path.write_bytes(b"")
-    assert "and 3 more such batches are there" in call(SWEEP)[2]
+    assert "(and 3 more damaged)" in call(SWEEP)[2]
     assert "Ran 12 trials (" in said(f"{SWEEP} --repair")
     assert said(SWEEP) == NOTHING_TO_RUN
 

@@ -76,7 +76,14 @@ ENVS = [
     ("[X, {idd: X}]", "env[1]: must be an id or a mapping with an id, got {"),
     ("{id: X, p: .nan}", "env: arguments must be plain JSON values, but: "),
     ("{id: X, p: &a [*a]}", "line 1: must be YAML, but its aliases mean more than 1"),
-    ("[{id: X, label: a}, {id: X, label: b}]", "env: must give X with equal arguments one label, "),
+    (
+        "[{id: X, label: a}, {id: X, label: b}]",
+        "env: must have X in one entry, got it in two",
+    ),
+    (
+        "[{id: X, p: 3-4, label: a}, {id: X, p: 4}]",
+        "env: must have X, p 4 in one entry, got i",
+    ),
     ("{id: X, label: 3}", "env.label: must be text of at most 100 letters, got 3"),
     (f"{{id: X, p: 4-5, label: {'l' * 96}}}", "env.label: must be text of at most 100 letters wi"),
     ("{id: X, w: 6-4}", "env.w: a range must rise, got '6-4'; did you mean '4-6'?"),
