@@ -1,5 +1,6 @@
 """Figures from their data to their files, in a folder that may be a URI."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -100,12 +101,16 @@ def write_per_seed(
     groups = [side.trials["trial_id"].tolist() for side in sides]
     quantities = {name: QUANTITIES[name] for name in ("returns", "steps")}
     columns = [quantity.column for quantity in quantities.values()]
-    n_drawn = 0
+    labels = [side.label if len(side.cell) > 1 else "" for side in sides]
+    names = [
+        "/".join(filter(None, map(file_stem, (side.cell.env, side.cell.variant, label))))
+        for side, label in zip(sides, labels, strict=True)
+    ]
+    counts, n_drawn = Counter(names), 0
     for index, curves in stream_curves(study.results, groups, columns):
         side, cell = sides[index], sides[index].cell
-        label = side.label if len(cell) > 1 else ""
-        parts = ["per_seed", *map(file_stem, (cell.env, cell.variant, label.replace(", ", "_")))]
-        folder = place.child("/".join(filter(None, parts)))
+        clash = f"__{index}" * (counts[names[index]] > 1)
+        folder = place.child(f"per_seed/{names[index]}{clash}")
         for row, seed in enumerate(side.seeds.tolist()):
             for name, quantity in quantities.items():
                 figure = learning_figure(
@@ -114,7 +119,7 @@ def write_per_seed(
                     quantity=name,
                     smooth=study.smooth,
                     optimum=cell.optimum(quantity.optimum),
-                    settings=label,
+                    settings=labels[index],
                 )
                 folder.child(f"s{seed}").write(f"seed_{name}.{kind}", picture(figure, kind))
             n_drawn += 1

@@ -11,7 +11,7 @@ from matplotlib.image import AxesImage
 
 from hq_ray.analysis.charts.page import WIDTH, chart, height_for_names, name_ends, panels, wrapped
 from hq_ray.analysis.charts.scales import compress, hyperparameter_label, name_levels, write_numbers
-from hq_ray.analysis.charts.style import INK, MUTED, TICK_SIZE, variant_styles
+from hq_ray.analysis.charts.style import CAPTION_SIZE, INK, MUTED, TICK_SIZE, variant_styles
 from hq_ray.analysis.metrics import METRICS
 from hq_ray.analysis.words import round_number
 
@@ -89,19 +89,24 @@ def heat_chart(frame: pd.DataFrame, *, x_name: str, y_name: str, baseline: str) 
     """
     maps, gaps = _tables(frame, "mean"), _tables(frame, "difference")
     gaps = {f"{variant} − {baseline}": table for variant, table in gaps.items()}
-    n_columns = min(2, len(maps) + len(gaps))
+    n_maps = len(maps) + len(gaps)
+    n_columns = min(2, n_maps)
     height = min(3.4, 1.1 + 0.3 * max(map(len, maps.values())))
     # A few cells that are far out do not take all colours; differences diverge about 0.
     low, high = frame["mean"].quantile(CLIPPED), frame["mean"].quantile(1 - CLIPPED)
     reach = frame["difference"].abs().max() or 1.0
-    figure, found = panels([*maps, *gaps], n_columns=n_columns, panel_height=height)
+    room = 72 * (WIDTH / n_columns - 0.8)
+    figure, found = panels([""] * n_maps, n_columns=n_columns, panel_height=height)
     for tables, group, colours in (
         (maps, found[: len(maps)], {"cmap": "viridis", "vmin": low, "vmax": high}),
         (gaps, found[len(maps) :], {"cmap": "RdBu", "vmin": -reach, "vmax": reach}),
     ):
-        for axes, table in zip(group, tables.values(), strict=True):
+        for axes, (title, table) in zip(group, tables.items(), strict=True):
             image = _draw_map(axes, table, colours, WIDTH / n_columns)
-            axes.set(xlabel=hyperparameter_label(x_name), ylabel=hyperparameter_label(y_name))
+            axes.set_title(wrapped(title, room, CAPTION_SIZE), size=CAPTION_SIZE)
+            axes.set_xlabel(hyperparameter_label(x_name))
+            if axes in found[::n_columns]:
+                axes.set_ylabel(hyperparameter_label(y_name))
         if tables:
             bar = figure.colorbar(image, ax=group, fraction=0.06, pad=0.02)
             write_numbers(bar.ax.yaxis)
