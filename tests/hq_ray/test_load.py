@@ -136,6 +136,8 @@ def test_columns_are_those_asked_for(grid):
     assert list(frame.columns) == ["episode_return", "seed", "alpha"]
     assert (len(frame), set(frame["alpha"])) == (6 * 30, {0.1})
     assert list(load_episodes(grid).columns) == schema.EPISODES.names
+    ids = load_episodes(grid, "episode_return > 2", ["trial_id"])["trial_id"]
+    assert ids.cat.categories.tolist() == sorted(ids.unique()) != []
 
 
 @pytest.mark.parametrize(
