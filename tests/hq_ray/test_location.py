@@ -162,8 +162,9 @@ def test_who_is_refused_is_told_at_once(remote, object_store, fail, method):
 
 
 def test_a_bucket_that_is_not_given_or_not_there_is_named(object_store):
-    with pytest.raises(InputError, match="results must be a path or a URI, got 's3://'"):
-        Location.of("s3://")
+    for text in ("s3://", "https://example.org/x"):
+        with pytest.raises(InputError, match=f"results must be a path or a URI, got '{text}'"):
+            Location.of(text)
     place = Location.of("s3://nowhere/results")
     for request in (place.files, place.exists, lambda: place.write("x", b"1")):
         with pytest.raises(StoreError, match=r"s3://nowhere.*bucket does not exist$"):
