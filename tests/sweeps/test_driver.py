@@ -315,9 +315,9 @@ def test_ctrl_c_does_not_wait_for_retries(sweep):
     assert (0, 1) not in executor.submitted
 
 
-def test_a_signal_that_ends_ray_too_is_no_complaint(sweep):
-    """As one to all processes of a container does."""
-    before, batches = interrupting(1, after=2), []
+@pytest.mark.parametrize("presses", [0, 1])
+def test_a_ray_that_has_died_is_told_unless_a_signal_has_ended_it_too(sweep, presses):
+    before, batches = interrupting(presses, after=2), []
 
     def script(batch):
         batches.append(batch)
@@ -325,4 +325,9 @@ def test_a_signal_that_ends_ray_too_is_no_complaint(sweep):
             raise ExecutorLost("Ray's raylet has died")
         return before(batch)
 
-    assert sweep(Scripted(script), 100).interrupted
+    if presses:  # as one to all processes of a container does
+        assert sweep(Scripted(script), 100).interrupted
+        return
+    stopped = "with 20 trials done: Ray's raylet has died; the same command resumes"
+    with pytest.raises(SweepStopped, match=stopped):
+        sweep(Scripted(script), 100, 10)

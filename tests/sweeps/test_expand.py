@@ -69,6 +69,10 @@ REFUSED = [
     ({"env": ["FrozenLake-v1", "a:A-v0"]}, "env a:A-v0: the module of environment 'a:A-v0'"),
     # What nothing reads.
     ({"variant": OWN, "parameters": {"eps_shift": 1}}, f"parameters.eps_shift: {UNREAD}"),
+    (
+        {"variant": {"id": "standard", "parameters": {"eps_shift": 1}}},
+        f"variant_parameters.standard.eps_shift: {UNREAD}",
+    ),
     ({"parameters": {"alpha_end": 0.1}}, f"parameters.alpha_end: {UNREAD}; did you mean 'alpha'?"),
 ]
 REFUSED_LISTED = [
