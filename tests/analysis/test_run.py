@@ -99,6 +99,7 @@ def test_malformed_env_args_are_shown(text, refused):
         (["--env", "no_such_module:X-v0"], "the module of environment 'no_such_module:X-v0' must "),
         (["--env", ""], "env: must be an id or a mapping with an id, got "),
         (["--variants", "harmonc"], "unknown variant 'harmonc'; did you mean 'harmonic'?"),
+        (["--task", "trian"], "unknown task 'trian'; did you mean 'train'?"),
         (["--eps_schedule", "linaer"], "eps_schedule must be one of linear, exponential, inverse"),
         (["--alhpa", "1"], "No such option '--alhpa'. (Did you mean one of: '--alpha'"),
         (["extra"], "Got unexpected extra argument (extra)"),

@@ -190,6 +190,11 @@ def test_a_failed_trial_is_told_the_others_drawn_and_filmed_and_it_is_tried_agai
     code, out, _ = run(*faulty, "--task", "train")
     assert code == 0
     assert re.search(r"Ran 2 trials \(0\.0 M steps, .*, 8 were there\)", out)
+    # Without a single film there is no folder.
+    flags = ["--seeds", "2", "--task", "train", "--record_video", "--videos_root", "none"]
+    code, out, _ = run(*faulty, *flags)
+    assert (code, "no video" in out, "Videos" in out) == (0, True, False)
+    assert not Path("none").exists()
 
 
 def test_an_interrupted_run_writes_nothing_more(run, monkeypatch):
