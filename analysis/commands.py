@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hq_ray.cli import SETTINGS, Count, flags, say
+from hq_ray.cli import SETTINGS, Count, flags, say, smooth_flag
 from hq_ray.errors import InputError, near_miss
 from hq_ray.location import writable
 from hq_ray.published import opened
@@ -27,9 +27,6 @@ PER_SEED = click.Choice(["none", "best", "all"])
 IN_TERMINAL = ["environment", "variant", "seeds", "difference", "95 % interval", "Holm's p"]
 IN_TERMINAL += ["verdict"]
 
-SMOOTH = click.option(
-    "--smooth", type=Count(), default=151, help="Smoothing window of the curves [episodes]."
-)
 which = flags(
     click.argument("results", nargs=-1, required=True),
     click.option("--where", help="Trials to use, like 'alpha < 0.3 and seed in [0, 1]'."),
@@ -41,7 +38,7 @@ reading = flags(
         "metric_name",
         help="What to judge by [default: that of the confirmation, else mean_return].",
     ),
-    SMOOTH,
+    smooth_flag,
 )
 judging = flags(
     reading,

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hq_ray.analysis.commands import SMOOTH
-from hq_ray.cli import SETTINGS, Count, flags, ray_flags, say
+from hq_ray.cli import SETTINGS, Count, flags, ray_flags, say, smooth_flag
 from hq_ray.errors import InputError, near_miss, short_repr
 from hq_ray.hyperparameters import HYPERPARAMETERS, Hyperparameter, Value
 from hq_ray.trial import parse_seeds
@@ -81,7 +80,7 @@ def _hyperparameter_flag(row: Hyperparameter) -> Callable:
 @click.option("--episodes", type=Count(), default=4000, help="Training length [episodes].")
 @click.option("--max_steps", type=Count(), help="Step limit [default: the environment's, or 1000].")
 @flags(*map(_hyperparameter_flag, HYPERPARAMETERS.values()))
-@SMOOTH
+@smooth_flag
 @click.option("--task", default="all", help="train, plot, compare or all.")
 @click.option("--record_video", is_flag=True, help="Film each trial's greedy policy.")
 @click.option("--video_max_steps", type=Count(), default=300, help="Longest film [steps].")

@@ -28,6 +28,9 @@ def flags(*options: Callable) -> Callable[[Callable], Callable]:
     return lambda command: reduce(lambda made, option: option(made), reversed(options), command)
 
 
+smooth_flag = click.option(
+    "--smooth", type=Count(), default=151, help="Smoothing window of the curves [episodes]."
+)
 engine_flag = click.option(
     "--engine", default="auto", help="auto, kernel or gymnasium; the log is the same."
 )
