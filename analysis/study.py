@@ -155,12 +155,13 @@ class Study:
         return pd.DataFrame(rows)
 
 
-def folder_name(results: Sequence[Results], where: str | None) -> str:
-    """The name of a folder for what is made of results, of a part of them in words."""
+def folder_name(results: Sequence[Results], where: object) -> str:
+    """The name of a folder for what is made of results, or of the trials that `where` selects."""
     name = name_of(results)
     if where is None:
         return name
-    return file_stem(f"{name}-where-{where}") + f"-{hashlib.sha256(where.encode()).hexdigest()[:6]}"
+    digest = hashlib.sha256(str(where).encode()).hexdigest()[:6]
+    return file_stem(f"{name}-where-{where}") + f"-{digest}"
 
 
 def name_of(results: Sequence[Results]) -> str:
