@@ -71,7 +71,7 @@ def quiet() -> Iterator[None]:
 
 
 def in_child_process(function: Callable[[], Answer]) -> Answer | None:
-    """Calls a function in a forked process; None if that process dies.
+    """Calls a function in a forked process; None if it ends that process.
 
     So an environment that ends its process does not end this one, and nothing it prints is shown.
     Only Linux forks safely; elsewhere the function is called here.
@@ -85,16 +85,20 @@ def in_child_process(function: Callable[[], Answer]) -> Answer | None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
+        sender.send(True)
         sender.send(function())
 
     child = fork.Process(target=answer)
     with quiet():  # Python warns of forks where there are threads; nothing of theirs is called
         child.start()
     sender.close()
+    has_begun = False
     try:
+        has_begun = receiver.recv()
         return receiver.recv()
     except EOFError:
-        return None
+        # A process in which Ray has run may no longer be able to fork, as on Python 3.13.
+        return None if has_begun else function()
     finally:
         receiver.close()
         child.kill()

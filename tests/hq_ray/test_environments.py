@@ -25,7 +25,7 @@ from hq_ray.environments import (
 from hq_ray.errors import InputError, ModelError
 from hq_ray.gymnasium_loop import train_on_gymnasium
 from hq_ray.training import train
-from hq_ray.user_code import quiet
+from hq_ray.user_code import in_child_process, quiet
 
 
 def refusal_of(env, args=None):
@@ -358,3 +358,10 @@ def test_a_worker_with_another_source_is_refused(register, make_trial):
         "the source of Sourced-v0 {} must be the planned one (0123456789abcdef), but this process "
         f"has {found.source}: "
     )
+
+
+def test_where_a_fork_dies_at_once_the_function_is_called_here(monkeypatch):
+    monkeypatch.setattr(os, "dup2", lambda *files: os._exit(1))
+    assert in_child_process(lambda: 7) == 7
+    monkeypatch.undo()
+    assert in_child_process(lambda: os._exit(1)) is None
