@@ -97,7 +97,7 @@ def in_child_process(function: Callable[[], Answer]) -> Answer | None:
         has_begun = receiver.recv()
         return receiver.recv()
     except EOFError:
-        # A process in which Ray has run may no longer be able to fork, as on Python 3.13.
+        # After Ray, a process may no longer be able to fork; seen under pytest on Python 3.13.
         return None if has_begun else function()
     finally:
         receiver.close()
