@@ -70,8 +70,8 @@ def judge(found: Comparison) -> Verdict:
     return Verdict(
         UNDECIDED,
         f"{against} is undecided: the difference in {label} is {_amount(found, mean)}{evidence}. "
-        f"So many {found.replicates} find a true difference of {_amount(found, detectable(found))} "
-        "in four of five cases.",
+        f"This many {found.replicates} would detect a true difference of "
+        f"{_amount(found, detectable(found))} in four of five cases.",
     )
 
 

@@ -50,8 +50,8 @@ def test_the_t_test_decides_and_its_evidence_has_no_sign(mean, metric, kind, wor
 def test_what_could_have_been_found_is_told():
     found = compared(normal(0.1), np.zeros(10))
     size = float(f"{found.difference.se * 3.149632886:.3g}")  # scipy's nct at 9 degrees, 0.8
-    words = f"So many seeds find a true difference of {size} reward units in four of five cases."
-    assert judge(found).sentence.endswith(words)
+    words = f"would detect a true difference of {size} reward units in four of five cases."
+    assert judge(found).sentence.endswith(f"This many seeds {words}")
 
 
 def test_equal_scores_are_identical_and_a_constant_difference_needs_no_test():
