@@ -17,7 +17,7 @@ from hq_ray.analysis.sensitivity import sensitivity_figures
 from hq_ray.analysis.smoothing import trailing_mean
 from hq_ray.analysis.study import Study
 from hq_ray.analysis.words import seed_counts
-from hq_ray.published import COUNTED, explored
+from hq_ray.published import COUNTED, count_rows, explored
 from hq_ray.store import DONE, FAILED
 from hq_ray.trial import environment_name
 
@@ -173,7 +173,7 @@ def health_frame(study: Study) -> pd.DataFrame:
     for name, share in (("low", 0.05), ("median", 0.5), ("high", 0.95)):
         frame[f"seconds_{name}"] = groups["seconds"].quantile(share)
     present = {k: v for info in study.descriptions for k, v in info.get("fingerprints", {}).items()}
-    n_explored = explored(pa.Table.from_pandas(study.trials[COUNTED]), present)
+    n_explored = explored(count_rows(pa.Table.from_pandas(study.trials[COUNTED]), COUNTED), present)
     counts = [(*key, max(0, n - n_explored[key])) for key, n in study.planned.items()]
     missing = pd.DataFrame(counts, columns=[*keys, "missing"])
     frame = frame.reset_index().merge(missing, "outer", on=keys)

@@ -169,9 +169,9 @@ def problems(results: Place | Sequence[Place], trials: pd.DataFrame | pa.Table) 
     for folder in folders:
         described = folder.description()
         plan, fingerprints = planned_trials(described), described.get("fingerprints", {})
-        if plan - explored(trials, fingerprints):
+        if plan - explored(rows, fingerprints):
             # The trials given may be only some of those that are there.
-            every = trials_table(folder, COUNTED)
+            every = count_rows(trials_table(folder, COUNTED), COUNTED)
             if missing := (plan - explored(every, fingerprints)).total():
                 sentences.append(
                     f"{missing:,} of {plan.total():,} planned trials are not in "
@@ -188,15 +188,15 @@ def planned_trials(description: Mapping) -> Counter:
     )
 
 
-def explored(trials: pa.Table, fingerprints: Mapping[str, str | None]) -> Counter:
+def explored(rows: Sequence[Mapping], fingerprints: Mapping[str, str | None]) -> Counter:
     """The number of explored trials, done or failed, by (`env args`, variant), without stale ones.
 
     Args:
-        trials: at least the columns COUNTED.
+        rows: of `count_rows`, by COUNTED.
         fingerprints: the present ones, as in sweep.json.
     """
     counts: Counter = Counter()
-    for row in count_rows(trials, COUNTED):
+    for row in rows:
         if row["role"] != CONFIRMATION and not is_stale(row, fingerprints):
             counts[environment_key(row["env"], row["env_args"]), row["variant"]] += row["count_all"]
     return counts

@@ -22,7 +22,7 @@ def versions() -> dict[str, str | None]:
         found["hq_ray"] = importlib.metadata.version("hq-ray")
     root = Path(__file__).parent.parent
     with suppress(OSError, subprocess.SubprocessError):
-        if (root / ".git").exists():  # an installed copy may lie in a repository of the user's
+        if (root / ".git").exists():  # an installed copy may lie in the user's repository
             head = ["git", "-C", str(root), "rev-parse", "HEAD"]
             output = subprocess.check_output(head, stderr=subprocess.DEVNULL, text=True, timeout=5)
             found["git_commit"] = output.strip()

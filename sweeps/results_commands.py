@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -113,8 +112,7 @@ def replay_command(
     if video:
         path = Path(videos_root) / f"{variant_stem(trial.variant)}_{trial.trial_id}.mp4"
         try:
-            # Without its source, as above: a trial of edited code is filmed, too.
-            q_values = train(replace(trial, source=None), engine).log.q_values
+            q_values = train(trial, engine).log.q_values
             film_trial(trial, q_values, path, max_steps=video_max_steps)
             say(f"Video: {path}")
         except NotFilmable as problem:

@@ -60,7 +60,8 @@ def status(results: Results) -> Status:
             cells[env, args, variant] = Counter(planned=count)
     stale: Counter = Counter()
     fingerprints = description.get("fingerprints", {})
-    for row in count_rows(table, COUNTED):
+    rows = count_rows(table, COUNTED)
+    for row in rows:
         if is_stale(row, fingerprints):
             name = environment_name(row["env"], row["env_args"])
             stale[f"{row['variant']} on {name}" if row["rule"] else name] += row["count_all"]
@@ -68,7 +69,7 @@ def status(results: Results) -> Status:
         cell = cells.setdefault((row["env"], row["env_args"], row["variant"]), Counter())
         confirmed = row["role"] == CONFIRMATION and row["status"] == DONE
         cell["confirmed" if confirmed else row["status"]] += row["count_all"]
-    n_explored = explored(table, fingerprints)
+    n_explored = explored(rows, fingerprints)
     for (env, args, variant), cell in cells.items():
         cell.update(dict.fromkeys((DONE, FAILED, "confirmed"), 0))
         if "planned" in cell:

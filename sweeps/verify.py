@@ -20,9 +20,10 @@ COMPARED = ("episode_return", "steps", "terminated", "truncated")
 
 
 def stored_trials(results: Results) -> dict[str, Trial]:
-    """Every trial published as done, by id."""
+    """Every trial published as done, by id; without source, so that edited code retrains it too."""
     table = trials_table(results)
-    rows = table.filter(pc.equal(table["status"], DONE)).select(["trial_id", *TRIAL_FIELDS])
+    names = [name for name in ("trial_id", *TRIAL_FIELDS) if name != "source"]
+    rows = table.filter(pc.equal(table["status"], DONE)).select(names)
     trials = {row.pop("trial_id"): Trial(**row) for row in rows.to_pylist()}
     for trial_id, trial in trials.items():
         trial.__dict__["trial_id"] = trial_id  # as stored, which an earlier meaning may have given
@@ -90,8 +91,7 @@ def replay(
 
 def _differences(trial: Trial, stored: Mapping[str, np.ndarray], engine: str) -> list[str]:
     try:
-        # Without its source, so that a trial of edited code is retrained and compared too.
-        log = train(replace(trial, source=None), engine).log
+        log = train(trial, engine).log
     except (HqRayError, GymnasiumError) as problem:
         return [f"everything, because it cannot be retrained: {problem}"]
     return [
